@@ -1,0 +1,68 @@
+"""`elastic`: finds the command, and turns errors into one line and an exit status.
+
+Exit status: 0 done, 1 a check failed, 2 bad input or a failure with an explanation, 130 interrupted.
+"""
+
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+
+import elastic_reasoning
+from elastic_reasoning.errors import ElasticError, UsageError, unknown
+
+COMMANDS = {
+    "generate": "answer one question under a budget, streamed",
+    "demo": "see the whole project in a minute: sweep, table, report",
+    "sweep": "accuracy over budgets, strategies and models",
+    "report": "table, figures and a page of traces from records",
+    "train": "train a model under budget-constrained rollouts",
+}
+
+HELP = """usage: elastic COMMAND [options]
+
+Train, serve and measure reasoning models under separate token budgets for thinking and for the solution.
+
+commands:
+{commands}
+
+options:
+  -h, --help     show this; `elastic COMMAND --help` explains a command, with an example
+  --version      print the version
+
+example:
+  elastic generate "a 4 b -8 c +7 d *3 =" --model mini-e1 --budget 16+8
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(HELP.format(commands="\n".join(f"  {name:<14} {about}" for name, about in COMMANDS.items())), end="")
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        print(f"elastic-reasoning {elastic_reasoning.__version__}")
+        return 0
+    try:
+        return _command(arguments[0])(arguments[1:])
+    except ElasticError as error:
+        print(f"elastic: error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt as interrupt:
+        hint = f": {interrupt.args[0]}" if interrupt.args else ""
+        print(f"\nelastic: interrupted{hint}", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader has gone: nothing is left to say, not even that
+        return 141
+
+
+def _command(name: str) -> Callable[[list[str]], int]:
+    if name not in COMMANDS:
+        raise UsageError(unknown("command", name, COMMANDS))
+    command: Callable[[list[str]], int] = importlib.import_module(f"elastic_reasoning.cli.{name}").main
+    return command
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+"""The slow path: one row at a time, with whatever cache the model itself makes.
+
+For models whose layers do not keep plain keys and values, such as those with linear attention.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+
+class OwnCache:
+    """One row, kept in the model's own cache. What is taken back is computed again."""
+
+    max_rows = 1
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self._fed: list[int] = []
+        self._cache: Any = None
+
+    def reserve(self, num_slots: int, num_columns: int) -> None:
+        """The model's cache grows by itself."""
+
+    def prefill(self, start: int, ids: torch.Tensor, lengths: NDArray[np.int64]) -> None:
+        self._fed, self._cache = [], None
+        if ids.shape[1]:
+            self._feed(ids[:1, : int(lengths[0])])
+
+    def _feed(self, ids: torch.Tensor) -> torch.Tensor:
+        output = self.model(input_ids=ids, past_key_values=self._cache, use_cache=True)
+        self._cache = output.past_key_values
+        self._fed.extend(ids[0].tolist())
+        logits: torch.Tensor = output.logits[:, -1]
+        return logits
+
+    def decode(self, tokens: torch.Tensor, positions: torch.Tensor, columns: NDArray[np.int64]) -> torch.Tensor:
+        return self._feed(tokens[:, None])
+
+    def forget(self, row: int, column: int) -> None:
+        if column < len(self._fed):
+            ids = torch.tensor([self._fed[:column]], dtype=torch.int64, device=self.model.device)
+            self.prefill(0, ids, np.array([column]))
+
+    def move(self, source: torch.Tensor, target: torch.Tensor, width: int) -> None:
+        raise AssertionError("a single row never moves")

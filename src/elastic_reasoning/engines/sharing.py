@@ -1,0 +1,152 @@
+"""One long thinking serves every smaller budget.
+
+Draws are keyed by (seed, sample, position), so a request with a smaller budget would repeat the first tokens of one
+with a larger budget. `SharingEngine` wraps any engine that keeps that promise: it runs the longest request of each
+prompt first, and answers calls of the others from what was recorded, cut to their own limits. Token for token this is
+what separate runs would give, up to the rounding of the arithmetic.
+
+    engine = SharingEngine(load("mini"))
+    traces = list(generate(engine, requests))      # trace.num_reused tells what was not generated again
+"""
+
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from elastic_reasoning.call import Call, OnEos
+from elastic_reasoning.engines.engine import Engine
+from elastic_reasoning.template import Message, Prompt, Template
+from elastic_reasoning.trace import Finish, Trace
+from elastic_reasoning.walk import Completion, Walk
+
+
+@dataclass(frozen=True, slots=True)
+class _Recording:
+    """What was sampled for a call, and how many draws that took: one more where an end of sequence was discarded."""
+
+    completion: Completion
+    on_eos: OnEos
+
+    @property
+    def num_draws(self) -> int:
+        discarded = self.completion.finish is Finish.EOS and self.on_eos is OnEos.DISCARD
+        return len(self.completion.ids) + discarded
+
+    def cut(self, call: Call) -> Completion | None:
+        """What an equal call with a limit of its own would have sampled; `None` if this does not tell."""
+        ids, logprobs, finish = self.completion.ids, self.completion.logprobs, self.completion.finish
+        limit = call.max_tokens
+        if limit is not None and (limit < self.num_draws or (limit == self.num_draws and finish is Finish.LENGTH)):
+            return Completion(ids[:limit], logprobs and logprobs[:limit], Finish.LENGTH)
+        if finish is Finish.LENGTH:
+            return None
+        if finish is Finish.EOS and call.on_eos is not self.on_eos:
+            if self.on_eos is OnEos.DISCARD:
+                return None  # which end token it was has been forgotten
+            return Completion(ids[:-1], logprobs and logprobs[:-1], finish)
+        return self.completion
+
+
+class SharingEngine:
+    """An engine that generates nothing twice.
+
+    Args:
+        engine: what generates; its draws must be keyed as `elastic_reasoning.engines.draws.uniforms` are.
+        chunk_size: (prompt, sample) pairs that are worked on together; their recordings are kept in memory.
+    """
+
+    def __init__(self, engine: Engine, chunk_size: int = 1024) -> None:
+        self.engine = engine
+        self.chunk_size = chunk_size
+
+    @property
+    def template(self) -> Template:
+        """That of the engine."""
+        return self.engine.template
+
+    @property
+    def context(self) -> int | None:
+        """That of the engine."""
+        return self.engine.context
+
+    def prompt(self, messages: Sequence[Message]) -> Prompt:
+        """That of the engine."""
+        return self.engine.prompt(messages)
+
+    def run(self, walks: Iterable[Walk]) -> Iterator[Trace]:
+        """Bring every walk to its end; walks that share draws should come close to each other."""
+        chunk: list[Walk] = []
+        keys: set[Hashable] = set()
+        for walk in walks:
+            key = _draws(walk)
+            if key not in keys and len(keys) == self.chunk_size:
+                yield from self._share(chunk)
+                chunk, keys = [], set()
+            chunk.append(walk)
+            keys.add(key)
+        yield from self._share(chunk)
+
+    def _share(self, walks: list[Walk]) -> Iterator[Trace]:
+        """Run the longest walk of each group, then answer what can be answered, until none is left."""
+        recorded: dict[Hashable, _Recording] = {}
+        waiting = walks
+        while waiting:
+            first: dict[Hashable, Walk] = {}
+            for walk in sorted(waiting, key=_length, reverse=True):
+                first.setdefault(_context(walk), walk)
+            leading = list(first.values())
+            led = {id(walk) for walk in leading}
+            waiting = [walk for walk in waiting if id(walk) not in led]
+            begun = {id(walk): len(walk.steps) for walk in leading}
+            yield from self.engine.run(leading)
+            for walk in leading:
+                _record(recorded, walk, begun[id(walk)])
+            for walk in waiting:
+                _answer(recorded, walk)
+            yield from (walk.trace() for walk in waiting if walk.call is None)
+            waiting = [walk for walk in waiting if walk.call is not None]
+
+
+def _draws(walk: Walk) -> Hashable:
+    """What decides a walk's draws, apart from its tokens."""
+    request = walk.request
+    return request.prompt.ids, request.sampling, request.sample
+
+
+def _key(walk: Walk, ids: tuple[int, ...], call: Call) -> Hashable:
+    """Calls with equal keys sample the same tokens until one of them has enough."""
+    stop = call.stop.text if call.stop else None
+    bans = (call.min_tokens, call.banned) if call.min_tokens else None
+    grace = (call.grace, call.max_tokens) if call.grace else None
+    return _draws(walk), ids, stop, bans, grace
+
+
+def _context(walk: Walk) -> Hashable:
+    return id(walk) if walk.call is None else _key(walk, tuple(walk.ids), walk.call)
+
+
+def _length(walk: Walk) -> tuple[float, int]:
+    """The most that a walk's call may sample, and, so that equal prefills stand together, what is there already."""
+    if walk.call is None or walk.call.max_tokens is None:
+        return float("inf"), len(walk.ids)
+    return walk.call.max_tokens, len(walk.ids)
+
+
+def _record(recorded: dict[Hashable, _Recording], walk: Walk, begun: int) -> None:
+    """Keep what an engine sampled for a walk's calls."""
+    for step in walk.steps[begun:]:
+        # What stood when a call began stands to the end: only ids behind its position can have been taken back.
+        key = _key(walk, tuple(walk.ids[: step.position]), step.call)
+        recording = _Recording(step.completion, step.call.on_eos)
+        if key not in recorded or recorded[key].num_draws <= recording.num_draws:
+            recorded[key] = recording
+
+
+def _answer(recorded: dict[Hashable, _Recording], walk: Walk) -> None:
+    """Finish as many of a walk's calls as the recordings allow."""
+    while walk.call is not None:
+        known = recorded.get(_key(walk, tuple(walk.ids), walk.call))
+        completion = known and known.cut(walk.call)
+        if not completion:
+            return
+        before = len(walk.ids)
+        walk.num_reused += max(0, walk.finish(completion) - before)

@@ -1,0 +1,128 @@
+"""Any causal language model that `AutoModelForCausalLM` loads, in one pass.
+
+    engine = load("mini-e1")
+    trace = ask(engine, "a 4 b -8 c +7 =", "24+20")
+
+Forced tokens are fed into the same keys and values as sampled ones, nothing is computed again for the solution, and
+no request waits for another's phase. Rows that end make room for waiting requests.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any
+
+from elastic_reasoning.cursor import Cursor
+from elastic_reasoning.engines.batch import Batch, num_logits
+from elastic_reasoning.engines.probe import choose_store
+from elastic_reasoning.errors import EngineError
+from elastic_reasoning.template import Message, Prompt, Template, render_prompt, resolve_template
+from elastic_reasoning.trace import Trace
+from elastic_reasoning.walk import Walk
+
+ADMIT_SHARE = 16
+"""New rows are prefilled together once this share (1/16) of the rows is free."""
+
+
+class TransformersEngine:
+    """Samples from a model on one device.
+
+    Args:
+        model: a causal language model, in any mode; it is in evaluation mode only while it computes, so that runs
+            may be interleaved, closed early, and mixed with training.
+        tokenizer: its tokenizer.
+        template: how it marks thinking; resolved from the tokenizer if not given.
+        max_rows: sequences that run together; a model on the slow path runs one at a time.
+
+    Raises:
+        EngineError: the model's forward does not agree with itself when run token by token, or its vocabulary is
+            not the tokenizer's.
+        TemplateError: no template was given and none can be resolved.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, template: Template | None = None, max_rows: int = 64) -> None:
+        if max_rows < 1:
+            raise EngineError(f"max_rows {max_rows}: must be 1 or more")
+        self.model = model
+        self.tokenizer = tokenizer
+        self.max_rows = max_rows
+        self.template = template or resolve_template(tokenizer, eos_ids=end_ids(model))
+        self.context: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+        self._num_tokens = num_logits(model)
+        beyond = max(*self.template.opening.ids, *self.template.closing.ids)
+        if beyond >= self._num_tokens:
+            raise EngineError(
+                f"the delimiters have id {beyond}, the model a vocabulary of {self._num_tokens}: "
+                "tokenizer and model do not belong together"
+            )
+        with evaluating(model):
+            self._new_store = choose_store(model, max_rows)
+
+    def prompt(self, messages: Sequence[Message]) -> Prompt:
+        """Chat messages to a prompt, through the tokenizer's chat template."""
+        return render_prompt(self.tokenizer, self.template, messages)
+
+    def run(self, walks: Iterable[Walk], listen: Callable[[Cursor], None] | None = None) -> Iterator[Trace]:
+        """Bring walks to their ends, and yield their traces as they finish.
+
+        Args:
+            walks: taken one by one as rows get free.
+            listen: called with a row's cursor after every token that is sampled for it.
+        """
+        batch = Batch(self._new_store(), self._num_tokens, self.model.device)
+        waiting = iter(walks)
+        more = True
+        while more or batch.rows:
+            done: list[Walk] = []
+            if more and (not batch.rows or batch.num_free * ADMIT_SHARE >= batch.max_rows):
+                wanted = batch.num_free
+                taken = list(islice(waiting, wanted))
+                more = len(taken) == wanted
+                ready = [walk for walk in taken if self._ready(walk)]
+                if ready:
+                    with evaluating(self.model):
+                        batch.admit(ready, every_token=listen is not None)
+                done = [walk for walk in taken if walk.call is None]
+            if batch.rows and not done:
+                done = self._decode(batch, listen)
+            yield from (walk.trace() for walk in done)
+
+    def _decode(self, batch: Batch, listen: Callable[[Cursor], None] | None) -> list[Walk]:
+        """Go on until at least one walk is over."""
+        done: list[Walk] = []
+        with evaluating(self.model):
+            while not done:
+                events = batch.step()
+                if len(events):
+                    done = batch.wake(events, listen)
+        return done
+
+    def _ready(self, walk: Walk) -> bool:
+        """Whether a walk has something to sample and can be fed to the model."""
+        ids = walk.request.prompt.ids
+        if walk.call is None:
+            return False
+        if not ids and not walk.ids:
+            walk.fail("the prompt is empty: give it at least one token")
+        elif not 0 <= min(ids, default=0) <= max(ids, default=0) < self._num_tokens:
+            walk.fail(f"the prompt has ids outside the model's vocabulary of {self._num_tokens}")
+        return walk.call is not None
+
+
+@contextmanager
+def evaluating(model: Any) -> Iterator[None]:
+    """A model in evaluation mode; each of its modules is back in its own mode afterwards."""
+    training = [module for module in model.modules() if module.training]
+    for module in training:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
+
+
+def end_ids(model: Any) -> tuple[int, ...]:
+    """The ids that end a sequence according to the model's generation configuration."""
+    ids = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
+    return () if ids is None else (ids,) if isinstance(ids, int) else tuple(ids)

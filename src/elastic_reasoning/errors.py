@@ -1,0 +1,88 @@
+"""What can go wrong, as one small tree.
+
+    ElasticError
+    ├── BudgetError       a budget that is not a budget
+    ├── StrategyError     an unknown strategy, or an option it does not have
+    ├── TemplateError     a tokenizer whose thinking delimiters cannot be found
+    ├── ContextError      a prompt or a budget that does not fit the model's context
+    ├── EngineError       a model that cannot be loaded or run as it should
+    ├── TaskError         an unknown task, split or malformed problem
+    ├── RecordsError      a records file that cannot be read or written
+    ├── TrainingError     training that cannot start or go on
+    ├── UsageError        a command line or recipe that asks for something impossible
+    └── MissingDependencyError   an optional package that is not installed
+
+Every message is one line: the value, what is allowed, and the fix. The commands print it and exit with status 2.
+"""
+
+import difflib
+import importlib
+from collections.abc import Iterable
+from types import ModuleType
+
+
+class ElasticError(Exception):
+    """Root of every error that this package raises on purpose."""
+
+
+class BudgetError(ElasticError, ValueError):
+    """A budget that is negative, not whole, or not readable."""
+
+
+class StrategyError(ElasticError, ValueError):
+    """An unknown strategy, or an option that the strategy cannot honour."""
+
+
+class TemplateError(ElasticError, ValueError):
+    """Thinking delimiters that cannot be resolved from a tokenizer."""
+
+
+class ContextError(ElasticError, ValueError):
+    """A prompt or a finite budget that does not fit the model's context."""
+
+
+class EngineError(ElasticError, RuntimeError):
+    """A model that cannot be loaded, or that an engine would run wrongly."""
+
+
+class TaskError(ElasticError, ValueError):
+    """An unknown task or split, or a malformed problem."""
+
+
+class RecordsError(ElasticError, RuntimeError):
+    """A records file that is damaged, or that cannot be written."""
+
+
+class TrainingError(ElasticError, RuntimeError):
+    """Training that cannot start or go on."""
+
+
+class UsageError(ElasticError, ValueError):
+    """A command line or recipe that asks for something impossible."""
+
+
+class MissingDependencyError(ElasticError, ImportError):
+    """An optional package that is not installed."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """The message for a name that is not known: the nearest known one first, then all of them."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"unknown {kind} {name!r}: {hint}known are {', '.join(names)}"
+
+
+def require(module: str, extra: str) -> ModuleType:
+    """Import an optional dependency.
+
+    Raises:
+        MissingDependencyError: with the install line, where the package is absent.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        if error.name and error.name.split(".")[0] != module.split(".")[0]:
+            raise
+        package = module.split(".")[0]
+        raise MissingDependencyError(f"{package} is not installed: pip install 'elastic-reasoning[{extra}]'") from error

@@ -1,0 +1,141 @@
+"""What strategies are built of: thinking that is closed, a solution, plain sampling, and the room they have."""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from elastic_reasoning.call import Call, Calls, OnEos
+from elastic_reasoning.errors import ContextError, StrategyError
+from elastic_reasoning.request import Options
+from elastic_reasoning.template import Prompt, Template, Thinking
+from elastic_reasoning.trace import Finish, Phase, Segment
+
+
+class Room:
+    """What is left of the model's context."""
+
+    def __init__(self, context: int | None, prompt: Prompt) -> None:
+        self.left = None if context is None else context - len(prompt.ids)
+        if self.left is not None and self.left < 0:
+            raise ContextError(
+                f"the prompt has {len(prompt.ids)} tokens, {-self.left} more than the model's context of {context}"
+            )
+
+    def take(self, num_tokens: int) -> None:
+        if self.left is not None:
+            self.left -= num_tokens
+
+    def limit(self, wanted: int | None, reserve: int = 0) -> int | None:
+        """As many of the wanted tokens as fit before the reserve."""
+        if self.left is None:
+            return wanted
+        free = max(0, self.left - reserve)
+        return free if wanted is None else min(wanted, free)
+
+    def demand(self, num_tokens: int, what: str) -> None:
+        if self.left is not None and num_tokens > self.left:
+            raise ContextError(
+                f"{what} needs {num_tokens} tokens after the prompt, {num_tokens - self.left} more than the "
+                f"model's context leaves: lower the budget"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """How thinking ended: what becomes of its last tokens, and what is forced to close it."""
+
+    tail: int
+    forced: tuple[tuple[Phase, tuple[int, ...]], ...]
+
+
+def think(
+    prompt: Prompt, template: Template, options: Options, room: Room, limit: int | None, reserve: int
+) -> Generator[Call, Segment, Closed]:
+    """Think at most `limit` tokens and leave `reserve` tokens of context for what comes after the delimiter."""
+    closing, wait = template.closing, template.encode(options.wait)
+    wrap_up = template.encode(options.wrap_up)
+    for name, text in (("wait", options.wait), ("wrap_up", options.wrap_up)):
+        if closing.text in text:
+            raise StrategyError(f"{name}={text!r} holds {closing.text!r}: leave it out, thinking is closed without it")
+    opening = () if prompt.thinking is Thinking.OPEN else template.opening.ids
+    reserve += len(wrap_up) + closing.most_forced
+    room.demand(len(opening) + (limit or 0) + reserve, "the budget")
+    banned = template.eos if wait else template.eos | closing.watch
+    one_token = len(closing.ids) == 1 and closing.watch == frozenset(closing.ids)
+    if options.min_thinking and not wait and not one_token:
+        raise StrategyError(
+            f"min_thinking cannot forbid {closing.text!r}, which is not a single token: give wait='Wait' to replace it"
+        )
+    num_thought, num_waits, tail = 0, 0, 0
+    forced = ((Phase.OPENING, opening),) if opening else ()
+    while True:
+        room.take(sum(len(ids) for _, ids in forced))
+        segment = yield Call(
+            Phase.THINKING,
+            max_tokens=room.limit(None if limit is None else limit - num_thought, reserve),
+            forced=forced,
+            stop=closing,
+            on_eos=OnEos.DISCARD,
+            min_tokens=max(0, options.min_thinking - num_thought),
+            banned=banned if options.min_thinking else frozenset(),
+            grace=options.grace,
+            tail=tail,
+        )
+        if segment.finish is not Finish.DELIMITER:
+            room.take(len(segment.ids))
+            begun, rest = closing.begun(segment.ids)
+            if begun:
+                return Closed(begun, ((Phase.CLOSING, rest),))
+            wrap = ((Phase.WRAP_UP, wrap_up),) if wrap_up else ()
+            return Closed(0, (*wrap, (Phase.CLOSING, closing.ids)))
+        tail = closing.ends(segment.ids)
+        num_new = len(segment.ids) - tail
+        num_thought += num_new
+        room.take(num_new)
+        # A replacement that the model answered with another delimiter at once is not repeated: it would never end.
+        too_early = num_thought < options.min_thinking and (num_new > 0 or num_waits == 0)
+        wanted = wait and (too_early or num_waits < options.num_waits)
+        if not wanted or room.limit(len(wait), reserve) != len(wait):
+            room.take(tail)
+            return Closed(tail, ())
+        forced = ((Phase.THINKING, wait),)
+        num_waits += 1
+
+
+def solve(room: Room, closed: Closed, max_tokens: int | None, answer: tuple[int, ...] = ()) -> Call:
+    """Close thinking, force the words that an answer begins with, and sample at most `max_tokens` of it."""
+    forced = (*closed.forced, (Phase.SOLUTION, answer)) if answer else closed.forced
+    room.take(sum(len(ids) for _, ids in forced))
+    return Call(
+        Phase.SOLUTION,
+        max_tokens=room.limit(max_tokens),
+        forced=forced,
+        tail=closed.tail,
+        tail_phase=Phase.CLOSING,
+    )
+
+
+def plain(prompt: Prompt, template: Template, room: Room, total: int | None, cap: int | None = None) -> Calls:
+    """Sample until an end of sequence.
+
+    `total` is demanded of the context and does not count delimiters; `cap` is a hard cap on all tokens that the
+    context may lower.
+    """
+    waited = {
+        Thinking.ABSENT: (template.opening, template.closing),
+        Thinking.OPEN: (template.closing,),
+        Thinking.CLOSED: (),
+    }[prompt.thinking]
+    room.demand((total or 0) + sum(len(delimiter.ids) for delimiter in waited), "the budget")
+    left = cap if total is None else total
+    tail, tail_phase = 0, None
+    for delimiter in waited:
+        phase = Phase.THINKING if delimiter is template.closing else Phase.SOLUTION
+        segment = yield Call(phase, room.limit(left), stop=delimiter, tail=tail, tail_phase=tail_phase)
+        if segment.finish is not Finish.DELIMITER:
+            return
+        tail = delimiter.ends(segment.ids)
+        tail_phase = Phase.CLOSING if delimiter is template.closing else Phase.OPENING
+        room.take(len(segment.ids))
+        if left is not None:
+            left -= len(segment.ids) - (tail if cap is None else 0)
+    yield Call(Phase.SOLUTION, room.limit(left), tail=tail, tail_phase=tail_phase)

@@ -1,0 +1,147 @@
+"""How a budget is spent: each strategy is a generator of calls that does no I/O.
+
+A strategy yields a `Call` ("append these forced ids, then sample at most so many tokens") and is sent the
+`Segment` that came back. Two interpreters run it: by call (`elastic_reasoning.walk`) and by token
+(`elastic_reasoning.cursor`). To add a method from the literature, write one more generator and enter it in
+`STRATEGIES`.
+
+In what a strategy is sent, the tokens of a delimiter are still among the segment's ids; the next call says what
+becomes of them (`tail`, `tail_phase`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+
+from elastic_reasoning.budget import Budget
+from elastic_reasoning.call import Calls
+from elastic_reasoning.errors import BudgetError, StrategyError, unknown
+from elastic_reasoning.phases import Closed, Room, plain, solve, think
+from elastic_reasoning.request import Options
+from elastic_reasoning.template import Message, Prompt, Template, Thinking
+
+Run = Callable[[Prompt, Budget, Template, Options, int | None], Calls]
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """A way to spend a budget.
+
+    Attributes:
+        run: (prompt, budget, template, options, context in tokens or None) to calls.
+        honours: the fields of `Options` that mean something to it.
+        ask: what it appends to the user's message, given the budget; nothing for most.
+    """
+
+    run: Run
+    honours: frozenset[str] = frozenset()
+    ask: Callable[[Budget], str] = field(default=lambda budget: "")
+
+    def edit(self, messages: tuple[Message, ...], budget: Budget) -> tuple[Message, ...]:
+        """The messages with what the strategy asks of the model appended to the last one."""
+        asked = self.ask(budget)
+        if not asked:
+            return messages
+        last = dict(messages[-1])
+        return (*messages[:-1], {**last, "content": f"{last['content']} {asked}"})
+
+
+def elastic(prompt: Prompt, budget: Budget, template: Template, options: Options, context: int | None) -> Calls:
+    """Separate budgeting: t thinking tokens, then the delimiter is forced, then s solution tokens.
+
+    Xu et al. 2025, arXiv 2505.05315.
+    """
+    if budget.thinking is not None and options.min_thinking > budget.thinking:
+        raise StrategyError(
+            f"min_thinking {options.min_thinking} is more than the thinking budget of {budget.thinking} tokens"
+        )
+    room = Room(context, prompt)
+    closed = Closed(0, ())
+    if prompt.thinking is not Thinking.CLOSED:
+        closed = yield from think(prompt, template, options, room, budget.thinking, budget.solution or 0)
+    else:
+        room.demand(budget.solution or 0, "the solution budget")
+    yield solve(room, closed, budget.solution)
+
+
+def nothinking(prompt: Prompt, budget: Budget, template: Template, options: Options, context: int | None) -> Calls:
+    """`elastic` with t = 0: the delimiter is forced at once."""
+    yield from elastic(prompt, Budget(0, budget.solution), template, options, context)
+
+
+def vanilla(prompt: Prompt, budget: Budget, template: Template, options: Options, context: int | None) -> Calls:
+    """Plain truncation: t + s tokens in all, wherever the delimiter falls; it is not counted."""
+    yield from plain(prompt, template, Room(context, prompt), budget.total)
+
+
+def unconstrained(prompt: Prompt, budget: Budget, template: Template, options: Options, context: int | None) -> Calls:
+    """No budget but the model's context."""
+    yield from plain(prompt, template, Room(context, prompt), None)
+
+
+def s1(prompt: Prompt, budget: Budget, template: Template, options: Options, context: int | None) -> Calls:
+    """Budget forcing: thinking is cut so that "Final Answer:" and `answer_tokens` fit into t + s.
+
+    With `num_waits` the closing delimiter is replaced by "Wait" up to so many times, all within the one thinking
+    budget. Muennighoff et al. 2025, arXiv 2501.19393.
+    """
+    total = budget.total
+    answer_tokens = options.answer_tokens if total is None else min(options.answer_tokens, total)
+    answer = template.encode(options.answer_text)
+    room = Room(context, prompt)
+    closed = Closed(0, ())
+    if prompt.thinking is not Thinking.CLOSED:
+        limit = None if total is None else total - answer_tokens
+        wait = options.wait or ("Wait" if options.num_waits else "")
+        thinking = Options(wait=wait, num_waits=options.num_waits)
+        closed = yield from think(prompt, template, thinking, room, limit, len(answer) + answer_tokens)
+    else:
+        room.demand(len(answer) + answer_tokens, "the budget")
+    yield solve(room, closed, answer_tokens, answer)
+
+
+def l1_exact(prompt: Prompt, budget: Budget, template: Template, options: Options, context: int | None) -> Calls:
+    """The prompt asks for n = t + s tokens; hard cap 2n. Aggarwal & Welleck 2025, arXiv 2503.04697."""
+    yield from plain(prompt, template, Room(context, prompt), None, cap=2 * _asked_length(budget))
+
+
+def l1_max(prompt: Prompt, budget: Budget, template: Template, options: Options, context: int | None) -> Calls:
+    """The prompt asks for at most n = t + s tokens; hard cap `max_total`. Source as for `l1_exact`."""
+    yield from plain(prompt, template, Room(context, prompt), None, cap=options.max_total)
+
+
+def _asked_length(budget: Budget) -> int:
+    if budget.total is None:
+        raise BudgetError(f"budget {budget}: l1 asks for a length in the prompt and needs two finite parts")
+    return budget.total
+
+
+STRATEGIES = {
+    "elastic": Strategy(elastic, frozenset({"wrap_up", "grace", "min_thinking", "wait"})),
+    "nothinking": Strategy(nothinking, frozenset({"wrap_up"})),
+    "vanilla": Strategy(vanilla),
+    "s1": Strategy(s1, frozenset({"wait", "num_waits", "answer_tokens", "answer_text"})),
+    "l1-exact": Strategy(l1_exact, ask=lambda budget: f"Think for {_asked_length(budget)} tokens."),
+    "l1-max": Strategy(
+        l1_max, frozenset({"max_total"}), ask=lambda budget: f"Think for maximum {_asked_length(budget)} tokens."
+    ),
+    "unconstrained": Strategy(unconstrained),
+}
+
+
+def find_strategy(name: str, options: Options | None = None) -> Strategy:
+    """The strategy of that name.
+
+    Raises:
+        StrategyError: no such strategy, or one of the options set means nothing to it.
+    """
+    if name not in STRATEGIES:
+        raise StrategyError(unknown("strategy", name, STRATEGIES))
+    strategy, default = STRATEGIES[name], Options()
+    for option in fields(Options):
+        value = getattr(options or default, option.name)
+        if value != getattr(default, option.name) and option.name not in strategy.honours:
+            having = ", ".join(other for other, s in STRATEGIES.items() if option.name in s.honours)
+            raise StrategyError(
+                f"{option.name}={value!r} means nothing to strategy {name!r}: leave it out, or use {having}"
+            )
+    return strategy

@@ -1,0 +1,187 @@
+"""How a model family marks thinking, read from its tokenizer.
+
+    template = resolve_template(AutoTokenizer.from_pretrained("Qwen/Qwen3-8B"))
+    template.closing.text        # "</think>"
+    prompt = render_prompt(tokenizer, template, [{"role": "user", "content": "1 + 1 = ?"}])
+    prompt.thinking              # Thinking.ABSENT: the strategy will open it
+
+Nothing here is a table of ids. The pair of delimiters is looked for among the tokenizer's added tokens, then in
+its chat template; whether a prompt already opens thinking is read from what the chat template writes for the
+assistant's turn, so that a literal `<think>` in a user's text is never taken for it.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+from elastic_reasoning.delimiter import Delimiter, TextDelimiter, TokenDelimiter
+from elastic_reasoning.errors import TemplateError
+
+Message = Mapping[str, Any]
+
+HOW_TO_PASS = "pass them as opening='<think>' and closing='</think>' (--opening, --closing)"
+CLOSER = re.compile(
+    r"(<\|?|\[|◁)/((?:[\w]+:)?(?:think|thinking|thought|thoughts|reason|reasoning))(\|?>|\]|▷)", re.IGNORECASE
+)
+BEGIN = re.compile(r"<\|(begin|start)_of_(think|thinking|thought|reasoning)\|>")
+BOUNDARY = re.compile(r"(\n|[.!?。！？][\"')\]]*)[ \t]*$")
+
+
+class Thinking(StrEnum):
+    """What the prompt says of thinking before the first token is sampled."""
+
+    ABSENT = "absent"
+    """The prompt does not mention it."""
+    OPEN = "open"
+    """The chat template has opened it."""
+    CLOSED = "closed"
+    """The chat template has opened and closed it: the model is to answer at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A prompt as ids `[n]`, and its state of thinking."""
+
+    ids: tuple[int, ...]
+    thinking: Thinking = Thinking.ABSENT
+
+
+@dataclass(frozen=True)
+class Template:
+    """How a model family marks thinking.
+
+    Attributes:
+        opening, closing: the delimiters.
+        eos: every id that ends a sequence.
+        num_tokens: size of the vocabulary.
+        encode: text to ids, without special tokens added around it.
+        decode: ids to text, special tokens kept.
+    """
+
+    opening: Delimiter
+    closing: Delimiter
+    eos: frozenset[int]
+    num_tokens: int
+    encode: Callable[[str], tuple[int, ...]]
+    decode: Callable[[Sequence[int]], str]
+
+    @cached_property
+    def boundaries(self) -> frozenset[int]:
+        """Ids whose text ends a line or a sentence: where grace may close thinking."""
+        return frozenset(index for index in range(self.num_tokens) if BOUNDARY.search(self.decode([index])))
+
+
+def resolve_template(
+    tokenizer: Any,
+    *,
+    opening: str | None = None,
+    closing: str | None = None,
+    eos_ids: Iterable[int] = (),
+) -> Template:
+    """Find a tokenizer's thinking delimiters.
+
+    Args:
+        tokenizer: a Hugging Face tokenizer.
+        opening, closing: the delimiters as text, where they should not be looked for.
+        eos_ids: further ids that end a sequence, such as those of the model's generation configuration.
+
+    Raises:
+        TemplateError: no pair, or several, were found, or the family uses a channel format.
+    """
+    pair = _given_pair(opening, closing) or _found_pair(tokenizer)
+
+    def encode(text: str) -> tuple[int, ...]:
+        return tuple(tokenizer.encode(text, add_special_tokens=False))
+
+    def decode(ids: Sequence[int]) -> str:
+        return str(tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False))
+
+    eos = frozenset(eos_ids) | frozenset([tokenizer.eos_token_id] if tokenizer.eos_token_id is not None else [])
+    if not eos:
+        raise TemplateError("the tokenizer names no end-of-sequence token: set tokenizer.eos_token or pass eos_ids")
+    num_tokens = max(tokenizer.get_vocab().values()) + 1
+    added = {str(token) for token in tokenizer.added_tokens_decoder.values()}
+    delimiters = [_delimiter(text, added, num_tokens, encode, decode) for text in pair]
+    return Template(delimiters[0], delimiters[1], eos, num_tokens, encode, decode)
+
+
+def _given_pair(opening: str | None, closing: str | None) -> tuple[str, str] | None:
+    if opening is None and closing is None:
+        return None
+    if not opening or not closing:
+        raise TemplateError(f"opening={opening!r} with closing={closing!r}: both delimiters must be given")
+    return opening, closing
+
+
+def _found_pair(tokenizer: Any) -> tuple[str, str]:
+    added = [str(token) for token in tokenizer.added_tokens_decoder.values()]
+    chat = tokenizer.chat_template or ""
+    chat_text = chat if isinstance(chat, str) else "\n".join(chat.values())
+    if "<|channel|>" in added or "<|channel|>" in chat_text:
+        raise TemplateError(
+            "the tokenizer uses a channel format (<|channel|>, as gpt-oss does), which is not supported yet: "
+            "use a model that marks thinking with a pair of delimiters"
+        )
+    in_tokens = [pair for pair in _pairs("\n".join(added)) if pair[0] in added and pair[1] in added]
+    in_chat = _pairs(chat_text)
+    for pairs in ([pair for pair in in_tokens if pair in in_chat], in_tokens, in_chat):
+        if len(pairs) == 1:
+            return pairs[0]
+        if pairs:
+            raise TemplateError(f"several thinking delimiters were found, {pairs}: {HOW_TO_PASS}")
+    raise TemplateError(
+        "no thinking delimiters: looked for a pair such as <think> </think> or [THINK] [/THINK] among "
+        f"{len(added)} added tokens and in the chat template; {HOW_TO_PASS}"
+    )
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    """Every pair of delimiters of which both are written in the text, each once, in order."""
+    found = [(left + name + right, f"{left}/{name}{right}") for left, name, right in CLOSER.findall(text)]
+    found += [(f"<|{word}_of_{name}|>", f"<|end_of_{name}|>") for word, name in BEGIN.findall(text)]
+    return [pair for pair in dict.fromkeys(found) if pair[0] in text and pair[1] in text]
+
+
+def _delimiter(
+    text: str,
+    added: set[str],
+    num_tokens: int,
+    encode: Callable[[str], tuple[int, ...]],
+    decode: Callable[[Sequence[int]], str],
+) -> Delimiter:
+    ids = encode(text)
+    if not ids:
+        raise TemplateError(f"delimiter {text!r} has no tokens in this vocabulary: {HOW_TO_PASS}")
+    if text in added:
+        return TokenDelimiter(text, ids)
+    if decode(ids).strip() != text.strip():
+        raise TemplateError(f"delimiter {text!r} reads {decode(ids)!r} once tokenised: {HOW_TO_PASS}")
+    return TextDelimiter.of(text, [decode([index]) for index in range(num_tokens)], encode)
+
+
+def render_prompt(tokenizer: Any, template: Template, messages: Sequence[Message]) -> Prompt:
+    """Messages to a prompt, through the tokenizer's chat template (plain text where it has none)."""
+    if not tokenizer.chat_template:
+        text = "\n".join(str(message["content"]) for message in messages)
+        return Prompt(tuple(tokenizer.encode(text)))
+    conversation = [dict(message) for message in messages]
+    full = tokenizer.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False)
+    bare = tokenizer.apply_chat_template(conversation, add_generation_prompt=False, tokenize=False)
+    shared = next((n for n, (a, b) in enumerate(zip(full, bare, strict=False)) if a != b), min(len(full), len(bare)))
+    turn = full[shared:]
+    if not turn:  # the chat template opens the assistant's turn whether asked to or not
+        asked = str(conversation[-1]["content"]).strip()
+        turn = full.rpartition(asked)[2] if asked else ""
+    ids = tokenizer.encode(full, add_special_tokens=False)
+    return Prompt(tuple(ids), _state(turn, template.opening.text, template.closing.text))
+
+
+def _state(turn: str, opening: str, closing: str) -> Thinking:
+    """The state of thinking that the text before the assistant's first token leaves."""
+    opened, closed = turn.rfind(opening), turn.rfind(closing)
+    if closed > opened:
+        return Thinking.CLOSED
+    return Thinking.OPEN if opened >= 0 else Thinking.ABSENT

@@ -1,0 +1,184 @@
+"""What an engine made of a request: segments of sampled and forced tokens, and everything derived from them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import chain, repeat
+from typing import Any
+
+from elastic_reasoning.request import Request
+from elastic_reasoning.template import Template
+
+
+class Phase(StrEnum):
+    """What a segment is part of."""
+
+    OPENING = "opening"
+    """The opening delimiter, where the prompt does not hold it."""
+    THINKING = "thinking"
+    WRAP_UP = "wrap_up"
+    """Text that is forced between thinking and a forced closing delimiter."""
+    CLOSING = "closing"
+    """The closing delimiter, sampled or forced; half and half where the budget cut it."""
+    SOLUTION = "solution"
+
+
+class Finish(StrEnum):
+    """Why sampling of a segment ended."""
+
+    DELIMITER = "delimiter"
+    """The model wrote the delimiter that was waited for."""
+    EOS = "eos"
+    """The model ended the sequence. In thinking the end token is discarded, in a solution it is kept."""
+    LENGTH = "length"
+    """The tokens were spent."""
+    BOUNDARY = "boundary"
+    """A line or sentence ended in the grace window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Consecutive tokens of one phase, all sampled or all forced.
+
+    Attributes:
+        ids: token ids `[n]`.
+        sampled: False for forced tokens.
+        logprobs: natural logarithms `[n]`, after temperature and before top-p and top-k; `None` where unknown.
+        finish: why sampling ended; `None` for forced tokens and for a sampled delimiter.
+    """
+
+    phase: Phase
+    ids: tuple[int, ...]
+    sampled: bool
+    logprobs: tuple[float, ...] | None = None
+    finish: Finish | None = None
+
+    def __post_init__(self) -> None:
+        if self.logprobs is not None and len(self.logprobs) != len(self.ids):
+            raise ValueError(f"{len(self.logprobs)} log-probabilities for {len(self.ids)} ids")
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One finished completion.
+
+    Attributes:
+        request: what was asked.
+        segments: every token of the completion, in order.
+        template: how the model marks thinking; used to read the segments.
+        error: why there is no completion, where there is none.
+        num_reused: how many of the sampled tokens were taken from an earlier run of the same draws.
+    """
+
+    request: Request
+    segments: tuple[Segment, ...]
+    template: Template
+    error: str | None = None
+    num_reused: int = 0
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """Token ids of the completion `[n]`."""
+        return tuple(chain.from_iterable(segment.ids for segment in self.segments))
+
+    @property
+    def sampled_mask(self) -> tuple[bool, ...]:
+        """True for sampled tokens, False for forced ones `[n]`."""
+        return tuple(chain.from_iterable(repeat(s.sampled, len(s.ids)) for s in self.segments))
+
+    @property
+    def logprobs(self) -> tuple[float, ...] | None:
+        """Log-probabilities `[n]`, 0.0 for forced tokens; `None` where the engine gave none."""
+        if any(s.sampled and s.logprobs is None for s in self.segments):
+            return None
+        return tuple(chain.from_iterable(s.logprobs or repeat(0.0, len(s.ids)) for s in self.segments))
+
+    def _phase(self, phase: Phase) -> Iterator[Segment]:
+        return (segment for segment in self.segments if segment.phase is phase)
+
+    def _num_sampled(self, phase: Phase) -> int:
+        return sum(len(segment.ids) for segment in self._phase(phase) if segment.sampled)
+
+    @property
+    def num_thinking_tokens(self) -> int:
+        """Sampled thinking tokens, delimiters not among them."""
+        return self._num_sampled(Phase.THINKING)
+
+    @property
+    def num_solution_tokens(self) -> int:
+        """Sampled solution tokens, the end of sequence among them."""
+        return self._num_sampled(Phase.SOLUTION)
+
+    @property
+    def num_sampled_tokens(self) -> int:
+        return sum(self.sampled_mask)
+
+    @property
+    def num_forced_tokens(self) -> int:
+        return sum(not sampled for sampled in self.sampled_mask)
+
+    def _text(self, phase: Phase) -> str:
+        ids = list(chain.from_iterable(segment.ids for segment in self._phase(phase)))
+        if ids and ids[-1] in self.template.eos:
+            ids.pop()
+        return self.template.decode(ids) if ids else ""
+
+    @property
+    def thinking_text(self) -> str:
+        return self._text(Phase.THINKING)
+
+    @property
+    def solution_text(self) -> str:
+        """Everything in the solution, forced text too, without the end of sequence."""
+        return self._text(Phase.SOLUTION)
+
+    @property
+    def budget_hit(self) -> bool:
+        """Whether thinking was ended by its budget, at the wall or in the grace window."""
+        return any(s.finish in (Finish.LENGTH, Finish.BOUNDARY) for s in self._phase(Phase.THINKING))
+
+    @property
+    def forced_close(self) -> bool:
+        """Whether any part of the closing delimiter was forced."""
+        return any(not segment.sampled for segment in self._phase(Phase.CLOSING))
+
+    @property
+    def solution_cut(self) -> bool:
+        """Whether the solution ran into its budget."""
+        return any(segment.finish is Finish.LENGTH for segment in self._phase(Phase.SOLUTION))
+
+    @property
+    def escaped(self) -> bool:
+        """Whether thinking was opened again within the solution."""
+        ids = list(chain.from_iterable(segment.ids for segment in self._phase(Phase.SOLUTION)))
+        opening = self.template.opening
+        return any(i in opening.watch and opening.ends(ids[: n + 1]) for n, i in enumerate(ids))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Segments, error and reuse as plain JSON; the request is the caller's to store."""
+        segments = [
+            {
+                "phase": str(s.phase),
+                "ids": list(s.ids),
+                "sampled": s.sampled,
+                "logprobs": None if s.logprobs is None else [round(value, 5) for value in s.logprobs],
+                "finish": None if s.finish is None else str(s.finish),
+            }
+            for s in self.segments
+        ]
+        return {"segments": segments, "error": self.error, "num_reused": self.num_reused}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any], request: Request, template: Template) -> "Trace":
+        """The trace that `to_dict` wrote."""
+        segments = tuple(
+            Segment(
+                phase=Phase(s["phase"]),
+                ids=tuple(s["ids"]),
+                sampled=s["sampled"],
+                logprobs=None if s["logprobs"] is None else tuple(s["logprobs"]),
+                finish=None if s["finish"] is None else Finish(s["finish"]),
+            )
+            for s in data["segments"]
+        )
+        return cls(request, segments, template, data["error"], data["num_reused"])

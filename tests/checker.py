@@ -1,0 +1,317 @@
+"""An independent, naive judge of traces.
+
+It knows the rules of budgets and nothing of how they are carried out: it sees the ids of a trace, which of them
+were sampled, in which phase they are said to be and why sampling ended, and beside them the request, what marks
+thinking and the context. It looks for delimiters by brute force.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+SEPARATE = ("elastic", "nothinking", "s1")
+
+
+def check(trace: Any, context: int | None) -> list[str]:
+    """Everything that is wrong with a trace."""
+    return list(_problems(_Facts(trace, context), trace))
+
+
+class _Facts:
+    """What was asked, in tokens."""
+
+    def __init__(self, trace: Any, context: int | None) -> None:
+        request, template, options = trace.request, trace.template, trace.request.options
+        self.strategy, self.budget, self.context = request.strategy, request.budget, context
+        self.state, self.num_prompt = str(request.prompt.thinking), len(request.prompt.ids)
+        self.opening, self.closing, self.eos = template.opening, template.closing, template.eos
+        self.boundaries = template.boundaries
+        self.thinking, self.solution = self.budget.thinking, self.budget.solution
+        unlimited = self.thinking is None or self.solution is None
+        self.total = None if unlimited else self.thinking + self.solution
+        self.wrap_up = template.encode(options.wrap_up)
+        self.grace, self.least = options.grace, options.min_thinking
+        self.forced_texts = (options.wrap_up, options.wait)
+        self.wait, self.num_waits, self.answer = template.encode(options.wait), 0, ()
+        self.max_total = options.max_total
+        if self.strategy == "nothinking":
+            self.thinking = 0
+        if self.strategy == "s1":
+            kept = options.answer_tokens if self.total is None else min(options.answer_tokens, self.total)
+            self.thinking = None if self.total is None else self.total - kept
+            self.solution = kept
+            self.answer = template.encode(options.answer_text)
+            self.num_waits = options.num_waits
+            self.wait = template.encode(options.wait or "Wait") if self.num_waits else ()
+
+    def room(self) -> int | None:
+        return None if self.context is None else self.context - self.num_prompt
+
+    def opened(self) -> int:
+        return len(self.opening.ids) if self.state == "absent" else 0
+
+    def reserve(self) -> int:
+        """Tokens that must stay free behind thinking; a half-written delimiter may take more ids than a whole one."""
+        closing = max(map(len, getattr(self.closing, "rests", [self.closing.ids])))
+        return len(self.wrap_up) + closing + len(self.answer) + (self.solution or 0)
+
+
+# Delimiters, by brute force.
+
+
+def first_end(delimiter: Any, ids: Sequence[int]) -> tuple[int, int] | None:
+    """Where the first delimiter ends (the number of ids up to there), and how many ids it takes."""
+    for end in range(1, len(ids) + 1):
+        for size in range(1, end + 1):
+            if _is(delimiter, ids[end - size : end]):
+                return end, size
+    return None
+
+
+def _is(delimiter: Any, ids: Sequence[int]) -> bool:
+    if hasattr(delimiter, "pieces"):
+        return delimiter.text in "".join(delimiter.pieces[token] for token in ids)
+    return tuple(ids) == delimiter.ids
+
+
+def beginning(delimiter: Any, ids: Sequence[int]) -> int:
+    """How many of the last ids are the longest unfinished beginning of the delimiter."""
+    if not hasattr(delimiter, "pieces"):
+        fitting = [n for n in range(1, len(delimiter.ids)) if n <= len(ids) and tuple(ids[-n:]) == delimiter.ids[:n]]
+        return max(fitting, default=0)
+    text = "".join(delimiter.pieces[token] for token in ids)
+    length = max(n for n in range(len(delimiter.text)) if text.endswith(delimiter.text[:n]))
+    return next(n for n in range(len(ids) + 1) if len(text) - _length(delimiter, ids[: len(ids) - n]) >= length)
+
+
+def _length(delimiter: Any, ids: Sequence[int]) -> int:
+    return sum(len(delimiter.pieces[token]) for token in ids)
+
+
+# Rules.
+
+
+def _problems(facts: _Facts, trace: Any) -> Iterator[str]:
+    reasons = _refusals(facts)
+    if trace.error is not None:
+        if trace.segments:
+            yield "a refused request has segments"
+        if not any(reason in trace.error for reason in reasons):
+            yield f"refused with {trace.error!r}, expected one of {reasons}"
+        return
+    if reasons:
+        yield f"not refused, although {reasons}"
+        return
+    yield from _alignment(trace)
+    if facts.context is not None and facts.num_prompt + len(trace.ids) > facts.context:
+        yield f"{facts.num_prompt} + {len(trace.ids)} tokens in a context of {facts.context}"
+    if facts.strategy in SEPARATE:
+        yield from _separate(facts, trace)
+    else:
+        yield from _plain(facts, trace)
+
+
+def _refusals(facts: _Facts) -> list[str]:
+    """What a message must say if the request cannot be honoured."""
+    reasons, room = [], facts.room()
+    needed = 0
+    if facts.strategy in SEPARATE and facts.state != "closed":
+        needed = facts.opened() + (facts.thinking or 0) + facts.reserve()
+        one_token = len(facts.closing.ids) == 1 and facts.closing.watch == set(facts.closing.ids)
+        if facts.least and not facts.wait and not one_token:
+            reasons.append("min_thinking cannot forbid")
+        if any(facts.closing.text in text for text in facts.forced_texts):
+            reasons.append(f"holds {facts.closing.text!r}")
+    elif facts.strategy in SEPARATE:
+        needed = len(facts.answer) + (facts.solution or 0)
+    else:
+        waited = {"absent": (facts.opening, facts.closing), "open": (facts.closing,), "closed": ()}[facts.state]
+        needed = sum(len(delimiter.ids) for delimiter in waited)
+        needed += (facts.total or 0) if facts.strategy == "vanilla" else 0
+    if room is not None and room < 0:
+        reasons.append(f"{-room} more than")
+    elif room is not None and needed > room:
+        reasons.append(f"needs {needed} tokens after the prompt, {needed - room} more than")
+    if facts.thinking is not None and facts.least > facts.thinking:
+        reasons.append(f"min_thinking {facts.least} is more than")
+    if facts.strategy == "l1-exact" and facts.total is None:
+        reasons.append("two finite parts")
+    return reasons
+
+
+def _alignment(trace: Any) -> Iterator[str]:
+    if not len(trace.ids) == len(trace.sampled_mask) == len(trace.logprobs):
+        yield "ids, mask and log-probabilities differ in length"
+    for sampled, logprob in zip(trace.sampled_mask, trace.logprobs, strict=True):
+        if sampled != (logprob != 0.0):  # the scripted model is never certain
+            yield f"log-probability {logprob} where sampled is {sampled}"
+    for segment in trace.segments:
+        asks_why = segment.sampled and segment.phase not in ("closing", "opening")
+        if asks_why != (segment.finish is not None):
+            yield f"finish {segment.finish} of {segment.phase}, sampled {segment.sampled}"
+
+
+def _separate(facts: _Facts, trace: Any) -> Iterator[str]:
+    """Thinking and solution have budgets of their own."""
+    segments = trace.segments
+    phases = [phase for phase, _ in groupby(str(segment.phase) for segment in segments)]
+    by_phase = {phase: [s for s in segments if s.phase == phase] for phase in phases}
+    expected = ["solution"]
+    if facts.state != "closed":
+        middle = ["wrap_up"] if "wrap_up" in by_phase else []
+        expected = [*(["opening"] if facts.opened() else []), "thinking", *middle, "closing", "solution"]
+    if phases != expected:
+        yield f"phases {phases}, expected {expected}"
+        return
+    if any(s.sampled or s.ids != facts.opening.ids for s in by_phase.get("opening", [])):
+        yield "the opening is not the forced delimiter"
+    if facts.state != "closed":
+        yield from _thinking(facts, by_phase)
+    yield from _solution(facts, by_phase["solution"], len(trace.ids))
+
+
+def _thinking(facts: _Facts, by_phase: dict[str, list[Any]]) -> Iterator[str]:
+    runs = [s for s in by_phase["thinking"] if s.sampled]
+    waits = [s for s in by_phase["thinking"] if not s.sampled]
+    wrapped = by_phase.get("wrap_up", [])
+    closing_sampled = [t for s in by_phase["closing"] if s.sampled for t in s.ids]
+    closing_forced = [t for s in by_phase["closing"] if not s.sampled for t in s.ids]
+    order = [s.sampled for s in (*by_phase["thinking"], *wrapped, *by_phase["closing"])]
+    waiting = [True, False] * len(waits)
+    if order not in ([*waiting, True, *tail] for tail in ([True], [False], [True, False], [False, False])):
+        yield f"sampled and forced parts of thinking follow each other as {order}"
+    if any(wait.ids != facts.wait for wait in waits) or (waits and not facts.wait):
+        yield "something else than the wait text is forced into thinking"
+
+    # The delimiter: written once, whole, never restarted.
+    last = runs[-1]
+    whole = (*last.ids, *closing_sampled)
+    if not _is(facts.closing, (*closing_sampled, *closing_forced)):
+        yield f"the closing {closing_sampled} + {closing_forced} is not the delimiter"
+    if last.finish == "delimiter":
+        if closing_forced or first_end(facts.closing, whole) != (len(whole), len(closing_sampled)):
+            yield "finished by a delimiter, but not with the first one"
+    else:
+        if first_end(facts.closing, whole):
+            yield "a delimiter within thinking was passed over"
+        if len(closing_sampled) != beginning(facts.closing, whole):
+            yield "not the longest beginning of the delimiter is taken as sampled closing"
+        if not hasattr(facts.closing, "pieces") and (*closing_sampled, *closing_forced) != facts.closing.ids:
+            yield "the delimiter is not completed but written otherwise"
+    wants_wrap = bool(facts.wrap_up) and last.finish != "delimiter" and not closing_sampled
+    if [s.ids for s in wrapped] != ([facts.wrap_up] if wants_wrap else []) or any(s.sampled for s in wrapped):
+        yield f"wrap-up text {wrapped}, wanted: {wants_wrap}"
+
+    # Counts, run by run.
+    room, count = facts.room(), 0
+    for number, run in enumerate(runs):
+        final = number == len(runs) - 1
+        spent = facts.opened() + number * len(facts.wait) + facts.reserve()
+        limits = [] if room is None else [max(0, room - spent)]
+        limit = min(limits + ([] if facts.thinking is None else [facts.thinking]), default=None)
+        yield from _run(facts, run, count, limit, len(closing_sampled) if final else 0)
+        count += len(run.ids)
+        wait_fits = room is None or room - spent - count >= len(facts.wait)
+        if not final and run.finish != "delimiter":
+            yield f"thinking goes on after {run.finish}"
+        if not final and not wait_fits:
+            yield "the wait text takes room that is kept for what follows"
+        early = count < facts.least and (len(run.ids) > 0 or number == 0)
+        if facts.strategy == "s1":
+            early = number < facts.num_waits
+        if not final and not early:
+            yield "a delimiter was replaced that was not too early"
+        if final and run.finish == "delimiter" and early and not (facts.wait and not wait_fits):
+            yield f"closed after {count} tokens, too early"
+    if facts.thinking is not None and count > facts.thinking:
+        yield f"{count} thinking tokens with a budget of {facts.thinking}"
+
+
+def _run(facts: _Facts, run: Any, before: int, limit: int | None, half: int) -> Iterator[str]:
+    """One stretch of sampled thinking that begins after `before` others and may last until `limit` in all.
+
+    `half` of the ids sampled behind it belong to the closing delimiter.
+    """
+    after = before + len(run.ids) + half
+    if limit is not None and after > max(limit, before):
+        yield f"{after} tokens sampled in thinking, {limit} allowed"
+    if facts.eos & set(run.ids):
+        yield "an end of sequence within thinking"
+    if run.finish == "length" and after != max(limit, before):
+        yield f"cut at {after} of {limit} tokens"
+    if run.finish == "eos" and (after == limit or after < facts.least):
+        yield f"an end of sequence sampled after {after} tokens, limit {limit}, minimum {facts.least}"
+    if run.finish == "boundary" and not facts.grace:
+        yield "a boundary closed thinking without grace"
+    if not facts.grace or limit is None:
+        return
+    start = max(1, limit - facts.grace, facts.least)
+    allowed = [n for n, token in enumerate(run.ids, before + 1) if token in facts.boundaries and start <= n < limit]
+    if run.finish == "boundary":
+        if allowed != [after] and not (half and not allowed and start <= after < limit):
+            yield f"closed at boundary {after}, possible were {allowed} from {start} to {limit}"
+    elif allowed:
+        yield f"not closed at the boundary at {allowed[0]}"
+
+
+def _solution(facts: _Facts, segments: list[Any], num_ids: int) -> Iterator[str]:
+    forced, sampled = [s for s in segments if not s.sampled], [s for s in segments if s.sampled]
+    if [s.ids for s in forced] != ([facts.answer] if facts.answer else []):
+        yield f"{forced} forced in the solution"
+    if len(sampled) != 1 or segments[-1] is not sampled[0]:
+        yield "the solution is not one sampled segment"
+        return
+    ids, finish = sampled[0].ids, sampled[0].finish
+    yield from _ending(facts, ids, finish)
+    if facts.solution is not None and len(ids) > facts.solution:
+        yield f"{len(ids)} solution tokens with a budget of {facts.solution}"
+    full = facts.context is not None and facts.num_prompt + num_ids == facts.context
+    if finish == "length" and len(ids) != facts.solution and not full:
+        yield f"cut after {len(ids)} solution tokens"
+
+
+def _ending(facts: _Facts, ids: Sequence[int], finish: Any) -> Iterator[str]:
+    """Ids end at their first end of sequence, and only then with `eos`."""
+    if facts.eos & set(ids[:-1]):
+        yield "tokens follow an end of sequence"
+    if (finish == "eos") != bool(ids and ids[-1] in facts.eos):
+        yield f"finish {finish} with ids {ids}"
+    if finish not in ("eos", "length"):
+        yield f"ends with {finish}"
+
+
+def _plain(facts: _Facts, trace: Any) -> Iterator[str]:
+    """One budget for everything; phases only label what was written."""
+    if not all(trace.sampled_mask):
+        yield "forced tokens"
+    steps = {
+        "absent": [("solution", facts.opening, "opening"), ("thinking", facts.closing, "closing")],
+        "open": [("thinking", facts.closing, "closing")],
+        "closed": [],
+    }[facts.state]
+    rest, labels, num_delimiters = trace.ids, [], 0
+    for before, delimiter, name in steps:
+        found = first_end(delimiter, rest)
+        end, size = found or (len(rest), 0)
+        labels += [before] * (end - size) + [name] * size
+        rest, num_delimiters = rest[end:], num_delimiters + size
+        if not found:
+            break
+    labels += ["solution"] * len(rest)
+    if labels != [str(s.phase) for s in trace.segments for _ in s.ids]:
+        yield f"phases {trace.segments}, expected {labels}"
+    yield from _ending(facts, trace.ids, trace.segments[-1].finish)
+    inner = [s.finish for s in trace.segments[:-1] if s.finish is not None]
+    if any(finish != "delimiter" for finish in inner):
+        yield f"finishes {inner} before the end"
+    count, limit = {
+        "vanilla": (len(trace.ids) - num_delimiters, facts.total),
+        "l1-exact": (len(trace.ids), None if facts.total is None else 2 * facts.total),
+        "l1-max": (len(trace.ids), facts.max_total),
+        "unconstrained": (len(trace.ids), None),
+    }[facts.strategy]
+    if limit is not None and count > limit:
+        yield f"{count} tokens with a bound of {limit}"
+    full = facts.context is not None and facts.num_prompt + len(trace.ids) == facts.context
+    if trace.segments[-1].finish == "length" and count != limit and not full:
+        yield f"cut after {count} tokens, bound {limit}"

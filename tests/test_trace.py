@@ -1,0 +1,60 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from elastic_reasoning.template import Thinking
+from elastic_reasoning.trace import Finish, Phase, Segment, Trace
+from letters import answer, letters
+
+TEMPLATE = letters(opening="OP", closing="CD")
+
+
+def test_everything_is_derived_from_the_segments() -> None:
+    trace = answer(TEMPLATE, "abCxOP$", "3+9", thinking=Thinking.ABSENT)
+    assert trace.ids == TEMPLATE.encode("OPabCDxOP$")
+    assert (trace.thinking_text, trace.solution_text) == ("ab", "xOP")
+    assert (trace.num_thinking_tokens, trace.num_solution_tokens) == (2, 4)
+    assert (trace.num_sampled_tokens, trace.num_forced_tokens) == (7, 3)
+    assert (trace.budget_hit, trace.forced_close, trace.solution_cut, trace.escaped) == (True, True, False, True)
+
+
+def test_flags_follow_from_how_thinking_and_solution_ended() -> None:
+    closed = answer(TEMPLATE, "aCDxyz", "9+2")
+    assert (closed.budget_hit, closed.forced_close, closed.solution_cut, closed.escaped) == (False, False, True, False)
+    ended = answer(TEMPLATE, "a$x$", "9+2")
+    assert (ended.budget_hit, ended.forced_close, ended.solution_cut) == (False, True, False)
+    graced = answer(TEMPLATE, "ab.cdx$", "4+2", grace=2)
+    assert (graced.budget_hit, graced.forced_close, graced.thinking_text) == (True, True, "ab.")
+
+
+def test_log_probabilities_are_zero_for_forced_tokens_and_unknown_where_one_is_missing() -> None:
+    request = answer(TEMPLATE, "a", "1+1").request
+    forced = Segment(Phase.CLOSING, (3, 4), sampled=False)
+    known = Segment(Phase.THINKING, (5,), sampled=True, logprobs=(-0.5,), finish=Finish.LENGTH)
+    unknown = Segment(Phase.SOLUTION, (6,), sampled=True, finish=Finish.LENGTH)
+    assert Trace(request, (known, forced), TEMPLATE).logprobs == (-0.5, 0.0, 0.0)
+    assert Trace(request, (known, forced, unknown), TEMPLATE).logprobs is None
+
+
+def test_a_trace_without_tokens_has_empty_texts() -> None:
+    trace = Trace(answer(TEMPLATE, "a", "1+1").request, (), TEMPLATE, error="refused")
+    assert (trace.ids, trace.sampled_mask, trace.logprobs) == ((), (), ())
+    assert (trace.thinking_text, trace.solution_text, trace.escaped) == ("", "", False)
+
+
+def test_a_segment_has_one_log_probability_an_id() -> None:
+    with pytest.raises(ValueError, match="1 log-probabilities for 2 ids"):
+        Segment(Phase.THINKING, (1, 2), sampled=True, logprobs=(0.0,))
+
+
+def test_a_trace_reads_back_from_json() -> None:
+    trace = answer(TEMPLATE, "abCx$", "3+2", wrap_up="w", thinking=Thinking.ABSENT)
+    trace = replace(trace, num_reused=2)
+    again = Trace.from_dict(json.loads(json.dumps(trace.to_dict())), trace.request, TEMPLATE)
+    assert replace(again, segments=()) == replace(trace, segments=())
+    for read, written in zip(again.segments, trace.segments, strict=True):
+        assert replace(read, logprobs=None) == replace(written, logprobs=None)
+    assert again.logprobs == pytest.approx(trace.logprobs, abs=1e-5)
+    refused = Trace(trace.request, (), TEMPLATE, error="why")
+    assert Trace.from_dict(json.loads(json.dumps(refused.to_dict())), trace.request, TEMPLATE) == refused

@@ -1,0 +1,202 @@
+"""Tiny random models of many families over the letters of `letters`, and what they would generate, computed naively.
+
+    trace = by_plain_forward(tiny("llama"), letters(), request)
+
+The naive generation has no cache and no batch: each token costs a plain forward of the whole sequence, and is drawn
+by walking through the sorted probabilities in float64.
+"""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+
+from elastic_reasoning.budget import Budget
+from elastic_reasoning.engines.draws import uniforms
+from elastic_reasoning.engines.transformers import TransformersEngine
+from elastic_reasoning.request import Options, Request, Sampling
+from elastic_reasoning.call import Call, OnEos
+from elastic_reasoning.template import Prompt, Template, Thinking
+from elastic_reasoning.trace import Finish, Trace
+from elastic_reasoning.walk import Completion, Walk, run_by_call
+from letters import letters
+
+NUM_LOGITS = 24  # more than the letters, as the padded vocabularies of real models are
+CONTEXT = 96
+WINDOW = 6
+
+BASE = {
+    "vocab_size": NUM_LOGITS,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+    "max_position_embeddings": CONTEXT,
+    "initializer_range": 0.3,
+    "pad_token_id": None,
+    "bos_token_id": None,
+    "eos_token_id": 0,
+}
+EXPERTS = {"num_experts": 4, "num_local_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16}
+GPT2 = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": CONTEXT}
+MAMBA = {"mamba_n_heads": 4, "mamba_d_head": 16, "mamba_d_state": 8, "mamba_n_groups": 1, "mamba_chunk_size": 8}
+WINDOWED = {"sliding_window": WINDOW}
+MIXED = {**WINDOWED, "layer_types": ["sliding_attention", "full_attention"]}
+LINEAR = {"linear_num_key_heads": 2, "linear_num_value_heads": 2, "linear_key_head_dim": 8, "linear_value_head_dim": 8}
+
+PLAIN_FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
+    "llama": ("Llama", {}),
+    "qwen2": ("Qwen2", {}),
+    "qwen3": ("Qwen3", {}),
+    "qwen3_moe": ("Qwen3Moe", {**EXPERTS, "decoder_sparse_step": 1, "norm_topk_prob": True}),
+    "mistral": ("Mistral", WINDOWED),
+    "gemma2": ("Gemma2", {**WINDOWED, "query_pre_attn_scalar": 8}),
+    "gemma3": ("Gemma3Text", {**MIXED, "query_pre_attn_scalar": 8}),
+    "phi3": ("Phi3", {}),
+    "gpt2": ("GPT2", {**GPT2, "resid_pdrop": 0.5, "embd_pdrop": 0.5, "attn_pdrop": 0.5}),
+    "gpt_neox": ("GPTNeoX", {}),
+    "opt": ("OPT", {"ffn_dim": 48, "word_embed_proj_dim": 32, "pad_token_id": 1}),
+    "olmo2": ("Olmo2", {}),
+    "olmo3": ("Olmo3", MIXED),
+    "cohere": ("Cohere", {}),
+    "smollm3": ("SmolLM3", {}),
+    "granite": ("Granite", {}),
+    "gpt_oss": ("GptOss", {**MIXED, **EXPERTS}),
+}
+HYBRID_FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
+    "lfm2": ("Lfm2", {"layer_types": ["conv", "full_attention"]}),
+    "qwen3_next": ("Qwen3Next", {**EXPERTS, **LINEAR, "layer_types": ["linear_attention", "full_attention"]}),
+    "bamba": ("Bamba", {**MAMBA, "mamba_expand": 2, "attn_layer_indices": [1]}),
+}
+FAMILIES = PLAIN_FAMILIES | HYBRID_FAMILIES
+
+
+def build(family: str, **changes: Any) -> Any:
+    """A new model of a family, in evaluation mode, with the same weights every time."""
+    name, settings = FAMILIES[family]
+    config = getattr(transformers, f"{name}Config")(**{**BASE, **settings, **changes})
+    torch.manual_seed(0)
+    return transformers.AutoModelForCausalLM.from_config(config).float().eval()
+
+
+@cache
+def tiny(family: str = "llama") -> Any:
+    """A model that tests share: they leave it as it is."""
+    return build(family)
+
+
+def new_engine(model: Any, template: Template | None = None, max_rows: int = 8) -> TransformersEngine:
+    return TransformersEngine(model, None, template or letters(), max_rows)
+
+
+def prompt(length: int, thinking: Thinking = Thinking.OPEN) -> Prompt:
+    """A prompt of letters that are neither delimiters nor ends."""
+    return Prompt(tuple(4 + (3 * length + 5 * n) % 12 for n in range(length)), thinking)
+
+
+def request(
+    length: int = 4, budget: str = "6+4", strategy: str = "elastic", sample: int = 0, **options: Any
+) -> Request:
+    """An open request; options of the strategy by name."""
+    return Request(prompt(length), Budget.parse(budget), strategy, Options(**options), sample=sample, name=str(sample))
+
+
+SAMPLINGS = (
+    Sampling(),
+    Sampling(temperature=0),
+    Sampling(temperature=1.5, seed=1),
+    Sampling(top_p=0.7, seed=2),
+    Sampling(top_k=3, seed=3),
+    Sampling(temperature=0.7, top_p=0.9, top_k=5, seed=4),
+)
+KINDS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("elastic", {}),
+    ("elastic", {"wrap_up": "wu"}),
+    ("elastic", {"grace": 3}),
+    ("elastic", {"min_thinking": 3, "wait": "ab"}),
+    ("s1", {"answer_tokens": 2, "answer_text": "xy", "num_waits": 2, "wait": "w"}),
+    ("vanilla", {}),
+    ("nothinking", {}),
+    ("l1-max", {"max_total": 12}),
+)
+
+
+def mixed_requests(num: int) -> list[Request]:
+    """Requests of all strategies, samplings, states of thinking, lengths of prompts and budgets."""
+    states = list(Thinking)
+    return [
+        Request(
+            prompt(1 + n * 5 % 9, states[n // 3 % 3]),
+            Budget(3 + n * 7 % 11, n * 3 % 5),
+            KINDS[n % len(KINDS)][0],
+            Options(**KINDS[n % len(KINDS)][1]),
+            SAMPLINGS[n // 2 % len(SAMPLINGS)],
+            sample=n,
+            name=str(n),
+        )
+        for n in range(num)
+    ]
+
+
+def by_plain_forward(model: Any, template: Template, asked: Request, context: int | None = CONTEXT) -> Trace:
+    """What a request gives without cache, batch or cursor."""
+
+    def complete(ids: tuple[int, ...], call: Call, position: int) -> Completion:
+        new: list[int] = []
+        logprobs: list[float] = []
+        finish = None
+        while finish is None:
+            with torch.no_grad():
+                logits = model(input_ids=torch.tensor([[*ids, *new]]), use_cache=False).logits[0, -1].double().numpy()
+            uniform = float(uniforms(asked.sampling.seed, asked.sample, position + len(new), 1)[0])
+            banned = call.banned if len(new) < call.min_tokens else frozenset[int]()
+            token, logprob = naive_draw(logits, uniform, asked.sampling, banned)
+            new.append(token)
+            logprobs.append(logprob)
+            finish = _finish(template, call, new)
+        kept = len(new) - (finish is Finish.EOS and call.on_eos is OnEos.DISCARD)
+        return Completion(tuple(new[:kept]), tuple(logprobs[:kept]), finish)
+
+    return run_by_call(Walk(asked, template, context), complete)
+
+
+def _finish(template: Template, call: Call, new: list[int]) -> Finish | None:
+    if new[-1] in template.eos:
+        return Finish.EOS
+    if call.stop is not None and call.stop.ends(new):
+        return Finish.DELIMITER
+    if len(new) == call.max_tokens:
+        return Finish.LENGTH
+    in_grace = call.grace and call.max_tokens and len(new) >= max(call.max_tokens - call.grace, call.min_tokens)
+    return Finish.BOUNDARY if in_grace and new[-1] in template.boundaries else None
+
+
+def naive_draw(logits: Any, uniform: float, sampling: Sampling, banned: frozenset[int]) -> tuple[int, float]:
+    """One token of logits `[vocabulary]` in float64, and its log-probability before bans and filters."""
+    logits = logits / (sampling.temperature or 1.0)
+    logprobs = logits - logits.max() - np.log(np.exp(logits - logits.max()).sum())
+    allowed = [token for token in range(len(logits)) if token not in banned]
+    probs = {token: np.exp(logits[token] - logits[allowed].max()) for token in allowed}
+    by_weight = sorted(allowed, key=lambda token: -probs[token])
+    if sampling.temperature == 0:
+        return by_weight[0], float(logprobs[by_weight[0]])
+    filtered = sampling.top_k or sampling.top_p < 1
+    if sampling.top_k:
+        by_weight = by_weight[: sampling.top_k]
+    mass = sum(probs[token] for token in by_weight)
+    kept, sum_kept = [], 0.0
+    for token in by_weight:
+        if sum_kept < sampling.top_p * mass:
+            kept.append(token)
+            sum_kept += probs[token]
+    order = kept if filtered else sorted(kept)
+    target, reached = uniform * sum_kept, 0.0
+    for token in order:
+        reached += probs[token]
+        if reached > target:
+            return token, float(logprobs[token])
+    return order[-1], float(logprobs[order[-1]])
