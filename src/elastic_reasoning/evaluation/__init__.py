@@ -1,0 +1,1 @@
+"""Measuring: sweeps over budgets, their records, and what the records add up to."""

@@ -1,0 +1,288 @@
+"""One graded trace as one line of JSON, in a file that only grows.
+
+    with RecordsWriter(folder) as writer:
+        write_manifest(folder, manifest)
+        for trace in generate(engine, requests):      # those whose key is not in writer.done
+            writer.write(Record.of(trace, "mini", trace.request.name, grade))
+    manifest, records = read_records(folder)
+
+A line is written whole by one call of the operating system, so what was written survives the death of the process.
+A line that was torn all the same, by a full disk or a loss of power, is cut off when the folder is opened again.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, fields
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypedDict
+
+from elastic_reasoning.errors import RecordsError
+from elastic_reasoning.evaluation.manifest import RECORDS, Manifest, read_manifest
+from elastic_reasoning.tasks.task import Grade
+from elastic_reasoning.trace import Trace
+
+LOCK = "records.lock"
+SYNC_EVERY = 256
+
+Key = tuple[str, str, str, str, int]
+"""(model, strategy, budget, problem, sample)"""
+
+
+class Part(TypedDict):
+    """A segment with its text."""
+
+    phase: str
+    ids: list[int]
+    sampled: bool
+    finish: str | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One graded trace.
+
+    Attributes:
+        model, strategy: who answered, and how the budget was spent.
+        budget: as text, for example "24+20"; `Budget.parse` reads it.
+        problem, sample: what was answered, and which of several samples this is.
+        correct: the verdict; `None` where there is an error, which is not a wrong answer.
+        answer, reason: the answer that was found, and why it is not correct.
+        error: why there is no completion.
+        num_thinking_tokens, num_solution_tokens, num_forced_tokens, num_reused_tokens: as in `Trace`.
+        budget_hit, forced_close, solution_cut, escaped: as in `Trace`.
+        segments: every token of the completion, in order.
+    """
+
+    model: str
+    strategy: str
+    budget: str
+    problem: str
+    sample: int
+    correct: bool | None
+    answer: str | None
+    reason: str | None
+    error: str | None
+    num_thinking_tokens: int
+    num_solution_tokens: int
+    num_forced_tokens: int
+    num_reused_tokens: int
+    budget_hit: bool
+    forced_close: bool
+    solution_cut: bool
+    escaped: bool
+    segments: list[Part]
+
+    @property
+    def key(self) -> Key:
+        """What makes it one of a kind within a folder."""
+        return self.model, self.strategy, self.budget, self.problem, self.sample
+
+    @property
+    def num_sampled_tokens(self) -> int:
+        """Every sampled token, those of a sampled delimiter among them."""
+        return sum(len(part["ids"]) for part in self.segments if part["sampled"])
+
+    @classmethod
+    def of(cls, trace: Trace, model: str, problem_id: str, grade: Grade | None) -> "Record":
+        """The record of a trace; a trace with an error needs no grade, and one that is given is not used."""
+        request = trace.request
+        if trace.error is None and grade is None:
+            raise ValueError(f"the trace of problem {problem_id!r} has no error and must be graded")
+        graded = None if trace.error is not None else grade
+        return cls(
+            model=model,
+            strategy=request.strategy,
+            budget=str(request.budget),
+            problem=problem_id,
+            sample=request.sample,
+            correct=None if graded is None else graded.correct,
+            answer=None if graded is None else graded.answer,
+            reason=None if graded is None else graded.reason,
+            error=trace.error,
+            num_thinking_tokens=trace.num_thinking_tokens,
+            num_solution_tokens=trace.num_solution_tokens,
+            num_forced_tokens=trace.num_forced_tokens,
+            num_reused_tokens=trace.num_reused,
+            budget_hit=trace.budget_hit,
+            forced_close=trace.forced_close,
+            solution_cut=trace.solution_cut,
+            escaped=trace.escaped,
+            segments=[
+                Part(
+                    phase=str(segment.phase),
+                    ids=list(segment.ids),
+                    sampled=segment.sampled,
+                    finish=None if segment.finish is None else str(segment.finish),
+                    text=trace.template.decode(segment.ids) if segment.ids else "",
+                )
+                for segment in trace.segments
+            ],
+        )
+
+    def to_json(self) -> str:
+        """One line, without the newline."""
+        data = {name: getattr(self, name) for name in _NAMES}
+        return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, line: str | bytes) -> "Record":
+        """The record that `to_json` wrote.
+
+        Raises:
+            RecordsError: the line is not a record.
+        """
+        try:
+            data = json.loads(line)
+        except ValueError:
+            raise RecordsError("not JSON") from None
+        if not isinstance(data, dict):
+            raise RecordsError("not a record (not a JSON object)")
+        if data.keys() != set(_NAMES):
+            wrong = ", ".join(sorted(data.keys() ^ set(_NAMES)))
+            raise RecordsError(f"not a record (missing or unknown: {wrong})")
+        return cls(**data)
+
+
+_NAMES = [field.name for field in fields(Record)]
+
+
+def read_records(folder: Path) -> tuple[Manifest, list[Record]]:
+    """Read what a sweep has written, also while it is still writing.
+
+    A torn last line is left out. Of records with the same key the first counts.
+
+    Raises:
+        RecordsError: no manifest, no records, or a damaged line.
+    """
+    manifest = read_manifest(folder)
+    path = folder / RECORDS
+    try:
+        records: dict[Key, Record] = {}
+        for record, _ in _whole_lines(path):
+            records.setdefault(record.key, record)
+    except OSError as error:
+        raise RecordsError(f"cannot read {path}: {error.strerror}; pass a folder that a sweep has written") from None
+    return manifest, list(records.values())
+
+
+def _whole_lines(path: Path) -> Iterator[tuple[Record, int]]:
+    """Every record with the offset of its end in bytes, up to a torn last line."""
+    end = 0
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size  # lines that are written from now on are not read
+        for number, line in enumerate(file, 1):
+            end += len(line)
+            if not line.endswith(b"\n") or end > size:
+                return
+            try:
+                yield Record.from_json(line), end
+            except RecordsError as error:
+                if end == size and str(error) == "not JSON":
+                    return
+                raise RecordsError(
+                    f"{path}, line {number}: {error}; delete that line to have it made again, "
+                    "or restore the file from a copy"
+                ) from None
+
+
+class RecordsWriter:
+    """The one who may write to a folder of records. It is made where it does not exist.
+
+    Attributes:
+        done: keys of the records that are there; written ones are added.
+        num_cut_bytes: length of a torn last line that was cut off on opening, 0 if there was none.
+
+    Raises:
+        RecordsError: the folder cannot be written, another sweep writes to it, or a line of it is damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / RECORDS
+        self.done: set[Key] = set()
+        self._size = self._num_unsynced = 0
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise self._unwritable(error) from None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        except BlockingIOError:
+            os.close(self._lock)
+            raise RecordsError(
+                f"another sweep is writing to {folder}: wait until it is over, or use another folder"
+            ) from None
+        except OSError as error:
+            os.close(self._lock)
+            raise self._unwritable(error) from None
+        try:
+            self.num_cut_bytes = self._repair()
+        except BaseException:
+            self.close()
+            raise
+
+    def _repair(self) -> int:
+        """Collect the keys and cut a torn last line off. Returns how many bytes it had."""
+        for record, end in _whole_lines(self.path):
+            self.done.add(record.key)
+            self._size = end
+        num_torn = os.fstat(self._file).st_size - self._size
+        if num_torn:
+            os.ftruncate(self._file, self._size)
+        return num_torn
+
+    def _unwritable(self, error: OSError) -> RecordsError:
+        return RecordsError(f"cannot write {self.path}: {error.strerror}; what was written before is kept")
+
+    def write(self, record: Record) -> None:
+        """Append a record; one whose key is done is not written again.
+
+        Raises:
+            RecordsError: it could not be written; the file is as it was before.
+        """
+        if record.key in self.done:
+            return
+        # A lone surrogate becomes \udxxx, which is how JSON itself writes it.
+        line = (record.to_json() + "\n").encode("utf-8", "backslashreplace")
+        try:
+            if os.write(self._file, line) != len(line):
+                raise OSError(0, "the disk is full")
+            self._num_unsynced += 1
+            if self._num_unsynced >= SYNC_EVERY:
+                self._sync()
+        except OSError as error:
+            with suppress(OSError):
+                os.ftruncate(self._file, self._size)
+            raise self._unwritable(error) from None
+        self._size += len(line)
+        self.done.add(record.key)
+
+    def _sync(self) -> None:
+        os.fsync(self._file)
+        self._num_unsynced = 0
+
+    def close(self) -> None:
+        """Bring everything to the disk and let others write. May be called again."""
+        if self._file < 0:
+            return
+        try:
+            if self._num_unsynced:
+                self._sync()
+        except OSError as error:
+            raise self._unwritable(error) from None
+        finally:
+            os.close(self._file)
+            os.close(self._lock)
+            self._file = self._lock = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()

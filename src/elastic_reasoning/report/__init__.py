@@ -1,0 +1,1 @@
+"""Showing: the table, the figures and the page that are made of records."""

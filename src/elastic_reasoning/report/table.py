@@ -1,0 +1,107 @@
+"""Rows of results as a table in the terminal, and as JSON.
+
+rich.print(results_table(summarise(records)))
+print(rows_to_json(summarise(records)))
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+from rich import box
+from rich.table import Table
+
+from elastic_reasoning.evaluation.metrics import Row
+
+NOTHING = "–"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the table.
+
+    Attributes:
+        title: short name.
+        help: what it is, in a few words.
+        value: what it is sorted by.
+        text: what is shown.
+        brief: whether the terminal shows it too.
+    """
+
+    title: str
+    help: str
+    value: Callable[[Row], float | None]
+    text: Callable[[Row], str]
+    brief: bool = True
+
+
+def _column(title: str, help: str, value: Callable[[Row], float | None], form: str, brief: bool = True) -> Column:
+    def text(row: Row) -> str:
+        number = value(row)
+        return NOTHING if number is None else form.format(number)
+
+    return Column(title, help, value, text, brief)
+
+
+def _accuracy(row: Row) -> str:
+    if row.accuracy is None:
+        return NOTHING
+    if row.accuracy_se is None:
+        return f"{row.accuracy:.1%}"
+    return f"{100 * row.accuracy:.1f} ± {100 * row.accuracy_se:.1f}%"
+
+
+COLUMNS = (
+    Column("accuracy", "correct samples ± standard error, clustered by problem", lambda r: r.accuracy, _accuracy),
+    _column("thinking", "sampled thinking tokens, mean", lambda r: r.mean_thinking_tokens, "{:.1f}"),
+    _column("median", "sampled thinking tokens, median", lambda r: r.median_thinking_tokens, "{:.0f}", brief=False),
+    _column("solution", "sampled solution tokens, mean", lambda r: r.mean_solution_tokens, "{:.1f}"),
+    _column("total", "all sampled tokens, mean", lambda r: r.mean_total_tokens, "{:.1f}"),
+    _column("spent", "thinking was ended by its budget", lambda r: r.budget_hit_rate, "{:.1%}", brief=False),
+    _column("forced", "the closing delimiter was forced", lambda r: r.forced_rate, "{:.1%}"),
+    _column("cut", "the solution was cut by its budget", lambda r: r.cut_rate, "{:.1%}"),
+    _column("no answer", "no answer was found", lambda r: r.no_answer_rate, "{:.1%}"),
+    _column("escaped", "thinking was opened again in the solution", lambda r: r.escape_rate, "{:.1%}"),
+    _column("samples", "graded samples", lambda r: r.num_samples, "{:d}", brief=False),
+    _column("errors", "requests without a completion, counted apart", lambda r: r.num_errors, "{:d}"),
+)
+
+
+def columns_of(rows: Sequence[Row]) -> list[Column]:
+    """The columns that have anything to say of these rows: one of zeros alone is left out."""
+    return [column for column in COLUMNS if any(column.value(row) for row in rows)]
+
+
+def results_table(rows: Sequence[Row], title: str = "") -> Table:
+    """A rich table, about 100 characters wide, with a section for each model and strategy."""
+    table = Table(title=title or None, title_justify="left", caption=_sizes(rows), caption_justify="left")
+    table.box, table.padding, table.header_style = box.SIMPLE_HEAD, (0, 1, 0, 0), "bold"
+    for name in ("model", "strategy", "budget"):
+        table.add_column(name, justify="right" if name == "budget" else "left", no_wrap=True)
+    columns = [column for column in columns_of(rows) if column.brief]
+    for column in columns:
+        table.add_column(column.title.replace(" ", "\n"), justify="right", no_wrap=True, vertical="bottom")
+    before: tuple[str, str] | None = None
+    for row in rows:
+        now = (row.model, row.strategy)
+        if before is not None and now != before:
+            table.add_section()
+        names = now if now != before else ("", "")
+        table.add_row(*names, row.budget, *(column.text(row) for column in columns))
+        before = now
+    return table
+
+
+def _sizes(rows: Sequence[Row]) -> str:
+    """How many samples the rows have: one number, or the range of them."""
+    samples, problems = ([getattr(row, name) for row in rows] for name in ("num_samples", "num_problems"))
+    ranges = (
+        str(max(found, default=0)) if len(set(found)) < 2 else f"{min(found)} to {max(found)}"
+        for found in (samples, problems)
+    )
+    return "{} samples of {} problems in each row; ± is one standard error, clustered by problem".format(*ranges)
+
+
+def rows_to_json(rows: Sequence[Row]) -> str:
+    """A JSON array with one object for each row; rates are in 0 to 1, what is not known is null."""
+    return json.dumps([asdict(row) for row in rows], indent=2, ensure_ascii=False)

@@ -1,0 +1,1 @@
+"""What is asked: tasks yield problems and grade solutions."""

@@ -1,0 +1,67 @@
+"""What a task is: it yields problems and grades solutions.
+
+    task: Task = Arithmetic()
+    problem = task.problems("test", limit=1)[0]
+    task.grade(problem, "answer 3").correct
+
+Evaluation and training rewards share the one `grade`, so that what is learnt is what is measured.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+Split = Literal["train", "validation", "test"]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One question.
+
+    Attributes:
+        id: stable name of the problem, the same in every run and split size.
+        messages: chat messages, each with "role" and "content".
+        answer: the right answer as the task writes it.
+    """
+
+    id: str
+    messages: tuple[dict[str, str], ...]
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """The verdict on one solution.
+
+    Attributes:
+        correct: whether it is right.
+        answer: the answer found in it, or `None`.
+        reason: why it is not correct ("no answer", "wrong answer"), or `None`.
+    """
+
+    correct: bool
+    answer: str | None
+    reason: str | None = None
+
+
+class Task(Protocol):
+    """A source of problems that can grade what comes back."""
+
+    @property
+    def name(self) -> str:
+        """The name the task goes by in commands and records."""
+
+    def problems(self, split: Split, limit: int | None = None) -> list[Problem]:
+        """The first `limit` problems of a split (all of them for `None`), in a fixed order.
+
+        Raises:
+            TaskError: no such split, or a limit that cannot be met.
+        """
+
+    def grade(self, problem: Problem, solution: str) -> Grade:
+        """Grade the text of the solution phase.
+
+        Args:
+            problem: what was asked.
+            solution: everything after the closing delimiter, forced text included, the end-of-sequence token
+                left out. A solution that was cut is graded as it stands.
+        """

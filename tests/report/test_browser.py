@@ -1,0 +1,229 @@
+"""The page in a real browser."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from elastic_reasoning.report.report import write_report
+from make_records import BASE, TRAINED, make_manifest, make_records, write_folder
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+HOSTILE = '</script><img src="x" onerror="window.hacked = true"><script>window.hacked = true</script>'
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")
+sync_api = pytest.importorskip("playwright.sync_api")
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report in which the first problem holds hostile text and an error."""
+    folder = tmp_path_factory.mktemp("report")
+    records = make_records(num_problems=12, num_samples=2, budgets=("8+20", "24+20", "64+20"))
+    changed = []
+    for record in records:
+        if record.problem == "chain-0000" and record.model == BASE:
+            record = replace(record, answer=HOSTILE, segments=[{**p, "text": HOSTILE} for p in record.segments])
+        if record.key[:4] == (TRAINED, "elastic", "24+20", "chain-0001"):
+            record = replace(record, error="the prompt is too long", correct=None, answer=None, segments=[])
+        changed.append(record)
+    manifest = replace(make_manifest(12), task=HOSTILE, config={"note": HOSTILE})
+    write_folder(folder / "run", changed, manifest)
+    return write_report(folder / "run", folder / "out", max_problems=10, trained_at="24+20")["page"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Any, report: Path) -> Iterator[Any]:
+    """The report, opened; whatever it asks for or complains about fails the test."""
+    page = browser.new_page()
+    complaints: list[str] = []
+    asked: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(report.as_uri())
+    yield page
+    assert complaints == []
+    assert [url for url in asked if not url.startswith((report.as_uri(), "data:"))] == []
+    page.close()
+
+
+def card(page: Any, side: str) -> str:
+    return re.sub(r"\s+", " ", page.locator(f"#{side}").inner_text())
+
+
+def choose(page: Any, problem: str) -> None:
+    page.locator("#list button", has_text=problem).click()
+
+
+def test_a_click_shows_both_models_side_by_side(page: Any) -> None:
+    choose(page, "chain-0003")
+    left, right = page.locator("#left"), page.locator("#right")
+    assert left.locator("select").input_value() == "mini/elastic"
+    assert right.locator("select").input_value() == "mini-e1/elastic"
+    for side in (left, right):
+        assert side.locator(".block.thinking .text").inner_text().startswith("b +")
+        assert side.locator(".block.thinking .forced").inner_text() == "</think>"
+        assert side.locator(".block.solution .text").inner_text().startswith("answer")
+        assert side.locator(".badge").inner_text() in ("✓ right", "✗ wrong")
+    assert "thinking 24/24 solution 3/20 forced 1" in card(page, "left")
+    boxes = [side.bounding_box() for side in (left, right)]
+    assert boxes[0]["y"] == boxes[1]["y"]
+    assert "reference answer:" in page.locator("#question").inner_text()
+
+
+def test_budget_strategy_and_sample_can_be_chosen(page: Any) -> None:
+    choose(page, "chain-0003")
+    page.locator("#budgets button", has_text="8+20").first.click()
+    assert "thinking 8/8" in card(page, "left")
+    page.locator("#left select").select_option("mini/vanilla")
+    assert "in all 28/28" in card(page, "left")
+    page.locator("#right select").select_option("mini-e1/unconstrained")
+    assert "closed by the model" in card(page, "right")
+    before = card(page, "left")
+    page.locator("#samples button", has_text="2").click()
+    assert card(page, "left") != before
+
+
+def test_keys_move_through_problems_and_budgets(page: Any) -> None:
+    choose(page, "chain-0003")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#list [aria-current=true] .id").inner_text() == "chain-0004"
+    assert page.locator("#budgets [aria-pressed=true]").inner_text() == "64+20"
+    page.keyboard.press("/")
+    page.keyboard.type("chain-0007")
+    assert page.locator("#list button").count() == 1
+
+
+def test_the_address_leads_back_to_what_was_seen(page: Any, browser: Any) -> None:
+    choose(page, "chain-0005")
+    page.locator("#budgets button", has_text="64+20").click()
+    page.locator("#right select").select_option("mini/s1")
+    other = browser.new_page()
+    other.goto(page.url)
+    assert other.locator("#list [aria-current=true] .id").inner_text() == "chain-0005"
+    assert card(other, "right") == card(page, "right")
+    assert other.locator("#budgets [aria-pressed=true]").inner_text() == "64+20"
+    other.close()
+
+
+def test_an_address_that_means_nothing_is_the_start(browser: Any, report: Path) -> None:
+    page = browser.new_page()
+    page.goto(f"{report.as_uri()}#problem=none&budget=x&left=__proto__&filter=constructor&sample=-1")
+    assert page.locator("#list [aria-current=true] .id").inner_text() == "chain-0000"
+    assert page.locator("#left .badge").count() == 1
+    page.close()
+
+
+@pytest.mark.parametrize(("outcome", "marks"), [("gained", "✗ ✓"), ("both-right", "✓ ✓"), ("both-wrong", "✗ ✗")])
+def test_outcomes_can_be_filtered(page: Any, outcome: str, marks: str) -> None:
+    option = page.locator(f"#filter option[value={outcome}]").inner_text()
+    page.locator("#filter").select_option(outcome)
+    buttons = page.locator("#list button")
+    assert buttons.count() == int(re.findall(r"\((\d+)\)", option)[0])
+    for n in range(buttons.count()):
+        assert "".join(buttons.nth(n).locator(".mark").all_text_contents()).strip() == marks
+
+
+def test_names_of_outcomes_say_which_model(page: Any) -> None:
+    assert "mini wrong → mini-e1 right" in page.locator("#filter").inner_text()
+
+
+def test_an_error_is_neither_right_nor_wrong(page: Any) -> None:
+    choose(page, "chain-0001")
+    assert "! error the prompt is too long" in card(page, "right")
+    page.locator("#filter").select_option("error")
+    assert page.locator("#list button").count() == 1
+
+
+def test_hostile_text_is_shown_as_text(page: Any) -> None:
+    choose(page, "chain-0000")
+    assert page.locator("#left .block.solution .text").inner_text() == HOSTILE
+    assert HOSTILE in card(page, "left")
+    assert page.locator("#left img").count() == 0
+    assert page.locator("header b").inner_text() == HOSTILE
+    assert page.evaluate("window.hacked") is None
+
+
+def test_what_is_left_out_is_seen(page: Any) -> None:
+    assert page.get_by_text("This page holds the first 10 of 12 problems").is_visible()
+
+
+def test_the_table_sorts(page: Any) -> None:
+    accuracy = page.locator("#results th", has_text="accuracy")
+    cells = page.locator("#results tbody tr td:nth-child(4)")
+    for direction in ("ascending", "descending"):
+        accuracy.locator("button").click()
+        assert accuracy.get_attribute("aria-sort") == direction
+        shown = [float(cell.split()[0].rstrip("%")) for cell in cells.all_inner_texts()]
+        assert shown == sorted(shown, reverse=direction == "descending")
+
+
+def test_the_figure_tells_its_numbers_and_leads_to_traces(page: Any) -> None:
+    mark = page.locator("#chart .hit").first
+    mark.hover()
+    assert re.search(r"mini, truncated\s+budget 8\+20, 28 tokens", page.locator("#chart .tip").inner_text())
+    mark.click()
+    assert page.locator("#budgets [aria-pressed=true]").inner_text() == "8+20"
+    page.locator("#legend button").first.click()
+    assert page.locator("#chart .curve").count() == page.locator("#legend button").count() - 1
+
+
+@pytest.mark.parametrize("width", [360, 1400])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_is_readable_at_any_width_and_in_the_dark(page: Any, width: int, scheme: str) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.emulate_media(color_scheme=scheme)
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    for selector in (".block.thinking .text", ".block.solution .text", ".text .forced", ".block h3"):
+        back, front = page.locator(selector).first.evaluate(
+            """node => {
+              let behind = node;
+              while (getComputedStyle(behind).backgroundColor === "rgba(0, 0, 0, 0)") behind = behind.parentElement;
+              return [getComputedStyle(behind).backgroundColor, getComputedStyle(node).color];
+            }"""
+        )
+        assert contrast(back, front) >= 4.5
+
+
+def contrast(first: str, second: str) -> float:
+    """The ratio of luminances as WCAG 2 defines it, of two colours as CSS writes them."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+        red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    dark, light = sorted([luminance(first), luminance(second)])
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_print_shows_the_traces_and_not_the_controls(page: Any) -> None:
+    page.emulate_media(media="print")
+    assert not page.locator("#list").is_visible()
+    assert page.locator("#left .block.thinking").is_visible()
+    assert page.get_by_text("budget 24+20, sample 1").is_visible()

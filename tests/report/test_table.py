@@ -1,0 +1,52 @@
+import io
+import json
+from dataclasses import asdict, replace
+
+from rich.console import Console
+
+from elastic_reasoning.evaluation.metrics import summarise
+from elastic_reasoning.report.table import columns_of, results_table, rows_to_json
+from make_records import make_records
+
+RECORDS = make_records(num_problems=10, num_samples=2, budgets=("8+20", "24+20"))
+ROWS = summarise(RECORDS)
+
+
+def printed(rows: list, width: int = 100) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(results_table(rows, title="Results"))
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_the_table_shows_every_setting_in_a_hundred_columns() -> None:
+    text = printed(ROWS)
+    assert "…" not in text
+    for row in ROWS:
+        assert row.accuracy is not None
+        assert row.accuracy_se is not None
+        assert f"{100 * row.accuracy:.1f} ± {100 * row.accuracy_se:.1f}%" in text
+    assert text.count("mini-e1") == 4  # once for each strategy, not for each budget
+    assert "20 samples of 10 problems in each row" in text
+
+
+def test_columns_without_anything_to_say_are_left_out() -> None:
+    assert "errors" not in printed(ROWS)
+    failed = replace(RECORDS[0], sample=9, error="no room", correct=None, answer=None)
+    rows = summarise([*RECORDS, failed])
+    assert "errors" in printed(rows)
+    assert "escaped" not in [column.title for column in columns_of(rows)]
+
+
+def test_what_is_not_known_is_a_dash() -> None:
+    failed = [replace(record, error="no room", correct=None, answer=None) for record in RECORDS[:20]]
+    assert "–" in printed(summarise([*failed, *RECORDS[20:]]))
+    assert "0 to 20 samples of 0 to 10 problems" in printed(summarise([*failed, *RECORDS[20:]]))
+
+
+def test_no_rows_are_a_table_without_rows() -> None:
+    assert "model" in printed([])
+    assert json.loads(rows_to_json([])) == []
+
+
+def test_rows_as_json_are_the_rows() -> None:
+    assert json.loads(rows_to_json(ROWS)) == [asdict(row) for row in ROWS]
