@@ -1,0 +1,1 @@
+"""Learning: rollouts under a budget, rewards, GRPO. The only place that imports trl."""

@@ -1,0 +1,133 @@
+"""Checkpoints that count only when they are whole, and the one that is selected on validation.
+
+    runs/train/checkpoints/checkpoint-20/...     written by the trainer; counts once complete.json is in it
+    runs/train/model/                            the best checkpoint's weights, replaced as a whole
+
+A process may be killed between any two lines of this module; `repair` brings the folder to the state before or after.
+"""
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+MARK = "complete.json"
+SELECTION = "selection.json"
+NOT_OF_THE_MODEL = ("optimizer.pt", "scheduler.pt", "rng_state*.pth", "trainer_state.json", "training_args.bin", MARK)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A complete checkpoint: where it is, after how many steps, and its accuracy on validation problems."""
+
+    folder: Path
+    step: int
+    accuracy: float
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file as a whole or not at all."""
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, have reached the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_all(folder: Path) -> None:
+    for path in (*folder.rglob("*"), folder):
+        _sync(path)
+
+
+def _write(path: Path, step: int, accuracy: float) -> None:
+    write_atomically(path, json.dumps({"step": step, "accuracy": accuracy}))
+
+
+def _read(path: Path, folder: Path) -> Checkpoint | None:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        return Checkpoint(folder, int(data["step"]), float(data["accuracy"]))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def mark_complete(folder: Path, step: int, accuracy: float) -> None:
+    """Declare a checkpoint whole, after everything in it has reached the disk."""
+    _sync_all(folder)
+    _write(folder / MARK, step, accuracy)
+
+
+def checkpoints(out: Path) -> list[Checkpoint]:
+    """The complete checkpoints of a run, oldest first."""
+    found = (_read(folder / MARK, folder) for folder in (out / "checkpoints").glob("checkpoint-*"))
+    return sorted((c for c in found if c is not None), key=lambda checkpoint: checkpoint.step)
+
+
+def selected(out: Path) -> Checkpoint | None:
+    """The selected checkpoint, `None` before the first."""
+    return _read(out / "model" / SELECTION, out / "model")
+
+
+def select(out: Path) -> Checkpoint | None:
+    """Make `model` the best of the selected checkpoint and those there are; of equals the later one.
+
+    Returns:
+        The checkpoint that is selected now, `None` before the first.
+    """
+    model, incoming, outgoing = out / "model", out / "model.new", out / "model.old"
+    best = selected(out)
+    for checkpoint in checkpoints(out):
+        if best is None or (checkpoint.accuracy, checkpoint.step) > (best.accuracy, best.step):
+            best = checkpoint
+    if best is None or best.folder == model:
+        return best
+    for folder in (incoming, outgoing):
+        _remove(folder)
+    shutil.copytree(best.folder, incoming, ignore=shutil.ignore_patterns(*NOT_OF_THE_MODEL))
+    _write(incoming / SELECTION, best.step, best.accuracy)
+    _sync_all(incoming)
+    if model.exists():
+        model.rename(outgoing)
+    incoming.rename(model)
+    _sync(out)
+    _remove(outgoing)
+    return Checkpoint(model, best.step, best.accuracy)
+
+
+def prune(out: Path) -> None:
+    """Remove the checkpoints before the newest complete one; the best of them lives on in `model`."""
+    for checkpoint in checkpoints(out)[:-1]:
+        (checkpoint.folder / MARK).unlink()  # first: a checkpoint that is removed in part no longer counts
+        _remove(checkpoint.folder)
+
+
+def repair(out: Path) -> Checkpoint | None:
+    """Remove what an interruption left half-done; the newest complete checkpoint is where to go on."""
+    for folder in (out / "checkpoints").glob("checkpoint-*"):
+        if _read(folder / MARK, folder) is None:
+            _remove(folder)
+    model, outgoing = out / "model", out / "model.old"
+    if outgoing.exists() and not model.exists():
+        outgoing.rename(model)
+    for folder in (out / "model.new", outgoing):
+        _remove(folder)
+    select(out)
+    prune(out)
+    return max(checkpoints(out), key=lambda checkpoint: checkpoint.step, default=None)
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)

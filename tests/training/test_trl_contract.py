@@ -1,0 +1,230 @@
+"""What is relied on of TRL, checked on the real `GRPOTrainer`, whose `rollout_func` is experimental.
+
+The gradient of a step is compared with one that is computed here, in float64, without padding, rollout by rollout.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from transformers import AutoModelForCausalLM, TrainerCallback
+
+from elastic_reasoning.budget import Budget
+from elastic_reasoning.engines.loading import model_path
+from elastic_reasoning.tasks.arithmetic import Arithmetic
+from elastic_reasoning.trace import Trace
+from elastic_reasoning.training.config import TrainConfig
+from elastic_reasoning.training.grpo import train
+from elastic_reasoning.training.rollouts import problem_order, rollout_metrics
+from small_runs import small_run
+
+trl = pytest.importorskip("trl")
+
+NO_CLIPPING = 1e9
+
+
+@dataclass
+class Watched:
+    """What passed between the trainer and us."""
+
+    trainer: Any = None
+    prompts: list[list[Any]] = field(default_factory=list)
+    traces: list[list[Trace]] = field(default_factory=list)
+    rewarded: list[dict[str, Any]] = field(default_factory=list)
+    rewards: list[list[float]] = field(default_factory=list)
+    inputs: list[dict[str, Any]] = field(default_factory=list)
+    logprobs: list[Tensor] = field(default_factory=list)
+    gradients: list[dict[str, Tensor]] = field(default_factory=list)
+    logs: list[dict[str, float]] = field(default_factory=list)
+
+
+@pytest.fixture
+def watch(monkeypatch: pytest.MonkeyPatch) -> Callable[[TrainConfig], Watched]:
+    """Train, and see what TRL gives and takes."""
+
+    def run(config: TrainConfig) -> Watched:
+        seen = Watched()
+
+        class Gradients(TrainerCallback):
+            def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+                named = seen.trainer.model.named_parameters()
+                seen.gradients.append({name: value.grad.double().clone() for name, value in named})
+
+        def new_trainer(rollout_func: Any, reward_funcs: Any, **kwargs: Any) -> Any:
+            def rollouts(prompts: list[Any], trainer: Any) -> dict[str, Any]:
+                rows: dict[str, Any] = rollout_func(prompts, trainer)
+                seen.prompts.append(prompts)
+                seen.traces.append(rows["trace"])
+                return rows
+
+            def reward(**given: Any) -> list[float]:
+                seen.rewarded.append(given)
+                seen.rewards.append(reward_funcs(**given))
+                return seen.rewards[-1]
+
+            trainer = real(rollout_func=rollouts, reward_funcs=reward, **kwargs)
+            compute_loss = trainer._compute_loss
+
+            def loss(model: Any, inputs: dict[str, Any]) -> Tensor:
+                seen.inputs.append(inputs)
+                return compute_loss(model, inputs)  # type: ignore[no-any-return]
+
+            logprobs_of = trainer._get_per_token_logps_and_entropies
+
+            def logprobs(*args: Any, **kwargs: Any) -> tuple[Any, ...]:
+                result = logprobs_of(*args, **kwargs)
+                seen.logprobs.append(result[0].detach())
+                return result  # type: ignore[no-any-return]
+
+            trainer._compute_loss, trainer._get_per_token_logps_and_entropies = loss, logprobs
+            trainer.add_callback(Gradients())
+            seen.trainer = trainer
+            return trainer
+
+        real = trl.GRPOTrainer
+        monkeypatch.setattr(trl, "GRPOTrainer", new_trainer)
+        train(config, lambda step, metrics: seen.logs.append(metrics))
+        return seen
+
+    return run
+
+
+def reference_gradient(
+    config: TrainConfig, traces: list[Trace], rewards: list[float], forced_too: bool = False
+) -> dict[str, Tensor]:
+    """The gradient of the GRPO loss at the starting model, where every ratio is 1, in float64.
+
+    DAPO, arXiv 2503.14476, equation 8; GRPO, arXiv 2402.03300, equation 3; Dr. GRPO, arXiv 2503.20783.
+    """
+    model = AutoModelForCausalLM.from_pretrained(model_path(config.model), dtype=torch.float64)
+    groups = torch.tensor(rewards, dtype=torch.float64).view(-1, config.samples_per_prompt)
+    advantages = (groups - groups.mean(1, keepdim=True)) / (groups.std(1, keepdim=True) + 1e-4)
+    masks = [torch.tensor([forced_too or sampled for sampled in trace.sampled_mask]) for trace in traces]
+    num_tokens = sum(int(mask.sum()) for mask in masks)
+    loss = torch.zeros((), dtype=torch.float64)
+    for trace, mask, advantage in zip(traces, masks, advantages.flatten(), strict=True):
+        ids = torch.tensor([*trace.request.prompt.ids, *trace.ids])
+        logits = model(ids[None]).logits[0, :-1] / config.temperature
+        logprobs = logits.log_softmax(-1).gather(-1, ids[1:, None])[-len(trace.ids) :, 0]
+        share = {
+            "dapo": 1 / num_tokens,
+            "grpo": 1 / (len(traces) * int(mask.sum())),
+            "dr_grpo": 1 / (len(traces) * (Budget.parse(config.budget).total or 0)),
+        }[config.loss]
+        loss = loss - advantage * share * logprobs[mask].sum()
+    loss.backward()
+    return {name: value.grad for name, value in model.named_parameters()}
+
+
+def relative_distance(left: dict[str, Tensor], right: dict[str, Tensor]) -> float:
+    assert left.keys() == right.keys()
+    difference = sum(float((left[name] - right[name]).square().sum()) for name in left)
+    return float((difference / sum(float(value.square().sum()) for value in right.values())) ** 0.5)
+
+
+@pytest.mark.parametrize(
+    ("loss", "micro_batch_size"), [("dapo", 16), ("dapo", 8), ("grpo", 16), ("grpo", 4), ("dr_grpo", 8)]
+)
+def test_the_gradient_is_that_of_the_sampled_tokens(
+    tmp_path: Path, watch: Callable[[TrainConfig], Watched], loss: str, micro_batch_size: int
+) -> None:
+    config = small_run(
+        tmp_path, steps=1, loss=loss, micro_batch_size=micro_batch_size, temperature=0.8, max_grad_norm=NO_CLIPPING
+    )
+    seen = watch(config)
+    (traces,), (rewards,), (gradient,) = seen.traces, seen.rewards, seen.gradients
+    assert len(set(rewards)) == 2, "rewards that are all alike teach nothing"
+    assert any(trace.num_forced_tokens for trace in traces)
+    wanted = reference_gradient(config, traces, rewards)
+    assert relative_distance(gradient, wanted) < 1e-4
+    # The comparison would notice forced tokens and another temperature.
+    assert relative_distance(reference_gradient(config, traces, rewards, forced_too=True), wanted) > 1e-2
+    hotter = small_run(tmp_path, loss=loss, temperature=1.0)
+    assert relative_distance(reference_gradient(hotter, traces, rewards), wanted) > 1e-2
+
+
+@pytest.fixture(params=[16, 8])
+def two_steps(request: Any, tmp_path: Path, watch: Callable[[TrainConfig], Watched]) -> tuple[TrainConfig, Watched]:
+    config = small_run(tmp_path, steps=2, temperature=0.8, micro_batch_size=request.param)
+    return config, watch(config)
+
+
+def test_a_step(two_steps: tuple[TrainConfig, Watched]) -> None:
+    config, seen = two_steps
+    _check_prompts(config, seen)
+    _check_rewards(seen)
+    _check_metrics(seen)
+    _check_ratios(config, seen)
+
+
+def _check_prompts(config: TrainConfig, seen: Watched) -> None:
+    """`rollout_func` is called once a step, with prompts that are already repeated, in the order of the data set."""
+    problems = Arithmetic().problems("train", config.num_problems)
+    order = problem_order(config.num_problems, 2 * config.prompts_per_step, config.seed)
+    wanted = [list(problems[n].messages) for n in order for _ in range(config.samples_per_prompt)]
+    assert seen.prompts == [wanted[:16], wanted[16:]]
+
+
+def _check_rewards(seen: Watched) -> None:
+    """Extra keys and columns reach the reward function, row by row; the mask does not."""
+    for given, traces, prompts in zip(seen.rewarded, seen.traces, seen.prompts, strict=True):
+        assert all(one is other for one, other in zip(given["trace"], traces, strict=True))
+        assert given["prompts"] == prompts
+        assert given["completion_ids"] == [list(trace.ids) for trace in traces]
+        assert "env_mask" not in given
+        assert len(given["problem"]) == len(traces)
+
+
+def _check_metrics(seen: Watched) -> None:
+    """What is handed to `log_metric` is logged once for its step."""
+    for logs, traces, rewards in zip(seen.logs, seen.traces, seen.rewards, strict=True):
+        for name, value in rollout_metrics(traces).items():
+            assert logs[name] == pytest.approx(value, rel=1e-6), name
+        assert logs["reward"] == pytest.approx(sum(rewards) / len(rewards))
+        answers = [Arithmetic().grade(Arithmetic().problems("train", 1)[0], t.solution_text).answer for t in traces]
+        assert logs["no_answer_rate"] == pytest.approx(answers.count(None) / len(answers))
+        assert {"loss", "grad_norm", "learning_rate", "entropy", "step_time"} <= logs.keys()
+
+
+def _check_ratios(config: TrainConfig, seen: Watched) -> None:
+    """One update a batch: TRL takes every ratio as 1, and the rollouts are drawn from the very model that learns."""
+    assert len(seen.inputs) == len(seen.logprobs) == 2 * config.num_rollouts // config.micro_batch_size
+    for inputs, logprobs in zip(seen.inputs, seen.logprobs, strict=True):
+        assert "old_per_token_logps" not in inputs
+        assert "importance_sampling_ratio" not in inputs
+        sampled = (inputs["completion_mask"] * inputs["tool_mask"]).bool()
+        torch.testing.assert_close(logprobs[sampled], inputs["sampling_per_token_logps"][sampled], rtol=0, atol=1e-4)
+        assert not inputs["sampling_per_token_logps"][~sampled].any()
+        assert (inputs["completion_mask"].bool() & ~sampled).any(), "no token was forced"
+    assert all(logs["clip_ratio/region_mean"] == 0 for logs in seen.logs)
+
+
+def test_the_kl_term_is_to_the_starting_model(tmp_path: Path, watch: Callable[[TrainConfig], Watched]) -> None:
+    seen = watch(small_run(tmp_path, steps=3, beta=0.1))
+    assert seen.logs[0]["kl"] == pytest.approx(0, abs=1e-8)
+    assert seen.logs[1]["kl"] > 1e-6
+
+
+def test_learning_rate_falls_as_asked(tmp_path: Path, watch: Callable[[TrainConfig], Watched]) -> None:
+    seen = watch(small_run(tmp_path, steps=4, num_lr_warmup_steps=2, learning_rate=0.1))
+    assert [logs["learning_rate"] for logs in seen.logs] == pytest.approx([0.0, 0.05, 0.1, 0.05])
+
+
+def test_no_message_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+    from huggingface_hub.utils import _telemetry
+
+    sent: list[None] = []
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", False)
+    monkeypatch.setattr(_telemetry, "_start_telemetry_thread", lambda: sent.append(None))
+    _telemetry.send_telemetry("noticed")
+    assert sent == [None]
+    train(small_run(tmp_path, steps=1))
+    assert sent == [None]
+    assert constants.HF_HUB_DISABLE_TELEMETRY is False
