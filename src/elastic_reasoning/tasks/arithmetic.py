@@ -5,7 +5,7 @@
     problem.messages[0]["content"]      # "a 4 b -8 c +7 d *3 ... ="
     task.grade(problem, "answer 9")     # Grade(correct=..., answer="9", reason=...)
 
-A digit and 6 to 12 operations: `+` or `-` with 0-9, `*` with 3, 7 or 9. Every operation is a bijection of the digits,
+A digit and 6 to 11 operations: `+` or `-` with 0-9, `*` with 3, 7 or 9. Every operation is a bijection of the digits,
 so that no step can be skipped and a guess is right one time in ten. The split of a problem is read from a hash of
 its text: training, validation and test problems are disjoint whatever is drawn, and with whichever seed.
 """
@@ -21,8 +21,8 @@ from typing import get_args
 from elastic_reasoning.errors import TaskError, unknown
 from elastic_reasoning.tasks.task import Grade, Problem, Split
 
-LETTERS = "abcdefghijklm"
-NUM_OPERATIONS = range(6, 13)
+LETTERS = "abcdefghijkl"
+NUM_OPERATIONS = range(6, 12)
 SIGNS = "++--*"
 OPERANDS = {"+": "0123456789", "-": "0123456789", "*": "379"}
 ANSWER = re.compile(r"(?:^|\s)(?:answer|Final Answer:)\s+(\d+)(?!\S)")

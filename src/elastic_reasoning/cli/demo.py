@@ -1,0 +1,162 @@
+"""`elastic demo`: what the project is for, on one machine, in a minute."""
+
+import json
+import time
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from math import sqrt
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from elastic_reasoning.cli.command import parse
+from elastic_reasoning.cli.progress import progress_bar
+from elastic_reasoning.cli.sweep import run_with_progress
+from elastic_reasoning.evaluation.metrics import Row, paired_difference, summarise
+from elastic_reasoning.evaluation.records import Record, read_records
+from elastic_reasoning.evaluation.sweep import SweepConfig
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+TRAINED_AT = "24+20"
+
+EXAMPLE = """
+elastic demo
+elastic demo --limit 128                  (a quarter of the problems)
+elastic demo --train --out runs/demo-new  (make both models again first)
+"""
+
+
+@dataclass(frozen=True)
+class DemoConfig:
+    """How much to show.
+
+    Attributes:
+        out: folder for records and report.
+        limit: test problems.
+        train: make both models again from nothing, and compare them with the shipped ones.
+        json: print the table as JSON.
+    """
+
+    out: str = "runs/demo"
+    limit: int = 512
+    train: bool = False
+    json: bool = False
+
+
+def main(argv: list[str]) -> int:
+    """Run the command."""
+    config = parse(
+        DemoConfig,
+        argv,
+        command="demo",
+        about="A tiny reasoning model, before and after E1 training, under separate budgets for thinking and for the\n"
+        "solution, against plain truncation (vanilla) and budget forcing (S1). Writes a page of traces to read.",
+        example=EXAMPLE,
+    )
+    from rich.console import Console
+
+    console = Console(stderr=config.json, soft_wrap=True, highlight=False)
+    started = time.monotonic()
+    models = ["mini", "mini-e1"]
+    if config.train:
+        models += _make(Path(config.out) / "models", console)
+    recipe = str(files("elastic_reasoning.recipes") / "demo.yaml")
+    sweep = parse(SweepConfig, ["--recipe", recipe], command="demo", about="", example="")
+    sweep = replace(sweep, models=tuple(models), limit=config.limit, out=str(Path(config.out) / "records"))
+    console.print(f"{config.limit} arithmetic problems, 4 strategies, 8 budgets, {len(models)} models ...", style="dim")
+    run_with_progress(sweep, f"elastic demo{' --train' if config.train else ''} --out {config.out}")
+    _, records = read_records(Path(sweep.out))
+    rows = summarise(records)
+    _show_example(console, records)
+    _show_results(console, records, rows, models)
+    from elastic_reasoning.report.report import write_report
+
+    title = "A tiny reasoning model under token budgets, before and after E1 training"
+    paths = write_report(Path(sweep.out), Path(config.out), title, trained_at=TRAINED_AT)
+    console.print(f"{time.monotonic() - started:.0f} seconds. Traces to read: {paths['page']}   figure: {paths['png']}")
+    if config.json:
+        from elastic_reasoning.report.table import rows_to_json
+
+        print(json.dumps({"rows": json.loads(rows_to_json(rows))}))
+    return 0
+
+
+def _make(out: Path, console: "Console") -> list[str]:
+    """Both models from nothing; returns their folders."""
+    from elastic_reasoning.miniature.make import make_pair
+
+    with progress_bar("warm-up and E1 training") as (progress, _):
+
+        def show(what: str, step: int, num_steps: int) -> None:
+            progress(step, num_steps)
+            if step % 100 == 0 or step == num_steps:
+                console.print(f"{what}: step {step} of {num_steps}", style="dim")
+
+        try:
+            return [str(folder) for folder in make_pair(out, on_step=show)]
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                f"what was made is kept in {out}; to go on: elastic demo --train --out {out.parent}"
+            ) from None
+
+
+def _show_example(console: "Console", records: list[Record]) -> None:
+    """One problem on which the budget cuts both models' thinking, and only the trained one answers well."""
+    at_budget = [r for r in records if r.strategy == "elastic" and r.budget == TRAINED_AT]
+    base = {r.problem: r for r in at_budget if r.model == "mini"}
+    pairs = [(base[r.problem], r) for r in at_budget if r.model == "mini-e1" and r.problem in base]
+    telling = [(b, e) for b, e in pairs if e.correct and not b.correct and e.forced_close and b.forced_close]
+    for record in telling[0] if telling else ():
+        console.print(f"\n[bold]{record.model}[/] at {TRAINED_AT}: {'right' if record.correct else 'wrong'}")
+        for part in record.segments:
+            style = (
+                "black on yellow" if not part["sampled"] else "cyan" if part["phase"] == "thinking" else "bold green"
+            )
+            console.print(part["text"], style=style, end=" ", markup=False)
+        console.print()
+    if telling:
+        console.print("[cyan]thinking[/]  [black on yellow]forced[/]  [bold green]solution[/]\n")
+
+
+def _show_results(console: "Console", records: list[Record], rows: list[Row], models: list[str]) -> None:
+    from elastic_reasoning.report.grid import accuracy_grid
+
+    console.print(accuracy_grid(rows))
+    by_setting = {(row.model, row.strategy, row.budget): row for row in rows}
+    trained = by_setting["mini-e1", "elastic", TRAINED_AT]
+    for strategy in ("elastic", "s1", "vanilla"):
+        other = by_setting["mini", strategy, TRAINED_AT]
+        gap = paired_difference(records, ("mini", strategy, TRAINED_AT), ("mini-e1", "elastic", TRAINED_AT))
+        console.print(
+            f"At {TRAINED_AT}, where it was trained: E1 {trained.accuracy:.1%}, the base with {strategy} "
+            f"{other.accuracy:.1%} (difference {gap.difference:+.1%} ± {gap.se:.1%})"
+        )
+    free = [by_setting[model, "unconstrained", "inf+inf"] for model in models[:2]]
+    if free[0].mean_thinking_tokens and free[1].mean_thinking_tokens:
+        shorter = 1 - free[1].mean_thinking_tokens / free[0].mean_thinking_tokens
+        console.print(
+            f"Without a limit: E1 thinks {free[1].mean_thinking_tokens:.0f} tokens, {shorter:.0%} fewer than the "
+            f"base's {free[0].mean_thinking_tokens:.0f}, at {free[1].accuracy:.1%} against {free[0].accuracy:.1%}"
+        )
+    if len(models) > 2:
+        _compare(console, rows, models)
+
+
+def _compare(console: "Console", rows: list[Row], models: list[str]) -> None:
+    """How far the tables of the new pair and of the shipped pair are apart, in standard errors of a difference."""
+    by_setting = {(row.model, row.strategy, row.budget): row for row in rows}
+    apart = []
+    for shipped, made in zip(models[:2], models[2:], strict=True):
+        for row in (row for row in rows if row.model == shipped):
+            other = by_setting[made, row.strategy, row.budget]
+            if row.accuracy is None or other.accuracy is None or row.accuracy_se is None or other.accuracy_se is None:
+                continue
+            se = sqrt(row.accuracy_se**2 + other.accuracy_se**2)
+            difference = abs(row.accuracy - other.accuracy)
+            apart.append(0.0 if difference == 0 else difference / se if se else float("inf"))
+    within = sum(value <= 2 for value in apart)
+    console.print(
+        f"The models made now against the shipped ones: {within} of {len(apart)} accuracies are within two standard "
+        f"errors, the farthest {max(apart):.1f} apart"
+    )

@@ -1,0 +1,109 @@
+"""Both shipped models from nothing: the warm-up, then E1 training on top of it.
+
+    python -m elastic_reasoning.miniature.make runs/models          # the pair of the recipes, in three minutes
+    python -m elastic_reasoning.miniature.make runs/models --ship   # ... and into the package, with a note
+
+The pair is decided by its seed and by the machine's arithmetic: the same machine makes the same bytes, another one a
+pair that differs as another seed's does.
+"""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+import yaml
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from elastic_reasoning.engines.loading import SHIPPED
+from elastic_reasoning.miniature.warmup import WarmupConfig, save_model, warm_up
+from elastic_reasoning.training.config import TrainConfig
+from elastic_reasoning.training.grpo import train
+
+Config = TypeVar("Config", WarmupConfig, TrainConfig)
+OnStep = Callable[[str, int, int], None]
+"""(what is being made, step, of how many)"""
+
+
+def recipe(config_class: type[Config], name: str) -> Config:
+    """A shipped recipe."""
+    text = (files("elastic_reasoning.recipes") / f"{name}.yaml").read_text(encoding="utf-8")
+    return config_class(**yaml.safe_load(text))
+
+
+def make_pair(out: Path, seed: int = 0, on_step: OnStep = lambda what, step, num_steps: None) -> tuple[Path, Path]:
+    """Make the base and the E1 model, or what is missing of them.
+
+    Args:
+        out: folder for both; what an interrupted call finished is kept.
+        seed: of the warm-up and of training.
+        on_step: called after every step.
+
+    Returns:
+        The folders of the base and of the E1 model.
+    """
+    base = make_base(out, seed, on_step)
+    config = replace(recipe(TrainConfig, "mini-e1"), model=str(base), out=str(out / "e1"), seed=seed)
+    trained = train(config, lambda step, metrics: on_step("E1 training", step, config.steps)).folder
+    model = AutoModelForCausalLM.from_pretrained(trained, dtype=torch.float32)
+    shutil.rmtree(out / "e1-model", ignore_errors=True)
+    save_model(model, AutoTokenizer.from_pretrained(trained), out / "e1-model")
+    return base, out / "e1-model"
+
+
+def make_base(out: Path, seed: int, on_step: OnStep = lambda what, step, num_steps: None) -> Path:
+    """Warm the base up, unless it is there."""
+    warmup = replace(recipe(WarmupConfig, "mini"), seed=seed)
+    base = out / "base"
+    if not base.exists():
+        out.mkdir(parents=True, exist_ok=True)
+        warm_up(warmup, base, lambda step, loss: on_step("warm-up", step, warmup.num_steps))
+    return base
+
+
+def ship(pair: tuple[Path, Path], command: str) -> None:
+    """Put a pair into the package, with a note of where it comes from."""
+    models = Path(str(files("elastic_reasoning"))) / "miniature" / "models"
+    for name, folder in zip(SHIPPED, pair, strict=True):
+        shutil.rmtree(models / name, ignore_errors=True)
+        shutil.copytree(folder, models / name)
+    git = ["git", "-C", str(models.parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    note = {
+        "command": command,
+        "commit": subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip(),
+        "recipes": ["recipes/mini.yaml", "recipes/mini-e1.yaml"],
+        "threads": torch.get_num_threads(),
+        "versions": {name: version(name) for name in ("torch", "transformers", "trl")},
+    }
+    (models / "MADE.json").write_text(json.dumps(note, indent=2) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Make the pair from the command line."""
+    import argparse
+
+    parser = argparse.ArgumentParser(prog="python -m elastic_reasoning.miniature.make", description=__doc__)
+    parser.add_argument("out", type=Path, help="folder for the two models")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--ship", action="store_true", help="put them into the package, with a note")
+    arguments = parser.parse_args()
+
+    def show(what: str, step: int, num_steps: int) -> None:
+        if step % 50 == 0 or step == num_steps:
+            print(f"{what}: {step} of {num_steps}", flush=True)
+
+    pair = make_pair(arguments.out, arguments.seed, show)
+    print(f"base: {pair[0]}\nE1:   {pair[1]}")
+    if arguments.ship:
+        seed = f" --seed {arguments.seed}" if arguments.seed else ""
+        ship(pair, f"python -m elastic_reasoning.miniature.make OUT{seed} --ship")
+
+
+if __name__ == "__main__":
+    main()
