@@ -3,7 +3,7 @@
 from elastic_reasoning import ask, load
 
 engine = load("mini-e1")
-trace = ask(engine, "a 4 b -8 c +7 d *3 e +9 =", "16+8")
+trace = ask(engine, "a 4 b -8 c +7 d *3 e +9 f -2 g *7 =", "16+8")
 print(trace.num_thinking_tokens, trace.budget_hit, trace.solution_text)
 """
 

@@ -2,6 +2,7 @@ import io
 import json
 from dataclasses import asdict, replace
 
+import pytest
 from rich.console import Console
 
 from elastic_reasoning.evaluation.metrics import summarise
@@ -50,3 +51,23 @@ def test_no_rows_are_a_table_without_rows() -> None:
 
 def test_rows_as_json_are_the_rows() -> None:
     assert json.loads(rows_to_json(ROWS)) == [asdict(row) for row in ROWS]
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 120])
+def test_a_narrow_table_leaves_columns_out_and_cuts_none(width: int) -> None:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(results_table(ROWS, width=width))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= width
+    for word in ("model", "strategy", "budget", "accuracy", "mini-e1", "unconstrained", "inf+inf"):
+        assert word in text
+    assert ("total" in text) == (width > 60)
+
+
+def test_a_long_name_of_a_model_goes_on_in_the_next_line_and_is_no_markup() -> None:
+    name = "[bold]runs/a-model-with-a-name-that-is-long"
+    text = printed([replace(row, model=name) for row in ROWS], width=120)
+    assert "[bold]runs/a-model-with-" in text
+    assert "a-name-that-is-long" in text
+    assert "…" not in text

@@ -14,9 +14,19 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
-from elastic_reasoning.errors import UsageError
+from elastic_reasoning.errors import ElasticError, UsageError
 
 Config = TypeVar("Config")
+FLAG = re.compile(r"--?[A-Za-z]")
+ALONE = ("-h", "--help", "--print_config")
+KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "text",
+    "tuple": "a list, as [one, two]",
+    "NoneType": "null",
+}
 
 
 class _Formatter(RawDescriptionHelpFormatter, DefaultHelpFormatter):
@@ -52,46 +62,51 @@ def parse(
         epilog="example:\n" + "\n".join(f"  {line}" for line in example.strip().splitlines()),
         formatter_class=_Formatter,
         exit_on_error=False,
+        allow_abbrev=False,
     )
     parser.add_argument("--recipe", action="config", help="YAML file with any of the options below; flags override it")
     parser.add_class_arguments(config_class, None)
     known = _field_names(config_class)
-    arguments = _shorthands(config_class, _with_positional(list(argv), positional))
     try:
-        values = parser.instantiate(parser.parse_args(arguments))
+        values = parser.instantiate(parser.parse_args(_arguments(config_class, argv, positional)))
         return config_class(**{name: values[name] for name in known if "." not in name})
-    except (ArgumentError, ValueError) as error:
-        if isinstance(error, UsageError):
+    except (ArgumentError, ValueError, TypeError) as error:
+        if isinstance(error, ElasticError):
             raise
-        raise UsageError(_explained(str(error), known, command)) from None
+        raise UsageError(f"{_explained(str(error), known)} (see elastic {command} --help)") from None
 
 
-def _with_positional(arguments: list[str], positional: str | None) -> list[str]:
-    if positional and arguments and not arguments[0].startswith("-"):
-        return [f"--{positional}={arguments[0]}", *arguments[1:]]
-    return arguments
+def _arguments(config_class: type[Any], argv: Sequence[str], positional: str | None) -> list[str]:
+    """Every option as `--name=value`.
 
-
-def _shorthands(config_class: type[Any], arguments: list[str]) -> list[str]:
-    """Let `--budgets 8+20,16+20` stand for a list, and `--json` for `--json=true`."""
+    `--budgets 8+20,16+20` stands for a list, `--json` for `--json=true`, and what belongs to no option for the
+    positional one. A value may begin with a minus sign.
+    """
     hints = get_type_hints(config_class)
     lists = {f"--{f.name}" for f in fields(config_class) if get_origin(hints[f.name]) is tuple}
     switches = {f"--{f.name}" for f in fields(config_class) if hints[f.name] is bool}
     result: list[str] = []
-    for argument in arguments:
-        flag, equals, value = argument.partition("=")
-        if flag in lists and equals:
-            argument = f"{flag}={_as_list(value)}"
-        elif result and result[-1] in lists:
-            argument = _as_list(argument)
-        elif argument in switches:
-            argument = f"{argument}=true"
-        result.append(argument)
+    waiting = list(argv)
+    while waiting:
+        flag, equals, value = waiting.pop(0).partition("=")
+        if not FLAG.match(flag):
+            result.append(f"--{positional}={flag}{equals}{value}" if positional else f"{flag}{equals}{value}")
+            positional = None
+            continue
+        if not equals and flag in switches:
+            value = waiting.pop(0) if waiting and waiting[0].lower() in ("true", "false") else "true"
+        elif not equals and (flag in ALONE or not waiting or FLAG.match(waiting[0])):
+            result.append(flag)
+            continue
+        elif not equals:
+            value = waiting.pop(0)
+        result.append(f"{flag}={_as_list(value) if flag in lists else value}")
     return result
 
 
 def _as_list(value: str) -> str:
-    return value if value.startswith("[") else json.dumps([part.strip() for part in value.split(",")])
+    parts = [part.strip() for part in value.split(",")] if value.strip() else []
+    return value if value.startswith("[") else json.dumps(parts)
 
 
 def _field_names(config_class: type[Any], prefix: str = "") -> list[str]:
@@ -105,18 +120,27 @@ def _field_names(config_class: type[Any], prefix: str = "") -> list[str]:
     return names
 
 
-def _explained(message: str, known: list[str], command: str) -> str:
-    """A parser's message as one line, with the nearest known name where one is unknown."""
+def _explained(message: str, known: list[str]) -> str:
+    """A parser's message as one line: the value, what is allowed, and the nearest name for an unknown one."""
     line = "; ".join(part.strip(" -") for part in message.splitlines() if part.strip())
     found = (
         re.search(r"[Gg]roup '(?P<group>[\w.]+)' does not accept option '(?P<name>[\w.]+)'", line)
         or re.search(r"Option '(?P<name>[\w.]+)' is not accepted", line)
-        or re.search(r"unrecognized arguments: --(?P<name>[\w.-]+)", line)
+        or re.search(r"unrecognized arguments: --?(?P<name>[\w.-]+)", line)
     )
-    if found is None:
-        return f"{line} (see elastic {command} --help)"
-    group = found.groupdict().get("group")
-    name = f"{group}.{found['name']}" if group else found["name"]
-    near = difflib.get_close_matches(name.replace("-", "_"), known, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"unknown option {name!r}: {hint}see elastic {command} --help"
+    if found:
+        group = found.groupdict().get("group")
+        name = f"{group}.{found['name']}" if group else found["name"]
+        near = difflib.get_close_matches(name.replace("-", "_"), known, n=1)
+        return f"unknown option {name!r}" + (f": did you mean {near[0]!r}?" if near else "")
+    key, value = re.search(r'[Pp]arser key "([\w.]+)"', line), re.search(r"(?:Got|Given) value: (.*)", line)
+    kinds = dict.fromkeys(re.findall(r"Expected a <class '(\w+)'>", line))
+    if key and value and kinds:
+        return f"{key[1]} {value[1]!r}: must be {' or '.join(KINDS.get(kind, kind) for kind in kinds)}"
+    if (key and "Unable to load config" in line) or "must be a mapping" in line:
+        return f"{key[1] if key else 'options and sampling'}: must be given as {key[1] if key else 'options'}.NAME"
+    if "Unexpected config" in line:
+        return "the recipe holds no options: write a line as `limit: 128` for each"
+    if "Problems parsing config" in line or "codec can't decode" in line:
+        return f"the recipe is not YAML: {line.partition('config: ')[2] or line}"
+    return line

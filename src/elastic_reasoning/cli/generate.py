@@ -58,7 +58,7 @@ class GenerateConfig:
 
 
 EXAMPLE = """
-elastic generate "a 4 b -8 c +7 d *3 e +9 =" --model mini-e1 --budget 16+8
+elastic generate "a 4 b -8 c +7 d *3 e +9 f -2 g *7 =" --model mini-e1 --budget 16+8
 elastic generate "How many primes are below 100?" --model Qwen/Qwen3-0.6B --budget 512+256 --sampling.temperature 0.6
 """
 
@@ -75,7 +75,9 @@ def main(argv: list[str]) -> int:
     )
     question = sys.stdin.read().strip() if config.question == "-" else config.question
     if not question:
-        raise UsageError('no question: elastic generate "a 4 b -8 c +7 =" (or - to read standard input)')
+        raise UsageError(
+            'no question: elastic generate "a 4 b -8 c +7 d *3 e +9 f -2 g *7 =" (or - to read standard input)'
+        )
     budget = Budget.parse(config.budget)
     find_strategy(config.strategy, config.options)
     engine = load(
@@ -99,7 +101,7 @@ def main(argv: list[str]) -> int:
     trace = next(engine.run([walk], listen=lambda cursor: printer.show(cursor.segments())))
     _refuse(trace)
     printer.show(list(trace.segments))
-    printer.console.print("\n\n" + _usage(trace), style="dim", markup=False)
+    printer.console.print("\n\n" + _usage(trace), style="dim", markup=False, soft_wrap=False)
     return 0
 
 
@@ -122,9 +124,9 @@ class _Printer:
             if number == len(self.texts):
                 self.texts.append("")
                 self._head(segment, segments[:number])
-            text = self.decode(segment.ids)
+            text = self.decode(segment.ids).rstrip("\ufffd")  # half of a character waits for the other half
             new = text[len(self.texts[number]) :]
-            if new and not text.endswith("\ufffd"):  # half of a character waits for the other half
+            if new:
                 style = STYLES[segment.phase] if segment.sampled else FORCED_STYLE
                 self.console.print(new, end="", style=style, markup=False)
                 self.texts[number] = text
@@ -147,7 +149,7 @@ def _usage(trace: Trace) -> str:
         f"{' (budget hit)' if trace.budget_hit else ''}, "
         f"solution {trace.num_solution_tokens}/{'inf' if solution is None else solution}"
         f"{' (cut)' if trace.solution_cut else ''}, "
-        f"forced {trace.num_forced_tokens}; strategy {trace.request.strategy}, ended by {', '.join(ends)}"
+        f"forced {trace.num_forced_tokens}; {trace.request.strategy}, ended by {', '.join(ends)}"
     )
 
 

@@ -4,6 +4,8 @@ Exit status: 0 done, 1 a check failed, 2 bad input or a failure with an explanat
 """
 
 import importlib
+import io
+import os
 import sys
 from collections.abc import Callable, Sequence
 
@@ -30,21 +32,20 @@ options:
   --version      print the version
 
 example:
-  elastic generate "a 4 b -8 c +7 d *3 =" --model mini-e1 --budget 16+8
+  elastic generate "a 4 b -8 c +7 d *3 e +9 f -2 g *7 =" --model mini-e1 --budget 16+8
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(HELP.format(commands="\n".join(f"  {name:<14} {about}" for name, about in COMMANDS.items())), end="")
-        return 0 if arguments else 2
-    if arguments[0] == "--version":
-        print(f"elastic-reasoning {elastic_reasoning.__version__}")
-        return 0
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show a letter gets a question mark
     try:
-        return _command(arguments[0])(arguments[1:])
+        try:
+            return _run(list(sys.argv[1:] if argv is None else argv))
+        finally:
+            sys.stdout.flush()  # while a reader that has gone can still be told from a failure
     except ElasticError as error:
         print(f"elastic: error: {error}", file=sys.stderr)
         return 2
@@ -53,8 +54,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"\nelastic: interrupted{hint}", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        sys.stderr.close()  # the reader has gone: nothing is left to say, not even that
+        # The reader has gone. What is left to say goes nowhere, also what the interpreter flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+
+
+def _run(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(HELP.format(commands="\n".join(f"  {name:<14} {about}" for name, about in COMMANDS.items())), end="")
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        print(f"elastic-reasoning {elastic_reasoning.__version__}")
+        return 0
+    return _command(arguments[0])(arguments[1:])
 
 
 def _command(name: str) -> Callable[[list[str]], int]:

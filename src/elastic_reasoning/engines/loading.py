@@ -54,17 +54,36 @@ def load(
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if dtype == "auto":
         dtype = "float32" if device == "cpu" else "bfloat16"
-    path = model_path(model)
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or Path(model_path(model)).is_dir():  # a bar is for what is fetched
         transformers.logging.disable_progress_bar()
-    tokenizer = _loaded(transformers.AutoTokenizer, model, path)
-    weights = _loaded(transformers.AutoModelForCausalLM, model, path, dtype=getattr(torch, dtype))
-    weights = weights.to(device).eval()
+    tokenizer = _loaded(transformers.AutoTokenizer, model)
+    # A prompt beyond the context is refused by its walk, in its own words: the tokenizer need not warn of it.
+    tokenizer.deprecation_warnings["sequence-length-is-longer-than-the-specified-maximum"] = True
+    weights = _loaded(transformers.AutoModelForCausalLM, model, dtype=getattr(torch, dtype))
+    try:
+        weights = weights.to(device).eval()
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise EngineError(f"device {device!r} cannot be used ({reason}): try auto or cpu") from error
     template = resolve_template(tokenizer, opening=opening, closing=closing, eos_ids=end_ids(weights))
     return TransformersEngine(weights, tokenizer, template, max_rows)
 
 
-def _loaded(auto_class: Any, model: str, path: str, **settings: Any) -> Any:
+def check_model(model: str, *, opening: str | None = None, closing: str | None = None) -> None:
+    """Find out from its tokenizer alone whether a model is there and marks thinking.
+
+    Raises:
+        EngineError, TemplateError: as `load` would.
+    """
+    transformers = require("transformers", "train")
+    from elastic_reasoning.template import resolve_template
+
+    tokenizer = _loaded(transformers.AutoTokenizer, model)
+    resolve_template(tokenizer, opening=opening, closing=closing, eos_ids=[0])  # its own are known with the weights
+
+
+def _loaded(auto_class: Any, model: str, **settings: Any) -> Any:
+    path = model_path(model)
     if not Path(path).is_dir() and (path.count("/") != 1 or path[0] in "./~"):
         raise EngineError(f"{unknown('model', model, SHIPPED)}; or give a folder, or a hub name as owner/name")
     try:

@@ -238,7 +238,9 @@ class RecordsWriter:
         return num_torn
 
     def _unwritable(self, error: OSError) -> RecordsError:
-        return RecordsError(f"cannot write {self.path}: {error.strerror}; what was written before is kept")
+        return RecordsError(
+            f"cannot write {self.path}: {error.strerror}; what is there is kept, use a folder that can be written"
+        )
 
     def write(self, record: Record) -> None:
         """Append a record; one whose key is done is not written again.

@@ -15,7 +15,7 @@ from typing import cast
 
 from elastic_reasoning.budget import Budget
 from elastic_reasoning.engines.engine import Engine, generate, new_request
-from elastic_reasoning.engines.loading import load
+from elastic_reasoning.engines.loading import check_model, load
 from elastic_reasoning.engines.sharing import SharingEngine
 from elastic_reasoning.errors import UsageError
 from elastic_reasoning.evaluation.manifest import Manifest, write_manifest
@@ -96,13 +96,18 @@ def settings(config: SweepConfig) -> list[tuple[str, Budget, Options]]:
     for name in ("models", "strategies", "budgets"):
         if not getattr(config, name):
             raise UsageError(f"{name} is empty: give at least one")
-    if config.samples < 1:
-        raise UsageError(f"samples {config.samples}: must be 1 or more")
+    for name in ("samples", "limit"):
+        value = getattr(config, name)
+        if value is not None and value < 1:
+            raise UsageError(f"{name} {value}: must be 1 or more")
+    if not config.out:
+        raise UsageError("out is empty: give a folder for the records, as runs/sweep")
     budgets = [Budget.parse(text) for text in config.budgets]
     found: dict[tuple[str, Budget], Options] = {}
     for strategy in config.strategies:
         options = _honoured(strategy, config)
         for budget in budgets:
+            find_strategy(strategy).ask(budget)
             found[strategy, _effective(strategy, budget)] = options
     return [(strategy, budget, options) for (strategy, budget), options in found.items()]
 
@@ -151,12 +156,15 @@ def sweep(
     plan = settings(config)
     task = load_task(config.task)
     problems = task.problems(cast(Split, config.split), config.limit)
+    if load_engine is None and len(config.models) > 1:  # before the first has run for an hour
+        for model in config.models:
+            check_model(model, opening=config.opening, closing=config.closing)
     num_errors = num_written = 0
     with RecordsWriter(Path(config.out)) as writer:
         decides = {f.name: asdict(config)[f.name] for f in fields(SweepConfig) if f.name not in EXECUTION}
         manifest = Manifest.new(config.task, config.split, config.sampling.seed, decides, problems)
         write_manifest(Path(config.out), manifest)
-        total = len(config.models) * len(plan) * len(problems) * config.samples
+        total = len(set(config.models)) * len(plan) * len(problems) * config.samples
         on_start(len(writer.done), total)
         for model in config.models:
             if _is_done(writer, model, plan, problems, config.samples):

@@ -114,7 +114,7 @@ def accuracy_figure(rows: Sequence[Row], title: str = "", x: X = "budget", train
             _mark(axes, Budget.parse(trained_at))
         _labels(axes, drawn)
         if title:
-            axes.set_title(title, loc="left", fontsize=12, fontweight="bold", pad=12)
+            axes.set_title(title, loc="left", fontsize=12, fontweight="bold", pad=12, parse_math=False)
     return figure
 
 
@@ -199,7 +199,8 @@ def _labels(axes: Axes, drawn: Sequence[Curve]) -> None:
         ends = ([1.015, 1.04, 1.065], [height] * 3)
         axes.plot(*ends, transform=to_right, clip_on=False, markevery=[1], **_look(curve))
         weight = "bold" if curve.strategy == MAIN else "normal"
-        axes.text(1.08, height, curve.label, transform=to_right, va="center", color=curve.colour, fontweight=weight)
+        look: dict[str, Any] = {"color": curve.colour, "fontweight": weight, "parse_math": False}
+        axes.text(1.08, height, curve.label, transform=to_right, va="center", **look)
     for curve in drawn:
         for point in curve.stars:
             text = axes.annotate(

@@ -9,11 +9,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from rich import box
+from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from elastic_reasoning.evaluation.metrics import Row
 
 NOTHING = "–"
+WIDEST = 24
+"""Characters of a model's name on one line."""
+SHED = ("total", "escaped", "forced", "solution", "cut", "no answer", "thinking")
+"""Columns that go first where the terminal is too narrow for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +78,28 @@ def columns_of(rows: Sequence[Row]) -> list[Column]:
     return [column for column in COLUMNS if any(column.value(row) for row in rows)]
 
 
-def results_table(rows: Sequence[Row], title: str = "") -> Table:
-    """A rich table, about 100 characters wide, with a section for each model and strategy."""
-    table = Table(title=title or None, title_justify="left", caption=_sizes(rows), caption_justify="left")
-    table.box, table.padding, table.header_style = box.SIMPLE_HEAD, (0, 1, 0, 0), "bold"
-    for name in ("model", "strategy", "budget"):
-        table.add_column(name, justify="right" if name == "budget" else "left", no_wrap=True)
+def results_table(rows: Sequence[Row], title: str = "", width: int | None = None) -> Table:
+    """A rich table, about 100 characters wide, with a section for each model and strategy.
+
+    Where a width in characters is given, columns stand closer, and some are left out, until the table fits.
+    """
     columns = [column for column in columns_of(rows) if column.brief]
+    table = _table(rows, columns, title)
+    for name in ("", *SHED):
+        if width is None or Console(width=1000).measure(table).maximum <= width:
+            break
+        columns = [column for column in columns if column.title != name]
+        table = _table(rows, columns, title, gap=0)
+    return table
+
+
+def _table(rows: Sequence[Row], columns: Sequence[Column], title: str, gap: int = 1) -> Table:
+    table = Table(title=title or None, title_justify="left", caption=_sizes(rows), caption_justify="left")
+    table.box, table.padding, table.header_style = box.SIMPLE_HEAD, (0, gap, 0, 0), "bold"
+    table.show_edge = table.pad_edge = False
+    table.add_column("model", overflow="fold", max_width=WIDEST, vertical="bottom")
+    table.add_column("strategy", no_wrap=True, vertical="bottom")
+    table.add_column("budget", justify="right", no_wrap=True, vertical="bottom")
     for column in columns:
         table.add_column(column.title.replace(" ", "\n"), justify="right", no_wrap=True, vertical="bottom")
     before: tuple[str, str] | None = None
@@ -87,7 +108,7 @@ def results_table(rows: Sequence[Row], title: str = "") -> Table:
         if before is not None and now != before:
             table.add_section()
         names = now if now != before else ("", "")
-        table.add_row(*names, row.budget, *(column.text(row) for column in columns))
+        table.add_row(*map(escape, names), row.budget, *(column.text(row) for column in columns))
         before = now
     return table
 

@@ -1,0 +1,61 @@
+"""`elastic report`: table, figures and a page of traces from records."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from elastic_reasoning.cli.command import parse
+from elastic_reasoning.cli.sweep import show_table
+from elastic_reasoning.errors import UsageError
+
+
+@dataclass(frozen=True)
+class ReportConfig:
+    """What to report on.
+
+    Attributes:
+        records: folder that a sweep has written; the first argument may stand for it.
+        out: folder for report.html, accuracy.png, accuracy.svg and summary.json; "report" in the records' folder if
+            empty.
+        title: heading of the page and the figure.
+        trained_at: a budget to mark as the one that training saw, as 24+20.
+        max_problems: problems whose traces the page holds at the most.
+        json: print the table as JSON.
+    """
+
+    records: str = ""
+    out: str = ""
+    title: str = ""
+    trained_at: str = ""
+    max_problems: int = 100
+    json: bool = False
+
+
+EXAMPLE = """
+elastic report runs/sweep
+elastic report runs/sweep --out report --title "E1 against S1" --trained_at 24+20
+"""
+
+
+def main(argv: list[str]) -> int:
+    """Run the command."""
+    config = parse(
+        ReportConfig,
+        argv,
+        command="report",
+        about="Make the table, the figures and the page of traces again from records.",
+        example=EXAMPLE,
+        positional="records",
+    )
+    if not config.records:
+        raise UsageError("no folder of records: elastic report runs/sweep")
+    if config.max_problems < 0:
+        raise UsageError(f"max_problems {config.max_problems}: must be 0 or more")
+    folder = Path(config.records)
+    out = Path(config.out) if config.out else folder / "report"
+    show_table(folder, config.json)
+    from elastic_reasoning.report.report import write_report
+
+    paths = write_report(folder, out, config.title, config.max_problems, config.trained_at)
+    if not config.json:
+        print(f"page: {paths['page']}   figure: {paths['png']}")
+    return 0

@@ -1,0 +1,200 @@
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import pytest
+
+from elastic_reasoning.cli import generate as module
+from elastic_reasoning.cli.main import main
+from elastic_reasoning.cursor import Cursor
+from elastic_reasoning.delimiter import TokenDelimiter
+from elastic_reasoning.engines.scripted import ScriptedEngine
+from elastic_reasoning.template import Template
+from elastic_reasoning.trace import Trace
+from elastic_reasoning.walk import Walk
+
+QUESTION = "a 4 b -8 c +7 ="
+PIECES = [b"<eos>", b"<t>", b"</t>", b"[bold]", b"[/x]", b" caf", b"\xc3", b"\xa9", b"\\[", b"\n", b"so", b"4", b"<"]
+
+
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+
+
+class Streaming(ScriptedEngine):
+    """Says these pieces whatever is forced, and lets itself be listened to as the transformers engine does."""
+
+    def __init__(self, *pieces: int, context: int | None = None) -> None:
+        template = Template(
+            opening=TokenDelimiter("<t>", (1,)),
+            closing=TokenDelimiter("</t>", (2,)),
+            eos=frozenset([0]),
+            num_tokens=len(PIECES),
+            encode=lambda text: tuple(n for n, piece in enumerate(PIECES) if piece == text.encode()),
+            decode=lambda ids: b"".join(PIECES[i] for i in ids).decode("utf-8", "replace"),
+        )
+        said = iter(pieces)
+        super().__init__(lambda request, ids: [next(said, 0)], template, context)
+        self.shown: list[str] = []
+        self.look: Callable[[], str] = str
+
+    def run(self, walks: Iterable[Walk], listen: Callable[[Cursor], None] | None = None) -> Iterator[Trace]:
+        for walk in walks:
+            cursor = Cursor(walk, every_token=True)
+            while not cursor.done:
+                cursor.wake([self._sample(walk.request, cursor.ids, cursor.banned)], [-0.5])
+                if listen is not None:
+                    listen(cursor)
+                    self.shown.append(self.look())
+            yield walk.trace()
+
+
+@pytest.fixture
+def says(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Streaming]:
+    def use(*pieces: int, context: int | None = None) -> Streaming:
+        engine = Streaming(*pieces, context=context)
+        monkeypatch.setattr(module, "load", lambda model, **settings: engine)
+        return engine
+
+    return use
+
+
+def printed(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    assert main(["generate", *argv]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    return out
+
+
+def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    assert main(["generate", *argv]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("elastic: error: ")
+    assert error.count("\n") == 1
+    return error
+
+
+def test_thinking_comes_before_the_solution_and_what_was_used_comes_last(
+    says: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    says(10, 10, 2, 11, 0)
+    out = printed(capsys, "why", "--budget", "5+3")
+    assert out.splitlines() == [
+        "thinking",
+        "soso </t>",
+        "solution",
+        "4<eos>",
+        "",
+        "thinking 2/5 tokens, solution 2/3, forced 0; elastic, ended by delimiter, eos",
+    ]
+
+
+def test_what_the_budget_did_is_said(says: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    says(*[10] * 9)
+    out = printed(capsys, "why", "--budget", "2+3")
+    assert out.endswith(
+        "thinking 2/2 tokens (budget hit), solution 3/3 (cut), forced 1; elastic, ended by length, length\n"
+    )
+    says(10, 10, 0)
+    assert "thinking 2/inf tokens, solution 1/inf, forced 1;" in printed(capsys, "why", "--budget", "inf+inf")
+
+
+def test_tokens_are_shown_as_they_come(says: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = says(10, 10, 11, 2, 11, 0)
+    out = io.StringIO()
+    monkeypatch.setattr("sys.stdout", out)
+    engine.look = out.getvalue
+    assert main(["generate", "why", "--budget", "5+3"]) == 0
+    assert engine.shown[:3] == ["thinking\nso", "thinking\nsoso", "thinking\nsoso4"]
+    assert engine.shown[4] == "thinking\nsoso4 </t>\nsolution\n4"
+
+
+def test_text_that_looks_like_markup_is_shown_as_it_is(says: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    says(3, 8, 4, 2, 3, 4, 9, 8, 0)
+    out = printed(capsys, "why", "--budget", "5+9")
+    assert "[bold]\\[[/x] </t>" in out
+    assert "[bold][/x]\n\\[<eos>" in out
+
+
+def test_a_letter_of_two_tokens_is_shown_once_it_is_whole(says: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = says(5, 6, 7, 2, 5, 6, 0)
+    out = io.StringIO()
+    monkeypatch.setattr("sys.stdout", out)
+    engine.look = out.getvalue
+    assert main(["generate", "why", "--budget", "5+2"]) == 0
+    assert engine.shown[:3] == ["thinking\n caf", "thinking\n caf", "thinking\n café"]
+    assert "\ufffd" not in "".join(engine.shown)
+
+
+def test_text_that_was_shown_before_half_a_letter_is_not_lost(says: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    says(5, 6, 11, 0)
+    assert printed(capsys, "why", "--budget", "2+2").startswith("thinking\n caf </t>\nsolution\n4<eos>")
+
+
+def test_a_prompt_that_does_not_fit_is_one_line(says: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    says(context=4)
+    assert "the budget needs 11 tokens after the prompt, 7 more" in refused(capsys, "why", "--budget", "5+5")
+
+
+def test_the_question_may_come_from_standard_input(
+    says: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine = says(2, 11, 0)
+    asked: list[str] = []
+    monkeypatch.setattr(
+        engine, "prompt", lambda messages: asked.append(messages[0]["content"]) or Streaming().prompt([])
+    )
+    monkeypatch.setattr("sys.stdin", io.StringIO(" two\nlines \n"))
+    printed(capsys, "-")
+    assert asked == ["two\nlines"]
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
+    assert "no question" in refused(capsys, "-")
+
+
+# With a model.
+
+
+def test_a_model_answers_under_the_budget(capsys: pytest.CaptureFixture[str]) -> None:
+    out = printed(capsys, QUESTION, "--model", "mini", "--budget", "6+4", "--device", "cpu")
+    assert out.startswith("thinking\n")
+    assert "\nsolution\n" in out
+    assert "/6 tokens" in out
+
+
+def test_json_is_the_trace(capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--model", "mini", "--budget", "6+4", "--sampling.seed", str(10**30), "--device", "cpu"]
+    data = json.loads(printed(capsys, QUESTION, *flags, "--json"))
+    assert (data["strategy"], data["budget"], data["error"]) == ("elastic", "6+4", None)
+    assert data["num_thinking_tokens"] <= 6
+    assert sum(len(s["ids"]) for s in data["segments"] if s["phase"] == "solution") == data["num_solution_tokens"]
+    streamed = printed(capsys, QUESTION, *flags)
+    assert data["thinking"] in streamed
+    assert data["solution"] in streamed
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ([], 'no question: elastic generate "'),
+        ([""], "no question"),
+        (["a", "--budget", "-1+2"], "thinking budget -1: must be 0 or more"),
+        (["a", "--budget", "1+-2"], "solution budget -2: must be 0 or more"),
+        (["a", "--budget", "1.5+2"], "'1.5' is not a whole number"),
+        (["a", "--budget", "24"], "write it as THINKING+SOLUTION"),
+        (["a", "--strategy", "elastc"], "unknown strategy 'elastc': did you mean 'elastic'?"),
+        (["a", "--strategy", "s1", "--options.grace", "2"], "grace=2 means nothing to strategy 's1'"),
+        (["a", "--model", "minni"], "unknown model 'minni': did you mean 'mini'?"),
+        (["a", "--model", "/nowhere/at/all"], "give a folder"),
+        (["a", "--budget", "9999+9"], "more than the model's context leaves: lower the budget"),
+        (["a " * 3000], "the prompt has 3003 tokens, 2491 more than the model's context of 512"),
+        (["a", "--options.min_thinking", "99"], "min_thinking 99 is more than the thinking budget"),
+        (["a", "--device", "abacus"], "device 'abacus' cannot be used"),
+        (["a", "--dtype", "int4"], "dtype 'int4': must be one of auto"),
+        (["a", "--opening", "<think>"], "both delimiters must be given"),
+        (["a", "--opening", "☺", "--closing", "☻"], "delimiter '☺'"),
+    ],
+)
+def test_bad_input_is_one_line(argv: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert message in refused(capsys, *argv)

@@ -1,0 +1,54 @@
+"""A sweep without weights: each model is a keyed random source of words that thinks a while and answers with a digit.
+
+sweep(replace(CONFIG, out=folder), load_engine=load_engine)
+python tests/random_words.py FOLDER        # the same in a process of its own; prints each record's key once written
+"""
+
+import hashlib
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+from elastic_reasoning.engines.scripted import ScriptedEngine, word_template
+from elastic_reasoning.evaluation.records import Record
+from elastic_reasoning.evaluation.sweep import SweepConfig, sweep
+from elastic_reasoning.request import Options, Request
+
+DIGITS = [str(digit) for digit in range(10)]
+TEMPLATE = word_template(
+    "<think>", "</think>", "<eos>", ["answer", "Final", "Answer:", "so", "wait", "a", "b", *DIGITS]
+)
+CONFIG = SweepConfig(
+    models=("one", "two"),
+    strategies=("elastic", "vanilla", "s1", "unconstrained"),
+    budgets=("2+4", "8+4", "20+4"),
+    limit=6,
+    samples=2,
+    options=Options(answer_tokens=2),
+)
+
+
+def load_engine(config: SweepConfig, model: str) -> ScriptedEngine:
+    closing, answer, eos = (TEMPLATE.encode(word)[0] for word in ("</think>", "answer", "<eos>"))
+    digits, words = TEMPLATE.encode(" ".join(DIGITS)), TEMPLATE.encode("so wait a b")
+
+    def script(request: Request, ids: Sequence[int]) -> Sequence[int]:
+        key = f"{model} {request.sampling.seed} {request.sample} {list(ids)}"
+        number = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=4).digest(), "big")
+        after = list(ids[ids.index(closing) + 1 :]) if closing in ids else None
+        if after is None:
+            ends = number % 8 == 0
+            return [closing if ends else words[number % 4], *range(TEMPLATE.num_tokens)]
+        token = eos if after and after[-1] in digits else digits[number % 10] if after else answer
+        return [token, *range(TEMPLATE.num_tokens)]
+
+    return ScriptedEngine(script, TEMPLATE, context=80)
+
+
+def announce(record: Record) -> None:
+    print(json.dumps(record.key), flush=True)
+
+
+if __name__ == "__main__":
+    sweep(replace(CONFIG, out=sys.argv[1]), on_record=announce, load_engine=load_engine)
