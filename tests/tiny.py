@@ -6,6 +6,7 @@ The naive generation has no cache and no batch: each token costs a plain forward
 by walking through the sorted probabilities in float64.
 """
 
+from copy import deepcopy
 from functools import cache
 from typing import Any
 
@@ -14,10 +15,10 @@ import torch
 import transformers
 
 from elastic_reasoning.budget import Budget
+from elastic_reasoning.call import Call, OnEos
 from elastic_reasoning.engines.draws import uniforms
 from elastic_reasoning.engines.transformers import TransformersEngine
 from elastic_reasoning.request import Options, Request, Sampling
-from elastic_reasoning.call import Call, OnEos
 from elastic_reasoning.template import Prompt, Template, Thinking
 from elastic_reasoning.trace import Finish, Trace
 from elastic_reasoning.walk import Completion, Walk, run_by_call
@@ -43,7 +44,6 @@ BASE = {
 }
 EXPERTS = {"num_experts": 4, "num_local_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16}
 GPT2 = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": CONTEXT}
-MAMBA = {"mamba_n_heads": 4, "mamba_d_head": 16, "mamba_d_state": 8, "mamba_n_groups": 1, "mamba_chunk_size": 8}
 WINDOWED = {"sliding_window": WINDOW}
 MIXED = {**WINDOWED, "layer_types": ["sliding_attention", "full_attention"]}
 LINEAR = {"linear_num_key_heads": 2, "linear_num_value_heads": 2, "linear_key_head_dim": 8, "linear_value_head_dim": 8}
@@ -65,12 +65,11 @@ PLAIN_FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "cohere": ("Cohere", {}),
     "smollm3": ("SmolLM3", {}),
     "granite": ("Granite", {}),
-    "gpt_oss": ("GptOss", {**MIXED, **EXPERTS}),
+    "gpt_oss": ("GptOss", {**MIXED, **EXPERTS, "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0}}),
 }
 HYBRID_FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "lfm2": ("Lfm2", {"layer_types": ["conv", "full_attention"]}),
     "qwen3_next": ("Qwen3Next", {**EXPERTS, **LINEAR, "layer_types": ["linear_attention", "full_attention"]}),
-    "bamba": ("Bamba", {**MAMBA, "mamba_expand": 2, "attn_layer_indices": [1]}),
 }
 FAMILIES = PLAIN_FAMILIES | HYBRID_FAMILIES
 
@@ -87,6 +86,16 @@ def build(family: str, **changes: Any) -> Any:
 def tiny(family: str = "llama") -> Any:
     """A model that tests share: they leave it as it is."""
     return build(family)
+
+
+def biased(model: Any, biases: dict[int, float]) -> Any:
+    """A copy of a model whose logits of some ids are raised or lowered."""
+    model = deepcopy(model)
+    bias = torch.zeros(NUM_LOGITS, device=model.device)
+    for token, value in biases.items():
+        bias[token] = value
+    model.get_output_embeddings().register_forward_hook(lambda module, inputs, logits: logits + bias)
+    return model
 
 
 def new_engine(model: Any, template: Template | None = None, max_rows: int = 8) -> TransformersEngine:

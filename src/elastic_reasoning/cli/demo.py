@@ -54,8 +54,10 @@ def main(argv: list[str]) -> int:
         "solution, against plain truncation (vanilla) and budget forcing (S1). Writes a page of traces to read.",
         example=EXAMPLE,
     )
+    import torch
     from rich.console import Console
 
+    torch.set_num_threads(1)  # its matrices are too small to share, and the result does not depend on the cores
     console = Console(stderr=config.json, soft_wrap=True, highlight=False)
     started = time.monotonic()
     models = ["mini", "mini-e1"]

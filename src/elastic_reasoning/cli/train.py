@@ -3,6 +3,7 @@
 import json
 import shlex
 from dataclasses import dataclass
+from inspect import cleandoc
 
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.progress import progress_bar
@@ -21,9 +22,7 @@ elastic generate "a 4 b -8 c +7 d *3 e +9 f -2 g *7 =" --model runs/e1/model
 class TrainCommand(TrainConfig):
     """A run with what the command adds."""
 
-    __doc__ = (
-        f"{TrainConfig.__doc__}        json: print the result as JSON, and each step as a line of JSON before it.\n"
-    )
+    __doc__ = f"{cleandoc(TrainConfig.__doc__ or '')}\n    json: print each step and the result as lines of JSON.\n"
     json: bool = False
 
 

@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from transformers.cache_utils import Cache, CacheLayerMixin
 
+from elastic_reasoning.engines.attention import grouping
+
 
 class _Place:
     """Where the layers of one forward pass write; shared by all of them.
@@ -112,7 +114,8 @@ class Slots:
         self._dtype, self._device = model.dtype, model.device
         self._hidden = torch.finfo(self._dtype).min
         self._place = _Place()
-        self._layers = [_SlotLayer(self._place) for _ in range(model.config.get_text_config().num_hidden_layers)]
+        self._config = model.config.get_text_config()
+        self._layers = [_SlotLayer(self._place) for _ in range(self._config.num_hidden_layers)]
         self._cache = Cache(layers=self._layers)
         self._masks = {kind: torch.zeros(0, 0, dtype=self._dtype, device=self._device) for kind in kinds}
         self._rows = torch.arange(max_rows, device=self._device)
@@ -177,13 +180,14 @@ class Slots:
                 self._slide(mask[:num_rows], positions)
             plain = first == last and (kind == "full" or last < self.window)
             masks[kind] = None if plain else mask[:num_rows, None, None, : last + 1]
-        output = self.model(
-            input_ids=tokens[:, None],
-            position_ids=positions[:, None],
-            attention_mask=self._mask_argument(masks),
-            past_key_values=self._cache,
-            use_cache=True,
-        )
+        with grouping(self._config):
+            output = self.model(
+                input_ids=tokens[:, None],
+                position_ids=positions[:, None],
+                attention_mask=self._mask_argument(masks),
+                past_key_values=self._cache,
+                use_cache=True,
+            )
         logits: torch.Tensor = output.logits[:, -1]
         return logits
 

@@ -1,7 +1,7 @@
 """Any causal language model that `AutoModelForCausalLM` loads, in one pass.
 
     engine = load("mini-e1")
-    trace = ask(engine, "a 4 b -8 c +7 =", "24+20")
+    trace = ask(engine, "a 4 b -8 c +7 d *3 e +9 f -2 g *7 =", "24+20")
 
 Forced tokens are fed into the same keys and values as sampled ones, nothing is computed again for the solution, and
 no request waits for another's phase. Rows that end make room for waiting requests.

@@ -3,8 +3,8 @@
     python -m elastic_reasoning.miniature.make runs/models          # the pair of the recipes, in three minutes
     python -m elastic_reasoning.miniature.make runs/models --ship   # ... and into the package, with a note
 
-The pair is decided by its seed and by the machine's arithmetic: the same machine makes the same bytes, another one a
-pair that differs as another seed's does.
+The pair is decided by its seed, the number of threads and the machine's arithmetic: one thread on the same kind of
+machine makes the same bytes, another kind a pair that differs as another seed's does.
 """
 
 import json
@@ -93,6 +93,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--ship", action="store_true", help="put them into the package, with a note")
     arguments = parser.parse_args()
+    torch.set_num_threads(1)
 
     def show(what: str, step: int, num_steps: int) -> None:
         if step % 50 == 0 or step == num_steps:

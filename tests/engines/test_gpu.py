@@ -1,0 +1,47 @@
+"""The same promises on a GPU."""
+
+import copy
+
+import pytest
+import torch
+
+from checker import check
+from elastic_reasoning.engines.engine import generate
+from letters import letters
+from tiny import CONTEXT, biased, mixed_requests, new_engine, tiny
+
+pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")]
+FAMILIES = ["llama", "qwen3", "mistral", "gemma3", "gpt_oss"]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_float32_gives_what_a_processor_gives(family: str) -> None:
+    template = letters("OP", "CD")
+    eager = {3: 1.5, 4: 1.5}
+    on_cpu_model, moved = biased(tiny(family), eager), biased(copy.deepcopy(tiny(family)).cuda(), eager)
+    on_cpu = {t.request.name: t for t in generate(new_engine(on_cpu_model, template), mixed_requests(48))}
+    same = 0
+    for trace in generate(new_engine(moved, template, max_rows=5), mixed_requests(48)):
+        assert check(trace, CONTEXT) == []
+        expected = on_cpu[trace.request.name]
+        same += trace.ids == expected.ids
+        if trace.ids == expected.ids:
+            assert trace.logprobs == pytest.approx(expected.logprobs, abs=1e-3)
+    assert same >= 47  # a draw on the edge between two tokens may fall to the other side
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_rows_do_not_disturb_each_other(family: str) -> None:
+    model = copy.deepcopy(tiny(family)).cuda()
+    found = []
+    for max_rows in (1, 7, 64):
+        traces = generate(new_engine(model, max_rows=max_rows), mixed_requests(48))
+        found.append({trace.request.name: trace.ids for trace in traces})
+    assert sum(found[0][name] == found[1][name] == found[2][name] for name in found[0]) >= 47
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_bfloat16_runs(family: str) -> None:
+    model = copy.deepcopy(tiny(family)).to("cuda", torch.bfloat16)
+    traces = list(generate(new_engine(model, max_rows=7), mixed_requests(48)))
+    assert [check(trace, CONTEXT) for trace in traces] == [[]] * 48

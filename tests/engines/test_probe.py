@@ -1,0 +1,84 @@
+import copy
+from typing import Any
+
+import pytest
+import torch
+
+from elastic_reasoning.engines.engine import generate
+from elastic_reasoning.engines.own_cache import OwnCache
+from elastic_reasoning.engines.probe import attention_kinds, choose_store
+from elastic_reasoning.engines.slots import Slots
+from elastic_reasoning.errors import EngineError
+from letters import letters
+from tiny import HYBRID_FAMILIES, PLAIN_FAMILIES, build, by_plain_forward, new_engine, request, tiny
+
+
+def assert_generates_plainly(model: Any) -> None:
+    """Ragged rows, longer than a window, give what plain forwards give."""
+    engine = new_engine(model, letters("OP", "CD"))
+    asked = [request(length, "12+3", sample=10 + n, wait="w", min_thinking=4) for n, length in enumerate([2, 13, 7])]
+    for trace in generate(engine, asked):
+        plain = by_plain_forward(model, engine.template, trace.request, engine.context)
+        assert [(s.phase, s.ids) for s in trace.segments] == [(s.phase, s.ids) for s in plain.segments]
+        assert trace.logprobs == pytest.approx(plain.logprobs, abs=1e-4)
+
+
+@pytest.mark.parametrize("family", PLAIN_FAMILIES)
+def test_plain_attention_runs_in_slots(family: str) -> None:
+    model = tiny(family)
+    store = choose_store(model, 5)()
+    assert isinstance(store, Slots)
+    assert store.max_rows == 5
+    assert_generates_plainly(model)
+
+
+@pytest.mark.parametrize("family", HYBRID_FAMILIES)
+def test_other_layers_run_one_row_at_a_time(family: str) -> None:
+    model = tiny(family)
+    assert isinstance(choose_store(model, 5)(), OwnCache)
+    assert_generates_plainly(model)
+
+
+def test_which_masks_a_model_needs_is_read_from_its_configuration() -> None:
+    full, sliding = frozenset({"full"}), frozenset({"sliding"})
+    assert attention_kinds(tiny("llama").config) == (0, [full])
+    assert attention_kinds(tiny("mistral").config)[0] == 6
+    assert attention_kinds(tiny("gemma3").config) == (6, [full | sliding])
+    assert attention_kinds(tiny("lfm2").config)[1] == []
+
+
+@pytest.mark.parametrize("window", [6, 20])
+@pytest.mark.parametrize("family", ["mistral", "gemma2"])
+def test_a_wrong_mask_is_noticed(family: str, window: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A window that is never moved does not raise: it answers worse. The slow path takes over."""
+    monkeypatch.setattr(Slots, "_slide", lambda self, mask, positions: None)
+    model = build(family, sliding_window=window)
+    assert isinstance(choose_store(model, 5)(), OwnCache)
+    assert_generates_plainly(model)
+
+
+def test_a_mask_that_hides_nothing_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Slots, "_mask_argument", lambda self, masks: None)
+    assert isinstance(choose_store(tiny("llama"), 5)(), OwnCache)
+
+
+def test_a_model_that_is_not_itself_token_by_token_is_refused() -> None:
+    model = copy.deepcopy(tiny("llama"))
+    plain_forward = model.forward
+
+    def forward(*args: Any, past_key_values: Any = None, **settings: Any) -> Any:
+        output = plain_forward(*args, past_key_values=past_key_values, **settings)
+        return output if past_key_values is None else type(output)(logits=output.logits.flip(-1))
+
+    model.forward = forward
+    with pytest.raises(EngineError, match=r"LlamaForCausalLM cannot be run token by token \(slots .*; its own cache"):
+        new_engine(model)
+
+
+def test_a_model_without_memory_to_run_is_not_taken_for_a_wrong_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(*args: Any) -> None:
+        raise torch.OutOfMemoryError("no memory left")
+
+    monkeypatch.setattr(Slots, "prefill", exhausted)
+    with pytest.raises(torch.OutOfMemoryError):
+        choose_store(tiny("llama"), 5)
