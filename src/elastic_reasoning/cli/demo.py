@@ -1,24 +1,27 @@
 """`elastic demo`: what the project is for, on one machine, in a minute."""
 
 import json
+import shlex
 import time
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from math import sqrt
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.progress import progress_bar
 from elastic_reasoning.cli.sweep import run_with_progress
+from elastic_reasoning.errors import UsageError
 from elastic_reasoning.evaluation.metrics import Row, paired_difference, summarise
 from elastic_reasoning.evaluation.records import Record, read_records
 from elastic_reasoning.evaluation.sweep import SweepConfig
+from elastic_reasoning.training.config import TrainConfig
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-TRAINED_AT = "24+20"
+Config = TypeVar("Config", SweepConfig, TrainConfig)
 
 EXAMPLE = """
 elastic demo
@@ -33,7 +36,7 @@ class DemoConfig:
 
     Attributes:
         out: folder for records and report.
-        limit: test problems.
+        limit: test problems, at least 2.
         train: make both models again from nothing, and compare them with the shipped ones.
         json: print the table as JSON.
     """
@@ -54,28 +57,37 @@ def main(argv: list[str]) -> int:
         "solution, against plain truncation (vanilla) and budget forcing (S1). Writes a page of traces to read.",
         example=EXAMPLE,
     )
+    if config.limit < 2:
+        raise UsageError(f"limit {config.limit}: a standard error needs 2 problems or more")
     import torch
     from rich.console import Console
+
+    from elastic_reasoning.report.report import write_report
 
     torch.set_num_threads(1)  # its matrices are too small to share, and the result does not depend on the cores
     console = Console(stderr=config.json, soft_wrap=True, highlight=False)
     started = time.monotonic()
-    models = ["mini", "mini-e1"]
-    if config.train:
-        models += _make(Path(config.out) / "models", console)
-    recipe = str(files("elastic_reasoning.recipes") / "demo.yaml")
-    sweep = parse(SweepConfig, ["--recipe", recipe], command="demo", about="", example="")
-    sweep = replace(sweep, models=tuple(models), limit=config.limit, out=str(Path(config.out) / "records"))
-    console.print(f"{config.limit} arithmetic problems, 4 strategies, 8 budgets, {len(models)} models ...", style="dim")
-    run_with_progress(sweep, f"elastic demo{' --train' if config.train else ''} --out {config.out}")
-    _, records = read_records(Path(sweep.out))
+    command = shlex.join(["elastic", "demo", *argv])
+    out = Path(config.out)
+    made = _make(out / "models", console, command) if config.train else ()
+    sweep = _recipe(SweepConfig, "demo")
+    records_folder = out / ("records-made" if config.train else "records")
+    sweep = replace(sweep, models=(*sweep.models, *made), limit=config.limit, out=str(records_folder))
+    console.print(
+        f"{config.limit} arithmetic problems, {len(sweep.strategies)} strategies, {len(sweep.budgets)} budgets, "
+        f"{len(sweep.models)} models ...",
+        style="dim",
+    )
+    run_with_progress(sweep, command)
+    _, records = read_records(records_folder)
     rows = summarise(records)
-    _show_example(console, records)
-    _show_results(console, records, rows, models)
-    from elastic_reasoning.report.report import write_report
-
+    trained_at = _recipe(TrainConfig, "mini-e1").budget
+    _show_example(console, records, trained_at)
+    _show_results(console, records, rows, trained_at)
+    if made:
+        _compare(console, rows, sweep.models)
     title = "A tiny reasoning model under token budgets, before and after E1 training"
-    paths = write_report(Path(sweep.out), Path(config.out), title, trained_at=TRAINED_AT)
+    paths = write_report(records_folder, out, title, trained_at=trained_at)
     console.print(f"{time.monotonic() - started:.0f} seconds. Traces to read: {paths['page']}   figure: {paths['png']}")
     if config.json:
         from elastic_reasoning.report.table import rows_to_json
@@ -84,7 +96,13 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _make(out: Path, console: "Console") -> list[str]:
+def _recipe(config_class: type[Config], name: str) -> Config:
+    """A shipped recipe."""
+    path = str(files("elastic_reasoning.recipes") / f"{name}.yaml")
+    return parse(config_class, ["--recipe", path], command="demo", about="", example="")
+
+
+def _make(out: Path, console: "Console", command: str) -> tuple[str, ...]:
     """Both models from nothing; returns their folders."""
     from elastic_reasoning.miniature.make import make_pair
 
@@ -96,21 +114,19 @@ def _make(out: Path, console: "Console") -> list[str]:
                 console.print(f"{what}: step {step} of {num_steps}", style="dim")
 
         try:
-            return [str(folder) for folder in make_pair(out, on_step=show)]
+            return tuple(str(folder) for folder in make_pair(out, on_step=show))
         except KeyboardInterrupt:
-            raise KeyboardInterrupt(
-                f"what was made is kept in {out}; to go on: elastic demo --train --out {out.parent}"
-            ) from None
+            raise KeyboardInterrupt(f"what was made is kept in {out}; to go on: {command}") from None
 
 
-def _show_example(console: "Console", records: list[Record]) -> None:
+def _show_example(console: "Console", records: list[Record], trained_at: str) -> None:
     """One problem on which the budget cuts both models' thinking, and only the trained one answers well."""
-    at_budget = [r for r in records if r.strategy == "elastic" and r.budget == TRAINED_AT]
+    at_budget = [r for r in records if r.strategy == "elastic" and r.budget == trained_at]
     base = {r.problem: r for r in at_budget if r.model == "mini"}
     pairs = [(base[r.problem], r) for r in at_budget if r.model == "mini-e1" and r.problem in base]
     telling = [(b, e) for b, e in pairs if e.correct and not b.correct and e.forced_close and b.forced_close]
     for record in telling[0] if telling else ():
-        console.print(f"\n[bold]{record.model}[/] at {TRAINED_AT}: {'right' if record.correct else 'wrong'}")
+        console.print(f"\n[bold]{record.model}[/] at {trained_at}: {'right' if record.correct else 'wrong'}")
         for part in record.segments:
             style = (
                 "black on yellow" if not part["sampled"] else "cyan" if part["phase"] == "thinking" else "bold green"
@@ -121,31 +137,29 @@ def _show_example(console: "Console", records: list[Record]) -> None:
         console.print("[cyan]thinking[/]  [black on yellow]forced[/]  [bold green]solution[/]\n")
 
 
-def _show_results(console: "Console", records: list[Record], rows: list[Row], models: list[str]) -> None:
+def _show_results(console: "Console", records: list[Record], rows: list[Row], trained_at: str) -> None:
     from elastic_reasoning.report.grid import accuracy_grid
 
     console.print(accuracy_grid(rows))
     by_setting = {(row.model, row.strategy, row.budget): row for row in rows}
-    trained = by_setting["mini-e1", "elastic", TRAINED_AT]
+    trained = by_setting["mini-e1", "elastic", trained_at]
     for strategy in ("elastic", "s1", "vanilla"):
-        other = by_setting["mini", strategy, TRAINED_AT]
-        gap = paired_difference(records, ("mini", strategy, TRAINED_AT), ("mini-e1", "elastic", TRAINED_AT))
+        other = by_setting["mini", strategy, trained_at]
+        gap = paired_difference(records, ("mini", strategy, trained_at), ("mini-e1", "elastic", trained_at))
         console.print(
-            f"At {TRAINED_AT}, where it was trained: E1 {trained.accuracy:.1%}, the base with {strategy} "
+            f"At {trained_at}, where it was trained: E1 {trained.accuracy:.1%}, the base with {strategy} "
             f"{other.accuracy:.1%} (difference {gap.difference:+.1%} ± {gap.se:.1%})"
         )
-    free = [by_setting[model, "unconstrained", "inf+inf"] for model in models[:2]]
-    if free[0].mean_thinking_tokens and free[1].mean_thinking_tokens:
-        shorter = 1 - free[1].mean_thinking_tokens / free[0].mean_thinking_tokens
+    base, e1 = (by_setting[model, "unconstrained", "inf+inf"] for model in ("mini", "mini-e1"))
+    if base.mean_thinking_tokens and e1.mean_thinking_tokens:
         console.print(
-            f"Without a limit: E1 thinks {free[1].mean_thinking_tokens:.0f} tokens, {shorter:.0%} fewer than the "
-            f"base's {free[0].mean_thinking_tokens:.0f}, at {free[1].accuracy:.1%} against {free[0].accuracy:.1%}"
+            f"Without a limit: E1 thinks {e1.mean_thinking_tokens:.0f} tokens, "
+            f"{1 - e1.mean_thinking_tokens / base.mean_thinking_tokens:.0%} fewer than the base's "
+            f"{base.mean_thinking_tokens:.0f}, at {e1.accuracy:.1%} against {base.accuracy:.1%}"
         )
-    if len(models) > 2:
-        _compare(console, rows, models)
 
 
-def _compare(console: "Console", rows: list[Row], models: list[str]) -> None:
+def _compare(console: "Console", rows: list[Row], models: tuple[str, ...]) -> None:
     """How far the tables of the new pair and of the shipped pair are apart, in standard errors of a difference."""
     by_setting = {(row.model, row.strategy, row.budget): row for row in rows}
     apart = []

@@ -19,7 +19,7 @@ from typing import TypeVar
 
 import torch
 import yaml
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM
 
 from elastic_reasoning.engines.loading import SHIPPED
 from elastic_reasoning.miniature.warmup import WarmupConfig, save_model, warm_up
@@ -53,7 +53,7 @@ def make_pair(out: Path, seed: int = 0, on_step: OnStep = lambda what, step, num
     trained = train(config, lambda step, metrics: on_step("E1 training", step, config.steps)).folder
     model = AutoModelForCausalLM.from_pretrained(trained, dtype=torch.float32)
     shutil.rmtree(out / "e1-model", ignore_errors=True)
-    save_model(model, AutoTokenizer.from_pretrained(trained), out / "e1-model")
+    save_model(model, out / "e1-model")
     return base, out / "e1-model"
 
 

@@ -87,7 +87,7 @@ def warm_up(
     losses = list(_train(model, tokenizer, config, on_step))
     tail = losses[-max(1, len(losses) // 10) :]
     accuracy = _gate(model, tokenizer, config) if config.num_gate_problems else None
-    save_model(model, tokenizer, folder)
+    save_model(model, folder)
     return WarmupResult(sum(tail) / len(tail), accuracy)
 
 
@@ -182,8 +182,8 @@ def _gate(model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerBase, config: W
     return accuracy
 
 
-def save_model(model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Write a model in the Hugging Face format; the folder appears only when it is complete.
+def save_model(model: Qwen3ForCausalLM, folder: Path) -> None:
+    """Write a model and a fresh tokenizer in the Hugging Face format; the folder appears only when it is complete.
 
     Weights are stored in bfloat16, which halves the size at the same accuracy, and are loaded as float32.
 
@@ -200,7 +200,7 @@ def save_model(model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerBase, fold
         shutil.rmtree(unfinished, ignore_errors=True)
         try:
             model.save_pretrained(unfinished, state_dict=stored)
-            tokenizer.save_pretrained(unfinished)
+            build_tokenizer().save_pretrained(unfinished)
             unfinished.rename(folder)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
