@@ -191,6 +191,7 @@ def save_model(model: Qwen3ForCausalLM, folder: Path) -> None:
         TrainingError: the folder cannot be written.
     """
     stored = {name: weight.bfloat16() for name, weight in model.state_dict().items() if name != "lm_head.weight"}
+    model.config.use_cache = True  # training had turned it off
     unfinished = folder.with_name(f".{folder.name}.unfinished")
     model.generation_config = GenerationConfig(
         do_sample=True, eos_token_id=model.config.eos_token_id, pad_token_id=model.config.pad_token_id
