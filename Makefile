@@ -16,11 +16,9 @@ demo: $(READY)
 	$(BIN)/elastic demo --out runs/demo
 
 test: $(READY)
-	scripts/browser.sh
 	$(BIN)/python -m pytest -m "not full"
 
 test-full: $(READY)
-	scripts/browser.sh
 	$(BIN)/python -m pytest
 
 check: $(READY)
@@ -30,6 +28,7 @@ check: $(READY)
 	$(BIN)/python -m pytest -q tests/test_imports.py
 
 bench: $(READY)
+	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/generation.py
 	$(BIN)/python benchmarks/sharing.py
 

@@ -19,19 +19,16 @@ asked for.
 
 import argparse
 import json
-import os
-import platform
-import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
 import transformers
+from provenance import provenance
 from rich.console import Console
 from rich.table import Table
 
@@ -276,15 +273,6 @@ def show(figures: list[Figure], console: Console) -> None:
     console.print(table)
 
 
-def processor() -> str:
-    """The name of the processor, where the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
-
-
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", default="mini", help="the small model: a shipped one or a folder")
@@ -320,13 +308,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 def report(figures: list[Figure], num_repeats: int) -> dict[str, Any]:
     return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": {"processor": processor(), "cores": os.cpu_count(), "threads": torch.get_num_threads()},
-        "versions": {
-            "python": sys.version.split()[0],
-            "torch": torch.__version__,
-            "transformers": transformers.__version__,
-        },
+        **provenance(),
         "num_repeats": num_repeats,
         "figures": [asdict(figure) for figure in figures],
     }

@@ -11,15 +11,14 @@ figure of the README.
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 from dataclasses import asdict, replace
-from datetime import date
 from pathlib import Path
 
 import torch
 import yaml
+from provenance import provenance
 
 from elastic_reasoning.evaluation.metrics import Row, paired_difference, summarise
 from elastic_reasoning.evaluation.records import Record, read_records
@@ -33,6 +32,7 @@ from elastic_reasoning.training.grpo import train
 ROOT = Path(__file__).parent.parent
 TRAINED_AT = "24+20"
 MODELS = ("base", "e1", "grpo")
+DONE = "done"  # a file in the folder of a seed that is finished
 
 
 def main() -> int:
@@ -59,14 +59,9 @@ def main() -> int:
         results.mkdir(parents=True, exist_ok=True)
         (results / "miniature.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
         (results / "miniature.md").write_text(text, encoding="utf-8")
-        shown = [
-            r for r in summarise(records) if r.strategy == "elastic" or (r.model == "base" or r.budget == "inf+inf")
-        ]
-        figure = accuracy_figure(
-            [r for r in shown if r.model != "grpo"],
-            title=f"{arguments.limit} problems, {len(seeds)} training seeds",
-            trained_at=TRAINED_AT,
-        )
+        rows = [r for r in summarise(records) if r.model == "base" or (r.model == "e1" and r.strategy != "vanilla")]
+        title = f"{report['num_problems']} problems, {len(seeds)} training seeds, ± one standard error"
+        figure = accuracy_figure(rows, title=title, trained_at=TRAINED_AT)
         (ROOT / "docs" / "figures").mkdir(parents=True, exist_ok=True)
         save_figure(figure, ROOT / "docs" / "figures" / "miniature")
     return 0 if all(claim["holds"] for claim in report["claims"] if claim["required"]) else 1
@@ -74,7 +69,8 @@ def main() -> int:
 
 def run_seeds(seeds: list[int], arguments: argparse.Namespace) -> None:
     """A child process for each seed, some at a time."""
-    waiting, running = list(seeds), []
+    waiting = [seed for seed in seeds if not (arguments.out / f"seed-{seed}" / DONE).exists()]
+    running: list[subprocess.Popen[bytes]] = []
     while waiting or running:
         while waiting and len(running) < arguments.jobs:
             seed = waiting.pop(0)
@@ -107,6 +103,7 @@ def run_seed(out: Path, seed: int, limit: int) -> None:
         out=str(out / "records"),
     )
     sweep(config)
+    (out / DONE).touch()
     print(f"seed {seed}: done", flush=True)
 
 
@@ -125,8 +122,7 @@ def judge(records: list[Record], seeds: list[int], out: Path) -> dict:
         str(seed): {name: trained_tokens(out / f"seed-{seed}" / name) for name in ("e1", "grpo")} for seed in seeds
     }
     return {
-        "date": date.today().isoformat(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}",
+        **provenance(),
         "seeds": seeds,
         "num_problems": len({record.problem for record in records}),
         "claims": claims,
@@ -186,7 +182,7 @@ def claims_of(name: str, records: list[Record]) -> list[dict]:
             )
             claim(text, measured, all(g.difference > 2 * g.se for g in gaps))
         else:
-            claim("loses nothing above it", measured, all(g.difference > -2 * g.se for g in gaps))
+            claim("above it, not worse by two SE at any budget", measured, all(g.difference > -2 * g.se for g in gaps))
     shorter = 1 - e1_free.mean_thinking_tokens / free.mean_thinking_tokens
     gap = paired_difference(records, ("base", "unconstrained", "inf+inf"), ("e1", "unconstrained", "inf+inf"))
     claim(
@@ -210,9 +206,11 @@ def as_markdown(report: dict) -> str:
     """The tables of the README."""
     rows = {(row["model"], row["strategy"], row["budget"]): Row(**row) for row in report["rows"]}
     budgets = sorted({b for _, s, b in rows if s == "elastic"}, key=lambda b: int(b.split("+")[0]))
+    machine = report["machine"]["processor"]
     lines = [
-        f"{report['num_problems']} test problems, training seeds {', '.join(map(str, report['seeds']))}; "
-        f"accuracy in % ± standard error clustered by problem. {report['date']}, {report['machine']}.",
+        f"{report['num_problems']} test problems, training seeds {', '.join(map(str, report['seeds']))}, one sample "
+        "each; accuracy in %. ± is one standard error, clustered by problem over the seeds together; how trainings "
+        f"differ is seen in the lines of each seed below. {report['date'][:10]}, {machine}, one thread a seed.",
         "",
         "| model, strategy | "
         + " | ".join(f"t={b.split('+')[0]}" for b in budgets)

@@ -9,18 +9,15 @@ every setting: tokens generated, and the share of samples that are token for tok
 
 import argparse
 import json
-import os
-import platform
 import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
+from provenance import provenance
 from rich.console import Console
 from rich.table import Table
 
@@ -115,24 +112,9 @@ def show(figures: list[Figure], console: Console) -> None:
     console.print(table)
 
 
-def processor() -> str:
-    """The name of the processor, where the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
-
-
 def report(figures: list[Figure], limit: int) -> dict[str, Any]:
     return {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": {"processor": processor(), "cores": os.cpu_count(), "threads": torch.get_num_threads()},
-        "versions": {
-            "python": sys.version.split()[0],
-            "torch": torch.__version__,
-            "transformers": transformers.__version__,
-        },
+        **provenance(),
         "num_problems": limit,
         "figures": [asdict(figure) for figure in figures],
     }

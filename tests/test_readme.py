@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from readme import filled
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -43,6 +44,10 @@ def test_every_command_of_the_readme_is_understood(tmp_path, monkeypatch, capsys
 @pytest.mark.parametrize("path", re.findall(r"\]\((?!http)([^)#]+)\)", README))
 def test_links_lead_somewhere(path):
     assert (ROOT / path).exists()
+
+
+def test_every_figure_is_what_the_benchmarks_wrote():
+    assert filled(README) == README
 
 
 def test_the_tree_names_what_is_there():

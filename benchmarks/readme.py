@@ -1,0 +1,122 @@
+"""Puts what the benchmarks wrote to results/ into the README, between its markers.
+
+python benchmarks/readme.py
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+README = ROOT / "README.md"
+
+
+def filled(text: str) -> str:
+    """The README with every marked block made from the results."""
+    for name, block in {
+        "miniature": miniature,
+        "generation": generation,
+        "sharing": sharing,
+        "startup": startup,
+    }.items():
+        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+        path = RESULTS / f"{name}.json"
+        if path.exists():
+            made = block(json.loads(path.read_text(encoding="utf-8")))
+            text = pattern.sub(lambda found, made=made: f"{found[1]}{made}\n{found[2]}", text)
+    return text
+
+
+def measured(report: dict[str, Any]) -> str:
+    machine, versions = report["machine"], report["versions"]
+    threads = f"{machine['threads']} thread{'s' if machine['threads'] > 1 else ''}"
+    return (
+        f"{report['date'][:10]}, {machine['processor']}, {machine['cores']} cores, {threads}, "
+        f"torch {versions['torch']}, transformers {versions['transformers']}"
+    )
+
+
+def miniature(report: dict[str, Any]) -> str:
+    rows = {(row["model"], row["strategy"], row["budget"]): row for row in report["rows"]}
+    budgets = sorted({b for _, s, b in rows if s == "elastic"}, key=lambda b: int(b.split("+")[0]))
+    shown = [
+        ("base", "vanilla", "base, truncated (vanilla)"),
+        ("base", "s1", "base, budget forcing (S1)"),
+        ("base", "elastic", "base, separate budgets"),
+        ("grpo", "elastic", "plain GRPO, separate budgets (control)"),
+        ("e1", "elastic", "**E1, separate budgets**"),
+    ]
+    lines = [
+        "| accuracy, % | " + " | ".join(f"t = {b.split('+')[0]}" for b in budgets) + " | no limit (thinking tokens) |",
+        "|---" * (len(budgets) + 2) + "|",
+    ]
+    for model, strategy, name in shown:
+        cells = [percent(rows[model, strategy, budget]) for budget in budgets]
+        free = rows[model, "unconstrained", "inf+inf"]
+        last = f"{percent(free)} ({free['mean_thinking_tokens']:.1f})" if strategy == "elastic" else ""
+        lines.append(f"| {name} | " + " | ".join(cells) + f" | {last} |")
+    seeds = ", ".join(map(str, report["seeds"]))
+    lines += [
+        "",
+        f"{report['num_problems']} test problems, training seeds {seeds} together; s = 20, vanilla and S1 get t + s in "
+        "all. ± is one standard error, clustered by problem; how trainings differ is seen below. "
+        f"{measured(report)}.",
+        "",
+    ]
+    lines += [f"- {c['claim']}: {c['measured']}." for c in report["claims"] if c["over"] == "all seeds"]
+    lines.append("")
+    lines += [
+        "| seed | base at 24+20 | E1 at 24+20 | unlimited thinking, base | E1 | tokens of training, E1 | control |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for seed in report["seeds"]:
+        by = {(r["model"], r["strategy"], r["budget"]): r for r in report["rows_by_seed"][f"seed {seed}"]}
+        free = [by[model, "unconstrained", "inf+inf"]["mean_thinking_tokens"] for model in ("base", "e1")]
+        trained = [report["training_tokens"][str(seed)][run]["sampled_tokens"] for run in ("e1", "grpo")]
+        at_budget = [percent(by[model, "elastic", "24+20"]) for model in ("base", "e1")]
+        cells = [str(seed), *at_budget, *(f"{n:.1f}" for n in free), *(f"{n:,}" for n in trained)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def percent(row: dict[str, Any]) -> str:
+    return f"{100 * row['accuracy']:.1f} ± {100 * row['accuracy_se']:.1f}"
+
+
+def generation(report: dict[str, Any]) -> str:
+    lines = ["| model | figure | ours, tokens/s | the other, tokens/s | ratio | wanted |", "|---|---|---|---|---|---|"]
+    for figure in report["figures"]:
+        speeds = [f"{figure[side]:,.0f}" if figure[side] is not None else "" for side in ("ours", "theirs")]
+        least = figure["ours"] is not None
+        value = f"{figure['value']:.2f}" if least else f"{figure['value']:.1e}"
+        wanted = f"≥ {figure['target']}" if least else f"≤ {figure['target']:g}"
+        missed = "" if figure["reached"] else " (**missed**)"
+        cells = (figure["model"], figure["name"], *speeds, value, wanted + missed)
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join([*lines, "", f"Medians of {report['num_repeats']} interleaved repeats. {measured(report)}."])
+
+
+def sharing(report: dict[str, Any]) -> str:
+    lines = [
+        "| model | strategies | tokens generated | by separate runs | ratio | samples equal token for token |",
+        "|---|---|---|---|---|---|",
+    ]
+    for f in report["figures"]:
+        share = f"{f['num_equal'] / f['num_samples']:.2%} of {f['num_samples']:,}"
+        ratio = f["num_shared"] / f["num_separate"]
+        names = f["strategies"] if f["strategies"] == "elastic" else "elastic, s1, vanilla and others"
+        lines.append(
+            f"| {f['model']} | {names} | {f['num_shared']:,} | {f['num_separate']:,} | {ratio:.2f} | {share} |"
+        )
+    return "\n".join([*lines, "", f"Eight budgets, {report['num_problems']} problems. {measured(report)}."])
+
+
+def startup(report: dict[str, Any]) -> str:
+    figures = (f"`{name}` takes {f['seconds']:.2f} s" for name, f in report["figures"].items())
+    return f"{', '.join(figures)}, the start of Python included. {measured(report)}."
+
+
+if __name__ == "__main__":
+    README.write_text(filled(README.read_text(encoding="utf-8")), encoding="utf-8")
