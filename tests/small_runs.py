@@ -33,8 +33,8 @@ def small_run(out: Path, **changes: Any) -> TrainConfig:
 
 def arguments(config: TrainConfig) -> list[str]:
     """The flags of `elastic train` for a run."""
-    names = [name for name in TrainConfig.__dataclass_fields__ if name not in ("options", "report_to")]
-    return [f"--{name}={getattr(config, name)}" for name in names]
+    values = {name: getattr(config, name) for name in TrainConfig.__dataclass_fields__ if name != "options"}
+    return [f"--{name}={value}" for name, value in values.items() if value is not None]
 
 
 def steps_logged(out: str) -> list[dict[str, float]]:

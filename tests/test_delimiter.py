@@ -81,3 +81,10 @@ def test_both_kinds_agree_with_brute_force(data: st.DataObject, delimiter: Delim
         assert delimiter.ends((*run, *rest))
     else:
         assert run[first[0] - 1] in delimiter.watch
+
+
+def test_ids_beyond_the_vocabulary_have_no_text() -> None:
+    delimiter, padding = text_delimiter(), len(PIECES) + 3
+    assert delimiter.ends((padding, *ids("</", "t", ">"))) == 3
+    assert delimiter.ends((*ids("</", "t", ">"), padding)) == 0
+    assert delimiter.begun((padding, *ids("</"))) == (1, ids("t>"))

@@ -1,6 +1,3 @@
-import json
-from dataclasses import replace
-
 import pytest
 
 from elastic_reasoning.template import Thinking
@@ -46,15 +43,3 @@ def test_a_trace_without_tokens_has_empty_texts() -> None:
 def test_a_segment_has_one_log_probability_an_id() -> None:
     with pytest.raises(ValueError, match="1 log-probabilities for 2 ids"):
         Segment(Phase.THINKING, (1, 2), sampled=True, logprobs=(0.0,))
-
-
-def test_a_trace_reads_back_from_json() -> None:
-    trace = answer(TEMPLATE, "abCx$", "3+2", wrap_up="w", thinking=Thinking.ABSENT)
-    trace = replace(trace, num_reused=2)
-    again = Trace.from_dict(json.loads(json.dumps(trace.to_dict())), trace.request, TEMPLATE)
-    assert replace(again, segments=()) == replace(trace, segments=())
-    for read, written in zip(again.segments, trace.segments, strict=True):
-        assert replace(read, logprobs=None) == replace(written, logprobs=None)
-    assert again.logprobs == pytest.approx(trace.logprobs, abs=1e-5)
-    refused = Trace(trace.request, (), TEMPLATE, error="why")
-    assert Trace.from_dict(json.loads(json.dumps(refused.to_dict())), trace.request, TEMPLATE) == refused

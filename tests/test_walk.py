@@ -1,8 +1,10 @@
 import pytest
 
 from elastic_reasoning.budget import Budget
-from elastic_reasoning.call import Call, OnEos
+from elastic_reasoning.call import Call, Calls, OnEos
+from elastic_reasoning.errors import ContextError
 from elastic_reasoning.request import Options, Request
+from elastic_reasoning.strategies import STRATEGIES, Strategy
 from elastic_reasoning.template import Prompt, Thinking
 from elastic_reasoning.trace import Finish, Phase
 from elastic_reasoning.walk import Completion, Walk, run_by_call
@@ -78,3 +80,33 @@ def test_by_call_each_call_is_handed_its_context_and_position() -> None:
     trace = run_by_call(walk_of("5+3"), complete)
     assert seen == [("ef", "thinking", 0), ("efabCD", "solution", 4)]
     assert trace.logprobs is None
+
+
+def test_a_strategy_that_fails_on_its_way_leaves_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*given: object) -> Calls:
+        yield Call(Phase.SOLUTION, 3)
+        raise ContextError("no room is left")
+
+    monkeypatch.setitem(STRATEGIES, "failing", Strategy(failing))
+    walk = walk_of("5+3", "failing")
+    assert walk.finish(sampled("ab", Finish.EOS)) == 2
+    assert (walk.call, walk.error, show(walk.trace())) == (None, "no room is left", "solution:ab")
+
+
+@pytest.mark.parametrize("forced", [(), ((Phase.CLOSING, ()),)])
+def test_an_end_that_is_discarded_must_be_followed_by_something_forced(
+    forced: tuple, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same end would be drawn again for ever."""
+
+    def stubborn(*given: object) -> Calls:
+        while True:
+            yield Call(Phase.SOLUTION, 9, forced, on_eos=OnEos.DISCARD)
+
+    monkeypatch.setitem(STRATEGIES, "stubborn", Strategy(stubborn))
+    walk = walk_of("5+3", "stubborn")
+    walk.finish(sampled("ab", Finish.LENGTH))
+    assert walk.error is None
+    walk.finish(sampled("c", Finish.EOS))
+    assert walk.call is None
+    assert "'stubborn' forces nothing after an end of sequence" in str(walk.trace().error)

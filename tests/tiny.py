@@ -162,7 +162,9 @@ def by_plain_forward(model: Any, template: Template, asked: Request, context: in
             with torch.no_grad():
                 logits = model(input_ids=torch.tensor([[*ids, *new]]), use_cache=False).logits[0, -1].double().numpy()
             uniform = float(uniforms(asked.sampling.seed, asked.sample, position + len(new), 1)[0])
-            banned = call.banned if len(new) < call.min_tokens else frozenset[int]()
+            banned = frozenset(range(template.num_tokens, NUM_LOGITS))
+            if len(new) < call.min_tokens:
+                banned |= call.banned
             token, logprob = naive_draw(logits, uniform, asked.sampling, banned)
             new.append(token)
             logprobs.append(logprob)

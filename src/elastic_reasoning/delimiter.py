@@ -100,11 +100,15 @@ class TextDelimiter:
     def most_forced(self) -> int:
         return max(map(len, self.rests))
 
+    def _piece(self, token: int) -> str:
+        """The text of an id; one that only pads a model's vocabulary has none."""
+        return self.pieces[token] if token < len(self.pieces) else ""
+
     def ends(self, ids: Sequence[int]) -> int:
-        last = len(self.pieces[ids[-1]]) if ids else 0
+        last = len(self._piece(ids[-1])) if ids else 0
         written = ""
         for size in range(1, len(ids) + 1):
-            written = self.pieces[ids[-size]] + written
+            written = self._piece(ids[-size]) + written
             before = written[: len(written) - last]
             if self.text in written:
                 return 0 if self.text in before else size
@@ -115,7 +119,7 @@ class TextDelimiter:
     def begun(self, ids: Sequence[int]) -> tuple[int, tuple[int, ...]]:
         written, sizes = "", []  # sizes[c] = tokens that cover the last c + 1 characters
         for size in range(1, len(ids) + 1):
-            piece = self.pieces[ids[-size]]
+            piece = self._piece(ids[-size])
             sizes.extend([size] * len(piece))
             written = piece + written
             if len(written) >= len(self.text):

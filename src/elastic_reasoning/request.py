@@ -1,6 +1,7 @@
 """What is asked of an engine: a prompt, a budget, the strategy that spends it, and how tokens are drawn."""
 
 from dataclasses import dataclass, field
+from hashlib import blake2b
 
 from elastic_reasoning.budget import Budget
 from elastic_reasoning.errors import StrategyError, UsageError
@@ -30,6 +31,11 @@ class Sampling:
             raise UsageError(f"top_p {self.top_p}: must be above 0 and at most 1")
         if self.top_k < 0:
             raise UsageError(f"top_k {self.top_k}: must be 0 (off) or more")
+
+
+def derived_seed(*parts: object) -> int:
+    """A seed for each sequence of numbers and names, so that what they stand for shares no random numbers."""
+    return int.from_bytes(blake2b(" ".join(map(str, parts)).encode(), digest_size=8).digest(), "big")
 
 
 @dataclass(frozen=True)

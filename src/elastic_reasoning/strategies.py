@@ -9,8 +9,9 @@ In what a strategy is sent, the tokens of a delimiter are still among the segmen
 becomes of them (`tail`, `tail_phase`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
+from typing import Literal
 
 from elastic_reasoning.budget import Budget
 from elastic_reasoning.call import Calls
@@ -20,6 +21,8 @@ from elastic_reasoning.request import Options
 from elastic_reasoning.template import Message, Prompt, Template, Thinking
 
 Run = Callable[[Prompt, Budget, Template, Options, int | None], Calls]
+Bounds = Literal["separate", "total", "asked", "none"]
+"""What a budget holds down: each phase apart, the tokens of both, nothing (a length is asked for), or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +33,19 @@ class Strategy:
         run: (prompt, budget, template, options, context in tokens or None) to calls.
         honours: the fields of `Options` that mean something to it.
         ask: what it appends to the user's message, given the budget; nothing for most.
+        heeds: the part of a budget that makes a difference to it, the rest put at what it does anyway.
+        bounds: what the heeded budget bounds. A strategy that does not say so claims nothing.
     """
 
     run: Run
     honours: frozenset[str] = frozenset()
     ask: Callable[[Budget], str] = field(default=lambda budget: "")
+    heeds: Callable[[Budget], Budget] = field(default=lambda budget: budget)
+    bounds: Bounds = "none"
+
+    def keep(self, options: Options) -> Options:
+        """The options that mean something to it, the others at their defaults."""
+        return Options(**{name: getattr(options, name) for name in self.honours})
 
     def edit(self, messages: tuple[Message, ...], budget: Budget) -> tuple[Message, ...]:
         """The messages with what the strategy asks of the model appended to the last one."""
@@ -65,7 +76,11 @@ def elastic(prompt: Prompt, budget: Budget, template: Template, options: Options
 
 def nothinking(prompt: Prompt, budget: Budget, template: Template, options: Options, context: int | None) -> Calls:
     """`elastic` with t = 0: the delimiter is forced at once."""
-    yield from elastic(prompt, Budget(0, budget.solution), template, options, context)
+    yield from elastic(prompt, _without_thinking(budget), template, options, context)
+
+
+def _without_thinking(budget: Budget) -> Budget:
+    return Budget(0, budget.solution)
 
 
 def vanilla(prompt: Prompt, budget: Budget, template: Template, options: Options, context: int | None) -> Calls:
@@ -116,15 +131,18 @@ def _asked_length(budget: Budget) -> int:
 
 
 STRATEGIES = {
-    "elastic": Strategy(elastic, frozenset({"wrap_up", "grace", "min_thinking", "wait"})),
-    "nothinking": Strategy(nothinking, frozenset({"wrap_up"})),
-    "vanilla": Strategy(vanilla),
-    "s1": Strategy(s1, frozenset({"wait", "num_waits", "answer_tokens", "answer_text"})),
-    "l1-exact": Strategy(l1_exact, ask=lambda budget: f"Think for {_asked_length(budget)} tokens."),
+    "elastic": Strategy(elastic, frozenset({"wrap_up", "grace", "min_thinking", "wait"}), bounds="separate"),
+    "nothinking": Strategy(nothinking, frozenset({"wrap_up"}), heeds=_without_thinking, bounds="separate"),
+    "vanilla": Strategy(vanilla, bounds="total"),
+    "s1": Strategy(s1, frozenset({"wait", "num_waits", "answer_tokens", "answer_text"}), bounds="total"),
+    "l1-exact": Strategy(l1_exact, ask=lambda budget: f"Think for {_asked_length(budget)} tokens.", bounds="asked"),
     "l1-max": Strategy(
-        l1_max, frozenset({"max_total"}), ask=lambda budget: f"Think for maximum {_asked_length(budget)} tokens."
+        l1_max,
+        frozenset({"max_total"}),
+        ask=lambda budget: f"Think for maximum {_asked_length(budget)} tokens.",
+        bounds="asked",
     ),
-    "unconstrained": Strategy(unconstrained),
+    "unconstrained": Strategy(unconstrained, heeds=lambda budget: Budget(None, None)),
 }
 
 
@@ -136,12 +154,30 @@ def find_strategy(name: str, options: Options | None = None) -> Strategy:
     """
     if name not in STRATEGIES:
         raise StrategyError(unknown("strategy", name, STRATEGIES))
-    strategy, default = STRATEGIES[name], Options()
+    if options is not None:
+        check_options(options, [name])
+    return STRATEGIES[name]
+
+
+def check_options(options: Options, names: Sequence[str]) -> None:
+    """Refuse an option that is set and means nothing to any of these strategies.
+
+    Raises:
+        StrategyError: with the strategies to which it does mean something.
+    """
+    default = Options()
+    honoured = frozenset[str]().union(*(find_strategy(name).honours for name in names))
     for option in fields(Options):
-        value = getattr(options or default, option.name)
-        if value != getattr(default, option.name) and option.name not in strategy.honours:
+        value = getattr(options, option.name)
+        if value != getattr(default, option.name) and option.name not in honoured:
             having = ", ".join(other for other, s in STRATEGIES.items() if option.name in s.honours)
+            to = " or ".join(map(repr, dict.fromkeys(names)))
             raise StrategyError(
-                f"{option.name}={value!r} means nothing to strategy {name!r}: leave it out, or use {having}"
+                f"{option.name}={value!r} means nothing to strategy {to}: leave it out, or use {having}"
             )
-    return strategy
+
+
+def heeded(name: str, budget: Budget) -> tuple[Budget, Bounds]:
+    """What a strategy heeds of a budget and what that bounds; nothing is claimed for one that is not known here."""
+    strategy = STRATEGIES.get(name)
+    return (budget, "none") if strategy is None else (strategy.heeds(budget), strategy.bounds)

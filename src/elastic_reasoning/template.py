@@ -29,6 +29,10 @@ CLOSER = re.compile(
 BEGIN = re.compile(r"<\|(begin|start)_of_(think|thinking|thought|reasoning)\|>")
 BOUNDARY = re.compile(r"(\n|[.!?。！？][\"')\]]*)[ \t]*$")
 
+MARK = "70913582460917358264"
+"""Digits, which no chat template trims, folds or escapes."""
+MARKED_PART = {"type": "text", "text": MARK}
+
 
 class Thinking(StrEnum):
     """What the prompt says of thinking before the first token is sampled."""
@@ -91,7 +95,31 @@ def resolve_template(
     Raises:
         TemplateError: no pair, or several, were found, or the family uses a channel format.
     """
+    delimiters = find_delimiters(tokenizer, opening=opening, closing=closing)
+    eos = frozenset(eos_ids) | frozenset([tokenizer.eos_token_id] if tokenizer.eos_token_id is not None else [])
+    if not eos:
+        raise TemplateError("the tokenizer names no end-of-sequence token: set tokenizer.eos_token or pass eos_ids")
+    return Template(*delimiters, eos, _num_tokens(tokenizer), *_codec(tokenizer))
+
+
+def find_delimiters(
+    tokenizer: Any, *, opening: str | None = None, closing: str | None = None
+) -> tuple[Delimiter, Delimiter]:
+    """What opens and closes thinking; arguments and errors as those of `resolve_template`."""
     pair = _given_pair(opening, closing) or _found_pair(tokenizer)
+    encode, decode = _codec(tokenizer)
+    num_tokens = _num_tokens(tokenizer)
+    added = {str(token) for token in tokenizer.added_tokens_decoder.values()}
+    first, last = (_delimiter(text, added, num_tokens, encode, decode) for text in pair)
+    return first, last
+
+
+def _num_tokens(tokenizer: Any) -> int:
+    return int(max(tokenizer.get_vocab().values())) + 1
+
+
+def _codec(tokenizer: Any) -> tuple[Callable[[str], tuple[int, ...]], Callable[[Sequence[int]], str]]:
+    """Text to ids and ids to text, with nothing added and nothing left out."""
 
     def encode(text: str) -> tuple[int, ...]:
         return tuple(tokenizer.encode(text, add_special_tokens=False))
@@ -99,13 +127,7 @@ def resolve_template(
     def decode(ids: Sequence[int]) -> str:
         return str(tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False))
 
-    eos = frozenset(eos_ids) | frozenset([tokenizer.eos_token_id] if tokenizer.eos_token_id is not None else [])
-    if not eos:
-        raise TemplateError("the tokenizer names no end-of-sequence token: set tokenizer.eos_token or pass eos_ids")
-    num_tokens = max(tokenizer.get_vocab().values()) + 1
-    added = {str(token) for token in tokenizer.added_tokens_decoder.values()}
-    delimiters = [_delimiter(text, added, num_tokens, encode, decode) for text in pair]
-    return Template(delimiters[0], delimiters[1], eos, num_tokens, encode, decode)
+    return encode, decode
 
 
 def _given_pair(opening: str | None, closing: str | None) -> tuple[str, str] | None:
@@ -163,20 +185,43 @@ def _delimiter(
 
 
 def render_prompt(tokenizer: Any, template: Template, messages: Sequence[Message]) -> Prompt:
-    """Messages to a prompt, through the tokenizer's chat template (plain text where it has none)."""
+    """Messages to a prompt, through the tokenizer's chat template (plain text where it has none).
+
+    Raises:
+        TemplateError: the chat template refuses the messages, or leaves out the last one.
+    """
     if not tokenizer.chat_template:
         text = "\n".join(str(message["content"]) for message in messages)
         return Prompt(tuple(tokenizer.encode(text)))
-    conversation = [dict(message) for message in messages]
-    full = tokenizer.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False)
-    bare = tokenizer.apply_chat_template(conversation, add_generation_prompt=False, tokenize=False)
-    shared = next((n for n, (a, b) in enumerate(zip(full, bare, strict=False)) if a != b), min(len(full), len(bare)))
-    turn = full[shared:]
-    if not turn:  # the chat template opens the assistant's turn whether asked to or not
-        asked = str(conversation[-1]["content"]).strip()
-        turn = full.rpartition(asked)[2] if asked else ""
+    full = _render(tokenizer, messages)
+    _, found, turn = _render(tokenizer, [*messages[:-1], _marked(messages[-1])]).rpartition(MARK)
+    if not found:
+        raise TemplateError(
+            f"the chat template does not write what the last message says (role {messages[-1].get('role')!r}), so that "
+            "it cannot be told whether it opens thinking: end with a message that it writes"
+        )
     ids = tokenizer.encode(full, add_special_tokens=False)
     return Prompt(tuple(ids), _state(turn, template.opening.text, template.closing.text))
+
+
+def _render(tokenizer: Any, messages: Sequence[Message]) -> str:
+    try:
+        conversation = [dict(message) for message in messages]
+        return str(tokenizer.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False))
+    except Exception as error:
+        if type(error).__module__ != "jinja2.exceptions":  # by name: the core imports no framework
+            raise
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise TemplateError(f"the chat template refuses the messages: {reason}") from error
+
+
+def _marked(message: Message) -> Message:
+    """A message that goes on with the mark: what a chat template writes behind it is the assistant's turn.
+
+    The message itself stays, as a chat template may look into it ("/no_think").
+    """
+    content = message.get("content") or ""
+    return {**message, "content": f"{content}{MARK}" if isinstance(content, str) else [*content, MARKED_PART]}
 
 
 def _state(turn: str, opening: str, closing: str) -> Thinking:

@@ -167,18 +167,3 @@ class Trace:
             for s in self.segments
         ]
         return {"segments": segments, "error": self.error, "num_reused": self.num_reused}
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any], request: Request, template: Template) -> "Trace":
-        """The trace that `to_dict` wrote."""
-        segments = tuple(
-            Segment(
-                phase=Phase(s["phase"]),
-                ids=tuple(s["ids"]),
-                sampled=s["sampled"],
-                logprobs=None if s["logprobs"] is None else tuple(s["logprobs"]),
-                finish=None if s["finish"] is None else Finish(s["finish"]),
-            )
-            for s in data["segments"]
-        )
-        return cls(request, segments, template, data["error"], data["num_reused"])

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
 
-from elastic_reasoning.call import Call
+from elastic_reasoning.call import Call, OnEos
 from elastic_reasoning.errors import ElasticError
 from elastic_reasoning.request import Request
 from elastic_reasoning.strategies import find_strategy
@@ -45,7 +45,7 @@ class Step:
 class Walk:
     """One request on its way through its strategy.
 
-    A request that cannot be started is not an exception but a walk that is over and has an `error`.
+    A request that cannot be started or gone on with is not an exception but a walk that is over and has an `error`.
 
     Attributes:
         call: the call that is waited for, `None` when the walk is over.
@@ -123,6 +123,17 @@ class Walk:
         try:
             call = self._calls.send(segment)
         except StopIteration:
+            return len(self.ids)
+        except ElasticError as error:
+            self.fail(str(error))
+            return len(self.ids)
+        discarded = completion.finish is Finish.EOS and self.steps[-1].call.on_eos is OnEos.DISCARD
+        if discarded and not any(ids for _, ids in call.forced):
+            # The next draw would have the same key and context, and so would be the same end of sequence.
+            self.fail(
+                f"strategy {self.request.strategy!r} forces nothing after an end of sequence that it discards: "
+                "force at least one token, or let it end the sequence"
+            )
             return len(self.ids)
         return self._begin(call)
 

@@ -1,6 +1,7 @@
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -85,7 +86,7 @@ def test_thinking_comes_before_the_solution_and_what_was_used_comes_last(
         "thinking",
         "soso </t>",
         "solution",
-        "4<eos>",
+        "4",
         "",
         "thinking 2/5 tokens, solution 2/3, forced 0; elastic, ended by delimiter, eos",
     ]
@@ -99,6 +100,38 @@ def test_what_the_budget_did_is_said(says: Any, capsys: pytest.CaptureFixture[st
     )
     says(10, 10, 0)
     assert "thinking 2/inf tokens, solution 1/inf, forced 1;" in printed(capsys, "why", "--budget", "inf+inf")
+
+
+@pytest.mark.parametrize(
+    ("strategy", "said", "used"),
+    [
+        ("vanilla", [10] * 9, "thinking 5 tokens (budget hit), solution 0, total 5/5, forced 0;"),
+        ("vanilla", [10, 10, 10, 2, 11, 0], "thinking 3 tokens, solution 2, total 5/5, forced 0;"),
+        ("s1", [10, 2, 11, 0], "thinking 1 tokens, solution 2, total 3/5, forced 0;"),
+        ("nothinking", [10, 0], "thinking 0/0 tokens (budget hit), solution 2/3, forced 1;"),
+        ("l1-exact", [10, 2, 11, 0], "thinking 1 tokens, solution 2, total 3, asked for 5, forced 0;"),
+        ("unconstrained", [10, 2, 11, 0], "thinking 1 tokens, solution 2, total 3, no limit, forced 0;"),
+    ],
+)
+def test_tokens_are_told_beside_what_the_budget_bounds(
+    says: Any, capsys: pytest.CaptureFixture[str], strategy: str, said: list[int], used: str
+) -> None:
+    says(*said)
+    flags = ["--options.answer_tokens", "2"] if strategy == "s1" else []
+    assert used in printed(capsys, "why", "--budget", "2+3", "--strategy", strategy, *flags)
+
+
+def test_an_end_of_sequence_in_thinking_is_no_text(says: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    says(10, 0)
+    assert printed(capsys, "why", "--budget", "2+3", "--strategy", "vanilla").startswith("thinking\nso\n\n")
+
+
+def test_only_a_few_tokens_are_decoded_for_each_new_one(says: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    engine = says(*[10] * 60, 2, 0)
+    decode, lengths = engine.template.decode, list[int]()
+    engine.template = replace(engine.template, decode=lambda ids: lengths.append(len(ids)) or decode(ids))
+    assert printed(capsys, "why", "--budget", "90+3").startswith("thinking\n" + "so" * 60 + " </t>")
+    assert max(lengths) < 8
 
 
 def test_tokens_are_shown_as_they_come(says: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +148,7 @@ def test_text_that_looks_like_markup_is_shown_as_it_is(says: Any, capsys: pytest
     says(3, 8, 4, 2, 3, 4, 9, 8, 0)
     out = printed(capsys, "why", "--budget", "5+9")
     assert "[bold]\\[[/x] </t>" in out
-    assert "[bold][/x]\n\\[<eos>" in out
+    assert "[bold][/x]\n\\[\n" in out
 
 
 def test_a_letter_of_two_tokens_is_shown_once_it_is_whole(says: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,7 +163,7 @@ def test_a_letter_of_two_tokens_is_shown_once_it_is_whole(says: Any, monkeypatch
 
 def test_text_that_was_shown_before_half_a_letter_is_not_lost(says: Any, capsys: pytest.CaptureFixture[str]) -> None:
     says(5, 6, 11, 0)
-    assert printed(capsys, "why", "--budget", "2+2").startswith("thinking\n caf </t>\nsolution\n4<eos>")
+    assert printed(capsys, "why", "--budget", "2+2").startswith("thinking\n caf </t>\nsolution\n4\n")
 
 
 def test_a_prompt_that_does_not_fit_is_one_line(says: Any, capsys: pytest.CaptureFixture[str]) -> None:

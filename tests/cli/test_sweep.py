@@ -118,7 +118,7 @@ def test_a_torn_line_is_mentioned_and_made_again(tmp_path: Path, capsys: pytest.
         (["--limit", "0"], "limit 0: must be 1 or more"),
         (["--limit", "99999"], "limit 99999"),
         (["--max_rows", "0"], "max_rows 0: must be 1 or more"),
-        (["--options.wrap_up", "so", "--strategies", "vanilla"], "options.wrap_up means nothing"),
+        (["--options.wrap_up", "so", "--strategies", "vanilla"], "wrap_up='so' means nothing to strategy 'vanilla'"),
         (["--sampling.temperature", "-1"], "temperature -1.0: must be 0"),
         (["--modles", "mini"], "unknown option 'modles': did you mean 'models'?"),
         (["--out", ""], "out is empty"),

@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 import torch
 
-from elastic_reasoning.engines.draws import NUM_CANDIDATES, Settings, draw, uniforms
+from elastic_reasoning.engines.draws import NUM_CANDIDATES, Settings, _whole, draw, uniforms
 from elastic_reasoning.request import Sampling
 from tiny import naive_draw
 
 CPU = torch.device("cpu")
+NEEDS_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
 
 def drawn(logits: torch.Tensor, uniform: np.ndarray, rows: list[Sampling], banned: torch.Tensor | None = None):
@@ -108,3 +109,35 @@ def test_the_ends_of_the_unit_interval_draw_tokens_with_weight() -> None:
     logits = torch.tensor([[-torch.inf, 0.0, 0.0, -torch.inf]]).repeat(2, 1)
     ids, _ = drawn(logits, np.array([0.0, 1 - 2**-24]), [Sampling()] * 2)
     assert ids == [1, 2]
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=[pytest.mark.gpu, NEEDS_GPU])])
+def test_what_has_no_weight_is_never_drawn(device: str) -> None:
+    """Half of a large vocabulary is banned, and every uniform number falls close to an edge."""
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(64, 50_000, generator=generator).to(device)
+    banned = (torch.rand(logits.shape, generator=generator) < 0.5).to(device)
+    settings = Settings.of([Sampling()] * 64, logits.shape[1], logits.device)
+    for turn in range(8):
+        uniform = torch.from_numpy(uniforms(turn, 0, 0, 64))[:, None].to(device)
+        ids, logprobs = draw(logits, uniform, settings, banned)
+        assert not bool(banned.gather(1, ids[:, None]).any())
+        assert bool(logprobs.isfinite().all())
+
+
+def test_whole_weights_add_up_alike_in_any_order_and_draw_the_same() -> None:
+    generator = torch.Generator().manual_seed(0)
+    weights = torch.randn(4, 20_000, generator=generator).mul(3).softmax(-1)
+    whole, order = _whole(weights), torch.randperm(20_000, generator=generator)
+    assert bool((whole[:, order].sum(-1) == whole.sum(-1)).all())
+    assert bool((whole.flip(-1).cumsum(-1)[:, -1] == whole.cumsum(-1)[:, -1]).all())
+    assert torch.allclose(whole / 2**48, weights.double(), atol=2**-48)
+
+
+def test_padding_of_the_vocabulary_is_not_drawn_and_counts_in_log_probabilities() -> None:
+    logits = torch.tensor([[0.0, 0.0, 500.0]]).repeat(2, 1)
+    for rows in ([Sampling()] * 2, [Sampling(temperature=0)] * 2, [Sampling(top_p=0.5)] * 2):
+        settings = Settings.of(rows, 2, CPU)
+        ids, logprobs = draw(logits, torch.tensor([[0.0], [0.9]]), settings, None)
+        assert bool((ids < 2).all())
+        assert logprobs.tolist() == [-500.0, -500.0]

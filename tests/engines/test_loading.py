@@ -1,10 +1,14 @@
+import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+import transformers
 
 from elastic_reasoning.engines.engine import ask
-from elastic_reasoning.engines.loading import load, model_path
+from elastic_reasoning.engines.loading import check_model, load, model_path, resolve_precision
 from elastic_reasoning.errors import EngineError, TemplateError
 from elastic_reasoning.miniature.model import build_model
 from elastic_reasoning.miniature.tokenizer import build_tokenizer
@@ -55,7 +59,72 @@ def test_what_cannot_be_loaded_is_one_line(folder: Path, tmp_path: Path) -> None
         assert "\n" not in str(caught.value)
     with pytest.raises(EngineError, match="dtype 'int8': must be one of auto, float32"):
         load(str(folder), dtype="int8")
-    with pytest.raises(EngineError, match="device 'cud' cannot be used"):
-        load(str(folder), device="cud")
+    for device in ("cud", "", "cpu:x", "meta:-3"):
+        with pytest.raises(EngineError, match=f"device '{device}' cannot be used") as caught:
+            load(str(folder), device=device)
+        assert "\n" not in str(caught.value)
     with pytest.raises(TemplateError, match="both delimiters"):
         load(str(folder), opening="<think>")
+
+
+def truncate(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+
+
+def widen(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "hidden_size": 2 * config["hidden_size"]}))
+
+
+def need_code(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "own.py").write_text("import a_module_that_nobody_has\n")
+    config |= {"model_type": "own", "auto_map": {"AutoConfig": "own.Config", "AutoModelForCausalLM": "own.Model"}}
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+@pytest.mark.parametrize("harm", [truncate, widen, need_code])
+def test_a_broken_folder_is_one_line(harm: Callable[[Path], None], folder: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "model"
+    shutil.copytree(folder, broken)
+    harm(broken)
+    with pytest.raises(EngineError, match="cannot be loaded: ") as caught:
+        load(str(broken), device="cpu")
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_code_of_a_model_is_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*args: object, **settings: object) -> None:
+        raise ImportError("this model needs a package\npip install it")
+
+    monkeypatch.setattr(transformers.AutoModelForCausalLM, "from_pretrained", failing)
+    with pytest.raises(EngineError, match=r"cannot be loaded: this model needs a package$"):
+        load(str(folder), device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        (("mini", "auto", "cpu"), ("float32", "cpu")),
+        (("mini-e1", "auto", "cuda:1"), ("float32", "cuda:1")),
+        (("mini", "bfloat16", "cuda"), ("bfloat16", "cuda")),
+        (("owner/name", "auto", "cpu:0"), ("float32", "cpu:0")),
+        (("owner/name", "auto", "cuda"), ("bfloat16", "cuda")),
+        (("owner/name", "float16", "cpu"), ("float16", "cpu")),
+    ],
+)
+def test_type_and_device_are_resolved_by_name(asked: tuple[str, str, str], found: tuple[str, str]) -> None:
+    assert resolve_precision(*asked) == found
+
+
+def test_the_device_is_found_where_none_is_named() -> None:
+    assert resolve_precision("owner/name", "auto", "auto") == (
+        ("bfloat16", "cuda") if torch.cuda.is_available() else ("float32", "cpu")
+    )
+
+
+def test_a_model_is_checked_by_its_tokenizer(folder: Path) -> None:
+    check_model(str(folder))
+    with pytest.raises(TemplateError, match="both delimiters"):
+        check_model(str(folder), opening="<think>")

@@ -6,11 +6,11 @@ import torch
 
 from elastic_reasoning.engines.engine import generate
 from elastic_reasoning.engines.own_cache import OwnCache
-from elastic_reasoning.engines.probe import attention_kinds, choose_store
+from elastic_reasoning.engines.probe import attention_kinds, choose_store, complaint
 from elastic_reasoning.engines.slots import Slots
 from elastic_reasoning.errors import EngineError
 from letters import letters
-from tiny import HYBRID_FAMILIES, PLAIN_FAMILIES, build, by_plain_forward, new_engine, request, tiny
+from tiny import CONTEXT, HYBRID_FAMILIES, PLAIN_FAMILIES, build, by_plain_forward, new_engine, request, tiny
 
 
 def assert_generates_plainly(model: Any) -> None:
@@ -55,6 +55,27 @@ def test_a_wrong_mask_is_noticed(family: str, window: int, monkeypatch: pytest.M
     model = build(family, sliding_window=window)
     assert isinstance(choose_store(model, 5)(), OwnCache)
     assert_generates_plainly(model)
+
+
+@pytest.mark.parametrize("family", ["mistral", "gemma2", "gemma3", "gpt_oss"])
+def test_a_wide_window_is_told_from_none_in_low_precision(family: str) -> None:
+    model = build(family, sliding_window=512, max_position_embeddings=2048).to(torch.bfloat16)
+    window, (kinds, *_) = attention_kinds(model.config)
+    assert complaint(model, Slots(model, 3, kinds, window), window) is None
+    assert "log-probabilities differ by" in str(complaint(model, Slots(model, 3, kinds, 2048), window))
+
+
+@pytest.mark.parametrize("family", PLAIN_FAMILIES)
+@pytest.mark.parametrize("scale", [0.02, 0.3])
+def test_what_is_right_is_taken_in_low_precision(family: str, scale: float) -> None:
+    model = build(family, initializer_range=scale).to(torch.bfloat16)
+    assert isinstance(choose_store(model, 5)(), Slots)
+
+
+def test_a_window_that_the_context_hardly_exceeds_is_tried_as_far_as_it_goes() -> None:
+    model = build("mistral", sliding_window=90)
+    assert isinstance(choose_store(model, 5)(), Slots)
+    assert isinstance(choose_store(build("mistral", sliding_window=4 * CONTEXT), 5)(), Slots)
 
 
 def test_a_mask_that_hides_nothing_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

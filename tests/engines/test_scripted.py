@@ -1,11 +1,14 @@
 import pytest
 
 from elastic_reasoning.budget import Budget
+from elastic_reasoning.call import Call, Calls, OnEos
 from elastic_reasoning.engines.engine import as_messages, ask, generate, new_request
 from elastic_reasoning.engines.scripted import ScriptedEngine, scripted, word_template
 from elastic_reasoning.errors import BudgetError, StrategyError
 from elastic_reasoning.request import Options
+from elastic_reasoning.strategies import STRATEGIES, Strategy
 from elastic_reasoning.template import Thinking
+from elastic_reasoning.trace import Phase
 
 TEMPLATE = word_template("<think>", "</think>", "<eos>", words=["two", "and", "four", "answer", "4", "done.", "Wait"])
 
@@ -72,3 +75,17 @@ def test_a_request_that_cannot_be_made_is_an_error_at_once() -> None:
         new_request(engine(), "two", "-1+2")
     with pytest.raises(StrategyError, match="unknown strategy 'sone'"):
         new_request(engine(), "two", "1+2", "sone")
+
+
+@pytest.mark.parametrize("interpreter", ["token", "call"])
+def test_a_strategy_that_would_draw_the_same_end_for_ever_is_stopped(
+    interpreter: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stubborn(*given: object) -> Calls:
+        while True:
+            yield Call(Phase.SOLUTION, 9, on_eos=OnEos.DISCARD)
+
+    monkeypatch.setitem(STRATEGIES, "stubborn", Strategy(stubborn))
+    trace = ask(engine("two", interpreter=interpreter), "four", "9+9", "stubborn")
+    assert "forces nothing after an end of sequence" in str(trace.error)
+    assert TEMPLATE.decode(trace.ids) == "two </think> answer 4"

@@ -7,16 +7,32 @@ import torch
 
 from checker import check
 from elastic_reasoning.budget import Budget
+from elastic_reasoning.call import Call, Calls, OnEos
 from elastic_reasoning.cursor import Cursor
+from elastic_reasoning.engines import batch
 from elastic_reasoning.engines.engine import generate
+from elastic_reasoning.engines.slots import Slots
 from elastic_reasoning.engines.transformers import TransformersEngine
-from elastic_reasoning.errors import EngineError
-from elastic_reasoning.request import Request, Sampling
-from elastic_reasoning.template import Prompt, Thinking
-from elastic_reasoning.trace import Trace
+from elastic_reasoning.errors import ContextError, EngineError
+from elastic_reasoning.request import Options, Request, Sampling
+from elastic_reasoning.strategies import STRATEGIES, Strategy
+from elastic_reasoning.template import Prompt, Template, Thinking
+from elastic_reasoning.trace import Finish, Phase, Trace
 from elastic_reasoning.walk import Walk
-from letters import letters
-from tiny import CONTEXT, NUM_LOGITS, biased, build, by_plain_forward, mixed_requests, new_engine, prompt, request, tiny
+from letters import letters, pieces_template
+from tiny import (
+    CONTEXT,
+    NUM_LOGITS,
+    SAMPLINGS,
+    biased,
+    build,
+    by_plain_forward,
+    mixed_requests,
+    new_engine,
+    prompt,
+    request,
+    tiny,
+)
 
 TEMPLATES = {"one token": letters(), "several tokens": letters("OP", "CDD")}
 EAGER = {3: 2.5, 4: 2.5}  # writes C and D, of which delimiters are made, more often
@@ -75,6 +91,44 @@ def test_what_is_taken_back_is_forgotten(family: str) -> None:
     assert sum(not s.sampled for trace in traces for s in trace.segments if s.phase == "thinking") >= 3
 
 
+def ignoring(given: Prompt, budget: Budget, template: Template, options: Options, context: int | None) -> Calls:
+    """Takes a delimiter back and forces nothing in its place; the next two tokens are not its first."""
+    left, tail = budget.thinking or 0, 0
+    while left > 0:
+        banned = frozenset(template.closing.ids[:1]) if tail else frozenset[int]()
+        least = 2 if tail else 0
+        thought = yield Call(
+            Phase.THINKING, left, stop=template.closing, on_eos=OnEos.END, tail=tail, min_tokens=least, banned=banned
+        )
+        if thought.finish is not Finish.DELIMITER:
+            return
+        tail = len(template.closing.ids)
+        left -= len(thought.ids) - tail
+    yield Call(Phase.SOLUTION, 0, tail=tail)
+
+
+@pytest.mark.parametrize("family", ["llama", "mistral", "lfm2"])
+@pytest.mark.parametrize("closing", ["C", "CD"])
+def test_what_is_taken_back_may_have_nothing_in_its_place(
+    family: str, closing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(STRATEGIES, "ignoring", Strategy(ignoring))
+    engine = new_engine(biased(tiny(family), {0: -50.0, 3: 4.0, 4: 4.5}), letters("O", closing))
+    traces = assert_plain(engine, [request(2 + n, "24+0", "ignoring", sample=n) for n in range(6)])
+    assert sum(len(trace.segments) > 2 for trace in traces) >= 3
+
+
+def test_a_strategy_that_fails_on_its_way_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*given: object) -> Calls:
+        yield Call(Phase.SOLUTION, 3, on_eos=OnEos.DISCARD)
+        raise ContextError("no room is left")
+
+    monkeypatch.setitem(STRATEGIES, "failing", Strategy(failing))
+    asked = [request(sample=n, strategy="elastic" if n % 2 else "failing") for n in range(6)]
+    errors = [trace.error for trace in by_name(generate(new_engine(tiny()), asked)).values()]
+    assert errors == ["no room is left", None] * 3
+
+
 def test_what_the_model_would_say_in_the_place_of_forced_tokens_does_not_count() -> None:
     """It would end the sequence, at nearly every step."""
     engine = new_engine(biased(tiny(), {0: 6.0}), letters("OP", "CDD"))
@@ -124,6 +178,50 @@ def test_a_long_sequence_outgrows_what_was_reserved() -> None:
             plain = model(input_ids=ids, use_cache=False).logits[0, 4:-1].log_softmax(-1)
         expected = plain.gather(1, ids[0, 5:, None]).squeeze(1).where(torch.tensor(trace.sampled_mask), 0.0)
         assert trace.logprobs == pytest.approx(expected.tolist(), abs=1e-4)
+
+
+def test_a_long_prompt_is_not_prefilled_together_with_many_short_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """64 tokens at a time: the padding of the short ones would cost as much as the long one."""
+    model, prefill, sizes = tiny(), Slots.prefill, []
+
+    def counting(self: Slots, start: int, ids: torch.Tensor, lengths: Any) -> None:
+        sizes.append(tuple(ids.shape))
+        prefill(self, start, ids, lengths)
+
+    asked = [request(70 if n == 3 else 1 + n % 6, sample=n) for n in range(30)]
+    expected = shapes(new_engine(model, max_rows=32), asked)
+    engine = new_engine(model, max_rows=32)
+    monkeypatch.setattr(Slots, "prefill", counting)
+    monkeypatch.setattr(batch, "PREFILL_TOKENS", 64)
+    assert shapes(engine, asked) == expected
+    assert sizes[-1] == (1, 69)
+    assert all(rows * width <= 64 for rows, width in sizes[:-1])
+    assert sum(rows for rows, _ in sizes) == 30
+
+
+def test_no_more_columns_are_reserved_than_the_context_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, reserve, reserved = new_engine(tiny(), max_rows=2), Slots.reserve, []
+
+    def noting(self: Slots, num_slots: int, num_columns: int) -> None:
+        reserved.append(num_columns)
+        reserve(self, num_slots, num_columns)
+
+    monkeypatch.setattr(Slots, "reserve", noting)
+    (trace,) = generate(engine, [request(5, "80+3", min_thinking=80)])
+    assert len(trace.ids) > 80
+    assert reserved == [64, CONTEXT + 1]
+
+
+def test_too_little_memory_is_an_error_that_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(*args: Any) -> None:
+        raise torch.OutOfMemoryError("no memory left")
+
+    engine = new_engine(tiny(), max_rows=7)
+    for name in ("prefill", "decode"):
+        with monkeypatch.context() as patch:
+            patch.setattr(Slots, name, exhausted)
+            with pytest.raises(EngineError, match="does not do for max_rows 7: lower max_rows"):
+                list(generate(engine, [request()]))
 
 
 def test_traces_come_as_they_finish_and_requests_are_taken_as_rows_get_free() -> None:
@@ -252,8 +350,9 @@ def test_samples_of_one_prompt_differ_and_follow_the_model() -> None:
     ids = [trace.ids[0] for trace in generate(new_engine(model, template, max_rows=256), asked)]
     with torch.no_grad():
         probs = model(input_ids=torch.tensor([prompt(4).ids])).logits[0, -1].double().softmax(-1).numpy()
+    probs = probs[: template.num_tokens] / probs[: template.num_tokens].sum()  # the padding is never drawn
     common = probs * num_samples > 5
-    observed = np.bincount(ids, minlength=NUM_LOGITS)
+    observed = np.bincount(ids, minlength=len(probs))
     statistic = ((observed - probs * num_samples) ** 2 / (probs * num_samples))[common].sum()
     assert statistic < common.sum() + 4 * np.sqrt(2 * common.sum())
 
@@ -263,6 +362,18 @@ def test_bfloat16_runs(family: str) -> None:
     engine = new_engine(build(family).to(torch.bfloat16), max_rows=5)
     traces = by_name(generate(engine, mixed_requests(24)))
     assert [check(trace, CONTEXT) for trace in traces.values()] == [[]] * 24
+
+
+@pytest.mark.parametrize("options", [{}, {"min_thinking": 4, "wait": "w"}])
+def test_ids_that_only_pad_the_models_vocabulary_are_never_drawn(options: dict[str, Any]) -> None:
+    """The tokenizer does not know them, and a delimiter of plain text cannot read them."""
+    template = pieces_template(["$", *"</t>xyzw"], "<t>", "</t>")
+    model = biased(tiny(), {0: -20.0} | dict.fromkeys(range(template.num_tokens, NUM_LOGITS), 30.0))
+    for sampling in SAMPLINGS:
+        asked = Request(prompt(4), Budget(20, 5), "elastic", Options(**options), sampling)
+        (trace,) = generate(new_engine(model, template), [asked])
+        assert max(trace.ids) < template.num_tokens
+        assert all(-200 < logprob < -10 for logprob in np.array(trace.logprobs)[np.array(trace.sampled_mask)])
 
 
 def test_delimiters_of_another_vocabulary_are_refused() -> None:

@@ -13,10 +13,11 @@ import pytest
 
 import random_words
 from elastic_reasoning.errors import BudgetError, EngineError, RecordsError, StrategyError, TaskError, UsageError
+from elastic_reasoning.evaluation.manifest import read_manifest
 from elastic_reasoning.evaluation.metrics import generated_tokens, summarise
 from elastic_reasoning.evaluation.records import Key, Record, read_records
-from elastic_reasoning.evaluation.sweep import SweepConfig, SweepResult, problem_seed, settings, sweep
-from elastic_reasoning.request import Options, Sampling
+from elastic_reasoning.evaluation.sweep import SweepConfig, SweepResult, settings, sweep
+from elastic_reasoning.request import Options, Sampling, derived_seed
 from elastic_reasoning.tasks.arithmetic import Arithmetic
 from random_words import CONFIG, load_engine
 
@@ -89,7 +90,7 @@ def test_each_strategy_is_told_what_it_understands() -> None:
         ({"budgets": ("8+2.5",)}, BudgetError, "'2.5' is not a whole number"),
         ({"strategies": ("elastic", "s2")}, StrategyError, "unknown strategy 's2'"),
         ({"strategies": ("l1-exact",), "budgets": ("inf+2",), "options": Options()}, BudgetError, "two finite parts"),
-        ({"strategies": ("vanilla",)}, UsageError, "options.answer_tokens means nothing .* add one of s1"),
+        ({"strategies": ("vanilla",)}, StrategyError, "answer_tokens=2 means nothing to strategy 'vanilla'.*use s1"),
         ({"task": "maths"}, TaskError, "unknown task 'maths'"),
         ({"split": "tests"}, TaskError, "unknown split 'tests': did you mean 'test'"),
     ],
@@ -139,10 +140,10 @@ def test_samples_and_problems_differ(undisturbed: list[Record]) -> None:
 
 def test_each_problem_has_a_seed_of_its_own() -> None:
     problems = Arithmetic().problems("test", 50)
-    seeds = {problem_seed(seed, problem) for seed in (0, 1, -1, 10**40) for problem in problems}
+    seeds = {derived_seed(seed, problem.id) for seed in (0, 1, -1, 10**40) for problem in problems}
     assert len(seeds) == 200
     assert all(0 <= seed < 2**64 for seed in seeds)
-    assert problem_seed(0, problems[0]) == problem_seed(0, Arithmetic().problems("test", 1)[0])
+    assert derived_seed(0, "test-0") == 11836762743410765098  # as in every record there is
 
 
 def test_another_seed_gives_other_samples(tmp_path: Path, undisturbed: list[Record]) -> None:
@@ -281,6 +282,25 @@ def test_other_settings_do_not_go_on_in_the_same_folder(tmp_path: Path, changes:
     assert (tmp_path / "records.jsonl").read_bytes() == before
 
 
+def test_other_weights_of_the_same_model_do_not_go_on_in_the_same_folder(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    weights = model / "model.safetensors"
+    weights.write_bytes(b"weights")
+    models = (str(model), "owner/on-the-hub")
+    run(tmp_path / "run", models=models)
+    assert read_manifest(tmp_path / "run").config["models_digest"].keys() == {str(model)}
+    (model / "README.md").write_text("says nothing of the weights")
+    assert run(tmp_path / "run", models=models)[0].num_written == 0
+    weights.write_bytes(b"Weights")
+    with pytest.raises(RecordsError, match=rf"was started with other weights of model {model}: put those back"):
+        run(tmp_path / "run", models=models)
+    weights.write_bytes(b"weights")
+    (model / "tokenizer.json").write_text("{}")
+    with pytest.raises(RecordsError, match="other weights"):
+        run(tmp_path / "run", models=models)
+
+
 def test_how_a_sweep_is_run_may_change_while_it_goes_on(tmp_path: Path) -> None:
     run(tmp_path / "a")
     (tmp_path / "a").rename(tmp_path / "b")
@@ -314,6 +334,9 @@ def test_a_folder_made_with_a_wrong_model_can_be_used_with_the_right_one(tmp_pat
         with pytest.raises(EngineError, match="model"):
             sweep(replace(small, models=models))
     assert sweep(small).num_written == 2
+    assert read_manifest(tmp_path).config["dtype"] == {"mini": "float32"}
+    with pytest.raises(RecordsError, match=r'config.dtype.mini = "float32", not "bfloat16"'):
+        sweep(replace(small, dtype="bfloat16"))
 
 
 # With a model.

@@ -26,11 +26,6 @@ def test_unconstrained_has_no_budget_whatever_its_records_say() -> None:
     assert len(free.stars) == 1
 
 
-def test_points_can_stand_at_the_tokens_that_were_used() -> None:
-    elastic = curves(ROWS, x="tokens")[0]
-    assert [point.x for point in elastic.line] == [row.mean_total_tokens for row in ROWS[: len(elastic.line)]]
-
-
 def test_models_differ_in_colour() -> None:
     assert {curve.model: curve.colour for curve in curves(ROWS)}.keys() == {"mini", "mini-e1"}
     assert len({curve.colour for curve in curves(ROWS)}) == 2
@@ -61,8 +56,19 @@ def test_the_same_rows_give_the_same_bytes_and_no_date(tmp_path: Path) -> None:
     ],
 )
 def test_any_rows_can_be_drawn(tmp_path: Path, rows: list[Row]) -> None:
-    for x in ("budget", "tokens"):
-        save_figure(accuracy_figure(rows, x=x, trained_at="inf+20"), tmp_path / x)  # type: ignore[arg-type]
+    save_figure(accuracy_figure(rows, trained_at="inf+20"), tmp_path / "figure")
+
+
+@pytest.mark.parametrize("accuracy", [0.0, 0.05, 0.5, 0.9, 0.94])
+def test_the_label_of_a_star_is_drawn_over_no_line(accuracy: float) -> None:
+    stars = [replace(row, accuracy=accuracy) for row in ROWS if row.strategy == "unconstrained"]
+    line = [replace(ROWS[0], budget=f"{n}+20", accuracy=accuracy + 0.06) for n in (8, 200)]
+    (axes,) = accuracy_figure([*stars, *line]).axes
+    labels = [text.get_position()[1] for text in axes.texts if text.get_text().endswith(" tokens")]
+    assert len(labels) == 2
+    for height in labels:
+        assert abs(height - (accuracy + 0.06)) >= 0.04
+        assert 0 < height < axes.get_ylim()[1]
 
 
 @pytest.mark.parametrize(

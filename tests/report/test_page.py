@@ -52,17 +52,19 @@ def test_what_is_left_out_is_said() -> None:
     assert "This page holds the first 5 of\n    12 problems" in page
 
 
-def test_a_page_of_long_texts_holds_fewer_problems_and_says_so() -> None:
+def test_a_page_of_long_texts_holds_fewer_problems_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     long = [
         replace(record, segments=[{**part, "text": f"{record.key}" + "word " * 2000} for part in record.segments])
         for record in RECORDS
     ]
-    page = render_page(make_manifest(12), long, max_bytes=700_000)
+    monkeypatch.setattr("elastic_reasoning.report.page.MAX_BYTES", 700_000)
+    page = render_page(make_manifest(12), long)
     num_held = len(data_of(page)["problems"])
     assert 1 <= num_held < 12
     assert f"holds the first {num_held} of" in page
     assert len(page) < 900_000
-    assert len(data_of(render_page(make_manifest(12), long, max_bytes=1))["problems"]) == 1
+    monkeypatch.setattr("elastic_reasoning.report.page.MAX_BYTES", 1)
+    assert len(data_of(render_page(make_manifest(12), long))["problems"]) == 1
 
 
 def test_problems_that_were_not_reached_are_not_shown() -> None:

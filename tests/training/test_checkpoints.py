@@ -2,13 +2,11 @@
 
 import os
 import shutil
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from death import Death
 from elastic_reasoning.training.checkpoints import (
     Checkpoint,
     checkpoints,
@@ -17,40 +15,7 @@ from elastic_reasoning.training.checkpoints import (
     repair,
     select,
     selected,
-    write_atomically,
 )
-
-OPERATIONS = ("open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "shutil.rmtree", "shutil.copytree")
-
-
-class Killed(BaseException):
-    """The process is gone."""
-
-
-class Death:
-    """Raises `Killed` before a file operation of a given number."""
-
-    def __init__(self) -> None:
-        self.left: int | None = None
-        sys.addaudithook(self._hook)
-
-    def _hook(self, event: str, args: tuple[Any, ...]) -> None:
-        if self.left is None or event not in OPERATIONS:
-            return
-        self.left -= 1
-        if self.left < 0:
-            raise Killed
-
-    def before_operation(self, number: int, work: Callable[[], Any]) -> bool:
-        """Whether death came before the work was done."""
-        self.left = number
-        try:
-            work()
-        except Killed:
-            return True
-        finally:
-            self.left = None
-        return False
 
 
 @pytest.fixture(scope="module")
@@ -197,14 +162,3 @@ def test_nothing_there_is_nothing_to_repair(tmp_path: Path) -> None:
     assert selected(tmp_path) is None
     assert select(tmp_path) is None
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_file_is_written_as_a_whole_or_not_at_all(tmp_path: Path, death: Death) -> None:
-    path = tmp_path / "file"
-    write_atomically(path, "before")
-    killed, number = True, 0
-    while killed:
-        killed = death.before_operation(number, lambda: write_atomically(path, "after"))
-        assert path.read_text() in ("before", "after")
-        number += 1
-    assert path.read_text() == "after"

@@ -5,7 +5,7 @@ import pytest
 
 from elastic_reasoning.errors import BudgetError, ElasticError, StrategyError, TrainingError
 from elastic_reasoning.request import Options
-from elastic_reasoning.training.config import LEAST, RUNNING, TrainConfig, check, decisive
+from elastic_reasoning.training.config import EXECUTION, LEAST, TrainConfig, check, decisive
 
 
 def test_the_defaults_can_be_trained() -> None:
@@ -33,6 +33,11 @@ def test_the_defaults_can_be_trained() -> None:
         ({"lr_schedule": "liner"}, TrainingError, "unknown lr_schedule 'liner': did you mean 'linear'"),
         ({"loss": "dappo"}, TrainingError, "unknown loss 'dappo': did you mean 'dapo'"),
         ({"dtype": "float16"}, TrainingError, "unknown dtype 'float16'"),
+        (
+            {"device": "cuda:1"},
+            TrainingError,
+            "device 'cuda:1': must be auto, cpu or cuda; to choose",
+        ),
     ],
 )
 def test_what_cannot_be_trained_is_refused(changes: dict[str, Any], error: type[ElasticError], says: str) -> None:
@@ -61,5 +66,5 @@ def test_rollouts_come_from_the_whole_distribution() -> None:
 
 def test_only_where_a_run_is_made_does_not_decide_its_outcome() -> None:
     names = {field.name for field in fields(TrainConfig)}
-    assert set(decisive(TrainConfig())) == names - set(RUNNING)
-    assert set(RUNNING) == {"out", "max_rows", "device", "report_to"}
+    assert set(decisive(TrainConfig())) == names - set(EXECUTION)
+    assert set(EXECUTION) == {"out", "max_rows", "device"}

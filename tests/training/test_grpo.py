@@ -8,7 +8,7 @@ import pytest
 
 from elastic_reasoning.engines.engine import ask
 from elastic_reasoning.engines.loading import load
-from elastic_reasoning.errors import EngineError, TaskError, TrainingError
+from elastic_reasoning.errors import EngineError, TaskError, TemplateError, TrainingError
 from elastic_reasoning.request import Options
 from elastic_reasoning.tasks.arithmetic import Arithmetic
 from elastic_reasoning.tasks.task import Grade, Problem, Split
@@ -211,6 +211,41 @@ def test_every_strategy_can_be_trained(tmp_path: Path, strategy: str, changes: d
     train(config, lambda step, metrics: steps.append(metrics))
     assert math.isfinite(steps[0]["loss"])
     assert steps[0]["sampled_tokens"] > 0
+
+
+def test_settings_that_came_later_do_not_stop_a_run_from_before_them(tmp_path: Path) -> None:
+    path, config = tmp_path / "config.json", small_run(tmp_path, steps=1)
+    train(config)
+    written = json.loads(path.read_text())
+    path.write_text(json.dumps({name: value for name, value in written.items() if name not in ("opening", "closing")}))
+    assert train(config).resumed_from == 1
+    with pytest.raises(TrainingError, match="opening = None, not '<think>'"):
+        train(replace(config, opening="<think>", closing="</think>"))
+
+
+def test_delimiters_may_be_given(tmp_path: Path) -> None:
+    with pytest.raises(TemplateError, match="delimiter '☺'"):
+        train(small_run(tmp_path, opening="☺", closing="☻"))
+
+
+def test_only_what_is_written_is_said_to_be_unwritable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(*args: Any) -> float:
+        raise ConnectionResetError(104, "Connection reset by peer")
+
+    monkeypatch.setattr(grpo, "validate", lost)
+    with pytest.raises(ConnectionResetError):
+        train(small_run(tmp_path))
+
+
+def test_a_disk_that_is_full_while_the_trainer_saves_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("transformers.Trainer._save_rng_state", full)
+    with pytest.raises(TrainingError, match=r"cannot write .*No space left on device"):
+        train(small_run(tmp_path))
 
 
 def test_a_full_disk_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import re
 from argparse import ArgumentError, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
+from inspect import cleandoc
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
@@ -27,6 +28,11 @@ KINDS = {
     "tuple": "a list, as [one, two]",
     "NoneType": "null",
 }
+
+
+def documented(config_class: type[Any], attribute: str) -> str:
+    """The docstring of a configuration with one attribute more, for a command that adds a field to it."""
+    return f"{cleandoc(config_class.__doc__ or '')}\n    {attribute}\n"
 
 
 class _Formatter(RawDescriptionHelpFormatter, DefaultHelpFormatter):

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +11,8 @@ from elastic_reasoning.engines.engine import new_request
 from elastic_reasoning.engines.loading import load
 from elastic_reasoning.errors import UsageError
 from elastic_reasoning.request import Options, Sampling
-from elastic_reasoning.strategies import find_strategy
+from elastic_reasoning.strategies import find_strategy, heeded
+from elastic_reasoning.template import Template
 from elastic_reasoning.trace import Phase, Segment, Trace
 from elastic_reasoning.walk import Walk
 
@@ -24,6 +24,9 @@ STYLES = {
     Phase.SOLUTION: "bold green",
 }
 FORCED_STYLE = "black on yellow"
+HALF = "\ufffd"
+CONTEXT = 4
+"""Ids before the first new one that are decoded with it."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,7 @@ def main(argv: list[str]) -> int:
         return 0
     from rich.console import Console
 
-    printer = _Printer(Console(highlight=False, soft_wrap=True), engine.template.decode)
+    printer = _Printer(Console(highlight=False, soft_wrap=True), engine.template)
     trace = next(engine.run([walk], listen=lambda cursor: printer.show(cursor.segments())))
     _refuse(trace)
     printer.show(list(trace.segments))
@@ -113,23 +116,42 @@ def _refuse(trace: Trace) -> None:
 class _Printer:
     """Prints what is new since the last call, styled by phase."""
 
-    def __init__(self, console: Any, decode: Callable[[Sequence[int]], str]) -> None:
+    def __init__(self, console: Any, template: Template) -> None:
         self.console = console
-        self.decode = decode
-        self.texts: list[str] = []
+        self.template = template
+        self.shown: list[_Shown] = []
 
     def show(self, segments: list[Segment]) -> None:
         """Segments may grow at the end; a segment that shrinks to give its tail to a delimiter was never shown."""
         for number, segment in enumerate(segments):
-            if number == len(self.texts):
-                self.texts.append("")
+            if number == len(self.shown):
+                self.shown.append(_Shown())
                 self._head(segment, segments[:number])
-            text = self.decode(segment.ids).rstrip("\ufffd")  # half of a character waits for the other half
-            new = text[len(self.texts[number]) :]
+            new = self._new_text(segment, self.shown[number])
             if new:
                 style = STYLES[segment.phase] if segment.sampled else FORCED_STYLE
                 self.console.print(new, end="", style=style, markup=False)
-                self.texts[number] = text
+
+    def _new_text(self, segment: Segment, shown: "_Shown") -> str:
+        """What a segment says beyond what is shown, decoded from a few ids before: how a text is spaced may need them.
+
+        The end of sequence is no text. Half of a character waits for the other half.
+        """
+        end = len(segment.ids)
+        if end and segment.ids[-1] in self.template.eos:
+            end -= 1
+        if end <= shown.num_whole:
+            return ""
+        first = max(0, shown.num_whole - CONTEXT)
+        text = self.template.decode(segment.ids[first:end])
+        before = self.template.decode(segment.ids[first : shown.num_whole]) if shown.num_whole else ""
+        whole = text.rstrip(HALF)
+        new = whole[len(before) + shown.num_beyond :]
+        if whole == text:
+            shown.num_whole, shown.num_beyond = end, 0
+        else:
+            shown.num_beyond += len(new)
+        return new
 
     def _head(self, segment: Segment, before: list[Segment]) -> None:
         """A label where thinking or the solution begins, a space between segments."""
@@ -140,17 +162,37 @@ class _Printer:
             self.console.print(("\n" if before else "") + title, style="dim")
 
 
+@dataclass(slots=True)
+class _Shown:
+    """How much of a segment was printed: ids that are shown whole, and characters of the ids behind them."""
+
+    num_whole: int = 0
+    num_beyond: int = 0
+
+
 def _usage(trace: Trace) -> str:
-    budget = trace.request.budget
-    thinking, solution = budget.thinking, budget.solution
+    """The tokens used, beside what the strategy lets the budget bound."""
+    budget, bounds = heeded(trace.request.strategy, trace.request.budget)
+    separate = bounds == "separate"
+    used = trace.num_thinking_tokens + trace.num_solution_tokens
+    whole = {
+        "separate": "",
+        "total": f"total {used}{_of(budget.total)}, ",
+        "asked": f"total {used}, asked for {budget.total}, ",
+        "none": f"total {used}{', no limit' if budget.total is None else ''}, ",
+    }
     ends = [str(s.finish) for s in trace.segments if s.finish is not None]
     return (
-        f"thinking {trace.num_thinking_tokens}/{'inf' if thinking is None else thinking} tokens"
+        f"thinking {trace.num_thinking_tokens}{_of(budget.thinking) if separate else ''} tokens"
         f"{' (budget hit)' if trace.budget_hit else ''}, "
-        f"solution {trace.num_solution_tokens}/{'inf' if solution is None else solution}"
+        f"solution {trace.num_solution_tokens}{_of(budget.solution) if separate else ''}"
         f"{' (cut)' if trace.solution_cut else ''}, "
-        f"forced {trace.num_forced_tokens}; {trace.request.strategy}, ended by {', '.join(ends)}"
+        f"{whole[bounds]}forced {trace.num_forced_tokens}; {trace.request.strategy}, ended by {', '.join(ends)}"
     )
+
+
+def _of(limit: int | None) -> str:
+    return f"/{'inf' if limit is None else limit}"
 
 
 def _as_json(trace: Trace) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """`elastic`: finds the command, and turns errors into one line and an exit status.
 
-Exit status: 0 done, 1 a check failed, 2 bad input or a failure with an explanation, 130 interrupted.
+Exit status: 0 done, 2 bad input or a failure with an explanation, 130 interrupted, 141 the reader of the output has
+gone.
 """
 
 import importlib

@@ -5,10 +5,9 @@ import os
 import shlex
 import sys
 from dataclasses import dataclass
-from inspect import cleandoc
 from pathlib import Path
 
-from elastic_reasoning.cli.command import parse
+from elastic_reasoning.cli.command import documented, parse
 from elastic_reasoning.cli.progress import progress_bar
 from elastic_reasoning.evaluation.metrics import generated_tokens, summarise
 from elastic_reasoning.evaluation.records import Record, read_records
@@ -28,7 +27,7 @@ elastic report runs/s
 class SweepCommand(SweepConfig):
     """What a sweep measures, and how the command prints it."""
 
-    __doc__ = f"{cleandoc(SweepConfig.__doc__ or '')}\n    json: print the table as JSON.\n"
+    __doc__ = documented(SweepConfig, "json: print the table as JSON.")
     json: bool = False
 
 

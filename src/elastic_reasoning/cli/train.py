@@ -3,9 +3,8 @@
 import json
 import shlex
 from dataclasses import dataclass
-from inspect import cleandoc
 
-from elastic_reasoning.cli.command import parse
+from elastic_reasoning.cli.command import documented, parse
 from elastic_reasoning.cli.progress import progress_bar
 from elastic_reasoning.training.config import TrainConfig, check
 
@@ -22,7 +21,7 @@ elastic generate "a 4 b -8 c +7 d *3 e +9 f -2 g *7 =" --model runs/e1/model
 class TrainCommand(TrainConfig):
     """A run with what the command adds."""
 
-    __doc__ = f"{cleandoc(TrainConfig.__doc__ or '')}\n    json: print each step and the result as lines of JSON.\n"
+    __doc__ = documented(TrainConfig, "json: print each step and the result as lines of JSON.")
     json: bool = False
 
 

@@ -4,7 +4,7 @@ State is kept as tensors over rows, so that no Python runs per row between event
 sample no more, or that it sampled a watched token; its cursor then says what to take back and what to force.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,6 +16,8 @@ from elastic_reasoning.engines.draws import Settings, draw, uniforms
 from elastic_reasoning.walk import Walk
 
 UNLIMITED = 2**62
+PREFILL_TOKENS = 2**16
+"""Rows are prefilled together up to so many tokens, padding among them."""
 POSITION, KNOWN, LEFT, WATCH, BAN = range(5)
 
 
@@ -66,12 +68,14 @@ class Batch:
 
     Args:
         store: keys and values.
-        num_tokens: size of the logits.
+        num_tokens: ids that may be drawn; the logits may be more.
         device: where the model is.
+        context: tokens that a row can have at the most; `None` if that is not known.
     """
 
-    def __init__(self, store: Store, num_tokens: int, device: torch.device) -> None:
+    def __init__(self, store: Store, num_tokens: int, device: torch.device, context: int | None = None) -> None:
         self.store = store
+        self.context = context
         self.device = device
         self.num_tokens = num_tokens
         self.rows: list[_Row] = []
@@ -92,46 +96,51 @@ class Batch:
 
     @torch.inference_mode()
     def admit(self, walks: list[Walk], every_token: bool = False) -> None:
-        """Prefill new rows behind those that run, all but the last id of each."""
+        """Prefill new rows behind those that run, all but the last id of each; the shortest first."""
         start, rows = len(self.rows), []
         for walk in walks:
             prompt = walk.request.prompt.ids
             rows.append(_Row(Cursor(walk, every_token), [*prompt, *walk.ids], len(prompt)))
+        rows.sort(key=lambda row: len(row.ids))
         self.rows.extend(rows)
         lengths = np.array([len(row.ids) - 1 for row in rows], np.int64)
         self._make_room(int(lengths.max()) + 2)
-        padded = np.zeros((len(rows), int(lengths.max()) + 1), np.int64)
-        for n, row in enumerate(rows):
-            padded[n, : len(row.ids)] = row.ids
-            self._key(start + n, 0)
-        stop = start + len(rows)
-        ids = torch.from_numpy(padded).to(self.device)
-        self._ids[start:stop, : ids.shape[1]] = ids
-        self.store.prefill(start, ids[:, :-1], lengths)
+        for part in _parts(lengths):
+            self._prefill(start + part.start, rows[part], lengths[part])
         host = self._state.cpu()
         for n, row in enumerate(rows):
+            self._fill_uniforms(start + n, 0)
             host[POSITION, start + n] = lengths[n]
             host[KNOWN, start + n] = len(row.ids)
             self._aim(host, start + n)
         self._write(host)
         self._settings = None
 
+    def _prefill(self, start: int, rows: list[_Row], lengths: NDArray[np.int64]) -> None:
+        padded = np.zeros((len(rows), int(lengths.max()) + 1), np.int64)
+        for n, row in enumerate(rows):
+            padded[n, : len(row.ids)] = row.ids
+        ids = torch.from_numpy(padded).to(self.device)
+        self._ids[start : start + len(rows), : ids.shape[1]] = ids
+        self.store.prefill(start, ids[:, :-1], lengths)
+
     def _make_room(self, num_columns: int) -> None:
-        """Have a slot for every row, and so many columns; both grow by doubling."""
+        """Have a slot for every row, and so many columns; both grow by doubling, as far as they may be needed."""
         num_slots, width = self._ids.shape
         if num_columns <= width and len(self.rows) <= num_slots:
             return
         new_slots = num_slots if len(self.rows) <= num_slots else min(self.max_rows, max(len(self.rows), 2 * num_slots))
-        new_width = width if num_columns <= width else max(num_columns, 2 * width, 64)
+        most = UNLIMITED if self.context is None else self.context + 1
+        new_width = width if num_columns <= width else max(num_columns, min(max(2 * width, 64), most))
         self.store.reserve(new_slots, new_width)
         more = (0, new_width - width, 0, new_slots - num_slots)
         self._ids = torch.nn.functional.pad(self._ids, more)
         self._logprobs = torch.nn.functional.pad(self._logprobs, more)
         self._uniforms = torch.nn.functional.pad(self._uniforms, more)
         for n, row in enumerate(self.rows):
-            self._key(n, max(0, width - row.num_prompt))
+            self._fill_uniforms(n, max(0, width - row.num_prompt))
 
-    def _key(self, row: int, position: int) -> None:
+    def _fill_uniforms(self, row: int, position: int) -> None:
         """Fill in the uniform numbers of a row from a position of its completion on."""
         request = self.rows[row].cursor.walk.request
         column = self.rows[row].num_prompt + position
@@ -205,8 +214,9 @@ class Batch:
                 continue
             if turn.take_back:
                 end -= turn.take_back
-                host[POSITION, index] = end
-                self.store.forget(index, end)
+                first = end if turn.forced else end - 1  # with nothing to force, the last id that stands is fed again
+                host[POSITION, index] = first
+                self.store.forget(index, first)
             row.start = end + len(turn.forced)
             if turn.forced:
                 self._make_room(row.start + 1)
@@ -235,6 +245,16 @@ class Batch:
             self.rows[index] = self.rows[other]
         del self.rows[num_rows:]
         self._settings = None
+
+
+def _parts(lengths: NDArray[np.int64]) -> Iterator[slice]:
+    """Rising lengths in parts of at most `PREFILL_TOKENS`, each row as long as the last of its part, or of one row."""
+    first = 0
+    for n, length in enumerate(lengths.tolist()):
+        if n > first and (n + 1 - first) * length > PREFILL_TOKENS:
+            yield slice(first, n)
+            first = n
+    yield slice(first, len(lengths))
 
 
 def num_logits(model: Any) -> int:

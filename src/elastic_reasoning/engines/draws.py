@@ -44,6 +44,7 @@ class Settings:
         filtered: indices of the rows with top-p or top-k `[n]`; `None` where there are none.
         top_p, top_k: of those rows `[n, 1]`; a top-k that is off is the size of the vocabulary.
         num_candidates: the largest top-k that is set, and at least `NUM_CANDIDATES`.
+        num_tokens: ids that may be drawn; logits behind them only pad the model's vocabulary.
     """
 
     scale: torch.Tensor | None
@@ -53,6 +54,7 @@ class Settings:
     top_p: torch.Tensor
     top_k: torch.Tensor
     num_candidates: int
+    num_tokens: int
 
     @classmethod
     def of(cls, rows: list[Sampling], num_tokens: int, device: torch.device) -> "Settings":
@@ -69,6 +71,7 @@ class Settings:
             top_p=torch.tensor([rows[n].top_p for n in filtered], device=device)[:, None],
             top_k=torch.tensor(top_k, device=device)[:, None],
             num_candidates=max([NUM_CANDIDATES, *(rows[n].top_k for n in filtered)]),
+            num_tokens=num_tokens,
         )
 
 
@@ -78,10 +81,10 @@ def draw(
     """Draw one token a row.
 
     Args:
-        logits: `[rows, vocabulary]`.
+        logits: `[rows, vocabulary]`, the padding of the vocabulary among them.
         uniform: `[rows, 1]` float32.
         settings: of the rows.
-        banned: tokens that cannot be drawn `[rows, vocabulary]`, or `None`.
+        banned: tokens that cannot be drawn `[rows, num_tokens]`, or `None`.
 
     Returns:
         Ids `[rows]`, and their log-probabilities `[rows]` after temperature and before bans, top-p and top-k.
@@ -91,7 +94,11 @@ def draw(
         logits = logits * settings.scale
     probs = logits.softmax(-1)
     # Banned tokens leave before the softmax: behind it the others may have nothing left in float32.
-    allowed = probs if banned is None else logits.masked_fill(banned, -torch.inf).softmax(-1)
+    num = settings.num_tokens
+    padded = num < probs.shape[1]
+    allowed = probs[:, :num] if padded else probs
+    if banned is not None:
+        allowed = logits[:, :num].masked_fill(banned, -torch.inf).softmax(-1)
     if settings.all_greedy:
         ids = allowed.argmax(-1)
     else:
@@ -100,16 +107,23 @@ def draw(
             ids[settings.filtered] = _filtered(allowed[settings.filtered], uniform[settings.filtered], settings)
         if settings.greedy is not None:
             ids = torch.where(settings.greedy, allowed.argmax(-1), ids)
-    if banned is not None:
-        return ids, logits.log_softmax(-1).gather(1, ids[:, None]).squeeze(1)
-    return ids, probs.gather(1, ids[:, None]).squeeze(1).log()
+    if banned is None and not padded and probs.is_cpu:  # what is drawn then has a probability above 0
+        return ids, probs.gather(1, ids[:, None]).squeeze(1).log()
+    return ids, logits.log_softmax(-1).gather(1, ids[:, None]).squeeze(1)
 
 
 def _inverse(weights: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
     """The first index whose cumulative weight exceeds the uniform share of the total `[rows, 1]`."""
-    cumulative = weights.cumsum(-1)
+    # A sum in parallel need not rise with every term. Whole numbers below 2^53 add up exactly in any order, so that
+    # the index found is one with weight; one after the other, on a CPU, the sum never falls.
+    cumulative = (weights if weights.is_cpu else _whole(weights)).cumsum(-1)
     found = torch.searchsorted(cumulative, uniform * cumulative[:, -1:], right=True)
     return found.clamp_(max=weights.shape[1] - 1)
+
+
+def _whole(weights: torch.Tensor) -> torch.Tensor:
+    """Weights of which a row sums to at most about 1, in float64 as whole multiples of 2^-48."""
+    return weights.double().mul_(2.0**48).round_()
 
 
 def _filtered(probs: torch.Tensor, uniform: torch.Tensor, settings: Settings) -> torch.Tensor:

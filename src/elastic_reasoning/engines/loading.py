@@ -5,7 +5,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from elastic_reasoning.errors import EngineError, require, unknown
+from elastic_reasoning.errors import EngineError, unknown
 
 if TYPE_CHECKING:
     from elastic_reasoning.engines.transformers import TransformersEngine
@@ -35,25 +35,20 @@ def load(
     Args:
         model: `mini`, `mini-e1`, a folder in Hugging Face format, or a hub name.
         max_rows: sequences that run together.
-        dtype: "auto" is float32 on a CPU and bfloat16 on a GPU.
-        device: "auto" is the GPU where there is one.
+        dtype, device: see `resolve_precision`.
         opening, closing: thinking delimiters, where the tokenizer does not name them.
 
     Raises:
         EngineError: the model is not there, or cannot be run.
         TemplateError: its thinking delimiters cannot be found.
     """
-    torch = require("torch", "train")
-    transformers = require("transformers", "train")
+    import torch
+    import transformers
+
     from elastic_reasoning.engines.transformers import TransformersEngine, end_ids
     from elastic_reasoning.template import resolve_template
 
-    if dtype not in DTYPES:
-        raise EngineError(f"dtype {dtype!r}: must be one of {', '.join(DTYPES)}")
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if dtype == "auto":
-        dtype = "float32" if device == "cpu" else "bfloat16"
+    dtype, device = resolve_precision(model, dtype, device)
     if not sys.stderr.isatty() or Path(model_path(model)).is_dir():  # a bar is for what is fetched
         transformers.logging.disable_progress_bar()
     tokenizer = _loaded(transformers.AutoTokenizer, model)
@@ -63,10 +58,38 @@ def load(
     try:
         weights = weights.to(device).eval()
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise EngineError(f"device {device!r} cannot be used ({reason}): try auto or cpu") from error
+        raise EngineError(f"device {device!r} cannot be used ({_reason(error)}): try auto or cpu") from error
     template = resolve_template(tokenizer, opening=opening, closing=closing, eos_ids=end_ids(weights))
     return TransformersEngine(weights, tokenizer, template, max_rows)
+
+
+def resolve_precision(model: str, dtype: str, device: str) -> tuple[str, str]:
+    """The type of the weights and the device by name.
+
+    Args:
+        model: as for `load`.
+        dtype: "auto" is float32 on a CPU and for the shipped models, and bfloat16 on a GPU.
+        device: "auto" is the GPU where there is one.
+
+    Returns:
+        The type and the device, neither of them "auto".
+
+    Raises:
+        EngineError: there is no such type or kind of device.
+    """
+    import torch
+
+    if dtype not in DTYPES:
+        raise EngineError(f"dtype {dtype!r}: must be one of {', '.join(DTYPES)}")
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        kind = torch.device(device).type
+    except RuntimeError as error:
+        raise EngineError(f"device {device!r} cannot be used ({_reason(error)}): try auto or cpu") from error
+    if dtype == "auto":
+        dtype = "float32" if kind == "cpu" or model_path(model) != model else "bfloat16"
+    return dtype, device
 
 
 def check_model(model: str, *, opening: str | None = None, closing: str | None = None) -> None:
@@ -75,19 +98,25 @@ def check_model(model: str, *, opening: str | None = None, closing: str | None =
     Raises:
         EngineError, TemplateError: as `load` would.
     """
-    transformers = require("transformers", "train")
-    from elastic_reasoning.template import resolve_template
+    import transformers
 
-    tokenizer = _loaded(transformers.AutoTokenizer, model)
-    resolve_template(tokenizer, opening=opening, closing=closing, eos_ids=[0])  # its own are known with the weights
+    from elastic_reasoning.template import find_delimiters
+
+    find_delimiters(_loaded(transformers.AutoTokenizer, model), opening=opening, closing=closing)
 
 
 def _loaded(auto_class: Any, model: str, **settings: Any) -> Any:
     path = model_path(model)
     if not Path(path).is_dir() and (path.count("/") != 1 or path[0] in "./~"):
         raise EngineError(f"{unknown('model', model, SHIPPED)}; or give a folder, or a hub name as owner/name")
+    from safetensors import SafetensorError
+
     try:
         return auto_class.from_pretrained(path, **settings)
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise EngineError(f"model {model!r} cannot be loaded: {reason}") from error
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
+        raise EngineError(f"model {model!r} cannot be loaded: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """The first line of an error."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

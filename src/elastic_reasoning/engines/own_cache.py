@@ -3,6 +3,7 @@
 For models whose layers do not keep plain keys and values, such as those with linear attention.
 """
 
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ class OwnCache:
             self._feed(ids[:1, : int(lengths[0])])
 
     def _feed(self, ids: torch.Tensor) -> torch.Tensor:
-        output = self.model(input_ids=ids, past_key_values=self._cache, use_cache=True)
+        output = self.model(input_ids=ids, past_key_values=self._cache, use_cache=True, **keeping(self.model, 1))
         self._cache = output.past_key_values
         self._fed.extend(ids[0].tolist())
         logits: torch.Tensor = output.logits[:, -1]
@@ -45,3 +46,8 @@ class OwnCache:
 
     def move(self, source: torch.Tensor, target: torch.Tensor, width: int) -> None:
         raise AssertionError("a single row never moves")
+
+
+def keeping(model: Any, num_logits: int) -> dict[str, int]:
+    """What asks a model for the logits of the last tokens alone, where it can be asked; those of all may be huge."""
+    return {"logits_to_keep": num_logits} if "logits_to_keep" in signature(model.forward).parameters else {}

@@ -5,6 +5,9 @@ with a larger budget. `SharingEngine` wraps any engine that keeps that promise: 
 prompt first, and answers calls of the others from what was recorded, cut to their own limits. Token for token this is
 what separate runs would give, up to the rounding of the arithmetic.
 
+Recordings live as long as one run: a sweep that is resumed generates again what the rest of it needs. Within a chunk
+the rounds are barriers: followers are answered, or go on, when the leaders of all its groups are done.
+
     engine = SharingEngine(load("mini"))
     traces = list(generate(engine, requests))      # trace.num_reused tells what was not generated again
 """
@@ -47,7 +50,7 @@ class _Recording:
 
 
 class SharingEngine:
-    """An engine that generates nothing twice.
+    """An engine that, within a run, answers what it can from what it has generated.
 
     Args:
         engine: what generates; its draws must be keyed as `elastic_reasoning.engines.draws.uniforms` are.

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
+import torch
+
 from elastic_reasoning.cursor import Cursor
 from elastic_reasoning.engines.batch import Batch, num_logits
 from elastic_reasoning.engines.probe import choose_store
@@ -48,7 +50,7 @@ class TransformersEngine:
         self.max_rows = max_rows
         self.template = template or resolve_template(tokenizer, eos_ids=end_ids(model))
         self.context: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-        self._num_tokens = num_logits(model)
+        self._num_tokens = num_logits(model)  # may be padded beyond the tokenizer's
         beyond = max(*self.template.opening.ids, *self.template.closing.ids)
         if beyond >= self._num_tokens:
             raise EngineError(
@@ -68,8 +70,12 @@ class TransformersEngine:
         Args:
             walks: taken one by one as rows get free.
             listen: called with a row's cursor after every token that is sampled for it.
+
+        Raises:
+            EngineError: the memory does not do for so many rows.
         """
-        batch = Batch(self._new_store(), self._num_tokens, self.model.device)
+        num_drawn = min(self._num_tokens, self.template.num_tokens)
+        batch = Batch(self._new_store(), num_drawn, self.model.device, self.context)
         waiting = iter(walks)
         more = True
         while more or batch.rows:
@@ -80,7 +86,7 @@ class TransformersEngine:
                 more = len(taken) == wanted
                 ready = [walk for walk in taken if self._ready(walk)]
                 if ready:
-                    with evaluating(self.model):
+                    with self._computing():
                         batch.admit(ready, every_token=listen is not None)
                 done = [walk for walk in taken if walk.call is None]
             if batch.rows and not done:
@@ -90,12 +96,22 @@ class TransformersEngine:
     def _decode(self, batch: Batch, listen: Callable[[Cursor], None] | None) -> list[Walk]:
         """Go on until at least one walk is over."""
         done: list[Walk] = []
-        with evaluating(self.model):
+        with self._computing():
             while not done:
                 events = batch.step()
                 if len(events):
                     done = batch.wake(events, listen)
         return done
+
+    @contextmanager
+    def _computing(self) -> Iterator[None]:
+        try:
+            with evaluating(self.model):
+                yield
+        except torch.OutOfMemoryError as error:
+            raise EngineError(
+                f"the memory of {self.model.device} does not do for max_rows {self.max_rows}: lower max_rows"
+            ) from error
 
     def _ready(self, walk: Walk) -> bool:
         """Whether a walk has something to sample and can be fed to the model."""

@@ -6,7 +6,6 @@ read_manifest(folder).config["limit"]  # 512
 """
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -17,10 +16,13 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from elastic_reasoning.errors import RecordsError
+from elastic_reasoning.files import write_atomically
 from elastic_reasoning.tasks.task import Problem
 
 MANIFEST = "manifest.json"
 RECORDS = "records.jsonl"
+MODELS_DIGEST = "models_digest"
+"""Key of the configuration: for each local model, a hash of its weights."""
 FORMAT = 1
 PACKAGES = ("elastic-reasoning", "torch", "transformers")
 
@@ -67,7 +69,7 @@ class Manifest:
         asked = [Asked(id=p.id, question=_question(p), answer=p.answer) for p in problems]
         plain = json.loads(json.dumps(dict(config)))  # tuples become lists, as they will once read back
         created = datetime.now(UTC).isoformat(timespec="seconds")
-        return cls(task, split, seed, plain, asked, _versions(), _commit(), created)
+        return cls(task, split, seed, plain, asked, _versions(), source_commit(), created)
 
 
 def _question(problem: Problem) -> str:
@@ -84,8 +86,11 @@ def _versions() -> dict[str, str | None]:
     return found
 
 
-def _commit() -> str | None:
-    """The commit of the source, where this very file is tracked; an installed copy has none."""
+def source_commit() -> str | None:
+    """The commit of this package's source, "-dirty" behind it where tracked files were changed.
+
+    `None` where this very file is not tracked: an installed copy has no commit.
+    """
     git = ["git", "-C", str(Path(__file__).parent)]
     tracked = [*git, "ls-files", "--error-unmatch", Path(__file__).name]
     describe = [*git, "describe", "--always", "--dirty", "--exclude=*", "--abbrev=40"]
@@ -140,15 +145,9 @@ def write_manifest(folder: Path, manifest: Manifest) -> Manifest:
         return before
     if has_records:
         raise RecordsError(f"{folder} has {RECORDS} but no {MANIFEST} that says what they are: use another folder")
-    temporary = path.with_suffix(".tmp")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", encoding="utf-8") as file:
-            json.dump(asdict(manifest), file, indent=2, ensure_ascii=False)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        write_atomically(path, json.dumps(asdict(manifest), indent=2, ensure_ascii=False) + "\n")
     except OSError as error:
         raise RecordsError(f"cannot write {path}: {error.strerror}; pass a folder that can be written") from None
     return manifest
@@ -161,6 +160,11 @@ def _check_same(folder: Path, before: Manifest, now: Manifest) -> None:
     found = _first_difference(old, new)
     if found:
         key, was, would_be = found
+        model = key.removeprefix(f"config.{MODELS_DIGEST}.")
+        if model != key:
+            raise RecordsError(
+                f"{folder} was started with other weights of model {model}: put those back, or use another folder"
+            )
         raise RecordsError(
             f"{folder} was started with {key} = {_short(was)}, not {_short(would_be)}: "
             "go on with the same settings, or use another folder"

@@ -10,7 +10,6 @@ A line is written whole by one call of the operating system, so what was written
 A line that was torn all the same, by a full disk or a loss of power, is cut off when the folder is opened again.
 """
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from typing import Self, TypedDict
 
 from elastic_reasoning.errors import RecordsError
 from elastic_reasoning.evaluation.manifest import RECORDS, Manifest, read_manifest
+from elastic_reasoning.files import take_lock
 from elastic_reasoning.tasks.task import Grade
 from elastic_reasoning.trace import Trace
 
@@ -206,18 +206,15 @@ class RecordsWriter:
         self.done: set[Key] = set()
         self._size = self._num_unsynced = 0
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError as error:
-            raise self._unwritable(error) from None
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            self._lock = take_lock(folder / LOCK)
         except BlockingIOError:
-            os.close(self._lock)
             raise RecordsError(
                 f"another sweep is writing to {folder}: wait until it is over, or use another folder"
             ) from None
+        except OSError as error:
+            raise self._unwritable(error) from None
+        try:
+            self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         except OSError as error:
             os.close(self._lock)
             raise self._unwritable(error) from None

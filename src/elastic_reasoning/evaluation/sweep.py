@@ -7,7 +7,6 @@
 A sweep that was interrupted goes on where it stopped when it is started again with the same settings.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -15,13 +14,14 @@ from typing import cast
 
 from elastic_reasoning.budget import Budget
 from elastic_reasoning.engines.engine import Engine, generate, new_request
-from elastic_reasoning.engines.loading import check_model, load
+from elastic_reasoning.engines.loading import check_model, load, resolve_precision
 from elastic_reasoning.engines.sharing import SharingEngine
 from elastic_reasoning.errors import UsageError
-from elastic_reasoning.evaluation.manifest import Manifest, write_manifest
+from elastic_reasoning.evaluation.manifest import MODELS_DIGEST, Manifest, write_manifest
 from elastic_reasoning.evaluation.records import Record, RecordsWriter
-from elastic_reasoning.request import Options, Request, Sampling
-from elastic_reasoning.strategies import STRATEGIES, find_strategy
+from elastic_reasoning.evaluation.weights import models_digest
+from elastic_reasoning.request import Options, Request, Sampling, derived_seed
+from elastic_reasoning.strategies import check_options, find_strategy
 from elastic_reasoning.tasks.loading import load_task
 from elastic_reasoning.tasks.task import Problem, Split, Task
 
@@ -103,37 +103,14 @@ def settings(config: SweepConfig) -> list[tuple[str, Budget, Options]]:
     if not config.out:
         raise UsageError("out is empty: give a folder for the records, as runs/sweep")
     budgets = [Budget.parse(text) for text in config.budgets]
+    check_options(config.options, config.strategies)
     found: dict[tuple[str, Budget], Options] = {}
-    for strategy in config.strategies:
-        options = _honoured(strategy, config)
+    for name in config.strategies:
+        strategy = find_strategy(name)
         for budget in budgets:
-            find_strategy(strategy).ask(budget)
-            found[strategy, _effective(strategy, budget)] = options
+            strategy.ask(budget)
+            found[name, strategy.heeds(budget)] = strategy.keep(config.options)
     return [(strategy, budget, options) for (strategy, budget), options in found.items()]
-
-
-def _effective(strategy: str, budget: Budget) -> Budget:
-    """The part of a budget that a strategy heeds, so that no setting is run twice."""
-    match strategy:
-        case "unconstrained":
-            return Budget(None, None)
-        case "nothinking":
-            return Budget(0, budget.solution)
-        case _:
-            return budget
-
-
-def _honoured(strategy: str, config: SweepConfig) -> Options:
-    """The options that mean something to a strategy; one that means nothing to any of them is an error."""
-    honours = find_strategy(strategy).honours
-    default = Options()
-    changes = {f.name: getattr(config.options, f.name) for f in fields(Options)}
-    for name, value in changes.items():
-        heard = any(name in find_strategy(other).honours for other in config.strategies)
-        if value != getattr(default, name) and not heard:
-            having = ", ".join(other for other, s in STRATEGIES.items() if name in s.honours)
-            raise UsageError(f"options.{name} means nothing to any of the strategies swept: add one of {having}")
-    return replace(default, **{name: value for name, value in changes.items() if name in honours})
 
 
 def sweep(
@@ -159,9 +136,11 @@ def sweep(
     if load_engine is None and len(config.models) > 1:  # before the first has run for an hour
         for model in config.models:
             check_model(model, opening=config.opening, closing=config.closing)
+    decides = _decides(config)
+    if load_engine is None:
+        decides["dtype"] = {m: resolve_precision(m, config.dtype, config.device)[0] for m in config.models}
     num_errors = num_written = 0
     with RecordsWriter(Path(config.out)) as writer:
-        decides = {f.name: asdict(config)[f.name] for f in fields(SweepConfig) if f.name not in EXECUTION}
         manifest = Manifest.new(config.task, config.split, config.sampling.seed, decides, problems)
         write_manifest(Path(config.out), manifest)
         total = len(set(config.models)) * len(plan) * len(problems) * config.samples
@@ -176,6 +155,13 @@ def sweep(
                 num_errors += record.error is not None
                 on_record(record)
         return SweepResult(len(writer.done), num_written, num_errors, writer.num_cut_bytes)
+
+
+def _decides(config: SweepConfig) -> dict[str, object]:
+    """What decides the records: every setting but how the sweep is run, and which weights the models have."""
+    values = asdict(config)
+    decides = {f.name: values[f.name] for f in fields(SweepConfig) if f.name not in EXECUTION}
+    return {**decides, MODELS_DIGEST: models_digest(config.models)}
 
 
 def _load(config: SweepConfig, model: str) -> Engine:
@@ -218,7 +204,7 @@ def _records(
 
     def requests() -> Iterator[Request]:
         for problem in problems:
-            sampling = replace(config.sampling, seed=problem_seed(config.sampling.seed, problem))
+            sampling = replace(config.sampling, seed=derived_seed(config.sampling.seed, problem.id))
             for key, (strategy, budget, options) in _keys(model, plan, problem, config.samples):
                 if key not in writer.done:
                     yield new_request(
@@ -229,8 +215,3 @@ def _records(
         problem = by_id[trace.request.name]
         grade = None if trace.error is not None else task.grade(problem, trace.solution_text)
         yield Record.of(trace, model, problem.id, grade)
-
-
-def problem_seed(seed: int, problem: Problem) -> int:
-    """A seed for each problem, so that different problems do not share their random numbers."""
-    return int.from_bytes(hashlib.blake2b(f"{seed} {problem.id}".encode(), digest_size=8).digest(), "big")

@@ -9,7 +9,6 @@ machine makes the same bytes, another kind a pair that differs as another seed's
 
 import json
 import shutil
-import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
@@ -22,6 +21,7 @@ import yaml
 from transformers import AutoModelForCausalLM
 
 from elastic_reasoning.engines.loading import SHIPPED
+from elastic_reasoning.evaluation.manifest import source_commit
 from elastic_reasoning.miniature.warmup import WarmupConfig, save_model, warm_up
 from elastic_reasoning.training.config import TrainConfig
 from elastic_reasoning.training.grpo import train
@@ -73,10 +73,9 @@ def ship(pair: tuple[Path, Path], command: str) -> None:
     for name, folder in zip(SHIPPED, pair, strict=True):
         shutil.rmtree(models / name, ignore_errors=True)
         shutil.copytree(folder, models / name)
-    git = ["git", "-C", str(models.parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     note = {
         "command": command,
-        "commit": subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip(),
+        "commit": source_commit(),
         "recipes": ["recipes/mini.yaml", "recipes/mini-e1.yaml"],
         "threads": torch.get_num_threads(),
         "versions": {name: version(name) for name in ("torch", "transformers", "trl")},

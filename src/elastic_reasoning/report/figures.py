@@ -11,22 +11,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log2
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter, ScalarFormatter
+from numpy import interp
 
 from elastic_reasoning.budget import Budget
 from elastic_reasoning.evaluation.metrics import Row
+from elastic_reasoning.strategies import heeded
 
-X = Literal["budget", "tokens"]
 COLOURS = ("#6b7480", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
 """The first model is the one that others are compared with: grey."""
 MAIN = "elastic"
 TOP = 1.12
+LABEL_WIDTH = 0.16
+"""Of the label of a star, as a part of the figure's width."""
 STYLES = {
     "elastic": ("-", "o"),
     "nothinking": (":", "v"),
@@ -76,7 +79,7 @@ class Curve:
         return f"{self.model}, {NAMES.get(self.strategy, self.strategy)}"
 
 
-def curves(rows: Sequence[Row], x: X = "budget") -> list[Curve]:
+def curves(rows: Sequence[Row]) -> list[Curve]:
     """The curves of the rows, in their order; rows in which nothing was graded are left out."""
     models = list(dict.fromkeys(row.model for row in rows))
     found = []
@@ -85,32 +88,30 @@ def curves(rows: Sequence[Row], x: X = "budget") -> list[Curve]:
         for row in rows:
             if (row.model, row.strategy) != (model, strategy) or row.accuracy is None:
                 continue
-            total = Budget.parse(row.budget).total if strategy != "unconstrained" else None
-            used = row.mean_total_tokens or 0.0
-            place = used if total is None or x == "tokens" else float(total)
+            total = heeded(strategy, Budget.parse(row.budget))[0].total
+            place = row.mean_total_tokens or 0.0 if total is None else float(total)
             points[total is not None].append(Point(place, row.accuracy, row.accuracy_se or 0.0, row.budget))
         colour = COLOURS[models.index(model) % len(COLOURS)]
         found.append(Curve(model, strategy, colour, *(tuple(points[kind]) for kind in (True, False))))
     return found
 
 
-def accuracy_figure(rows: Sequence[Row], title: str = "", x: X = "budget", trained_at: str = "") -> Figure:
-    """Accuracy over the total budget or over the tokens that were used, with one standard error up and down.
+def accuracy_figure(rows: Sequence[Row], title: str = "", trained_at: str = "") -> Figure:
+    """Accuracy over the total budget t + s, with one standard error up and down.
 
     Args:
         rows: what `summarise` gave.
         title: above the figure.
-        x: "budget" is t + s, "tokens" the mean number of sampled tokens.
         trained_at: a budget to mark as the one that training saw.
     """
-    drawn = curves(rows, x)
+    drawn = curves(rows)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(9, 4.6), layout="constrained")
         axes = figure.add_subplot()
-        _axes(axes, drawn, x)
+        _axes(axes, drawn)
         for curve in drawn:
             _draw(axes, curve)
-        if trained_at and x == "budget":
+        if trained_at:
             _mark(axes, Budget.parse(trained_at))
         _labels(axes, drawn)
         if title:
@@ -118,7 +119,7 @@ def accuracy_figure(rows: Sequence[Row], title: str = "", x: X = "budget", train
     return figure
 
 
-def _axes(axes: Axes, drawn: Sequence[Curve], x: X) -> None:
+def _axes(axes: Axes, drawn: Sequence[Curve]) -> None:
     points = [point for curve in drawn for point in curve.line]
     stars = [point for curve in drawn for point in curve.stars]
     places = [point.x for point in (*points, *stars)] or [1.0]
@@ -127,7 +128,7 @@ def _axes(axes: Axes, drawn: Sequence[Curve], x: X) -> None:
         axes.xaxis.set_major_formatter(ScalarFormatter())
         margin = (max(places) / min(places)) ** 0.05 * 1.01
         axes.set_xlim(min(places) / margin, max(places) * margin)
-    if x == "budget" and points:
+    if points:
         budgets: dict[float, list[str]] = {}
         for point in sorted(points, key=lambda point: point.x):
             budgets.setdefault(point.x, []).append(point.budget)
@@ -143,9 +144,7 @@ def _axes(axes: Axes, drawn: Sequence[Curve], x: X) -> None:
     axes.set_axisbelow(True)
     axes.tick_params(length=0)
     star = "; ★ tokens used without a budget" if stars else ""
-    axes.set_xlabel(
-        f"total token budget (thinking + solution{star})" if x == "budget" else "sampled tokens an answer, mean"
-    )
+    axes.set_xlabel(f"total token budget (thinking + solution{star})")
     axes.set_ylabel("accuracy")
 
 
@@ -203,18 +202,26 @@ def _labels(axes: Axes, drawn: Sequence[Curve]) -> None:
         axes.text(1.08, height, curve.label, transform=to_right, va="center", **look)
     for curve in drawn:
         for point in curve.stars:
-            text = axes.annotate(
-                f"{point.x:.0f} tokens",
-                (point.x, point.accuracy),
-                xytext=(0, 13),
-                textcoords="offset points",
-                ha="center",
-                va="center",
-                fontsize=8.5,
-                color=curve.colour,
-                zorder=7,
-            )
+            look = {"color": curve.colour, "fontsize": 8.5, "ha": "center", "va": "center", "zorder": 7}
+            text = axes.text(point.x, _free_height(axes, point, drawn), f"{point.x:.0f} tokens", **look)
             text.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
+
+
+def _free_height(axes: Axes, star: Point, drawn: Sequence[Curve]) -> float:
+    """A height near a star, above it or below, at which its label is clear of curves and of other stars."""
+    scale = log2 if axes.get_xscale() == "log" else float
+    low, high = (scale(end) for end in axes.get_xlim())
+    reach = LABEL_WIDTH / 2 * (high - low)
+    places = [scale(star.x) + reach * step / 8 for step in range(-8, 9)]
+    taken = [p.accuracy for c in drawn for p in c.stars if p is not star and abs(scale(p.x) - scale(star.x)) < reach]
+    for curve in drawn:
+        line = sorted(curve.line, key=lambda point: point.x)
+        along = [scale(point.x) for point in line]
+        inside = [place for place in places if line and along[0] <= place <= along[-1]]
+        taken += [float(interp(place, along, [point.accuracy for point in line])) for place in inside]
+    heights = [star.accuracy + away for away in (0.058, -0.058, 0.1, -0.1, 0.15, -0.15)]
+    heights = [height for height in heights if 0.03 < height < TOP - 0.02]
+    return max(heights, key=lambda height: min(0.04, *(abs(height - other) for other in [*taken, TOP])))
 
 
 def apart(heights: Sequence[float], gap: float, ceiling: float) -> list[float]:

@@ -12,15 +12,13 @@ from elastic_reasoning.budget import Budget
 from elastic_reasoning.evaluation.metrics import Row
 
 
-def accuracy_grid(rows: Sequence[Row], title: str = "") -> Table:
+def accuracy_grid(rows: Sequence[Row]) -> Table:
     """Accuracy in percent; the last column is thinking without limit, with the tokens it took.
 
-    Args:
-        rows: settings whose budgets share one s, as in a sweep over t.
-        title: over the table.
+    Made for settings whose budgets share one s, as in a sweep over t.
     """
     columns = sorted({row.budget for row in rows if row.strategy != "unconstrained"}, key=_thinking)
-    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)  # to fit into 80 columns
     table.add_column("accuracy, %", no_wrap=True)
     for budget in columns:
         table.add_column(budget.partition("+")[0], justify="right", no_wrap=True)

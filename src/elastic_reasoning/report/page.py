@@ -23,16 +23,16 @@ from elastic_reasoning.evaluation.metrics import Row, generated_tokens, summaris
 from elastic_reasoning.evaluation.records import Record
 from elastic_reasoning.report.figures import NAMES, curves
 from elastic_reasoning.report.table import columns_of
+from elastic_reasoning.strategies import heeded
 
 MAX_BYTES = 3_000_000
+"""An upper bound on the size of the traces, at which fewer problems are held. The page says how many it leaves out."""
 FLAGS = ("budget_hit", "forced_close", "solution_cut", "escaped")
 TRACE = (
     *("setting", "sample", "correct", "answer", "reason", "error"),
     *("num_thinking", "num_solution", "num_forced", "flags", "parts"),
 )
 PART = ("phase", "sampled", "finish", "num", "text", "length")
-LIMITS = {"elastic": "separate", "nothinking": "separate", "vanilla": "total", "s1": "total"}
-ASKED = ("l1-exact", "l1-max")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,6 @@ def render_page(
     records: Sequence[Record],
     title: str = "",
     max_problems: int = 100,
-    max_bytes: int = MAX_BYTES,
     trained_at: str = "",
 ) -> str:
     """The page as HTML.
@@ -62,12 +61,11 @@ def render_page(
         manifest, records: what `read_records` gave.
         title: heading; the task and the models where it is empty.
         max_problems: how many problems the browser of traces holds, the first ones of the manifest.
-        max_bytes: an upper bound on their size, at which fewer are held. The page says how many it leaves out.
         trained_at: a budget to mark in the figure as the one that training saw.
     """
     rows = summarise(records)
     settings = [(row.model, row.strategy, row.budget) for row in rows]
-    embedded = embed(manifest.problems, records, settings, max_problems, max_bytes)
+    embedded = embed(manifest.problems, records, settings, max_problems)
     data = {
         "settings": [_setting(*setting) for setting in settings],
         "trace": TRACE,
@@ -111,16 +109,15 @@ def script_json(data: Any) -> str:
 
 def _setting(model: str, strategy: str, budget: str) -> dict[str, Any]:
     """A setting with what its budget bounds: both phases apart, their total, or nothing that a record tells."""
-    parsed = Budget.parse(budget)
-    kind = LIMITS.get(strategy)
+    parsed, bounds = heeded(strategy, Budget.parse(budget))
     return {
         "model": model,
         "strategy": strategy,
         "budget": budget,
-        "thinking": (0 if strategy == "nothinking" else parsed.thinking) if kind == "separate" else None,
-        "solution": parsed.solution if kind == "separate" else None,
-        "total": parsed.total if kind == "total" else None,
-        "asked": parsed.total if strategy in ASKED else None,
+        "thinking": parsed.thinking if bounds == "separate" else None,
+        "solution": parsed.solution if bounds == "separate" else None,
+        "total": parsed.total if bounds == "total" else None,
+        "asked": parsed.total if bounds == "asked" else None,
     }
 
 
@@ -142,7 +139,6 @@ def embed(
     records: Sequence[Record],
     settings: Sequence[tuple[str, str, str]],
     max_problems: int,
-    max_bytes: int,
 ) -> Embedded:
     """The first problems that have records, as many as fit; one is held however long it is."""
     index = {setting: number for number, setting in enumerate(settings)}
@@ -150,7 +146,7 @@ def embed(
     for record in records:
         by_problem[record.problem].append(record)
     problems: list[dict[str, Any]] = []
-    left = max_bytes
+    left = MAX_BYTES
     for problem in asked:
         if problem["id"] not in by_problem:
             continue

@@ -7,10 +7,11 @@ A process may be killed between any two lines of this module; `repair` brings th
 """
 
 import json
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+
+from elastic_reasoning.files import sync, write_atomically
 
 MARK = "complete.json"
 SELECTION = "selection.json"
@@ -26,29 +27,9 @@ class Checkpoint:
     accuracy: float
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file as a whole or not at all."""
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, have reached the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _sync_all(folder: Path) -> None:
     for path in (*folder.rglob("*"), folder):
-        _sync(path)
+        sync(path)
 
 
 def _write(path: Path, step: int, accuracy: float) -> None:
@@ -101,7 +82,7 @@ def select(out: Path) -> Checkpoint | None:
     if model.exists():
         model.rename(outgoing)
     incoming.rename(model)
-    _sync(out)
+    sync(out)
     _remove(outgoing)
     return Checkpoint(model, best.step, best.accuracy)
 

@@ -37,8 +37,9 @@ class TrainConfig:
         num_validation_problems: validation problems that decide which checkpoint is selected.
         max_rows: sequences that are generated together.
         dtype: float32, or bfloat16, which takes half the memory but loses small updates in rounding.
-        device: auto, cpu, cuda, ...
-        report_to: trackers of transformers, such as tensorboard or wandb.
+        device: auto, cpu or cuda.
+        opening: opening delimiter of thinking, where the tokenizer does not name it.
+        closing: closing delimiter.
     """
 
     model: str = "mini"
@@ -65,7 +66,8 @@ class TrainConfig:
     max_rows: int = 256
     dtype: str = "float32"
     device: str = "auto"
-    report_to: tuple[str, ...] = ()
+    opening: str | None = None
+    closing: str | None = None
 
     @property
     def num_rollouts(self) -> int:
@@ -81,8 +83,9 @@ class TrainConfig:
 SCHEDULES = ("linear", "constant", "cosine")
 LOSSES = ("dapo", "grpo", "bnpo", "dr_grpo")
 DTYPES = ("float32", "bfloat16")
-RUNNING = ("out", "max_rows", "device", "report_to")
-"""Fields that may change when a run goes on."""
+DEVICES = ("auto", "cpu", "cuda")
+EXECUTION = ("out", "max_rows", "device")
+"""Fields that say how a run is made, not what comes out of it: they may change when it goes on."""
 
 LEAST = {
     "steps": 1,
@@ -116,6 +119,11 @@ def check(config: TrainConfig) -> None:
     for name, allowed in (("lr_schedule", SCHEDULES), ("loss", LOSSES), ("dtype", DTYPES)):
         if getattr(config, name) not in allowed:
             raise TrainingError(unknown(name, getattr(config, name), allowed))
+    if config.device not in DEVICES:
+        raise TrainingError(
+            f"device {config.device!r}: must be {', '.join(DEVICES[:-1])} or {DEVICES[-1]}; "
+            "to choose one of several GPUs, set CUDA_VISIBLE_DEVICES"
+        )
     if config.num_rollouts % config.micro_batch_size:
         raise TrainingError(
             f"micro_batch_size {config.micro_batch_size} does not divide the {config.num_rollouts} rollouts of a step"
@@ -137,4 +145,4 @@ def _check_rollouts(config: TrainConfig) -> None:
 def decisive(config: TrainConfig) -> dict[str, object]:
     """The fields that decide the parameters a run ends with."""
     values = asdict(config)
-    return {f.name: values[f.name] for f in fields(TrainConfig) if f.name not in RUNNING}
+    return {f.name: values[f.name] for f in fields(TrainConfig) if f.name not in EXECUTION}

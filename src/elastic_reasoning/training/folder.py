@@ -7,7 +7,6 @@
 A run goes on only with the settings it began with.
 """
 
-import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -16,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from elastic_reasoning.errors import TrainingError
-from elastic_reasoning.training.checkpoints import Checkpoint, repair, write_atomically
+from elastic_reasoning.files import take_lock, write_atomically
+from elastic_reasoning.training.checkpoints import Checkpoint, repair
 from elastic_reasoning.training.config import TrainConfig, decisive
 
 OnStep = Callable[[int, dict[str, float]], None]
@@ -29,29 +29,33 @@ def working_in(out: Path) -> Iterator[None]:
     """Make the folder, and be the only process that trains in it; the lock ends with the process, however it ends.
 
     Raises:
-        TrainingError: another process has the lock, or something cannot be written.
+        TrainingError: another process has the lock, or the folder cannot be written.
     """
-    lock = -1
+    with writing(out):
+        try:
+            lock = take_lock(out / "train.lock")
+        except BlockingIOError:
+            raise TrainingError(f"another process trains in {out}: wait for it, or give another out") from None
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        lock = os.open(out / "train.lock", os.O_RDWR | os.O_CREAT, 0o644)
-        _take(lock, out)
+        yield
+    finally:
+        os.close(lock)
+
+
+@contextmanager
+def writing(out: Path) -> Iterator[None]:
+    """What is done within writes to the run's folder.
+
+    Raises:
+        TrainingError: it cannot be written.
+    """
+    try:
         yield
     except OSError as error:
         reason = error.strerror or error
         raise TrainingError(
             f"cannot write {out}: {reason} (complete checkpoints are kept); give another out"
         ) from error
-    finally:
-        if lock >= 0:
-            os.close(lock)
-
-
-def _take(lock: int, out: Path) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise TrainingError(f"another process trains in {out}: wait for it, or give another out") from None
 
 
 def find_run(out: Path, config: TrainConfig) -> Checkpoint | None:
@@ -68,23 +72,29 @@ def find_run(out: Path, config: TrainConfig) -> Checkpoint | None:
         return None
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise TrainingError(f"cannot read {path}: {error.strerror}; give another out") from error
     except ValueError:
         found = None
     if not isinstance(found, dict):
         raise TrainingError(f"{path} is damaged: give another out")
+    defaults = _as_json(TrainConfig())  # what a run is silent about is a field that came later
     for name, wanted in _as_json(config).items():
-        if name not in found or found[name] != wanted:
+        value = found.get(name, defaults[name])
+        if value != wanted:
             raise TrainingError(
-                f"{out} holds a run with {name} = {found.get(name)!r}, not {wanted!r}: "
+                f"{out} holds a run with {name} = {value!r}, not {wanted!r}: "
                 "go on with the same settings, or give another out"
             )
-    return repair(out)
+    with writing(out):
+        return repair(out)
 
 
-def found_run(out: Path, config: TrainConfig) -> None:
+def write_config(out: Path, config: TrainConfig) -> None:
     """Write down which run the folder holds, before anything else is written."""
     if not (out / CONFIG).exists():
-        write_atomically(out / CONFIG, json.dumps(_as_json(config), indent=2))
+        with writing(out):
+            write_atomically(out / CONFIG, json.dumps(_as_json(config), indent=2))
 
 
 def _as_json(config: TrainConfig) -> dict[str, Any]:
@@ -96,15 +106,15 @@ class Metrics:
     """One line of JSON for each step; what an interrupted run logged beyond its checkpoint is dropped."""
 
     def __init__(self, path: Path, resumed_from: int, on_step: OnStep) -> None:
-        kept = "".join(line + "\n" for line in _lines_until(path, resumed_from))
-        write_atomically(path, kept)
+        with writing(path.parent):
+            write_atomically(path, "".join(line + "\n" for line in _lines_until(path, resumed_from)))
         self.path = path
         self.on_step = on_step
 
     def write(self, step: int, logs: dict[str, Any]) -> None:
         """Log the numbers of a step."""
         values = {name: float(value) for name, value in logs.items() if isinstance(value, int | float)}
-        with self.path.open("a", encoding="utf-8") as file:
+        with writing(self.path.parent), self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, **values}) + "\n")
         self.on_step(step, values)
 

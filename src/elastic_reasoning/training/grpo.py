@@ -25,7 +25,7 @@ from elastic_reasoning.tasks.task import Problem, Task
 from elastic_reasoning.trace import Trace
 from elastic_reasoning.training.checkpoints import Checkpoint, mark_complete, prune, select, selected
 from elastic_reasoning.training.config import TrainConfig, check
-from elastic_reasoning.training.folder import Metrics, OnStep, find_run, found_run, working_in
+from elastic_reasoning.training.folder import Metrics, OnStep, find_run, working_in, write_config, writing
 from elastic_reasoning.training.rollouts import as_rows, problem_order, roll_out, rollout_metrics, validate
 
 
@@ -76,15 +76,23 @@ def _run(config: TrainConfig, out: Path, start: Checkpoint | None, on_step: OnSt
     validation = task.problems("validation", config.num_validation_problems)
     trl = require("trl", "train")
     datasets = require("datasets", "train")
-    engine = load(config.model, max_rows=config.max_rows, dtype=config.dtype, device=config.device)
-    found_run(out, config)
+    engine = load(
+        config.model,
+        max_rows=config.max_rows,
+        dtype=config.dtype,
+        device=config.device,
+        opening=config.opening,
+        closing=config.closing,
+    )
+    write_config(out, config)
     metrics = Metrics(out / "metrics.jsonl", start.step if start else 0, on_step)
 
     def on_save(step: int) -> None:
         accuracy = validate(engine, task, validation, config)
-        mark_complete(out / "checkpoints" / f"checkpoint-{step}", step, accuracy)
-        select(out)
-        prune(out)
+        with writing(out):
+            mark_complete(out / "checkpoints" / f"checkpoint-{step}", step, accuracy)
+            select(out)
+            prune(out)
 
     unique = datasets.Dataset.from_list([{"prompt": list(p.messages), "problem": p.id} for p in problems])
     order = problem_order(len(problems), config.steps * config.prompts_per_step, config.seed)
@@ -99,6 +107,7 @@ def _run(config: TrainConfig, out: Path, start: Checkpoint | None, on_step: OnSt
             callbacks=[_keeper(metrics, on_save)],
         )
         _silence(trainer)
+        trainer._save_checkpoint = writing(out)(trainer._save_checkpoint)
         trainer.train(resume_from_checkpoint=str(start.folder) if start else None)
 
 
@@ -183,7 +192,7 @@ def _arguments(trl: Any, config: TrainConfig, engine: TransformersEngine) -> Any
         save_steps=config.save_every,
         logging_steps=1,
         logging_nan_inf_filter=False,
-        report_to=list(config.report_to) or "none",
+        report_to="none",
         disable_tqdm=True,
         bf16=False,
         gradient_checkpointing=False,

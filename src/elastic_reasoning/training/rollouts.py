@@ -6,12 +6,11 @@ This module knows traces, not trainers: the adapter to TRL is `elastic_reasoning
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 from itertools import count, islice
 
 from elastic_reasoning.engines.engine import Engine, generate, new_request
 from elastic_reasoning.errors import TrainingError
-from elastic_reasoning.request import Request
+from elastic_reasoning.request import Request, derived_seed
 from elastic_reasoning.tasks.task import Problem, Task
 from elastic_reasoning.template import Message
 from elastic_reasoning.trace import Trace
@@ -76,8 +75,7 @@ def roll_out(engine: Engine, prompts: Sequence[Sequence[Message]], config: Train
     """
     requests: list[Request] = []
     for group, messages in enumerate(prompts[:: config.samples_per_prompt]):
-        seed = int.from_bytes(blake2b(f"{config.seed} {step} {group}".encode(), digest_size=8).digest(), "big")
-        first = _request(engine, messages, config, seed)
+        first = _request(engine, messages, config, derived_seed(config.seed, step, group))
         requests += [replace(first, sample=sample) for sample in range(config.samples_per_prompt)]
     return _answers(engine, requests)
 

@@ -1,0 +1,38 @@
+"""Which weights a local model has: two runs of one name are the same run only with the same weights.
+
+models_digest(["mini", "runs/e1/model", "Qwen/Qwen3-0.6B"])     # {"mini": "5f0c...", "runs/e1/model": "91aa..."}
+"""
+
+from collections.abc import Iterable
+from hashlib import blake2b
+from pathlib import Path
+
+from elastic_reasoning.engines.loading import model_path
+from elastic_reasoning.errors import EngineError
+
+DECIDES = ("*.safetensors", "*.bin", "tokenizer.json")
+CHUNK = 1 << 20
+
+
+def models_digest(models: Iterable[str]) -> dict[str, str]:
+    """A hash of the weights and the tokenizer of every model that is a folder; a hub name stands for itself.
+
+    Raises:
+        EngineError: a file of a model cannot be read.
+    """
+    folders = {model: Path(model_path(model)) for model in models}
+    return {model: _digest(folder) for model, folder in folders.items() if folder.is_dir()}
+
+
+def _digest(folder: Path) -> str:
+    total = blake2b(digest_size=16)
+    for path in sorted({path for pattern in DECIDES for path in folder.glob(pattern)}):
+        content = blake2b()
+        try:
+            with path.open("rb") as file:
+                while chunk := file.read(CHUNK):
+                    content.update(chunk)
+        except OSError as error:
+            raise EngineError(f"cannot read {path}: {error.strerror}") from error
+        total.update(path.name.encode() + b"\0" + content.digest())
+    return total.hexdigest()

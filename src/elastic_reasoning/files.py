@@ -1,0 +1,50 @@
+"""Files that survive a death of the process, and folders in which only one process works.
+
+write_atomically(folder / "config.json", text)     # the file as it was before, or as it is meant to be
+lock = take_lock(folder / "train.lock")            # BlockingIOError where another process has it
+os.close(lock)
+"""
+
+import fcntl
+import os
+from pathlib import Path
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file as a whole or not at all."""
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, have reached the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def take_lock(path: Path) -> int:
+    """Lock a file, which is made where it does not exist; its folder too.
+
+    Returns:
+        The descriptor that holds the lock: until it is closed or the process ends, however it ends.
+
+    Raises:
+        BlockingIOError: it is locked already.
+        OSError: the file or its folder cannot be made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise
+    return lock
