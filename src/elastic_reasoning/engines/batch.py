@@ -107,7 +107,7 @@ class Batch:
         self._make_room(int(lengths.max()) + 2)
         for part in _parts(lengths):
             self._prefill(start + part.start, rows[part], lengths[part])
-        host = self._state.cpu()
+        host = self._host()
         for n, row in enumerate(rows):
             self._fill_uniforms(start + n, 0)
             host[POSITION, start + n] = lengths[n]
@@ -147,20 +147,24 @@ class Batch:
         numbers = uniforms(request.sampling.seed, request.sample, position, max(0, self._ids.shape[1] - column))
         self._uniforms[row, column:] = torch.from_numpy(numbers).to(self.device)
 
-    def _aim(self, host: torch.Tensor, row: int) -> None:
+    def _aim(self, host: NDArray[np.int64], row: int) -> None:
         """Write down what a row's cursor waits for."""
         cursor = self.rows[row].cursor
         host[LEFT, row] = UNLIMITED if cursor.left is None else cursor.left
         host[WATCH, row] = self._watched.number(cursor.watch)
         host[BAN, row] = self._banned.number(cursor.banned)
 
-    def _write(self, host: torch.Tensor) -> None:
+    def _host(self) -> NDArray[np.int64]:
+        """The state where it can be edited: on a CPU it is the state itself, elsewhere a copy for `_write`."""
+        host: NDArray[np.int64] = self._state.cpu().numpy()
+        return host
+
+    def _write(self, host: NDArray[np.int64]) -> None:
         """Bring the state back to the device, and note what all rows together need."""
-        if host is not self._state:
-            self._state.copy_(host)
-        num_rows = len(self.rows)
-        state = host[:, :num_rows].numpy()
-        self._columns[:num_rows] = state[POSITION]
+        if self.device.type != "cpu":
+            self._state.copy_(torch.from_numpy(host))
+        state = host[:, : len(self.rows)]
+        self._columns[: len(self.rows)] = state[POSITION]
         self._num_forced_steps = int((state[KNOWN] - state[POSITION]).max(initial=1)) - 1
         self._any_ban = bool(state[BAN].any())
 
@@ -200,7 +204,7 @@ class Batch:
     @torch.inference_mode()
     def wake(self, events: NDArray[np.intp], listen: Callable[[Cursor], None] | None = None) -> list[Walk]:
         """Ask the cursors of these rows how to go on; rows that are done leave the batch and are returned."""
-        host = self._state.cpu()
+        host = self._host()
         done = []
         for index in events.tolist():
             row = self.rows[index]
@@ -229,7 +233,7 @@ class Batch:
         self._write(host)
         return walks
 
-    def _remove(self, host: torch.Tensor, done: set[int]) -> None:
+    def _remove(self, host: NDArray[np.int64], done: set[int]) -> None:
         """Let the last rows take the places of those that are done."""
         num_rows = len(self.rows) - len(done)
         target = [index for index in range(num_rows) if index in done]

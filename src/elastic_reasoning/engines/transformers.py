@@ -57,7 +57,7 @@ class TransformersEngine:
                 f"the delimiters have id {beyond}, the model a vocabulary of {self._num_tokens}: "
                 "tokenizer and model do not belong together"
             )
-        with evaluating(model):
+        with evaluating(model.modules()):
             self._new_store = choose_store(model, max_rows)
 
     def prompt(self, messages: Sequence[Message]) -> Prompt:
@@ -76,6 +76,7 @@ class TransformersEngine:
         """
         num_drawn = min(self._num_tokens, self.template.num_tokens)
         batch = Batch(self._new_store(), num_drawn, self.model.device, self.context)
+        modules = list(self.model.modules())
         waiting = iter(walks)
         more = True
         while more or batch.rows:
@@ -86,17 +87,17 @@ class TransformersEngine:
                 more = len(taken) == wanted
                 ready = [walk for walk in taken if self._ready(walk)]
                 if ready:
-                    with self._computing():
+                    with self._computing(modules):
                         batch.admit(ready, every_token=listen is not None)
                 done = [walk for walk in taken if walk.call is None]
             if batch.rows and not done:
-                done = self._decode(batch, listen)
+                done = self._decode(batch, modules, listen)
             yield from (walk.trace() for walk in done)
 
-    def _decode(self, batch: Batch, listen: Callable[[Cursor], None] | None) -> list[Walk]:
+    def _decode(self, batch: Batch, modules: list[Any], listen: Callable[[Cursor], None] | None) -> list[Walk]:
         """Go on until at least one walk is over."""
         done: list[Walk] = []
-        with self._computing():
+        with self._computing(modules):
             while not done:
                 events = batch.step()
                 if len(events):
@@ -104,9 +105,9 @@ class TransformersEngine:
         return done
 
     @contextmanager
-    def _computing(self) -> Iterator[None]:
+    def _computing(self, modules: list[Any]) -> Iterator[None]:
         try:
-            with evaluating(self.model):
+            with evaluating(modules):
                 yield
         except torch.OutOfMemoryError as error:
             raise EngineError(
@@ -126,9 +127,9 @@ class TransformersEngine:
 
 
 @contextmanager
-def evaluating(model: Any) -> Iterator[None]:
-    """A model in evaluation mode; each of its modules is back in its own mode afterwards."""
-    training = [module for module in model.modules() if module.training]
+def evaluating(modules: Iterable[Any]) -> Iterator[None]:
+    """Modules in evaluation mode; each is back in its own mode afterwards."""
+    training = [module for module in modules if module.training]
     for module in training:
         module.training = False
     try:
