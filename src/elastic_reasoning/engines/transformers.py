@@ -22,8 +22,8 @@ from elastic_reasoning.template import Message, Prompt, Template, render_prompt,
 from elastic_reasoning.trace import Trace
 from elastic_reasoning.walk import Walk
 
-ADMIT_SHARE = 16
-"""New rows are prefilled together once this share (1/16) of the rows is free."""
+ADMIT_SHARE = 8
+"""New rows are prefilled together once this share (1/8) of the rows is free."""
 
 
 class TransformersEngine:
