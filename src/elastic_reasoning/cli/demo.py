@@ -104,8 +104,11 @@ def _recipe(config_class: type[Config], name: str) -> Config:
 
 def _make(out: Path, console: "Console", command: str) -> tuple[str, ...]:
     """Both models from nothing; returns their folders."""
+    import transformers
+
     from elastic_reasoning.miniature.make import make_pair
 
+    transformers.utils.logging.disable_progress_bar()  # ours shows the steps
     with progress_bar("warm-up and E1 training") as (progress, _):
 
         def show(what: str, step: int, num_steps: int) -> None:

@@ -4,6 +4,7 @@ rich.print(accuracy_grid(summarise(records)))
 """
 
 from collections.abc import Sequence
+from pathlib import PurePath
 
 from rich import box
 from rich.table import Table
@@ -15,7 +16,7 @@ from elastic_reasoning.evaluation.metrics import Row
 def accuracy_grid(rows: Sequence[Row]) -> Table:
     """Accuracy in percent; the last column is thinking without limit, with the tokens it took.
 
-    Made for settings whose budgets share one s, as in a sweep over t.
+    Made for settings whose budgets share one s, as in a sweep over t. Folders of models are shown by their last part.
     """
     columns = sorted({row.budget for row in rows if row.strategy != "unconstrained"}, key=_thinking)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)  # to fit into 80 columns
@@ -27,7 +28,7 @@ def accuracy_grid(rows: Sequence[Row]) -> Table:
     free = {row.model: row for row in rows if row.strategy == "unconstrained"}
     for model, strategy in dict.fromkeys((r.model, r.strategy) for r in rows if r.strategy != "unconstrained"):
         cells = [_percent(by_setting.get((model, strategy, budget))) for budget in columns]
-        table.add_row(f"{model} {strategy}", *cells, _free(free.get(model)))
+        table.add_row(f"{PurePath(model).name} {strategy}", *cells, _free(free.get(model)))
     solution = {budget.partition("+")[2] for budget in columns}
     both = f"; each with {solution.pop()} for the solution" if len(solution) == 1 else ""
     table.caption = f"columns: thinking tokens{both}; s1 and vanilla get the sum. No limit: accuracy @ thinking tokens"
