@@ -155,12 +155,21 @@ def replay(
     template: Template,
     context: int | None = None,
     sampled_mask: Sequence[bool] | None = None,
+    logprobs: Sequence[float] | None = None,
+    end: frozenset[int] = frozenset(),
 ) -> Trace:
     """Segments and mask of a completion, recovered from its ids.
 
     What was discarded leaves no id. With the mask the recovery is exact all the same; without it a closing
     delimiter before the end of the budget is read as sampled, as it is on engines that cannot discard, and a
-    "Wait" as the model's own. Log-probabilities are not recovered.
+    "Wait" as the model's own.
+
+    Args:
+        request, template, context: as the completion was made with.
+        ids: of the completion `[n]`.
+        sampled_mask: False for forced ids `[n]`.
+        logprobs: of the ids `[n]`; those of forced ids are not looked at.
+        end: ids that an engine may have had to force behind the end to stop; they are not part of the trace.
 
     Raises:
         EngineError: the ids cannot have come from this request and template, or they end too early.
@@ -173,13 +182,15 @@ def replay(
             end = next((n for n in range(position, len(ids)) if sampled_mask[n]), len(ids))
             cursor._hand_over(_discarded(cursor, ids[position:end]))
         elif position < len(ids):
-            cursor.wake(ids[position : position + 1], None)
+            cursor.wake(ids[position : position + 1], logprobs and logprobs[position : position + 1])
             position += 1
         else:
             raise EngineError(f"the {len(ids)} ids end within a call of strategy {request.strategy!r}")
         if cursor.ids[:position] != list(ids[:position]):
             raise EngineError(f"id {ids[position - 1]} at {position - 1} is one that {request.strategy!r} discards")
     position = _read_forced(cursor, ids, position)
+    while position < len(ids) and ids[-1] in end:
+        ids = ids[:-1]
     if cursor.walk.error is None and position != len(ids):
         raise EngineError(f"{len(ids) - position} ids follow the end of strategy {request.strategy!r}")
     return cursor.walk.trace()

@@ -1,0 +1,1 @@
+"""The core inside someone else's framework."""

@@ -1,0 +1,156 @@
+"""Which requests have a budget, whether it can be kept, and what is known of the model that they are for."""
+
+import sys
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from elastic_reasoning.errors import ElasticError, EngineError
+from elastic_reasoning.integrations.vllm.row import Row
+from elastic_reasoning.request import Request
+from elastic_reasoning.template import Prompt, Template, resolve_template
+from elastic_reasoning.turn import thinking_of
+from elastic_reasoning.walk import Walk
+from elastic_reasoning.wire import Wire, from_wire, most_tokens
+
+SETTINGS = "elastic_reasoning"
+"""Key of vLLM's `additional_config` under which `opening` and `closing` may be given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A model that vLLM serves.
+
+    Attributes:
+        tokenizer_name, model, revision, generation_config: what its template follows from.
+        opening, closing: delimiters, where the tokenizer does not name them.
+        model_config: vLLM's.
+    """
+
+    tokenizer_name: str
+    model: str
+    revision: str | None
+    generation_config: str
+    opening: str | None
+    closing: str | None
+    model_config: Any = field(compare=False, repr=False)
+
+    @classmethod
+    def of(cls, vllm_config: Any) -> "Served":
+        """What a configuration of vLLM says."""
+        model, additional = vllm_config.model_config, vllm_config.additional_config
+        given = additional.get(SETTINGS, {}) if isinstance(additional, dict) else {}
+        return cls(
+            str(model.tokenizer),
+            str(model.model),
+            model.revision,
+            model.generation_config,
+            given.get("opening"),
+            given.get("closing"),
+            model,
+        )
+
+    @property
+    def tokenizer(self) -> Any:
+        from vllm.tokenizers import cached_tokenizer_from_config
+
+        tokenizer = cached_tokenizer_from_config(self.model_config)
+        if tokenizer is None:
+            raise EngineError("vLLM runs without a tokenizer, and a budget needs one: leave out --skip-tokenizer-init")
+        return tokenizer
+
+    @property
+    def template(self) -> Template:
+        """How the model marks thinking.
+
+        Raises:
+            TemplateError: its tokenizer does not tell.
+        """
+        return _template(self)
+
+    def walk(self, wire: Wire, prompt_ids: list[int]) -> Walk:
+        """The walk of a request; one that cannot be started has an `error`."""
+        state = wire.thinking or thinking_of(self.tokenizer, self.template, prompt_ids)
+        request = Request(Prompt(tuple(prompt_ids), state), wire.budget, wire.strategy, wire.options)
+        return Walk(request, self.template, self.model_config.max_model_len)
+
+    def row(self, params: Any, prompt_ids: list[int] | None, output: list[int]) -> Row | None:
+        """The row of a request, `None` if it has no budget."""
+        wire = from_wire(params.extra_args)
+        if wire is None:
+            return None
+        # What `check` has refused does not come here; a walk with an error is over, and ends at once.
+        return Row(self.walk(wire, prompt_ids or []), output, _end(params))
+
+
+def _end(params: Any) -> int:
+    """An id after which vLLM stops."""
+    return int(params.eos_token_id if params.eos_token_id is not None else min(params.all_stop_token_ids))
+
+
+def admit(params: Any) -> None:
+    """Refuse a request whose budget cannot be kept.
+
+    Raises:
+        ValueError: why not.
+    """
+    try:
+        wire = from_wire(params.extra_args)
+        if wire is not None:
+            _check_params(wire, params)
+            _check_request(wire, params)
+    except ElasticError as error:
+        raise ValueError(str(error)) from None
+
+
+def _check_params(wire: Wire, params: Any) -> None:
+    if wire.options.wait or wire.options.num_waits:
+        raise EngineError("wait and num_waits take back tokens, which one pass cannot do: send two requests instead")
+    if params.ignore_eos:
+        raise EngineError("ignore_eos cannot be combined with a budget, whose end is an end of sequence")
+    if params.thinking_token_budget is not None:
+        raise EngineError("thinking_token_budget is vLLM's own: give thinking_budget alone")
+
+
+def _check_request(wire: Wire, params: Any) -> None:
+    """What depends on the model, the prompt and how vLLM was started."""
+    processor, prompt_ids = _being_admitted()
+    config = processor.vllm_config
+    if config.speculative_config is not None:
+        raise EngineError(
+            "vLLM runs no logits processors with speculative decoding: start it without, or send two requests"
+        )
+    settings = config.structured_outputs_config
+    if params.structured_outputs is not None and (not settings.reasoning_parser or settings.enable_in_reasoning):
+        raise EngineError(
+            "a grammar would apply to thinking too: start vLLM with --reasoning-parser and without enable_in_reasoning"
+        )
+    if prompt_ids is None:
+        raise EngineError("a budget needs a prompt of tokens, not of embeddings")
+    walk = Served.of(config).walk(wire, prompt_ids)
+    if walk.error is not None:
+        raise EngineError(walk.error)
+    most = most_tokens(walk.request, walk.template)
+    if params.max_tokens is not None and most is not None and params.max_tokens < most:
+        raise EngineError(f"max_tokens {params.max_tokens}: the budget and its delimiters need {most}")
+
+
+def _being_admitted() -> tuple[Any, list[int] | None]:
+    """vLLM's input processor and the prompt's ids, which it does not hand to `validate_params`."""
+    from vllm.v1.engine.input_processor import InputProcessor
+
+    frame = sys._getframe(1)
+    while frame is not None:
+        owner = frame.f_locals.get("self")
+        if isinstance(owner, InputProcessor) and "prompt" in frame.f_locals:
+            prompt = frame.f_locals["prompt"]
+            return owner, prompt.get("prompt_token_ids") if isinstance(prompt, dict) else None
+        frame = frame.f_back
+    raise EngineError("this version of vLLM admits requests in a way that is not known here: use vllm 0.32 or 0.33")
+
+
+@lru_cache(maxsize=8)
+def _template(served: Served) -> Template:
+    ids = (served.model_config.try_get_generation_config() or {}).get("eos_token_id")
+    eos = () if ids is None else (ids,) if isinstance(ids, int) else tuple(ids)
+    return resolve_template(served.tokenizer, opening=served.opening, closing=served.closing, eos_ids=eos)

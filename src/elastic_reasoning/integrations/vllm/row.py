@@ -1,0 +1,81 @@
+"""Where one budgeted sequence stands, for an engine that shows its logits and says afterwards what it emitted."""
+
+from collections.abc import Sequence
+
+from elastic_reasoning.call import OnEos
+from elastic_reasoning.cursor import Cursor
+from elastic_reasoning.walk import Walk
+
+
+class Row:
+    """A cursor that can neither append nor take back, only say what the next token may be.
+
+    What is forced is emitted token by token. An end of sequence cannot be discarded once it is sampled: where the
+    strategy would discard it, its probability has to go to the closing delimiter's first token instead (`moves_to`).
+    When the strategy is over, an end of sequence is forced until the engine stops.
+
+    Attributes:
+        output: ids of the completion; whoever makes the row sees to it that they are all there when it is looked at.
+        forced: the only id that may come next, or `None`.
+        banned: ids that may not come next.
+        moves_to: the id that gets the probability of every end of sequence, or `None`.
+
+    Args:
+        walk: a walk that has not begun.
+        output: see above; ids that are already there are read, as those of a sequence that was preempted.
+        end: the id that makes the engine stop.
+    """
+
+    def __init__(self, walk: Walk, output: list[int], end: int) -> None:
+        self.output = output
+        self._cursor = Cursor(walk)
+        self._end = end
+        self._forced = tuple(walk.ids)
+        self._num_read = 0
+        self._aim()
+        self.advance()
+
+    def advance(self) -> bool:
+        """Read what was emitted since the last event.
+
+        Returns:
+            Whether `forced`, `banned` or `moves_to` may have changed.
+        """
+        num = len(self.output)
+        if num == self._num_read or (num < self._next and self.output[-1] not in self._cursor.watch):
+            return False
+        ids = self.output[self._num_read :]
+        while ids:
+            num_taken = self._take(ids)
+            if not num_taken:
+                break
+            self._num_read += num_taken
+            ids = ids[num_taken:]
+        self._aim()
+        return True
+
+    def _take(self, ids: Sequence[int]) -> int:
+        """Read up to the next event and return how many ids that were; 0 if there is none."""
+        if self._forced:
+            num = min(len(ids), len(self._forced))
+            self._forced = self._forced[num:]
+            return num
+        if self._cursor.done:
+            return len(ids)
+        left, watch = self._cursor.left, self._cursor.watch
+        limit = len(ids) if left is None else min(left, len(ids))
+        num = next((n + 1 for n in range(limit) if ids[n] in watch), limit)
+        if num != left and ids[num - 1] not in watch:
+            return 0
+        self._forced = self._cursor.wake(ids[:num], None).forced
+        return num
+
+    def _aim(self) -> None:
+        cursor, call = self._cursor, self._cursor.walk.call
+        self.forced: int | None = self._forced[0] if self._forced else self._end if call is None else None
+        sampling = call is not None and self.forced is None
+        self.banned = cursor.banned if sampling else frozenset[int]()
+        closes = call is not None and sampling and call.on_eos is OnEos.DISCARD
+        self.moves_to: int | None = cursor.walk.template.closing.ids[0] if closes and not self.banned else None
+        left = 1 if self.forced is not None else cursor.left
+        self._next = float("inf") if left is None else self._num_read + left
