@@ -179,8 +179,8 @@ def replay(
     while not cursor.done:
         position = _read_forced(cursor, ids, position)
         if sampled_mask is not None and position < len(ids) and not sampled_mask[position]:
-            end = next((n for n in range(position, len(ids)) if sampled_mask[n]), len(ids))
-            cursor._hand_over(_discarded(cursor, ids[position:end]))
+            again = next((n for n in range(position, len(ids)) if sampled_mask[n]), len(ids))
+            cursor._hand_over(_discarded(cursor, ids[position:again]))
         elif position < len(ids):
             cursor.wake(ids[position : position + 1], logprobs and logprobs[position : position + 1])
             position += 1

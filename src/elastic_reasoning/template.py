@@ -230,3 +230,8 @@ def _state(turn: str, opening: str, closing: str) -> Thinking:
     if closed > opened:
         return Thinking.CLOSED
     return Thinking.OPEN if opened >= 0 else Thinking.ABSENT
+
+
+def as_ids(value: int | Iterable[int] | None) -> tuple[int, ...]:
+    """What a generation configuration says of ends of sequence: one id, several, or none."""
+    return () if value is None else (value,) if isinstance(value, int) else tuple(value)

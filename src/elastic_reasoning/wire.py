@@ -68,11 +68,17 @@ def from_wire(values: Mapping[str, Any] | None) -> Wire | None:
         return None
     budget = Budget(_tokens(values, THINKING), _tokens(values, SOLUTION))
     strategy = _text(values, STRATEGY, "elastic")
-    options = Options(**{name: _option(values, name) for name in OPTIONS if name in values})
+    given: dict[str, Any] = {name: _option(values, name) for name in OPTIONS if name in values}
+    options = Options(**given)
     find_strategy(strategy, options).ask(budget)
     if budget.thinking is not None and options.min_thinking > budget.thinking:
         raise StrategyError(f"min_thinking {options.min_thinking} is more than {THINKING} {budget.thinking}")
     return Wire(budget, strategy, options, _thinking(values))
+
+
+def one_pass(options: Options) -> bool:
+    """Whether an engine that cannot take back a token can honour these."""
+    return not (options.wait or options.num_waits)
 
 
 def most_tokens(request: Request, template: Template) -> int | None:

@@ -72,7 +72,9 @@ async def run_by_events(walk: Walk, sample: Sample) -> Trace:
 Answer = Callable[[Walk], Awaitable[Trace]]
 
 
-def run_concurrently(walks: Iterable[Walk], answer: Answer, loop: asyncio.AbstractEventLoop, limit: int) -> Iterator[Trace]:
+def run_concurrently(
+    walks: Iterable[Walk], answer: Answer, loop: asyncio.AbstractEventLoop, limit: int
+) -> Iterator[Trace]:
     """Traces as they finish, with at most `limit` walks under way.
 
     Walks are taken one by one as others end. What `answer` raises is raised here; the walks under way are cancelled
@@ -132,8 +134,16 @@ class LoopThread:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop the loop; it may be called twice."""
+        """Cancel what is under way and stop the loop; it may be called twice."""
         if self._thread.is_alive():
+            asyncio.run_coroutine_threadsafe(_cancel_all(), self.loop).result()
             self.loop.call_soon_threadsafe(self.loop.stop)
             self._thread.join()
             self.loop.close()
+
+
+async def _cancel_all() -> None:
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from elastic_reasoning.errors import EngineError, unknown
+from elastic_reasoning.template import Template, as_ids, find_delimiters, resolve_template
 
 if TYPE_CHECKING:
     from elastic_reasoning.engines.transformers import TransformersEngine
@@ -46,14 +47,11 @@ def load(
     import transformers
 
     from elastic_reasoning.engines.transformers import TransformersEngine, end_ids
-    from elastic_reasoning.template import resolve_template
 
     dtype, device = resolve_precision(model, dtype, device)
     if not sys.stderr.isatty() or Path(model_path(model)).is_dir():  # a bar is for what is fetched
         transformers.logging.disable_progress_bar()
-    tokenizer = _loaded(transformers.AutoTokenizer, model)
-    # A prompt beyond the context is refused by its walk, in its own words: the tokenizer need not warn of it.
-    tokenizer.deprecation_warnings["sequence-length-is-longer-than-the-specified-maximum"] = True
+    tokenizer = load_tokenizer(model)
     weights = _loaded(transformers.AutoModelForCausalLM, model, dtype=getattr(torch, dtype))
     try:
         weights = weights.to(device).eval()
@@ -61,6 +59,36 @@ def load(
         raise EngineError(f"device {device!r} cannot be used ({_reason(error)}): try auto or cpu") from error
     template = resolve_template(tokenizer, opening=opening, closing=closing, eos_ids=end_ids(weights))
     return TransformersEngine(weights, tokenizer, template, max_rows)
+
+
+def load_tokenizer(model: str) -> Any:
+    """The tokenizer of a model, by the names of `load`.
+
+    Raises:
+        EngineError: the model is not there.
+    """
+    import transformers
+
+    tokenizer = _loaded(transformers.AutoTokenizer, model)
+    # A prompt beyond the context is refused by its walk, in its own words: the tokenizer need not warn of it.
+    tokenizer.deprecation_warnings["sequence-length-is-longer-than-the-specified-maximum"] = True
+    return tokenizer
+
+
+def load_template(model: str, opening: str | None = None, closing: str | None = None) -> tuple[Any, Template]:
+    """A model's tokenizer and how it marks thinking, without its weights.
+
+    Raises:
+        EngineError, TemplateError: as `load` would.
+    """
+    import transformers
+
+    tokenizer = load_tokenizer(model)
+    try:
+        ends = transformers.GenerationConfig.from_pretrained(model_path(model)).eos_token_id
+    except OSError:  # there is none: what ends a sequence is the tokenizer's to say
+        ends = None
+    return tokenizer, resolve_template(tokenizer, opening=opening, closing=closing, eos_ids=as_ids(ends))
 
 
 def resolve_precision(model: str, dtype: str, device: str) -> tuple[str, str]:
@@ -98,11 +126,7 @@ def check_model(model: str, *, opening: str | None = None, closing: str | None =
     Raises:
         EngineError, TemplateError: as `load` would.
     """
-    import transformers
-
-    from elastic_reasoning.template import find_delimiters
-
-    find_delimiters(_loaded(transformers.AutoTokenizer, model), opening=opening, closing=closing)
+    find_delimiters(load_tokenizer(model), opening=opening, closing=closing)
 
 
 def _loaded(auto_class: Any, model: str, **settings: Any) -> Any:

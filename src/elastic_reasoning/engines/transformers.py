@@ -18,7 +18,7 @@ from elastic_reasoning.cursor import Cursor
 from elastic_reasoning.engines.batch import Batch, num_logits
 from elastic_reasoning.engines.probe import choose_store
 from elastic_reasoning.errors import EngineError
-from elastic_reasoning.template import Message, Prompt, Template, render_prompt, resolve_template
+from elastic_reasoning.template import Message, Prompt, Template, as_ids, render_prompt, resolve_template
 from elastic_reasoning.trace import Trace
 from elastic_reasoning.walk import Walk
 
@@ -141,5 +141,4 @@ def evaluating(modules: Iterable[Any]) -> Iterator[None]:
 
 def end_ids(model: Any) -> tuple[int, ...]:
     """The ids that end a sequence according to the model's generation configuration."""
-    ids = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
-    return () if ids is None else (ids,) if isinstance(ids, int) else tuple(ids)
+    return as_ids(getattr(getattr(model, "generation_config", None), "eos_token_id", None))

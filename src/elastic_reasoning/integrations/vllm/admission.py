@@ -3,15 +3,16 @@
 import sys
 from dataclasses import dataclass, field
 from functools import lru_cache
+from types import FrameType
 from typing import Any
 
 from elastic_reasoning.errors import ElasticError, EngineError
-from elastic_reasoning.integrations.vllm.row import Row
+from elastic_reasoning.integrations.row import Row
 from elastic_reasoning.request import Request
-from elastic_reasoning.template import Prompt, Template, resolve_template
+from elastic_reasoning.template import Prompt, Template, as_ids, resolve_template
 from elastic_reasoning.turn import thinking_of
 from elastic_reasoning.walk import Walk
-from elastic_reasoning.wire import Wire, from_wire, most_tokens
+from elastic_reasoning.wire import Wire, from_wire, most_tokens, one_pass
 
 SETTINGS = "elastic_reasoning"
 """Key of vLLM's `additional_config` under which `opening` and `closing` may be given."""
@@ -104,7 +105,7 @@ def admit(params: Any) -> None:
 
 
 def _check_params(wire: Wire, params: Any) -> None:
-    if wire.options.wait or wire.options.num_waits:
+    if not one_pass(wire.options):
         raise EngineError("wait and num_waits take back tokens, which one pass cannot do: send two requests instead")
     if params.ignore_eos:
         raise EngineError("ignore_eos cannot be combined with a budget, whose end is an end of sequence")
@@ -139,7 +140,7 @@ def _being_admitted() -> tuple[Any, list[int] | None]:
     """vLLM's input processor and the prompt's ids, which it does not hand to `validate_params`."""
     from vllm.v1.engine.input_processor import InputProcessor
 
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         owner = frame.f_locals.get("self")
         if isinstance(owner, InputProcessor) and "prompt" in frame.f_locals:
@@ -151,6 +152,5 @@ def _being_admitted() -> tuple[Any, list[int] | None]:
 
 @lru_cache(maxsize=8)
 def _template(served: Served) -> Template:
-    ids = (served.model_config.try_get_generation_config() or {}).get("eos_token_id")
-    eos = () if ids is None else (ids,) if isinstance(ids, int) else tuple(ids)
+    eos = as_ids((served.model_config.try_get_generation_config() or {}).get("eos_token_id"))
     return resolve_template(served.tokenizer, opening=served.opening, closing=served.closing, eos_ids=eos)

@@ -12,8 +12,8 @@ from vllm.v1.sample.logits_processor import LogitsProcessor as ProcessorV1
 from vllm.v1.sample.logits_processor import MoveDirectionality
 from vllm.v1.worker.gpu.sample.logits_processor import LogitsProcessor as ProcessorV2
 
+from elastic_reasoning.integrations.row import Row
 from elastic_reasoning.integrations.vllm.admission import Served, admit
-from elastic_reasoning.integrations.vllm.row import Row
 
 NEVER = float("-inf")
 
@@ -26,7 +26,7 @@ class _Budgeted:
     temperature: float
 
 
-class BudgetProcessor(ProcessorV1, ProcessorV2):  # type: ignore[misc]  # the two bases differ in their signatures
+class BudgetProcessor(ProcessorV1, ProcessorV2):
     """Forces, forbids and moves what the strategies of the budgeted sequences in a batch ask for.
 
     A sequence without a budget is left alone. Between a cursor's events nothing is computed for a sequence but
@@ -40,7 +40,7 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):  # type: ignore[misc]  # the tw
 
     def __init__(self, vllm_config: Any, where: Any, is_pin_memory: bool | None = None) -> None:
         self._served = Served.of(vllm_config)
-        self._states = None if isinstance(where, torch.device) else where
+        self._states: Any = None if isinstance(where, torch.device) else where
         self._rows: dict[int, _Budgeted] = {}
         self._edits: _Edits | None = None
         if self._states is None and vllm_config.scheduler_config.async_scheduling:

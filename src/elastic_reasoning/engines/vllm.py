@@ -1,0 +1,233 @@
+"""vLLM in this process's care: continuous batching, every budget kept in one pass by our plug-in.
+
+    engine = load_vllm("Qwen/Qwen3-8B", VllmSettings(tensor_parallel_size=2))
+    traces = list(generate(engine, requests))
+    engine.close()
+
+vLLM owns its random numbers: draws repeat with the seed as far as vLLM's do, and one thinking cannot serve several
+budgets (`SharingEngine`).
+"""
+
+import asyncio
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from elastic_reasoning.cursor import replay
+from elastic_reasoning.engines.concurrent import LoopThread, Sampled, Wanted, run_by_events, run_concurrently
+from elastic_reasoning.engines.loading import load_template, model_path
+from elastic_reasoning.errors import EngineError, UsageError, require, unknown
+from elastic_reasoning.request import Request, derived_seed
+from elastic_reasoning.template import Message, Prompt, Template, render_prompt
+from elastic_reasoning.trace import Trace
+from elastic_reasoning.walk import Walk
+from elastic_reasoning.wire import most_tokens, one_pass, to_wire
+
+ARGUMENTS = ("model", "dtype", "max_num_seqs", "logprobs_mode", "additional_config")
+"""Engine arguments that are given otherwise than by `VllmSettings.args`."""
+
+
+@dataclass(frozen=True)
+class VllmSettings:
+    """How vLLM is started.
+
+    Attributes:
+        tensor_parallel_size: devices that one copy of the model is spread over.
+        data_parallel_size: copies of the model.
+        max_model_len: tokens of prompt and completion; null for the model's own context.
+        args: any other engine argument of vLLM by name, as {"gpu_memory_utilization": 0.8}.
+    """
+
+    tensor_parallel_size: int = 1
+    data_parallel_size: int = 1
+    max_model_len: int | None = None
+    args: dict[str, Any] = field(default_factory=dict)
+
+
+def load_vllm(
+    model: str,
+    settings: VllmSettings | None = None,
+    *,
+    max_rows: int = 64,
+    dtype: str = "auto",
+    opening: str | None = None,
+    closing: str | None = None,
+) -> "VllmEngine":
+    """Start vLLM with a model.
+
+    Args:
+        model: `mini`, `mini-e1`, a folder in Hugging Face format, or a hub name.
+        settings: see there.
+        max_rows: sequences that run together.
+        dtype: auto, float32, bfloat16 or float16; "auto" is vLLM's choice, and float32 for the shipped models.
+        opening, closing: thinking delimiters, where the tokenizer does not name them.
+
+    Raises:
+        MissingDependencyError: vLLM is not installed.
+        EngineError: vLLM does not start.
+        TemplateError: the tokenizer's thinking delimiters cannot be found.
+    """
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+    require("vllm", "vllm")
+    from vllm.engine.arg_utils import AsyncEngineArgs
+
+    settings = settings or VllmSettings()
+    tokenizer, template = load_template(model, opening, closing)
+    for name in settings.args:
+        if name in ARGUMENTS or name not in AsyncEngineArgs.__dataclass_fields__:
+            raise UsageError(unknown("engine argument of vLLM", name, set(AsyncEngineArgs.__dataclass_fields__)))
+    path = model_path(model)
+    given = {name: text for name, text in (("opening", opening), ("closing", closing)) if text}
+    try:
+        arguments = AsyncEngineArgs(
+            model=path,
+            dtype="float32" if dtype == "auto" and path != model else dtype,
+            tensor_parallel_size=settings.tensor_parallel_size,
+            data_parallel_size=settings.data_parallel_size,
+            max_model_len=settings.max_model_len,
+            max_num_seqs=max_rows,
+            logprobs_mode="processed_logprobs",
+            additional_config={"elastic_reasoning": given} if given else {},
+            **settings.args,
+        )
+        return VllmEngine(arguments, tokenizer, template, max_rows)
+    except (ValueError, RuntimeError, OSError, ImportError) as error:
+        if isinstance(error, EngineError):
+            raise
+        raise EngineError(f"vLLM does not start with {model!r}: {' '.join(str(error).split())[:300]}") from error
+
+
+class VllmEngine:
+    """Runs vLLM's asynchronous engine in a thread.
+
+    Attributes:
+        note: what its user should know of how budgets are kept; empty where that is in one pass.
+
+    Args:
+        arguments: vLLM's `AsyncEngineArgs`, with `logprobs_mode="processed_logprobs"`.
+        tokenizer: the model's.
+        template: how it marks thinking.
+        max_rows: sequences that run together; twice as many are handed over.
+    """
+
+    def __init__(self, arguments: Any, tokenizer: Any, template: Template, max_rows: int) -> None:
+        from vllm.v1.engine.async_llm import AsyncLLM
+
+        self.tokenizer = tokenizer
+        self.template = template
+        self.max_rows = max_rows
+        self._thread = LoopThread("vllm")
+        try:
+            self._llm: Any = asyncio.run_coroutine_threadsafe(_started(AsyncLLM, arguments), self._thread.loop).result()
+        except BaseException:
+            self._thread.close()
+            raise
+        config = self._llm.vllm_config
+        self.context: int | None = config.model_config.max_model_len
+        self._speculates = config.speculative_config is not None
+        self._names = count()
+        self.note = "speculative decoding runs no logits processors: two calls per request" if self._speculates else ""
+
+    def prompt(self, messages: Sequence[Message]) -> Prompt:
+        """Chat messages to a prompt, through the tokenizer's chat template."""
+        return render_prompt(self.tokenizer, self.template, messages)
+
+    def run(self, walks: Iterable[Walk]) -> Iterator[Trace]:
+        """Bring walks to their ends, and yield their traces as they finish.
+
+        Raises:
+            EngineError: vLLM has died.
+        """
+        return run_concurrently(walks, self._answer, self._thread.loop, 2 * self.max_rows)
+
+    def close(self) -> None:
+        """Stop vLLM and free what it holds; it may be called twice."""
+        if self._llm is not None:
+            self._llm.shutdown()
+            self._llm = None  # while the interpreter can still finalise it
+        self._thread.close()
+
+    async def _answer(self, walk: Walk) -> Trace:
+        from vllm.v1.engine.exceptions import EngineDeadError
+
+        if walk.call is None:
+            return walk.trace()
+        try:
+            if self._speculates or not one_pass(walk.request.options):
+                return await run_by_events(walk, self._sample)
+            return await self._in_one_pass(walk)
+        except EngineDeadError as error:
+            raise EngineError("vLLM has died: its log, above, says why") from error
+        except ValueError as error:  # vLLM's word for a request that it refuses
+            walk.fail(" ".join(str(error).split()))
+            return walk.trace()
+
+    async def _in_one_pass(self, walk: Walk) -> Trace:
+        request = walk.request
+        left = self._left(len(request.prompt.ids))
+        most = most_tokens(request, self.template)
+        sampled = await self._complete(
+            request,
+            request.prompt.ids,
+            max_tokens=left if most is None else min(left, most),
+            extra_args=dict(to_wire(request)),
+        )
+        return replay(
+            request, sampled.ids, self.template, self.context, logprobs=sampled.logprobs, end=self.template.eos
+        )
+
+    async def _sample(self, wanted: Wanted) -> Sampled:
+        if wanted.banned and self._speculates:
+            raise ValueError("min_thinking forbids tokens, which vLLM cannot with speculative decoding")
+        left = self._left(len(wanted.ids))
+        return await self._complete(
+            wanted.request,
+            wanted.ids,
+            seed_parts=(wanted.position,),
+            max_tokens=left if wanted.max_tokens is None else wanted.max_tokens,
+            stop_token_ids=sorted(wanted.watch),
+            logit_bias=dict.fromkeys(wanted.banned, -100.0) or None,
+        )
+
+    def _left(self, num_ids: int) -> int:
+        assert self.context is not None
+        return self.context - num_ids
+
+    async def _complete(
+        self, request: Request, ids: Sequence[int], seed_parts: tuple[int, ...] = (), **settings: Any
+    ) -> Sampled:
+        from vllm import SamplingParams
+        from vllm.inputs import TokensPrompt
+        from vllm.sampling_params import RequestOutputKind
+
+        sampling = request.sampling
+        # What vLLM reports is taken after top-p and top-k; asked for is what stood before.
+        has_logprobs = sampling.top_p == 1 and sampling.top_k == 0
+        params = SamplingParams(
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            top_k=sampling.top_k,
+            seed=derived_seed(sampling.seed, request.sample, *seed_parts) >> 1,  # vLLM's are signed
+            logprobs=0 if has_logprobs else None,
+            detokenize=False,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+            **settings,
+        )
+        output = None
+        async for output in self._llm.generate(
+            TokensPrompt(prompt_token_ids=list(ids)), params, str(next(self._names))
+        ):
+            pass
+        assert output is not None
+        completion = output.outputs[0]
+        new = tuple(completion.token_ids)
+        if not has_logprobs or completion.logprobs is None:
+            return Sampled(new, None)
+        return Sampled(new, tuple(at[token].logprob for at, token in zip(completion.logprobs, new, strict=True)))
+
+
+async def _started(llm: Any, arguments: Any) -> Any:
+    """vLLM ties its tasks to the event loop in which it is started."""
+    return llm.from_engine_args(arguments)
