@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import checker
-from elastic_reasoning.delimiter import Delimiter, TokenDelimiter
+from elastic_reasoning.delimiter import AnyDelimiter, Delimiter, TokenDelimiter
 from letters import pieces_template
 
 PIECES = ["$", *"</t>xy", "</", "t>", ">x", "x<", "", "</t>y"]
@@ -88,3 +88,11 @@ def test_ids_beyond_the_vocabulary_have_no_text() -> None:
     assert delimiter.ends((padding, *ids("</", "t", ">"))) == 3
     assert delimiter.ends((*ids("</", "t", ">"), padding)) == 0
     assert delimiter.begun((padding, *ids("</"))) == (1, ids("t>"))
+
+
+def test_of_several_delimiters_any_may_end_and_the_first_is_completed() -> None:
+    either = AnyDelimiter((TokenDelimiter("ab", (1, 2)), TokenDelimiter("c", (3,))))
+    assert [either.ends(run) for run in ((1,), (1, 2), (2, 3), (3, 1))] == [0, 2, 1, 0]
+    assert either.watch == {2, 3}
+    assert (either.text, either.ids, either.most_forced) == ("ab or c", (1, 2), 2)
+    assert either.begun((3, 1)) == (1, (2,))

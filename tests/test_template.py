@@ -249,6 +249,40 @@ def test_a_vocabulary_of_words_does_for_added_delimiters() -> None:
     assert template.eos == {4}
 
 
+# Tool calls
+
+
+@pytest.mark.parametrize(
+    ("pair", "found"),
+    [
+        (("<tool_call>", "</tool_call>"), True),
+        (("<minimax:tool_call>", "</minimax:tool_call>"), True),
+        (("<|tool_call|>", "<|/tool_call|>"), True),
+        (("<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>"), True),
+        (("<|tool_calls_section_begin|>", "<|tool_calls_section_end|>"), True),
+        (("<tool_response>", "</tool_response>"), False),
+        (("[TOOL_CALLS]", "[TOOL_RESULTS]"), False),
+    ],
+)
+def test_a_tool_calls_delimiters_come_from_the_added_tokens(pair: tuple[str, str], found: bool) -> None:
+    tokenizer = tokenizer_of(["<think>", "</think>", *pair], QWEN3)
+    tools = resolve_template(tokenizer).tools
+    assert (tools is not None) == found
+    if tools:
+        opening, closing = tokenizer.convert_tokens_to_ids(list(pair))
+        assert (tools.opening.ids, tools.closing.ids) == ((opening,), (closing,))
+        assert tools.offered([1, opening, 2])
+        assert not tools.offered([1, closing, 2])
+
+
+def test_of_several_tool_calls_that_in_the_chat_template_is_taken() -> None:
+    tokens = ["<think>", "</think>", "<tool_calls>", "</tool_calls>", "<tool_call>", "</tool_call>"]
+    for name in ("tool_call", "tool_calls"):
+        tools = resolve_template(tokenizer_of(tokens, QWEN3 + "{# <" + name + "> #}")).tools
+        assert tools
+        assert tools.closing.text == f"</{name}>"
+
+
 # Overrides and refusals
 
 
@@ -268,13 +302,6 @@ def test_delimiters_are_found_without_an_end_of_sequence() -> None:
 def test_one_delimiter_alone_is_refused(given: dict) -> None:
     with pytest.raises(TemplateError, match="both delimiters must be given"):
         resolve_template(tokenizer_of(CHATML_TOKENS, QWEN3), **given)
-
-
-def test_a_channel_format_is_refused_by_name() -> None:
-    tokens = ["<|start|>", "<|channel|>", "<|message|>", "<|return|>"]
-    tokenizer = tokenizer_of(tokens, "{{ '<|start|>assistant<|channel|>analysis<|message|>' }}")
-    with pytest.raises(TemplateError, match=r"channel format \(<\|channel\|>, as gpt-oss does\)"):
-        resolve_template(tokenizer)
 
 
 def test_nothing_found_says_what_was_looked_for_and_how_to_pass_it() -> None:

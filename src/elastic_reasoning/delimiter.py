@@ -128,3 +128,66 @@ class TextDelimiter:
             if written.endswith(self.text[:length]):
                 return sizes[length - 1], self.rests[length]
         return 0, self.ids
+
+
+@dataclass(frozen=True, slots=True)
+class AnyDelimiter:
+    """Whichever of several delimiters ends. The first of them is the one that is forced and completed.
+
+    Its text is a name, by which calls that wait for other delimiters are told apart: nothing is written so.
+    """
+
+    parts: tuple[Delimiter, ...]
+
+    @property
+    def text(self) -> str:
+        return " or ".join(part.text for part in self.parts)
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        return self.parts[0].ids
+
+    @property
+    def watch(self) -> frozenset[int]:
+        return frozenset[int]().union(*(part.watch for part in self.parts))
+
+    @property
+    def most_forced(self) -> int:
+        return self.parts[0].most_forced
+
+    def ends(self, ids: Sequence[int]) -> int:
+        return next((size for part in self.parts if (size := part.ends(ids))), 0)
+
+    def begun(self, ids: Sequence[int]) -> tuple[int, tuple[int, ...]]:
+        return self.parts[0].begun(ids)
+
+
+def _never(ids: Sequence[int]) -> int:
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """How a model family marks a tool call.
+
+    Attributes:
+        opening: what opens a call.
+        closing: what closes it.
+        sign: the id that stands in a prompt where tools are offered; `None` where they always are.
+        resumes: whether thinking goes on behind a call that was opened in it; otherwise the solution follows.
+        in_progress: how many of the last ids are an unfinished opening that can be nothing else.
+    """
+
+    opening: Delimiter
+    closing: Delimiter
+    sign: int | None = None
+    resumes: bool = False
+    in_progress: Callable[[Sequence[int]], int] = _never
+
+    def offered(self, prompt: Sequence[int]) -> bool:
+        """Whether these ids of a prompt offer tools."""
+        return self.sign is None or self.sign in prompt
+
+    def opened(self, ids: Sequence[int]) -> int:
+        """How many of the last ids open a call: 0 if none is open."""
+        return self.opening.ends(ids) or self.in_progress(ids)

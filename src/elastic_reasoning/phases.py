@@ -1,9 +1,13 @@
-"""What strategies are built of: thinking that is closed, a solution, plain sampling, and the room they have."""
+"""What strategies are built of: thinking that is closed, a solution, plain sampling, and the room they have.
+
+A tool call interrupts thinking or the solution. It is charged to neither, and no budget cuts it.
+"""
 
 from collections.abc import Generator
 from dataclasses import dataclass
 
 from elastic_reasoning.call import Call, Calls, OnEos
+from elastic_reasoning.delimiter import AnyDelimiter, Delimiter, Tools
 from elastic_reasoning.errors import ContextError, StrategyError
 from elastic_reasoning.request import Options
 from elastic_reasoning.template import Prompt, Template, Thinking
@@ -41,31 +45,34 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """How thinking ended: what becomes of its last tokens, and what is forced to close it."""
+    """How thinking ended: what becomes of its last tokens, and what is forced to close it.
+
+    `by_tool`: a tool call ended it, without a closing delimiter.
+    """
 
     tail: int
     forced: tuple[tuple[Phase, tuple[int, ...]], ...]
+    by_tool: bool = False
 
 
 def think(
     prompt: Prompt, template: Template, options: Options, room: Room, limit: int | None, reserve: int
-) -> Generator[Call, Segment, Closed]:
-    """Think at most `limit` tokens and leave `reserve` tokens of context for what comes after the delimiter."""
+) -> Generator[Call, Segment, Closed | None]:
+    """Think at most `limit` tokens and leave `reserve` tokens of context for what comes after the delimiter.
+
+    Returns:
+        How thinking was closed; `None` where the sequence ended in a tool call.
+    """
     closing, wait = template.closing, template.encode(options.wait)
     wrap_up = template.encode(options.wrap_up)
-    for name, text in (("wait", options.wait), ("wrap_up", options.wrap_up)):
-        if closing.text in text:
-            raise StrategyError(f"{name}={text!r} holds {closing.text!r}: leave it out, thinking is closed without it")
     opening = () if prompt.thinking is Thinking.OPEN else template.opening.ids
     reserve += len(wrap_up) + closing.most_forced
+    _check(options, closing)
     room.demand(len(opening) + (limit or 0) + reserve, "the budget")
+    tools = _offered(template, prompt)
+    stop = AnyDelimiter((closing, tools.opening)) if tools else closing
     banned = template.eos if wait else template.eos | closing.watch
-    one_token = len(closing.ids) == 1 and closing.watch == frozenset(closing.ids)
-    if options.min_thinking and not wait and not one_token:
-        raise StrategyError(
-            f"min_thinking cannot forbid {closing.text!r}, which is not a single token: give wait='Wait' to replace it"
-        )
-    num_thought, num_waits, tail = 0, 0, 0
+    num_thought, num_waits, tail, tail_phase = 0, 0, 0, None
     forced = ((Phase.OPENING, opening),) if opening else ()
     while True:
         room.take(sum(len(ids) for _, ids in forced))
@@ -73,21 +80,31 @@ def think(
             Phase.THINKING,
             max_tokens=room.limit(None if limit is None else limit - num_thought, reserve),
             forced=forced,
-            stop=closing,
+            stop=stop,
             on_eos=OnEos.DISCARD,
             min_tokens=max(0, options.min_thinking - num_thought),
             banned=banned if options.min_thinking else frozenset(),
             grace=options.grace,
             tail=tail,
+            tail_phase=tail_phase,
         )
+        opened = _opened(tools, segment)
+        if tools and opened:
+            num_thought += len(segment.ids) - opened
+            room.take(len(segment.ids))
+            after = AnyDelimiter((closing, template.opening)) if tools.resumes else tools.closing
+            used = yield from _use_tool(room, opened, after)
+            if used.finish is not Finish.DELIMITER:
+                return None
+            tail = closing.ends(used.ids)
+            if tail or not tools.resumes:
+                return Closed(tail, (), by_tool=not tail)
+            forced, tail, tail_phase = (), template.opening.ends(used.ids), Phase.OPENING
+            continue
         if segment.finish is not Finish.DELIMITER:
             room.take(len(segment.ids))
-            begun, rest = closing.begun(segment.ids)
-            if begun:
-                return Closed(begun, ((Phase.CLOSING, rest),))
-            wrap = ((Phase.WRAP_UP, wrap_up),) if wrap_up else ()
-            return Closed(0, (*wrap, (Phase.CLOSING, closing.ids)))
-        tail = closing.ends(segment.ids)
+            return _force(closing, wrap_up, segment.ids)
+        tail, tail_phase = closing.ends(segment.ids), None
         num_new = len(segment.ids) - tail
         num_thought += num_new
         room.take(num_new)
@@ -101,7 +118,50 @@ def think(
         num_waits += 1
 
 
-def solve(room: Room, closed: Closed, max_tokens: int | None, answer: tuple[int, ...] = ()) -> Call:
+def _force(closing: Delimiter, wrap_up: tuple[int, ...], ids: tuple[int, ...]) -> Closed:
+    """Close thinking behind these ids, and complete what they may have begun of the delimiter."""
+    begun, rest = closing.begun(ids)
+    if begun:
+        return Closed(begun, ((Phase.CLOSING, rest),))
+    wrap = ((Phase.WRAP_UP, wrap_up),) if wrap_up else ()
+    return Closed(0, (*wrap, (Phase.CLOSING, closing.ids)))
+
+
+def _check(options: Options, closing: Delimiter) -> None:
+    """Refuse options that this delimiter does not allow."""
+    for name, text in (("wait", options.wait), ("wrap_up", options.wrap_up)):
+        if closing.text in text:
+            raise StrategyError(f"{name}={text!r} holds {closing.text!r}: leave it out, thinking is closed without it")
+    one_token = len(closing.ids) == 1 and closing.watch == frozenset(closing.ids)
+    if options.min_thinking and not options.wait and not one_token:
+        raise StrategyError(
+            f"min_thinking cannot forbid {closing.text!r}, which is not a single token: give wait='Wait' to replace it"
+        )
+
+
+def _offered(template: Template, prompt: Prompt) -> Tools | None:
+    return template.tools if template.tools and template.tools.offered(prompt.ids) else None
+
+
+def _opened(tools: Tools | None, segment: Segment) -> int:
+    """How many of the last ids open a tool call that is still open: 0 if none is."""
+    return 0 if tools is None or segment.finish is Finish.EOS else tools.opened(segment.ids)
+
+
+def _use_tool(room: Room, opened: int, after: Delimiter) -> Generator[Call, Segment, Segment]:
+    """Let the tool call go on that the last `opened` ids open, until a delimiter that ends it."""
+    used = yield Call(Phase.TOOL, room.limit(None), stop=after, tail=opened, tail_phase=Phase.TOOL)
+    room.take(len(used.ids))
+    return used
+
+
+def solve(
+    room: Room,
+    closed: Closed,
+    max_tokens: int | None,
+    answer: tuple[int, ...] = (),
+    stop: Delimiter | None = None,
+) -> Call:
     """Close thinking, force the words that an answer begins with, and sample at most `max_tokens` of it."""
     forced = (*closed.forced, (Phase.SOLUTION, answer)) if answer else closed.forced
     room.take(sum(len(ids) for _, ids in forced))
@@ -109,9 +169,42 @@ def solve(room: Room, closed: Closed, max_tokens: int | None, answer: tuple[int,
         Phase.SOLUTION,
         max_tokens=room.limit(max_tokens),
         forced=forced,
+        stop=stop,
         tail=closed.tail,
         tail_phase=Phase.CLOSING,
     )
+
+
+def solve_with_tools(
+    prompt: Prompt,
+    template: Template,
+    room: Room,
+    closed: Closed | None,
+    max_tokens: int | None,
+    answer: tuple[int, ...] = (),
+) -> Calls:
+    """`solve` what `think` has closed, and let tool calls interrupt the solution."""
+    if closed is None:
+        return
+    answer = () if closed.by_tool else answer
+    num_forced = sum(len(ids) for _, ids in closed.forced) + len(answer)
+    if room.limit(num_forced) != num_forced:  # a tool call has taken what was kept for it
+        return
+    tools = _offered(template, prompt)
+    stop = tools.opening if tools else None
+    call = solve(room, closed, max_tokens, answer, stop)
+    while True:
+        segment = yield call
+        opened = _opened(tools, segment)
+        if tools is None or not opened:
+            return
+        room.take(len(segment.ids))
+        used = yield from _use_tool(room, opened, tools.closing)
+        if used.finish is not Finish.DELIMITER:
+            return
+        if max_tokens is not None:
+            max_tokens -= len(segment.ids) - opened
+        call = solve(room, Closed(0, ()), max_tokens, stop=stop)
 
 
 def plain(prompt: Prompt, template: Template, room: Room, total: int | None, cap: int | None = None) -> Calls:

@@ -16,7 +16,7 @@ from typing import Literal
 from elastic_reasoning.budget import Budget
 from elastic_reasoning.call import Calls
 from elastic_reasoning.errors import BudgetError, StrategyError, unknown
-from elastic_reasoning.phases import Closed, Room, plain, solve, think
+from elastic_reasoning.phases import Closed, Room, plain, solve_with_tools, think
 from elastic_reasoning.request import Options
 from elastic_reasoning.template import Message, Prompt, Template, Thinking
 
@@ -66,12 +66,12 @@ def elastic(prompt: Prompt, budget: Budget, template: Template, options: Options
             f"min_thinking {options.min_thinking} is more than the thinking budget of {budget.thinking} tokens"
         )
     room = Room(context, prompt)
-    closed = Closed(0, ())
+    closed: Closed | None = Closed(0, ())
     if prompt.thinking is not Thinking.CLOSED:
         closed = yield from think(prompt, template, options, room, budget.thinking, budget.solution or 0)
     else:
         room.demand(budget.solution or 0, "the solution budget")
-    yield solve(room, closed, budget.solution)
+    yield from solve_with_tools(prompt, template, room, closed, budget.solution)
 
 
 def nothinking(prompt: Prompt, budget: Budget, template: Template, options: Options, context: int | None) -> Calls:
@@ -103,7 +103,7 @@ def s1(prompt: Prompt, budget: Budget, template: Template, options: Options, con
     answer_tokens = options.answer_tokens if total is None else min(options.answer_tokens, total)
     answer = template.encode(options.answer_text)
     room = Room(context, prompt)
-    closed = Closed(0, ())
+    closed: Closed | None = Closed(0, ())
     if prompt.thinking is not Thinking.CLOSED:
         limit = None if total is None else total - answer_tokens
         wait = options.wait or ("Wait" if options.num_waits else "")
@@ -111,7 +111,7 @@ def s1(prompt: Prompt, budget: Budget, template: Template, options: Options, con
         closed = yield from think(prompt, template, thinking, room, limit, len(answer) + answer_tokens)
     else:
         room.demand(len(answer) + answer_tokens, "the budget")
-    yield solve(room, closed, answer_tokens, answer)
+    yield from solve_with_tools(prompt, template, room, closed, answer_tokens, answer)
 
 
 def l1_exact(prompt: Prompt, budget: Budget, template: Template, options: Options, context: int | None) -> Calls:

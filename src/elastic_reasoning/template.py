@@ -6,8 +6,9 @@
     prompt.thinking              # Thinking.ABSENT: the strategy will open it
 
 Nothing here is a table of ids. The pair of delimiters is looked for among the tokenizer's added tokens, then in
-its chat template; whether a prompt already opens thinking is read from what the chat template writes for the
-assistant's turn, so that a literal `<think>` in a user's text is never taken for it.
+its chat template; a channel format is known by its markers (`elastic_reasoning.channels`). Whether a prompt already
+opens thinking is read from what the chat template writes for the assistant's turn, so that a literal `<think>` in a
+user's text is never taken for it.
 """
 
 import re
@@ -17,7 +18,8 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from elastic_reasoning.delimiter import Delimiter, TextDelimiter, TokenDelimiter
+from elastic_reasoning.channels import ENDS, Channels
+from elastic_reasoning.delimiter import Delimiter, TextDelimiter, TokenDelimiter, Tools
 from elastic_reasoning.errors import TemplateError
 
 Message = Mapping[str, Any]
@@ -27,6 +29,8 @@ CLOSER = re.compile(
     r"(<\|?|\[|◁)/((?:[\w]+:)?(?:think|thinking|thought|thoughts|reason|reasoning))(\|?>|\]|▷)", re.IGNORECASE
 )
 BEGIN = re.compile(r"<\|(begin|start)_of_(think|thinking|thought|reasoning)\|>")
+TOOL_CLOSER = re.compile(r"(<\|?|\[|◁)/((?:\w+:)?tool_?calls?)(\|?>|\]|▷)", re.IGNORECASE)
+TOOL_BEGIN = re.compile(r"(<[|｜]tool[_▁]calls(?:[_▁]section)?[_▁])begin([|｜]>)")
 BOUNDARY = re.compile(r"(\n|[.!?。！？][\"')\]]*)[ \t]*$")
 
 MARK = "70913582460917358264"
@@ -63,6 +67,7 @@ class Template:
         num_tokens: size of the vocabulary.
         encode: text to ids, without special tokens added around it.
         decode: ids to text, special tokens kept.
+        tools: how tool calls are marked; `None` where that is not known.
     """
 
     opening: Delimiter
@@ -71,6 +76,7 @@ class Template:
     num_tokens: int
     encode: Callable[[str], tuple[int, ...]]
     decode: Callable[[Sequence[int]], str]
+    tools: Tools | None = None
 
     @cached_property
     def boundaries(self) -> frozenset[int]:
@@ -93,25 +99,44 @@ def resolve_template(
         eos_ids: further ids that end a sequence, such as those of the model's generation configuration.
 
     Raises:
-        TemplateError: no pair, or several, were found, or the family uses a channel format.
+        TemplateError: no pair, or several, were found.
     """
     delimiters = find_delimiters(tokenizer, opening=opening, closing=closing)
+    codec, added = _codec(tokenizer), _added(tokenizer)
+    channels = None if opening else Channels.of(added, *codec)
     eos = frozenset(eos_ids) | frozenset([tokenizer.eos_token_id] if tokenizer.eos_token_id is not None else [])
+    if channels:
+        eos |= {added[name] for name in ENDS if name in added}
     if not eos:
         raise TemplateError("the tokenizer names no end-of-sequence token: set tokenizer.eos_token or pass eos_ids")
-    return Template(*delimiters, eos, _num_tokens(tokenizer), *_codec(tokenizer))
+    tools = channels.tools() if channels else _found_tools(tokenizer, added)
+    return Template(*delimiters, eos, _num_tokens(tokenizer), *codec, tools)
 
 
 def find_delimiters(
     tokenizer: Any, *, opening: str | None = None, closing: str | None = None
 ) -> tuple[Delimiter, Delimiter]:
     """What opens and closes thinking; arguments and errors as those of `resolve_template`."""
-    pair = _given_pair(opening, closing) or _found_pair(tokenizer)
+    given, added = _given_pair(opening, closing), _added(tokenizer)
     encode, decode = _codec(tokenizer)
+    channels = None if given else Channels.of(added, encode, decode)
+    if channels:
+        return channels.thinking()
     num_tokens = _num_tokens(tokenizer)
-    added = {str(token) for token in tokenizer.added_tokens_decoder.values()}
+    pair = given or _found_pair(tokenizer, added)
     first, last = (_delimiter(text, added, num_tokens, encode, decode) for text in pair)
     return first, last
+
+
+def _added(tokenizer: Any) -> dict[str, int]:
+    """The ids of the tokens that were added to the vocabulary, by their texts."""
+    return {str(token): index for index, token in tokenizer.added_tokens_decoder.items()}
+
+
+def _chat_text(tokenizer: Any) -> str:
+    """The chat template, or all of them where there are several."""
+    chat = tokenizer.chat_template or ""
+    return chat if isinstance(chat, str) else "\n".join(chat.values())
 
 
 def _num_tokens(tokenizer: Any) -> int:
@@ -138,17 +163,9 @@ def _given_pair(opening: str | None, closing: str | None) -> tuple[str, str] | N
     return opening, closing
 
 
-def _found_pair(tokenizer: Any) -> tuple[str, str]:
-    added = [str(token) for token in tokenizer.added_tokens_decoder.values()]
-    chat = tokenizer.chat_template or ""
-    chat_text = chat if isinstance(chat, str) else "\n".join(chat.values())
-    if "<|channel|>" in added or "<|channel|>" in chat_text:
-        raise TemplateError(
-            "the tokenizer uses a channel format (<|channel|>, as gpt-oss does), which is not supported yet: "
-            "use a model that marks thinking with a pair of delimiters"
-        )
+def _found_pair(tokenizer: Any, added: Mapping[str, int]) -> tuple[str, str]:
     in_tokens = [pair for pair in _pairs("\n".join(added)) if pair[0] in added and pair[1] in added]
-    in_chat = _pairs(chat_text)
+    in_chat = _pairs(_chat_text(tokenizer))
     for pairs in ([pair for pair in in_tokens if pair in in_chat], in_tokens, in_chat):
         if len(pairs) == 1:
             return pairs[0]
@@ -167,9 +184,22 @@ def _pairs(text: str) -> list[tuple[str, str]]:
     return [pair for pair in dict.fromkeys(found) if pair[0] in text and pair[1] in text]
 
 
+def _found_tools(tokenizer: Any, added: Mapping[str, int]) -> Tools | None:
+    """The added tokens that open and close a tool call; of several pairs the one that the chat template writes."""
+    written, chat = "\n".join(added), _chat_text(tokenizer)
+    found = [(left + name + right, f"{left}/{name}{right}") for left, name, right in TOOL_CLOSER.findall(written)]
+    found += [(f"{left}begin{right}", f"{left}end{right}") for left, right in TOOL_BEGIN.findall(written)]
+    pairs = [pair for pair in found if set(pair) <= added.keys()]
+    if not pairs:
+        return None
+    first, last = min(pairs, key=lambda pair: pair[0] not in chat)
+    opening, closing = (TokenDelimiter(text, (added[text],)) for text in (first, last))
+    return Tools(opening, closing, sign=added[first])
+
+
 def _delimiter(
     text: str,
-    added: set[str],
+    added: Mapping[str, int],
     num_tokens: int,
     encode: Callable[[str], tuple[int, ...]],
     decode: Callable[[Sequence[int]], str],

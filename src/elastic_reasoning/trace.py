@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import chain, repeat
+from itertools import chain, repeat, zip_longest
 from typing import Any
 
 from elastic_reasoning.request import Request
@@ -21,6 +21,8 @@ class Phase(StrEnum):
     CLOSING = "closing"
     """The closing delimiter, sampled or forced; half and half where the budget cut it."""
     SOLUTION = "solution"
+    TOOL = "tool"
+    """A tool call: counted neither in thinking nor in the solution, and cut by neither budget."""
 
 
 class Finish(StrEnum):
@@ -29,7 +31,7 @@ class Finish(StrEnum):
     DELIMITER = "delimiter"
     """The model wrote the delimiter that was waited for."""
     EOS = "eos"
-    """The model ended the sequence. In thinking the end token is discarded, in a solution it is kept."""
+    """The model ended the sequence. In thinking the end token is discarded, in a solution or a tool call it is kept."""
     LENGTH = "length"
     """The tokens were spent."""
     BOUNDARY = "boundary"
@@ -110,6 +112,11 @@ class Trace:
         return self._num_sampled(Phase.SOLUTION)
 
     @property
+    def num_tool_tokens(self) -> int:
+        """Sampled tokens of tool calls, their delimiters among them."""
+        return self._num_sampled(Phase.TOOL)
+
+    @property
     def num_sampled_tokens(self) -> int:
         return sum(self.sampled_mask)
 
@@ -129,13 +136,26 @@ class Trace:
 
     @property
     def solution_text(self) -> str:
-        """Everything in the solution, forced text too, without the end of sequence."""
+        """Everything in the solution, forced text too, without tool calls and the end of sequence."""
         return self._text(Phase.SOLUTION)
+
+    @property
+    def tool_text(self) -> str:
+        """Tool calls as they are written, delimiters and all, without the end of sequence."""
+        return self._text(Phase.TOOL)
+
+    def _ran_out(self, phase: Phase) -> bool:
+        """Whether the tokens of a phase were spent, other than on what turned out to begin a tool call."""
+        return any(
+            segment.phase is phase and segment.finish in (Finish.LENGTH, Finish.BOUNDARY)
+            for segment, after in zip_longest(self.segments, self.segments[1:])
+            if after is None or after.phase is not Phase.TOOL
+        )
 
     @property
     def budget_hit(self) -> bool:
         """Whether thinking was ended by its budget, at the wall or in the grace window."""
-        return any(s.finish in (Finish.LENGTH, Finish.BOUNDARY) for s in self._phase(Phase.THINKING))
+        return self._ran_out(Phase.THINKING)
 
     @property
     def forced_close(self) -> bool:
@@ -145,7 +165,7 @@ class Trace:
     @property
     def solution_cut(self) -> bool:
         """Whether the solution ran into its budget."""
-        return any(segment.finish is Finish.LENGTH for segment in self._phase(Phase.SOLUTION))
+        return self._ran_out(Phase.SOLUTION)
 
     @property
     def escaped(self) -> bool:
