@@ -97,6 +97,12 @@ class Cursor:
         limits = [bound - num_sampled for bound in bounds if bound is not None]
         self.left = min(limits) if limits else None
 
+    def until_event(self, ids: Sequence[int]) -> int:
+        """How many of these sampled ids there are up to the next event; 0 if it is not among them."""
+        limit = len(ids) if self.left is None else min(self.left, len(ids))
+        watched = next((n + 1 for n in range(limit) if ids[n] in self.watch), 0)
+        return watched or (limit if limit == self.left else 0)
+
     def wake(self, ids: Sequence[int], logprobs: Sequence[float] | None) -> Turn:
         """Take the ids sampled since the last event; only the last of them may be a watched one."""
         before = len(self.walk.ids) + len(self._ids)
@@ -178,14 +184,15 @@ def replay(
     position = 0
     while not cursor.done:
         position = _read_forced(cursor, ids, position)
-        if sampled_mask is not None and position < len(ids) and not sampled_mask[position]:
-            again = next((n for n in range(position, len(ids)) if sampled_mask[n]), len(ids))
-            cursor._hand_over(_discarded(cursor, ids[position:again]))
-        elif position < len(ids):
-            cursor.wake(ids[position : position + 1], logprobs and logprobs[position : position + 1])
-            position += 1
-        else:
+        forced = _first(sampled_mask, False, position, len(ids))
+        num = cursor.until_event(ids[position:forced])
+        if not num and forced == len(ids):
             raise EngineError(f"the {len(ids)} ids end within a call of strategy {request.strategy!r}")
+        end_of_run = position + num if num else forced
+        cursor.wake(ids[position:end_of_run], logprobs and logprobs[position:end_of_run])
+        position = end_of_run
+        if not num:
+            cursor._hand_over(_discarded(cursor, ids[forced : _first(sampled_mask, True, forced, len(ids))]))
         if cursor.ids[:position] != list(ids[:position]):
             raise EngineError(f"id {ids[position - 1]} at {position - 1} is one that {request.strategy!r} discards")
     position = _read_forced(cursor, ids, position)
@@ -194,6 +201,11 @@ def replay(
     if cursor.walk.error is None and position != len(ids):
         raise EngineError(f"{len(ids) - position} ids follow the end of strategy {request.strategy!r}")
     return cursor.walk.trace()
+
+
+def _first(mask: Sequence[bool] | None, value: bool, start: int, stop: int) -> int:
+    """The first place with this value; `stop` if there is none."""
+    return stop if mask is None else next((n for n in range(start, stop) if mask[n] is value), stop)
 
 
 def _read_forced(cursor: Cursor, ids: Sequence[int], position: int) -> int:
@@ -211,8 +223,10 @@ def _discarded(cursor: Cursor, forced: Sequence[int]) -> Completion:
     """What must have been discarded for the ids to go on with these forced ones."""
     closing, options = cursor.walk.template.closing, cursor.walk.request.options
     sampled = tuple(cursor._ids)
+    logprobs = None if cursor._logprobs is None else tuple(cursor._logprobs)
     begun, rest = closing.begun(sampled)
     close = rest if begun else (*cursor.walk.template.encode(options.wrap_up), *closing.ids)
     if tuple(forced[: len(close)]) == close:
-        return Completion(sampled, None, Finish.EOS)
-    return Completion((*sampled, *closing.ids), None, Finish.DELIMITER)
+        return Completion(sampled, logprobs, Finish.EOS)
+    taken_back = (0.0,) * len(closing.ids)
+    return Completion((*sampled, *closing.ids), logprobs and (*logprobs, *taken_back), Finish.DELIMITER)

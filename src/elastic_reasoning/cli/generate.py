@@ -22,7 +22,9 @@ STYLES = {
     Phase.WRAP_UP: "yellow",
     Phase.CLOSING: "dim",
     Phase.SOLUTION: "bold green",
+    Phase.TOOL: "magenta",
 }
+TITLES = {Phase.SOLUTION: "solution", Phase.TOOL: "tool call"}
 FORCED_STYLE = "black on yellow"
 HALF = "\ufffd"
 CONTEXT = 4
@@ -154,9 +156,9 @@ class _Printer:
         return new
 
     def _head(self, segment: Segment, before: list[Segment]) -> None:
-        """A label where thinking or the solution begins, a space between segments."""
-        title = "solution" if segment.phase is Phase.SOLUTION else "thinking"
-        if before and ((before[-1].phase is Phase.SOLUTION) == (title == "solution")):
+        """A label where thinking, the solution or a tool call begins, a space between segments."""
+        title = TITLES.get(segment.phase, "thinking")
+        if before and TITLES.get(before[-1].phase, "thinking") == title:
             self.console.print(" ", end="")
         else:
             self.console.print(("\n" if before else "") + title, style="dim")

@@ -33,7 +33,7 @@ class Row:
         self._forced = tuple(walk.ids)
         self._num_read = 0
         self._aim()
-        self.advance()
+        self._read()
 
     def advance(self) -> bool:
         """Read what was emitted since the last event.
@@ -44,6 +44,11 @@ class Row:
         num = len(self.output)
         if num == self._num_read or (num < self._next and self.output[-1] not in self._cursor.watch):
             return False
+        self._read()
+        return True
+
+    def _read(self) -> None:
+        """Read all that was emitted, which for a sequence that was preempted may be many events."""
         ids = self.output[self._num_read :]
         while ids:
             num_taken = self._take(ids)
@@ -52,7 +57,6 @@ class Row:
             self._num_read += num_taken
             ids = ids[num_taken:]
         self._aim()
-        return True
 
     def _take(self, ids: Sequence[int]) -> int:
         """Read up to the next event and return how many ids that were; 0 if there is none."""
@@ -62,12 +66,9 @@ class Row:
             return num
         if self._cursor.done:
             return len(ids)
-        left, watch = self._cursor.left, self._cursor.watch
-        limit = len(ids) if left is None else min(left, len(ids))
-        num = next((n + 1 for n in range(limit) if ids[n] in watch), limit)
-        if num != left and ids[num - 1] not in watch:
-            return 0
-        self._forced = self._cursor.wake(ids[:num], None).forced
+        num = self._cursor.until_event(ids)
+        if num:
+            self._forced = self._cursor.wake(ids[:num], None).forced
         return num
 
     def _aim(self) -> None:
