@@ -4,8 +4,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+VLLM := .venv-vllm
+# What test-vllm runs: "vllm and not full" is the part that continuous integration has time for.
+SELECT := vllm
 
-.PHONY: setup demo test test-full check bench results clean
+.PHONY: setup demo test test-full test-vllm check bench bench-vllm results clean
 
 setup: $(READY)
 
@@ -16,10 +19,17 @@ demo: $(READY)
 	$(BIN)/elastic demo --out runs/demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -m "not full"
+	$(BIN)/python -m pytest -m "not full and not vllm"
 
 test-full: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not vllm"
+
+# Real vLLM on a machine without a GPU, in an environment of its own.
+test-vllm: $(VLLM)/ready
+	$(VLLM)/bin/python -m pytest -m "$(SELECT)" tests/vllm tests/integrations
+
+$(VLLM)/ready: pyproject.toml constraints.txt scripts/setup.sh scripts/setup_vllm.sh
+	PYTHON="$(PYTHON)" scripts/setup_vllm.sh $(VLLM)
 
 check: $(READY)
 	$(BIN)/ruff format --check .
@@ -32,8 +42,11 @@ bench: $(READY)
 	$(BIN)/python benchmarks/generation.py
 	$(BIN)/python benchmarks/sharing.py
 
+bench-vllm: $(VLLM)/ready
+	$(VLLM)/bin/python benchmarks/vllm_throughput.py
+
 results: $(READY)
 	$(BIN)/python benchmarks/miniature.py
 
 clean:
-	rm -rf $(VENV) runs build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VLLM) runs build .pytest_cache .mypy_cache .ruff_cache

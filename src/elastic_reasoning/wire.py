@@ -83,13 +83,18 @@ def one_pass(options: Options) -> bool:
 
 def most_tokens(request: Request, template: Template) -> int | None:
     """The most tokens that a completion can have, forced ones among them; `None` where the budget does not tell."""
+    if template.tools and template.tools.offered(request.prompt.ids):  # no budget cuts a tool call
+        return None
     budget, bounds = heeded(request.strategy, request.budget)
     if bounds not in ("separate", "total") or budget.total is None:
         return None
     options, opened = request.options, request.prompt.thinking is not Thinking.ABSENT
     texts = (options.wrap_up, options.answer_text if request.strategy == "s1" else "")
-    forced = template.closing.most_forced + sum(len(template.encode(text)) for text in texts)
-    return budget.total + forced + (0 if opened else len(template.opening.ids))
+    forced = sum(len(template.encode(text)) for text in texts)
+    opening, closing = len(template.opening.ids), template.closing.most_forced
+    if bounds == "total":  # the model writes the delimiters, which it may spell letter by letter
+        opening, closing = (max(len(d.ids), len(d.text)) for d in (template.opening, template.closing))
+    return budget.total + forced + closing + (0 if opened else opening)
 
 
 def _tokens(values: Mapping[str, Any], name: str) -> int | None:

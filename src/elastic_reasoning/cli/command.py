@@ -72,7 +72,7 @@ def parse(
     )
     parser.add_argument("--recipe", action="config", help="YAML file with any of the options below; flags override it")
     parser.add_class_arguments(config_class, None)
-    known = _field_names(config_class)
+    known = list(_field_kinds(config_class))
     try:
         values = parser.instantiate(parser.parse_args(_arguments(config_class, argv, positional)))
         return config_class(**{name: values[name] for name in known if "." not in name})
@@ -88,9 +88,9 @@ def _arguments(config_class: type[Any], argv: Sequence[str], positional: str | N
     `--budgets 8+20,16+20` stands for a list, `--json` for `--json=true`, and what belongs to no option for the
     positional one. A value may begin with a minus sign.
     """
-    hints = get_type_hints(config_class)
-    lists = {f"--{f.name}" for f in fields(config_class) if get_origin(hints[f.name]) is tuple}
-    switches = {f"--{f.name}" for f in fields(config_class) if hints[f.name] is bool}
+    kinds = _field_kinds(config_class)
+    lists = {f"--{name}" for name, kind in kinds.items() if get_origin(kind) is tuple}
+    switches = {f"--{name}" for name, kind in kinds.items() if kind is bool}
     result: list[str] = []
     waiting = list(argv)
     while waiting:
@@ -115,15 +115,16 @@ def _as_list(value: str) -> str:
     return value if value.startswith("[") else json.dumps(parts)
 
 
-def _field_names(config_class: type[Any], prefix: str = "") -> list[str]:
+def _field_kinds(config_class: type[Any], prefix: str = "") -> dict[str, Any]:
+    """The type of every field, those of configurations within it too, by the name of its option."""
     hints = get_type_hints(config_class)
-    names = []
+    kinds: dict[str, Any] = {}
     for field in fields(config_class):
-        names.append(prefix + field.name)
-        inner = [kind for kind in (hints[field.name], *get_args(hints[field.name])) if is_dataclass(kind)]
-        for kind in inner:
-            names += _field_names(kind, f"{prefix}{field.name}.")  # type: ignore[arg-type]
-    return names
+        kinds[prefix + field.name] = hints[field.name]
+        for kind in (hints[field.name], *get_args(hints[field.name])):
+            if is_dataclass(kind):
+                kinds |= _field_kinds(kind, f"{prefix}{field.name}.")  # type: ignore[arg-type]
+    return kinds
 
 
 def _explained(message: str, known: list[str]) -> str:

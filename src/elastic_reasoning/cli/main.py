@@ -19,6 +19,7 @@ COMMANDS = {
     "sweep": "accuracy over budgets, strategies and models",
     "report": "table, figures and a page of traces from records",
     "train": "train a model under budget-constrained rollouts",
+    "doctor": "what a server can do, and how budgets will be kept there",
 }
 
 HELP = """usage: elastic COMMAND [options]

@@ -60,7 +60,7 @@ def run_with_progress(config: SweepConfig, command: str) -> SweepResult:
             advance()
 
         try:
-            result = sweep(config, start, count)
+            result = sweep(config, start, count, on_note=lambda note: print(note, file=sys.stderr))
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 f"{num_written} new records are kept in {config.out}; to go on: {command}"

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from elastic_reasoning.cursor import Cursor
+from elastic_reasoning.delimiter import AnyDelimiter, Delimiter
 from elastic_reasoning.request import Request
 from elastic_reasoning.trace import Trace
 from elastic_reasoning.walk import Walk
@@ -27,7 +28,7 @@ class Wanted:
         max_tokens: sample at most so many; `None` for as many as the context holds.
         watch: ids after which to stop; the watched id is handed back as the last one.
         banned: ids that may not be sampled.
-        stop_text: the delimiter as text, for servers that know no ids; `None` where none is waited for.
+        stop_texts: the delimiters that are waited for, as text, for servers that stop at no ids.
     """
 
     request: Request
@@ -36,7 +37,7 @@ class Wanted:
     max_tokens: int | None
     watch: frozenset[int]
     banned: frozenset[int]
-    stop_text: str | None
+    stop_texts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,6 @@ async def run_by_events(walk: Walk, sample: Sample) -> Trace:
     """Drive a walk with one call for each of its cursor's events: two, where thinking has a delimiter of one token."""
     cursor = Cursor(walk)
     while walk.call is not None:
-        stop = walk.call.stop
         wanted = Wanted(
             walk.request,
             (*walk.request.prompt.ids, *cursor.ids),
@@ -62,11 +62,16 @@ async def run_by_events(walk: Walk, sample: Sample) -> Trace:
             cursor.left,
             cursor.watch,
             cursor.banned,
-            stop.text if stop else None,
+            _texts(walk.call.stop),
         )
         sampled = await sample(wanted)
         cursor.wake(sampled.ids, sampled.logprobs)
     return walk.trace()
+
+
+def _texts(stop: Delimiter | None) -> tuple[str, ...]:
+    parts = stop.parts if isinstance(stop, AnyDelimiter) else (stop,)
+    return tuple(part.text for part in parts if part is not None)
 
 
 Answer = Callable[[Walk], Awaitable[Trace]]
@@ -92,7 +97,7 @@ def run_concurrently(
     async def run(walk: Walk) -> None:
         try:
             done.put(await answer(walk))
-        except Exception as error:
+        except BaseException as error:  # whoever cancels it: the caller waits for what becomes of it
             done.put(error)
 
     def start(walk: Walk) -> None:

@@ -17,6 +17,7 @@ class Engine(Protocol):
     Attributes:
         template: how its model marks thinking.
         context: tokens of prompt and completion that its model can hold; `None` for no limit.
+        note: what its user should know of how it keeps budgets; empty where there is nothing to say.
     """
 
     @property
@@ -25,11 +26,17 @@ class Engine(Protocol):
     @property
     def context(self) -> int | None: ...
 
+    @property
+    def note(self) -> str: ...
+
     def prompt(self, messages: Sequence[Message]) -> Prompt:
         """Chat messages to a prompt."""
 
     def run(self, walks: Iterable[Walk]) -> Iterator[Trace]:
         """Bring every walk to its end. Walks may already be part of their way; they are taken as rows get free."""
+
+    def close(self) -> None:
+        """Free what it holds; it cannot run again."""
 
 
 def as_messages(question: str | Sequence[Message]) -> tuple[Message, ...]:

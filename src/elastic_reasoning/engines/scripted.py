@@ -30,6 +30,9 @@ def scripted_logprob(position: int, token: int) -> float:
 class ScriptedEngine:
     """Samples what a script says.
 
+    Attributes:
+        note: nothing.
+
     Args:
         script: what is sampled.
         template: how thinking is marked.
@@ -37,6 +40,8 @@ class ScriptedEngine:
         interpreter: "token" uses a `Cursor`, "call" hands over whole calls; the traces are the same.
         thinking: the state of thinking that prompts made from messages have.
     """
+
+    note = ""
 
     def __init__(
         self,
@@ -59,6 +64,9 @@ class ScriptedEngine:
     def run(self, walks: Iterable[Walk]) -> Iterator[Trace]:
         for walk in walks:
             yield self._by_token(walk) if self.interpreter == "token" else self._by_call(walk)
+
+    def close(self) -> None:
+        """Nothing is held."""
 
     def _sample(self, request: Request, ids: Sequence[int], banned: frozenset[int]) -> int:
         return next(token for token in self.script(request, ids) if token not in banned)

@@ -71,6 +71,11 @@ class SharingEngine:
         """That of the engine."""
         return self.engine.context
 
+    @property
+    def note(self) -> str:
+        """That of the engine."""
+        return self.engine.note
+
     def prompt(self, messages: Sequence[Message]) -> Prompt:
         """That of the engine."""
         return self.engine.prompt(messages)
@@ -87,6 +92,10 @@ class SharingEngine:
             chunk.append(walk)
             keys.add(key)
         yield from self._share(chunk)
+
+    def close(self) -> None:
+        """That of the engine."""
+        self.engine.close()
 
     def _share(self, walks: list[Walk]) -> Iterator[Trace]:
         """Run the longest walk of each group, then answer what can be answered, until none is left."""

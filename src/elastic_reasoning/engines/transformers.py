@@ -29,6 +29,9 @@ ADMIT_SHARE = 8
 class TransformersEngine:
     """Samples from a model on one device.
 
+    Attributes:
+        note: nothing.
+
     Args:
         model: a causal language model, in any mode; it is in evaluation mode only while it computes, so that runs
             may be interleaved, closed early, and mixed with training.
@@ -41,6 +44,8 @@ class TransformersEngine:
             not the tokenizer's.
         TemplateError: no template was given and none can be resolved.
     """
+
+    note = ""
 
     def __init__(self, model: Any, tokenizer: Any, template: Template | None = None, max_rows: int = 64) -> None:
         if max_rows < 1:
@@ -93,6 +98,9 @@ class TransformersEngine:
             if batch.rows and not done:
                 done = self._decode(batch, modules, listen)
             yield from (walk.trace() for walk in done)
+
+    def close(self) -> None:
+        """Nothing is held beyond the model, which is its owner's."""
 
     def _decode(self, batch: Batch, modules: list[Any], listen: Callable[[Cursor], None] | None) -> list[Walk]:
         """Go on until at least one walk is over."""

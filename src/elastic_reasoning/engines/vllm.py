@@ -215,12 +215,8 @@ class VllmEngine:
             output_kind=RequestOutputKind.FINAL_ONLY,
             **settings,
         )
-        output = None
-        async for output in self._llm.generate(
-            TokensPrompt(prompt_token_ids=list(ids)), params, str(next(self._names))
-        ):
-            pass
-        assert output is not None
+        prompt, name = TokensPrompt(prompt_token_ids=list(ids)), str(next(self._names))
+        [output] = [output async for output in self._llm.generate(prompt, params, name)]
         completion = output.outputs[0]
         new = tuple(completion.token_ids)
         if not has_logprobs or completion.logprobs is None:

@@ -8,6 +8,7 @@ A sweep that was interrupted goes on where it stopped when it is started again w
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import cast
@@ -15,8 +16,11 @@ from typing import cast
 from elastic_reasoning.budget import Budget
 from elastic_reasoning.engines.engine import Engine, generate, new_request
 from elastic_reasoning.engines.loading import check_model, load, resolve_precision
+from elastic_reasoning.engines.openai.connection import ServerConfig
+from elastic_reasoning.engines.openai.engine import OpenAIEngine
 from elastic_reasoning.engines.sharing import SharingEngine
-from elastic_reasoning.errors import UsageError
+from elastic_reasoning.engines.vllm import VllmSettings, load_vllm
+from elastic_reasoning.errors import UsageError, unknown
 from elastic_reasoning.evaluation.manifest import MODELS_DIGEST, Manifest, write_manifest
 from elastic_reasoning.evaluation.records import Record, RecordsWriter
 from elastic_reasoning.evaluation.weights import models_digest
@@ -25,7 +29,8 @@ from elastic_reasoning.strategies import check_options, find_strategy
 from elastic_reasoning.tasks.loading import load_task
 from elastic_reasoning.tasks.task import Problem, Split, Task
 
-EXECUTION = ("out", "share", "max_rows", "device")
+ENGINES = ("transformers", "vllm", "openai")
+EXECUTION = ("out", "share", "max_rows", "device", "server")
 """Fields that say how a sweep is run, not what comes out of it."""
 
 
@@ -44,7 +49,10 @@ class SweepConfig:
         options: what the strategies are told beyond the budget; each gets what it understands.
         sampling: how tokens are drawn.
         out: folder for the records; an interrupted sweep goes on in it.
-        share: let one thinking serve every budget.
+        engine: transformers, vllm, or openai for a server; each model is then the name under which it is served.
+        vllm: how vLLM is started (engine vllm).
+        server: where the models are served (engine openai).
+        share: let one thinking serve every budget (engine transformers; others own their random numbers).
         max_rows: sequences that run together.
         dtype: auto, float32, bfloat16 or float16.
         device: auto, cpu, cuda, ...
@@ -62,6 +70,9 @@ class SweepConfig:
     options: Options = field(default_factory=Options)
     sampling: Sampling = field(default_factory=Sampling)
     out: str = "runs/sweep"
+    engine: str = "transformers"
+    vllm: VllmSettings = field(default_factory=VllmSettings)
+    server: ServerConfig = field(default_factory=ServerConfig)
     share: bool = True
     max_rows: int = 64
     dtype: str = "auto"
@@ -100,6 +111,10 @@ def settings(config: SweepConfig) -> list[tuple[str, Budget, Options]]:
         value = getattr(config, name)
         if value is not None and value < 1:
             raise UsageError(f"{name} {value}: must be 1 or more")
+    if config.engine not in ENGINES:
+        raise UsageError(unknown("engine", config.engine, ENGINES))
+    if config.engine == "openai" and not config.server.base_urls:
+        raise UsageError("engine openai has no server: give --server.base_urls http://127.0.0.1:8000/v1")
     if not config.out:
         raise UsageError("out is empty: give a folder for the records, as runs/sweep")
     budgets = [Budget.parse(text) for text in config.budgets]
@@ -118,6 +133,7 @@ def sweep(
     on_start: Callable[[int, int], None] = lambda done, total: None,
     on_record: Callable[[Record], None] = lambda record: None,
     load_engine: Callable[[SweepConfig, str], Engine] | None = None,
+    on_note: Callable[[str], None] = lambda note: None,
 ) -> SweepResult:
     """Measure every setting that is not in the folder yet.
 
@@ -125,7 +141,8 @@ def sweep(
         config: what to measure.
         on_start: called once with the number of records there are and that there will be.
         on_record: called with each record once it is written.
-        load_engine: (configuration, model name) to an engine; the transformers engine if not given.
+        load_engine: (configuration, model name) to an engine; the configuration's own if not given.
+        on_note: called with what an engine has to say of how it keeps budgets.
 
     Raises:
         ElasticError: something asked for is not known, or the folder cannot be used.
@@ -133,11 +150,11 @@ def sweep(
     plan = settings(config)
     task = load_task(config.task)
     problems = task.problems(cast(Split, config.split), config.limit)
-    if load_engine is None and len(config.models) > 1:  # before the first has run for an hour
+    if load_engine is None and config.engine != "openai" and len(config.models) > 1:  # before one has run for an hour
         for model in config.models:
             check_model(model, opening=config.opening, closing=config.closing)
     decides = _decides(config)
-    if load_engine is None:
+    if load_engine is None and config.engine == "transformers":
         decides["dtype"] = {m: resolve_precision(m, config.dtype, config.device)[0] for m in config.models}
     num_errors = num_written = 0
     with RecordsWriter(Path(config.out)) as writer:
@@ -148,12 +165,14 @@ def sweep(
         for model in config.models:
             if _is_done(writer, model, plan, problems, config.samples):
                 continue
-            engine = (load_engine or _load)(config, model)
-            for record in _records(config, model, engine, task, problems, plan, writer):
-                writer.write(record)
-                num_written += 1
-                num_errors += record.error is not None
-                on_record(record)
+            with closing((load_engine or _load)(config, model)) as engine:
+                if engine.note:
+                    on_note(f"{model}: {engine.note}")
+                for record in _records(config, model, engine, task, problems, plan, writer):
+                    writer.write(record)
+                    num_written += 1
+                    num_errors += record.error is not None
+                    on_record(record)
         return SweepResult(len(writer.done), num_written, num_errors, writer.num_cut_bytes)
 
 
@@ -165,6 +184,17 @@ def _decides(config: SweepConfig) -> dict[str, object]:
 
 
 def _load(config: SweepConfig, model: str) -> Engine:
+    if config.engine == "vllm":
+        return load_vllm(
+            model,
+            config.vllm,
+            max_rows=config.max_rows,
+            dtype=config.dtype,
+            opening=config.opening,
+            closing=config.closing,
+        )
+    if config.engine == "openai":
+        return OpenAIEngine(replace(config.server, opening=config.opening, closing=config.closing), model)
     return load(
         model,
         max_rows=config.max_rows,
@@ -211,7 +241,8 @@ def _records(
                         engine, problem.messages, budget, strategy, options, sampling, key[-1], name=problem.id
                     )
 
-    for trace in generate(SharingEngine(engine) if config.share else engine, requests()):
+    shares = config.share and config.engine == "transformers"
+    for trace in generate(SharingEngine(engine) if shares else engine, requests()):
         problem = by_id[trace.request.name]
         grade = None if trace.error is not None else task.grade(problem, trace.solution_text)
         yield Record.of(trace, model, problem.id, grade)

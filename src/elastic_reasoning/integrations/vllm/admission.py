@@ -80,7 +80,7 @@ class Served:
         wire = from_wire(params.extra_args)
         if wire is None:
             return None
-        # What `check` has refused does not come here; a walk with an error is over, and ends at once.
+        # What `admit` has refused does not come here; a walk with an error would be over, and end at once.
         return Row(self.walk(wire, prompt_ids or []), output, _end(params))
 
 
@@ -115,8 +115,7 @@ def _check_params(wire: Wire, params: Any) -> None:
 
 def _check_request(wire: Wire, params: Any) -> None:
     """What depends on the model, the prompt and how vLLM was started."""
-    processor, prompt_ids = _being_admitted()
-    config = processor.vllm_config
+    config, prompt = _being_admitted()
     if config.speculative_config is not None:
         raise EngineError(
             "vLLM runs no logits processors with speculative decoding: start it without, or send two requests"
@@ -126,9 +125,10 @@ def _check_request(wire: Wire, params: Any) -> None:
         raise EngineError(
             "a grammar would apply to thinking too: start vLLM with --reasoning-parser and without enable_in_reasoning"
         )
-    if prompt_ids is None:
-        raise EngineError("a budget needs a prompt of tokens, not of embeddings")
-    walk = Served.of(config).walk(wire, prompt_ids)
+    if params.structured_outputs is not None and wire.strategy == "s1" and wire.options.answer_text:
+        raise EngineError(f"a grammar forbids the forced words {wire.options.answer_text!r}: give answer_text ''")
+    served = Served.of(config)
+    walk = served.walk(wire, _prompt_ids(prompt, served.tokenizer))
     if walk.error is not None:
         raise EngineError(walk.error)
     most = most_tokens(walk.request, walk.template)
@@ -136,16 +136,23 @@ def _check_request(wire: Wire, params: Any) -> None:
         raise EngineError(f"max_tokens {params.max_tokens}: the budget and its delimiters need {most}")
 
 
-def _being_admitted() -> tuple[Any, list[int] | None]:
-    """vLLM's input processor and the prompt's ids, which it does not hand to `validate_params`."""
+def _prompt_ids(prompt: Any, tokenizer: Any) -> list[int]:
+    ids = prompt.get("prompt_token_ids") if isinstance(prompt, dict) else None
+    text = prompt.get("prompt") if isinstance(prompt, dict) else prompt
+    if ids is None and not isinstance(text, str):
+        raise EngineError("a budget needs a prompt of tokens or text, not of embeddings")
+    return list(tokenizer.encode(text)) if ids is None else ids
+
+
+def _being_admitted() -> tuple[Any, Any]:
+    """vLLM's configuration and the prompt of the request, which it does not hand to `validate_params`."""
     from vllm.v1.engine.input_processor import InputProcessor
 
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         owner = frame.f_locals.get("self")
         if isinstance(owner, InputProcessor) and "prompt" in frame.f_locals:
-            prompt = frame.f_locals["prompt"]
-            return owner, prompt.get("prompt_token_ids") if isinstance(prompt, dict) else None
+            return owner.vllm_config, frame.f_locals["prompt"]
         frame = frame.f_back
     raise EngineError("this version of vLLM admits requests in a way that is not known here: use vllm 0.32 or 0.33")
 

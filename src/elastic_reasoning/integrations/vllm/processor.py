@@ -14,6 +14,7 @@ from vllm.v1.worker.gpu.sample.logits_processor import LogitsProcessor as Proces
 
 from elastic_reasoning.integrations.row import Row
 from elastic_reasoning.integrations.vllm.admission import Served, admit
+from elastic_reasoning.wire import from_wire
 
 NEVER = float("-inf")
 
@@ -42,6 +43,7 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
         self._served = Served.of(vllm_config)
         self._states: Any = None if isinstance(where, torch.device) else where
         self._rows: dict[int, _Budgeted] = {}
+        self._entered: dict[int, Any] = {}
         self._edits: _Edits | None = None
         if self._states is None and vllm_config.scheduler_config.async_scheduling:
             _have_output_ids()
@@ -79,11 +81,10 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
                 rows[source] = replaced
         self._edits = None
 
-    def _add(self, index: int, params: Any, prompt_ids: Any, output_ids: list[int]) -> bool:
+    def _add(self, index: int, params: Any, prompt_ids: Any, output_ids: list[int]) -> None:
         row = self._served.row(params, prompt_ids, output_ids)
         if row is not None:
             self._rows[index] = _Budgeted(row, params.temperature)
-        return row is not None
 
     def apply(self, logits: torch.Tensor, ctx: Any = None) -> torch.Tensor:
         """Edit the logits `[rows, vocabulary]` in place."""
@@ -99,12 +100,24 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
     # Model runner V2: rows are keyed by slot, the batch has another order in every step, and the ids are on the device.
 
     def add_request(self, req_idx: int, sampling_params: Any) -> bool:
-        """Begin with the sequence that enters a slot, or goes on in it after a preemption."""
+        """Note the sequence that enters a slot, and say whether it has a budget."""
         self._rows.pop(req_idx, None)
-        num_prompt = int(self._states.prompt_len.np[req_idx])
-        num_all = int(self._states.prefill_len.np[req_idx])
-        ids = self._states.all_token_ids.gpu[req_idx, :num_all].tolist()
-        return self._add(req_idx, sampling_params, ids[:num_prompt], ids[num_prompt:])
+        self._entered.pop(req_idx, None)
+        has_budget = from_wire(sampling_params.extra_args) is not None
+        if has_budget:
+            self._entered[req_idx] = sampling_params
+        return has_budget
+
+    def apply_staged_writes(self) -> None:
+        """Begin with the sequences that have entered: only now are their ids on the device.
+
+        One that goes on after a preemption brings what it has emitted.
+        """
+        for slot, params in self._entered.items():
+            num_prompt, num_ids = (int(of.np[slot]) for of in (self._states.prompt_len, self._states.prefill_len))
+            ids = self._states.all_token_ids.gpu[slot, :num_ids].tolist()
+            self._add(slot, params, ids[:num_prompt], ids[num_prompt:])
+        self._entered.clear()
 
     def _rows_of(self, ctx: Any) -> dict[int, _Budgeted]:
         """The rows of this step by their positions in it, each with the token that was sampled for it last."""

@@ -1,0 +1,134 @@
+"""`elastic doctor`: what a server can do, and which way budgets are kept with it."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+
+from elastic_reasoning.cli.command import parse
+from elastic_reasoning.engines.loading import load_template
+from elastic_reasoning.engines.openai.abilities import Abilities, name_tokenizer
+from elastic_reasoning.engines.openai.connection import ServerConfig, connected
+from elastic_reasoning.engines.openai.engine import ask_abilities
+from elastic_reasoning.engines.openai.probes import Logprobs
+from elastic_reasoning.errors import EngineError, UsageError
+
+LOGPROBS = {
+    Logprobs.NONE: "none that can be used; traces have none",
+    Logprobs.RAW: (
+        "before temperature; traces have them by two calls at temperature 0 or 1, otherwise none "
+        "(vLLM: start it with --logprobs-mode processed_logprobs)"
+    ),
+    Logprobs.TEMPERED: "after temperature and before top-p and top-k, as traces want them",
+    Logprobs.PROCESSED: "after top-p and top-k; traces have them without top-p and top-k, otherwise none",
+}
+INEXACT = {
+    "vllm": (
+        "thinking_token_budget, not used: it has no solution budget, charges what stands behind the opening delimiter "
+        "in the prompt, lets an end of sequence in thinking end without an answer, and starts anew where thinking is "
+        "opened again"
+    ),
+    "sglang": "thinking_budget, not used: it has no solution budget, and is ignored where the server was not set up",
+    "llama.cpp": "thinking_budget_tokens, not used: it has no solution budget",
+    "openai": "none that is known",
+}
+
+
+@dataclass(frozen=True)
+class DoctorConfig:
+    """Which server to ask.
+
+    Attributes:
+        url: its base URL; the first argument may stand for it.
+        tokenizer: mini, mini-e1, a folder, or a hub name; if empty, what the server names.
+        model: the server's name for the model; may be left out where it serves only one.
+        api_key_env: the environment variable that holds the key.
+        timeout_seconds: how long one answer may take.
+        dialect: auto, vllm, sglang, llama.cpp or openai.
+        opening: opening delimiter of thinking, where the tokenizer does not name it.
+        closing: closing delimiter.
+        json: print what was found as JSON.
+    """
+
+    url: str = ""
+    tokenizer: str = ""
+    model: str = ""
+    api_key_env: str = "OPENAI_API_KEY"
+    timeout_seconds: float = 60.0
+    dialect: str = "auto"
+    opening: str | None = None
+    closing: str | None = None
+    json: bool = False
+
+
+EXAMPLE = """
+elastic doctor http://127.0.0.1:8000/v1
+elastic doctor http://127.0.0.1:8080/v1 --tokenizer Qwen/Qwen3-8B --json
+"""
+
+
+def main(argv: list[str]) -> int:
+    """Run the command."""
+    config = parse(
+        DoctorConfig,
+        argv,
+        command="doctor",
+        about="Ask a server what it can do, and say how budgets are kept with it. Exit status 2 if it cannot be used.",
+        example=EXAMPLE,
+        positional="url",
+    )
+    if not config.url:
+        raise UsageError("no server: elastic doctor http://127.0.0.1:8000/v1")
+    server = ServerConfig(
+        (config.url,),
+        config.tokenizer,
+        api_key_env=config.api_key_env,
+        timeout_seconds=config.timeout_seconds,
+        retry_seconds=0,
+        dialect=config.dialect,
+        opening=config.opening,
+        closing=config.closing,
+    )
+    server = replace(server, tokenizer=config.tokenizer or _named(server, config.model))
+    tokenizer, template = load_template(server.tokenizer, server.opening, server.closing)
+    abilities = ask_abilities(server, template, tokenizer, config.model)
+    if config.json:
+        values = {"url": config.url, **asdict(abilities), "ids": abilities.ids, "native_exact": False}
+        print(json.dumps({**values, "way": _way(abilities)}))
+        return 0
+    for name, text in _lines(config.url, abilities):
+        print(f"{name:<18}{text}")
+    return 0
+
+
+def _named(server: ServerConfig, model: str) -> str:
+    """The tokenizer that the server names, if it can be loaded here."""
+    with connected(server) as (connection, loop):
+        name = asyncio.run_coroutine_threadsafe(name_tokenizer(connection, model), loop).result()
+    try:
+        load_template(name, server.opening, server.closing)
+    except EngineError as error:
+        raise EngineError(f"{error}: the server names this model; say where its tokenizer is (--tokenizer)") from None
+    return name
+
+
+def _way(abilities: Abilities) -> str:
+    return "one pass" if abilities.plug_in else "two calls"
+
+
+def _lines(url: str, abilities: Abilities) -> Iterator[tuple[str, str]]:
+    yield "server", f"{url} ({' '.join(filter(None, [abilities.dialect, abilities.version]))})"
+    context = "not told" if abilities.context is None else f"{abilities.context} tokens"
+    yield "model", f"{abilities.model}, context {context}"
+    if abilities.plug_in:
+        yield "way", "one pass: the server has our plug-in, which keeps every budget"
+    else:
+        yield "way", "two calls for each request, thinking and then the solution; the server does not have our plug-in"
+    answers = "answers in ids" if abilities.ids else "answers in text, which is counted with the tokenizer"
+    yield "ids", f"{answers}; prompts go as {'ids' if abilities.prompt_ids else 'text'}"
+    yield "prefilled turns", "yes: a completion goes on where the prompt ends"
+    yield "log-probabilities", LOGPROBS[abilities.logprobs]
+    native = INEXACT[abilities.dialect]
+    yield "native budget", "thinking_token_budget is not set up" if abilities.native is False else native
+    told = {None: "not told", True: "on", False: "off"}
+    yield "speculative", told[abilities.speculative]

@@ -1,0 +1,1 @@
+"""Any server with a completions endpoint, over HTTP."""

@@ -1,0 +1,231 @@
+"""What a server can do, found out once by asking it.
+
+    abilities = await find_abilities(connection, template, tokenizer)
+    abilities.dialect        # "vllm"
+    abilities.plug_in        # True: every budget is kept in one pass
+
+What it says of itself comes first; what matters is then tried.
+"""
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+
+from elastic_reasoning.engines.openai.connection import Connection, Line
+from elastic_reasoning.engines.openai.copies import RefusedError
+from elastic_reasoning.engines.openai.dialects import Body, Dialect, Terms
+from elastic_reasoning.engines.openai.llama_cpp import LLAMA_CPP
+from elastic_reasoning.engines.openai.probes import (
+    Logprobs,
+    has_native_budget,
+    has_plug_in,
+    logprobs_of,
+    probe,
+    shows_closing,
+    speculates,
+)
+from elastic_reasoning.engines.openai.sglang import SGLANG
+from elastic_reasoning.engines.openai.text import OPENAI
+from elastic_reasoning.engines.openai.vllm import VLLM
+from elastic_reasoning.errors import EngineError, UsageError, unknown
+from elastic_reasoning.request import Sampling
+from elastic_reasoning.template import Template
+
+DIALECTS: dict[str, Dialect] = {"vllm": VLLM, "sglang": SGLANG, "llama.cpp": LLAMA_CPP, "openai": OPENAI}
+
+NO_ENDPOINT = (404, 405, 501)
+
+
+@dataclass(frozen=True)
+class Abilities:
+    """What a server can do.
+
+    Attributes:
+        dialect: how it is spoken to, a name in `DIALECTS`.
+        version: what it calls itself; empty where it does not.
+        model: the model that is asked for, by the server's name.
+        models: all that it serves.
+        context: tokens of prompt and completion; `None` where it does not tell.
+        prompt_ids: it takes a prompt as ids, just as they stand.
+        logprobs: what it reports of sampled tokens.
+        plug_in: it has our plug-in, which keeps every budget in one pass.
+        native: it takes a thinking budget of its own; `None` where it cannot be asked.
+        speculative: it decodes speculatively, as far as it tells.
+    """
+
+    dialect: str
+    version: str
+    model: str
+    models: tuple[str, ...]
+    context: int | None
+    prompt_ids: bool
+    logprobs: Logprobs
+    plug_in: bool
+    native: bool | None
+    speculative: bool | None
+
+    @property
+    def ids(self) -> bool:
+        """Whether its answers hold ids; otherwise tokens are counted with the tokenizer."""
+        return DIALECTS[self.dialect].ids
+
+    def knows_logprobs(self, sampling: Sampling, *, one_pass: bool, bans: bool) -> bool:
+        """Whether what it reports is taken after temperature and before bans, top-p and top-k."""
+        if self.logprobs is Logprobs.RAW:  # the plug-in changes what is sampled from, which these do not show
+            return sampling.temperature in (0, 1) and not one_pass
+        if self.logprobs is Logprobs.PROCESSED:
+            return sampling.top_p == 1 and sampling.top_k == 0 and not bans
+        return self.logprobs is Logprobs.TEMPERED and not bans
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a server says of itself before it is tried."""
+
+    dialect: str | None
+    models: tuple[str, ...] = ()
+    context: int | None = None
+    version: str = ""
+    speculative: bool | None = None
+
+
+async def find_abilities(connection: Connection, template: Template, tokenizer: Any, model: str = "") -> Abilities:
+    """Ask a live server.
+
+    Args:
+        connection: to it.
+        template, tokenizer: of the model.
+        model: the server's name for it; may be left out where it serves only one.
+
+    Raises:
+        UnreachableError: nothing answers.
+        EngineError: it does not serve the model, or has no completions endpoint.
+        UsageError: no such dialect.
+    """
+    wanted = connection.config.dialect
+    if wanted not in ("auto", *DIALECTS):
+        raise UsageError(unknown("dialect", wanted, ("auto", *DIALECTS)))
+    with connection.line() as line:
+        found = await _introduce(line)
+        name = found.dialect if wanted == "auto" else wanted
+        terms = Terms(_chosen(model, found), template, bos=tokenizer.bos_token_id)
+        name, prompt_ids = await _spoken(line, [name] if name else ["vllm", "openai"], terms)
+        terms = replace(terms, prompt_ids=prompt_ids)
+        is_vllm = name == "vllm"
+        if not DIALECTS[name].ids and not await shows_closing(line, terms):
+            raise EngineError(
+                f"{line.copy.base} answers in text and leaves {template.closing.text!r} out of it, so that it cannot "
+                "be told when thinking closes: use a server that returns ids, or that shows special tokens"
+            )
+        return Abilities(
+            dialect=name,
+            version=found.version,
+            model=terms.model,
+            models=found.models,
+            context=connection.config.context or found.context,
+            prompt_ids=prompt_ids,
+            logprobs=await logprobs_of(line, DIALECTS[name], terms) if name in ("vllm", "sglang") else Logprobs.NONE,
+            plug_in=is_vllm and await has_plug_in(line, terms),
+            native=await has_native_budget(line, terms) if is_vllm else None,
+            speculative=await speculates(line) if is_vllm else found.speculative,
+        )
+
+
+async def _get(line: Line, path: str) -> Body:
+    """What is there, as JSON; nothing where nothing is. What stands beside /v1 may be closed or broken."""
+    try:
+        answer = await line.ask(path, read=_loaded)
+    except RefusedError:
+        return {}
+    except EngineError:
+        if path.startswith("/"):
+            return {}
+        raise
+    return answer if isinstance(answer, dict) else {}
+
+
+def _loaded(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:  # a page for people
+        return None
+
+
+async def _introduce(line: Line) -> _Found:
+    """What the server says of itself, where servers of each kind say it."""
+    served = (await _get(line, "models")).get("data") or []
+    models = tuple(str(entry["id"]) for entry in served)
+    context = next((entry["max_model_len"] for entry in served if entry.get("max_model_len")), None)
+    for path in ("/get_server_info", "/server_info"):
+        info = await _get(line, path)
+        if "speculative_algorithm" in info:
+            # SGLang samples at most max_model_len - 2 - prompt tokens (Scheduler.init_req_max_new_tokens).
+            speculative = info["speculative_algorithm"] is not None
+            return _Found("sglang", models, context and context - 2, str(info.get("version", "")), speculative)
+    props = await _get(line, "/props")
+    if "default_generation_settings" in props:
+        settings = props["default_generation_settings"]
+        version = str(props.get("build_info", ""))
+        return _Found("llama.cpp", models, settings.get("n_ctx"), version, settings.get("speculative"))
+    version = str((await _get(line, "/version")).get("version", ""))
+    return _Found(None, models, context, version)
+
+
+def _chosen(model: str, found: _Found) -> str:
+    if not model and len(found.models) > 1:
+        raise EngineError(f"the server has several models, {', '.join(found.models)}: say which (--model)")
+    if not model and not found.models:
+        raise EngineError("the server does not list its models: say which one is meant (--model)")
+    if model and found.models and model not in found.models:
+        raise EngineError(unknown("model", model, found.models))
+    return model or found.models[0]
+
+
+async def _spoken(line: Line, names: list[str], terms: Terms) -> tuple[str, bool]:
+    """The first dialect that the server speaks, and whether it takes prompts as ids.
+
+    Raises:
+        EngineError: it speaks none of them.
+    """
+    wanted, refusal = probe(terms, Sampling(temperature=0), 1), RefusedError("it returns no ids")
+    for name in names:
+        for prompt_ids in (True, False) if name == "openai" else (True,):
+            try:
+                answer: Body = await line.ask(*DIALECTS[name].ask(wanted, replace(terms, prompt_ids=prompt_ids)))
+            except RefusedError as error:
+                refusal = error
+                continue
+            if name == "vllm" and not answer["choices"][0].get("token_ids"):
+                continue
+            if name == "openai" and prompt_ids and (answer.get("usage") or {}).get("prompt_tokens") != len(wanted.ids):
+                continue  # it may have read the numbers as text
+            return name, prompt_ids
+    raise EngineError(await _why_not(line, names, refusal))
+
+
+async def _why_not(line: Line, names: list[str], refusal: RefusedError) -> str:
+    """Why a server cannot be used at all."""
+    base = line.copy.base
+    if refusal.status not in NO_ENDPOINT:
+        return f"{base} does not answer as {' or '.join(names)} does: {refusal}"
+    try:
+        await line.ask("chat/completions", {}, read=str)
+        has_chat = True
+    except RefusedError as error:
+        has_chat = error.status not in NO_ENDPOINT
+    if has_chat:
+        return (
+            f"{base} serves chat alone: without /v1/completions nothing can be written into the model's turn, so "
+            "thinking cannot be closed when its budget is spent; use a server with a completions endpoint"
+        )
+    return f"{base} has no completions endpoint ({refusal}): is it the base URL, as http://127.0.0.1:8000/v1?"
+
+
+async def name_tokenizer(connection: Connection, model: str = "") -> str:
+    """What the server says its model was loaded from, or is called."""
+    with connection.line() as line:
+        served = (await _get(line, "models")).get("data") or []
+    for entry in served:
+        if model in ("", entry["id"]):
+            return str(entry.get("root") or entry["id"])
+    return model

@@ -1,0 +1,79 @@
+"""One copy of a server, and what can go wrong with it."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from elastic_reasoning.errors import EngineError
+
+FIRST_REST_SECONDS = 0.25
+LONGEST_REST_SECONDS = 10.0
+
+
+class RefusedError(Exception):
+    """The server, or its dialect, cannot do what one request asks. `status` is that of HTTP, where there was one."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class UnreachableError(EngineError):
+    """No copy of the server answered in time."""
+
+
+class UnavailableError(Exception):
+    """One try failed in a way that another may not.
+
+    Attributes:
+        rest_seconds: how long the server asks to be left alone.
+        is_gone: nothing listens there.
+    """
+
+    def __init__(self, reason: str, rest_seconds: float = 0.0, is_gone: bool = False) -> None:
+        super().__init__(reason)
+        self.rest_seconds = rest_seconds
+        self.is_gone = is_gone
+
+
+class Copy:
+    """One copy of the server, and how it does.
+
+    Attributes:
+        base, root: its base URL, and what that is without /v1.
+        session: the connections to it.
+        num_busy: requests that wait for its answers.
+        rest_until: when it may be asked again, by the loop's clock.
+        is_gone: nothing listened there when it was last asked.
+    """
+
+    def __init__(self, url: str, new_session: Callable[[], Any]) -> None:
+        url = url.rstrip("/")
+        self.base = url if urlsplit(url).path else f"{url}/v1"
+        self.root = self.base.removesuffix("/v1")
+        self.session = new_session()
+        self.num_busy = 0
+        self.rest_until = 0.0
+        self._rest_seconds = FIRST_REST_SECONDS
+        self._new_session = new_session
+        self.is_gone = False
+
+    def address(self, path: str) -> str:
+        """A path with a slash before it stands beside /v1, any other one under it."""
+        return f"{self.root}{path}" if path.startswith("/") else f"{self.base}/{path}"
+
+    async def well(self) -> None:
+        """It answered. Where it was gone this is another process, and what the one before was asked is given up."""
+        self._rest_seconds = FIRST_REST_SECONDS
+        if self.is_gone:
+            self.is_gone = False
+            before, self.session = self.session, self._new_session()
+            await before.close()
+
+    def failed(self, now: float, error: UnavailableError) -> None:
+        """Leave it alone; longer, if it was only just left alone. What fails at the same time counts once."""
+        self.is_gone |= error.is_gone
+        if now >= self.rest_until:
+            self.rest_until = now + self._rest_seconds
+            self._rest_seconds = min(2 * self._rest_seconds, LONGEST_REST_SECONDS)
+        self.rest_until = max(self.rest_until, now + error.rest_seconds)

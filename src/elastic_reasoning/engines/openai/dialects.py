@@ -1,0 +1,101 @@
+"""How each kind of server is asked for a stretch of tokens, and how its answer is read.
+
+A dialect is two pure functions: `ask` makes path and body, `read` makes ids of the answer. Each has a module beside
+this one.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from elastic_reasoning.engines.concurrent import Sampled, Wanted
+from elastic_reasoning.engines.openai.copies import RefusedError, UnavailableError
+from elastic_reasoning.errors import EngineError
+from elastic_reasoning.request import Request, derived_seed
+from elastic_reasoning.template import Template
+
+Body = dict[str, Any]
+FORBIDDEN = -100.0
+"""The bias of a banned id, as strong as the protocol allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a dialect must know beyond the stretch that is wanted.
+
+    Attributes:
+        model: its name at the server.
+        template: how the model marks thinking.
+        logprobs: whether log-probabilities are asked for.
+        prompt_ids: whether the server takes a prompt as ids.
+        bos: the id that a server puts before a prompt of text.
+    """
+
+    model: str
+    template: Template
+    logprobs: bool = False
+    prompt_ids: bool = True
+    bos: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One kind of server.
+
+    Attributes:
+        ids: whether its answers hold ids; otherwise text is counted with the tokenizer.
+        ask: the path and body that ask for a stretch; may raise `RefusedError`.
+        read: the ids of the answer; may raise `RefusedError`, `UnavailableError` and `EngineError`.
+    """
+
+    ids: bool
+    ask: Callable[[Wanted, Terms], tuple[str, Body]]
+    read: Callable[[str, Wanted, Terms], Sampled]
+
+
+def seed_of(request: Request, *parts: int) -> int:
+    """The seed of one call, below 2**63: servers take signed numbers."""
+    return derived_seed(request.sampling.seed, request.sample, *parts) >> 1
+
+
+def cut(ids: Sequence[int], logprobs: Sequence[float] | None, wanted: Wanted, *, ended: bool, full: bool) -> Sampled:
+    """Ids up to the first one that is waited for; what a server wrote behind it, for want of a way to stop, is lost.
+
+    Args:
+        ids: what came back.
+        logprobs: of the ids; `None`, or fewer of them, where they are not known.
+        wanted: what was asked.
+        ended: the server says that the model ended there.
+        full: the server says that there was no room for more.
+
+    Raises:
+        RefusedError: nothing came back, or less than was asked for.
+        EngineError: the model ended with an id that is not known to end anything.
+    """
+    limit = len(ids) if wanted.max_tokens is None else wanted.max_tokens
+    found = next((number for number, token in enumerate(ids[:limit], 1) if token in wanted.watch), None)
+    if found is None and ended and len(ids) <= limit:
+        raise EngineError(
+            f"the server ended at id {ids[-1] if ids else None}, where it was not asked to: "
+            "is the tokenizer that of its model, with the same end-of-sequence tokens?"
+        )
+    if not ids:
+        raise RefusedError("the server answered without a single token")
+    if found is None and full and (wanted.max_tokens is None or len(ids) < limit):
+        raise RefusedError(
+            f"the server stopped after {len(ids)} of {wanted.max_tokens or 'unlimited'} tokens: its context is smaller "
+            "than it says; lower the budget, or set context"
+        )
+    size = found or limit
+    known = logprobs is not None and len(logprobs) >= min(size, len(ids))
+    return Sampled(tuple(ids[:size]), tuple(logprobs[:size]) if logprobs is not None and known else None)
+
+
+def check_aborted(reason: object) -> None:
+    """A server that is shut down says so of the requests under way: they are for another copy, or for later.
+
+    Raises:
+        UnavailableError: that is what it says.
+    """
+    if reason == "abort":
+        raise UnavailableError("the server gave up on the request")

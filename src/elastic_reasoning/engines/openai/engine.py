@@ -1,0 +1,157 @@
+"""Any server with a completions endpoint: vLLM, SGLang, llama.cpp, or whatever speaks `/v1/completions`.
+
+    engine = OpenAIEngine(ServerConfig(("http://127.0.0.1:8000/v1",), tokenizer="Qwen/Qwen3-8B"))
+    trace = ask(engine, "How many primes are below 100?", "512+256")
+
+A vLLM server with our plug-in keeps a budget in one pass. Any other one is asked for thinking first and for the
+solution then; its prefix cache spares it the prompt, and no request waits for another's thinking to end.
+"""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from elastic_reasoning.cursor import replay
+from elastic_reasoning.engines.concurrent import Sampled, Wanted, run_by_events, run_concurrently
+from elastic_reasoning.engines.loading import load_template
+from elastic_reasoning.engines.openai.abilities import DIALECTS, Abilities, find_abilities
+from elastic_reasoning.engines.openai.connection import Connection, Line, ServerConfig, connected
+from elastic_reasoning.engines.openai.copies import RefusedError, UnreachableError
+from elastic_reasoning.engines.openai.dialects import Terms
+from elastic_reasoning.engines.openai.vllm import ask_one_pass, read_one_pass
+from elastic_reasoning.errors import EngineError, UsageError
+from elastic_reasoning.request import Request
+from elastic_reasoning.template import Message, Prompt, Template, render_prompt
+from elastic_reasoning.trace import Trace
+from elastic_reasoning.walk import Walk
+from elastic_reasoning.wire import most_tokens, one_pass
+
+START_SECONDS = 5.0
+"""How long a server is tried at the start, where a wrong URL is likelier than a restart."""
+PROBE_SECONDS = 60.0
+
+
+class OpenAIEngine:
+    """Samples from a model that a server runs.
+
+    Attributes:
+        abilities: what the server can do.
+        in_one_pass: whether budgets are kept by the server; otherwise by two calls for each request.
+        counted: whether tokens are counted with the tokenizer, because the server answers in text.
+        note: what of this a user should know.
+
+    Args:
+        config: where the model is served, and how it is asked.
+        model: the server's name for it; may be left out where it serves only one.
+
+    Raises:
+        EngineError: no copy answers, they differ, or they cannot be used; the message says why.
+        TemplateError: the tokenizer's thinking delimiters cannot be found.
+        MissingDependencyError: aiohttp is not installed.
+    """
+
+    def __init__(self, config: ServerConfig, model: str = "") -> None:
+        self.config = config
+        self.tokenizer, self.template = load_template(config.tokenizer or model, config.opening, config.closing)
+        self.abilities = ask_abilities(config, self.template, self.tokenizer, model)
+        self.context = self.abilities.context
+        self.counted = not self.abilities.ids
+        self.in_one_pass = self.abilities.plug_in and config.mode != "by-call"
+        if config.mode == "one-pass" and not self.in_one_pass:
+            raise EngineError(
+                "mode 'one-pass': the server does not have our plug-in; install elastic-reasoning[vllm] beside vLLM, "
+                "or use mode auto"
+            )
+        calls = "" if self.in_one_pass else "two calls for each request"
+        self.note = (
+            f"{calls}; tokens are counted with the tokenizer, as the server answers in text" if self.counted else calls
+        )
+
+    def prompt(self, messages: Sequence[Message]) -> Prompt:
+        """Chat messages to a prompt, through the tokenizer's chat template."""
+        return render_prompt(self.tokenizer, self.template, messages)
+
+    def close(self) -> None:
+        """Nothing is held between runs."""
+
+    def run(self, walks: Iterable[Walk]) -> Iterator[Trace]:
+        """Bring walks to their ends, and yield their traces as they finish.
+
+        Raises:
+            EngineError: no server answers any more, or one answers what it should not. No trace is made of that.
+        """
+        with connected(self.config) as (connection, loop):
+            yield from run_concurrently(walks, partial(self._answer, connection), loop, self.config.concurrency)
+
+    async def _answer(self, connection: Connection, walk: Walk) -> Trace:
+        if walk.call is None:
+            return walk.trace()
+        try:
+            with connection.line() as line:
+                if self.in_one_pass and one_pass(walk.request.options) and not walk.steps:
+                    return await self._whole(line, walk)
+                return await run_by_events(walk, partial(self._stretch, line))
+        except RefusedError as error:
+            walk.fail(str(error))
+            return walk.trace()
+
+    async def _whole(self, line: Line, walk: Walk) -> Trace:
+        """A completion in one pass, and its trace recovered from its ids."""
+        request = walk.request
+        most, room = most_tokens(request, self.template), self._room(len(request.prompt.ids))
+        limit = min((bound for bound in (most, room) if bound is not None), default=None)
+        terms = self._terms(request, one_pass=True, bans=request.options.min_thinking > 0)
+        sampled = await line.ask(*ask_one_pass(request, limit, terms), read_one_pass)
+        end = self.template.eos
+        return replay(request, sampled.ids, self.template, self.context, logprobs=sampled.logprobs, end=end)
+
+    async def _stretch(self, line: Line, wanted: Wanted) -> Sampled:
+        dialect = DIALECTS[self.abilities.dialect]
+        terms = self._terms(wanted.request, one_pass=False, bans=bool(wanted.banned))
+        if wanted.max_tokens is None:
+            wanted = replace(wanted, max_tokens=self._room(len(wanted.ids)))
+        return await line.ask(*dialect.ask(wanted, terms), lambda text: dialect.read(text, wanted, terms))
+
+    def _terms(self, request: Request, *, one_pass: bool, bans: bool) -> Terms:
+        known = self.abilities.knows_logprobs(request.sampling, one_pass=one_pass, bans=bans)
+        return Terms(self.abilities.model, self.template, known, self.abilities.prompt_ids, self.tokenizer.bos_token_id)
+
+    def _room(self, num_ids: int) -> int | None:
+        return None if self.context is None else self.context - num_ids
+
+
+def ask_abilities(config: ServerConfig, template: Template, tokenizer: Any, model: str = "") -> Abilities:
+    """What the copies of a server can do, which must be the same; those that are away are not asked.
+
+    Raises:
+        UnreachableError: none of them answers.
+        EngineError: they differ, or cannot be used.
+        UsageError: there are none.
+    """
+    if not config.base_urls:
+        raise UsageError("no base URL: give one, as http://127.0.0.1:8000/v1")
+    found: dict[str, Abilities] = {}
+    away: UnreachableError | None = None
+    for url in config.base_urls:
+        shortly = replace(
+            config,
+            base_urls=(url,),
+            retry_seconds=min(config.retry_seconds, START_SECONDS),
+            timeout_seconds=min(config.timeout_seconds, PROBE_SECONDS),
+        )
+        try:
+            with connected(shortly) as (connection, loop):
+                asking = find_abilities(connection, template, tokenizer, model)
+                found[url] = asyncio.run_coroutine_threadsafe(asking, loop).result()
+        except UnreachableError as error:
+            away = away or error
+    if not found:
+        assert away is not None
+        raise away
+    (first, abilities), *others = found.items()
+    for url, other in others:
+        if other != abilities:
+            raise EngineError(f"{first} and {url} are not copies of one server: {abilities} and {other}")
+    return abilities

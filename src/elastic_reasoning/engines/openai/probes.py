@@ -1,0 +1,124 @@
+"""Questions that tell what a server does, by what it answers."""
+
+from dataclasses import replace
+from enum import StrEnum
+
+from elastic_reasoning.budget import Budget
+from elastic_reasoning.cursor import replay
+from elastic_reasoning.engines.concurrent import Sampled, Wanted
+from elastic_reasoning.engines.openai.connection import Line
+from elastic_reasoning.engines.openai.copies import RefusedError
+from elastic_reasoning.engines.openai.dialects import Body, Dialect, Terms
+from elastic_reasoning.engines.openai.text import OPENAI
+from elastic_reasoning.engines.openai.vllm import VLLM, ask_one_pass, read_one_pass
+from elastic_reasoning.errors import EngineError
+from elastic_reasoning.request import Request, Sampling
+from elastic_reasoning.template import Prompt, Thinking
+
+NUM_PROBED = 8
+CERTAIN = -1e-3
+"""A log-probability above this one is the same after any temperature."""
+SAME = 1e-3
+
+
+class Logprobs(StrEnum):
+    """Which log-probabilities a server reports of the tokens that it samples."""
+
+    NONE = "none"
+    """None, or none that could be told apart."""
+    RAW = "raw"
+    """Those of the model, before temperature."""
+    TEMPERED = "tempered"
+    """After temperature, before top-p and top-k."""
+    PROCESSED = "processed"
+    """After everything."""
+
+
+def probe(terms: Terms, sampling: Sampling, num: int) -> Wanted:
+    """A stretch of a few tokens behind a prompt that leaves open how it goes on."""
+    template = terms.template
+    ids = template.encode("The") or template.opening.ids
+    request = Request(Prompt(ids, Thinking.CLOSED), Budget(0, num), sampling=sampling)
+    return Wanted(request, ids, 0, num, template.eos, frozenset(), ())
+
+
+async def _sample(line: Line, dialect: Dialect, wanted: Wanted, terms: Terms) -> Sampled:
+    path, body = dialect.ask(wanted, terms)
+    return await line.ask(path, body, lambda text: dialect.read(text, wanted, terms))
+
+
+async def logprobs_of(line: Line, dialect: Dialect, terms: Terms) -> Logprobs:
+    """Tell them apart: the same greedy tokens, once at temperature 1 and once at 1/4 with top-k 1."""
+    terms = replace(terms, logprobs=True)
+    try:
+        plain = await _sample(line, dialect, probe(terms, Sampling(temperature=0), NUM_PROBED), terms)
+        sharp = await _sample(line, dialect, probe(terms, Sampling(temperature=0.25, top_k=1), NUM_PROBED), terms)
+    except RefusedError:
+        return Logprobs.NONE
+    pairs = list(zip(plain.logprobs or (), sharp.logprobs or (), strict=False))
+    telling = [pair for pair in pairs if pair[0] < CERTAIN]
+    if plain.ids != sharp.ids or not telling or any(value > SAME for pair in pairs for value in pair):
+        return Logprobs.NONE  # logits, or a model that leaves nothing open
+    if all(abs(one - other) < SAME for one, other in telling):
+        return Logprobs.RAW
+    return Logprobs.PROCESSED if all(other > -SAME for _, other in telling) else Logprobs.TEMPERED
+
+
+async def has_plug_in(line: Line, terms: Terms) -> bool:
+    """Whether a wrong budget is refused, and right ones come back as they were asked for."""
+    template = terms.template
+    wanted = probe(terms, Sampling(temperature=0), 2).request
+    path, body = ask_one_pass(wanted, 1, terms)
+    try:
+        await line.ask(path, {**body, "vllm_xargs": {"thinking_budget": -1}})
+        return False
+    except RefusedError as error:
+        if error.status != 400:
+            return False
+    try:
+        for thinking in range(3):
+            request = replace(
+                wanted,
+                prompt=Prompt((*wanted.prompt.ids, *template.opening.ids), Thinking.OPEN),
+                budget=Budget(thinking, 2),
+            )
+            sampled = await line.ask(
+                *ask_one_pass(request, thinking + template.closing.most_forced + 3, terms), read_one_pass
+            )
+            replay(request, sampled.ids, template, end=template.eos)
+    except (RefusedError, EngineError):
+        return False
+    return True
+
+
+async def has_native_budget(line: Line, terms: Terms) -> bool:
+    """Whether vLLM takes a `thinking_token_budget`, for which it wants a reasoning parser."""
+    path, body = VLLM.ask(probe(terms, Sampling(temperature=0), 1), terms)
+    try:
+        await line.ask(path, {**body, "thinking_token_budget": 1})
+    except RefusedError:
+        return False
+    return True
+
+
+async def speculates(line: Line) -> bool | None:
+    """vLLM's counters name speculative decoding where it is on."""
+    try:
+        metrics = await line.ask("/metrics", read=str)
+    except (RefusedError, EngineError):  # it may be closed to us
+        return None
+    return "spec_decode" in metrics if "vllm:" in metrics else None
+
+
+async def shows_closing(line: Line, terms: Terms) -> bool:
+    """Whether text that comes back shows the closing delimiter; servers may leave special tokens out.
+
+    One is pushed to the front to see. A server that cannot do so is believed.
+    """
+    closing = terms.template.closing
+    path, body = OPENAI.ask(probe(terms, Sampling(temperature=0), 1), terms)
+    try:
+        answer: Body = await line.ask(path, {**body, "logit_bias": {str(closing.ids[0]): 100}})
+    except RefusedError:
+        return True
+    return len(closing.ids) > 1 or bool(answer["choices"][0]["text"].strip())

@@ -1,0 +1,69 @@
+"""Plain `/v1/completions`, as any OpenAI-compatible server has it: text comes back, and is counted with the tokenizer.
+
+Where a server does not say whether it stopped at the delimiter or at the end of the sequence, it is taken for the
+delimiter: in thinking `elastic` makes the same of both.
+"""
+
+import json
+
+from elastic_reasoning.engines.concurrent import Sampled, Wanted
+from elastic_reasoning.engines.openai.copies import RefusedError
+from elastic_reasoning.engines.openai.dialects import Body, Dialect, Terms, check_aborted, cut, seed_of
+
+STOPS = ("stop_reason", "matched_stop")
+"""What some servers call the string that they stopped at; it is null at the end of the sequence."""
+
+
+def _ask(wanted: Wanted, terms: Terms) -> tuple[str, Body]:
+    sampling, template = wanted.request.sampling, terms.template
+    if wanted.banned:
+        raise RefusedError("min_thinking forbids tokens, which a server that answers in text cannot: leave it out")
+    if wanted.watch - template.eos - template.opening.watch - template.closing.watch:
+        raise RefusedError(
+            "grace and tool calls wait for single tokens, which a server that answers in text cannot: leave them out"
+        )
+    if sampling.top_k:
+        raise RefusedError(f"top_k {sampling.top_k} is no parameter of plain /v1/completions: use top_p")
+    if wanted.max_tokens is None:
+        raise RefusedError("the server does not tell its context: give a finite budget, or set context")
+    ids = wanted.ids
+    if not terms.prompt_ids and ids and ids[0] == terms.bos:
+        ids = ids[1:]  # a server puts it before every text
+    body: Body = {
+        "model": terms.model,
+        "prompt": list(ids) if terms.prompt_ids else template.decode(ids),
+        "max_tokens": wanted.max_tokens,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "seed": seed_of(wanted.request, wanted.position),
+    }
+    return "completions", {**body, "stop": list(wanted.stop_texts)} if wanted.stop_texts else body
+
+
+def _read(text: str, wanted: Wanted, terms: Terms) -> Sampled:
+    choice = json.loads(text)["choices"][0]
+    check_aborted(choice["finish_reason"])
+    ids = terms.template.encode(choice["text"])
+    if choice["finish_reason"] != "length":
+        ids += _end(choice, wanted, terms)
+    return cut(ids, None, wanted, ended=False, full=False)
+
+
+def _end(choice: Body, wanted: Wanted, terms: Terms) -> tuple[int, ...]:
+    """The ids of what a stretch ended with, which is not in its text."""
+    told = next((name for name in STOPS if name in choice), None)
+    eos = (min(terms.template.eos),)
+    if not wanted.stop_texts or (told and not isinstance(choice[told], str)):
+        return eos
+    closing = terms.template.closing
+    if wanted.stop_texts == (closing.text,):
+        return closing.ids
+    if told:
+        return terms.template.opening.ids
+    raise RefusedError(
+        f"the server does not tell whether it stopped at {wanted.stop_texts[0]!r} or at the end: use a strategy that "
+        "opens thinking by itself, such as elastic, or a server that returns ids"
+    )
+
+
+OPENAI = Dialect(ids=False, ask=_ask, read=_read)

@@ -1,0 +1,64 @@
+"""vLLM's `/v1/completions` with `return_token_ids` (vLLM 0.32): a stretch of tokens, or all in one pass."""
+
+import json
+from collections.abc import Sequence
+
+from elastic_reasoning.engines.concurrent import Sampled, Wanted
+from elastic_reasoning.engines.openai.dialects import FORBIDDEN, Body, Dialect, Terms, check_aborted, cut, seed_of
+from elastic_reasoning.request import Request
+from elastic_reasoning.wire import to_wire
+
+
+def _body(request: Request, ids: Sequence[int], max_tokens: int | None, seed: int, terms: Terms) -> Body:
+    """Every setting is sent: what is left out a server takes from the model's generation configuration."""
+    sampling = request.sampling
+    body: Body = {
+        "model": terms.model,
+        "prompt": list(ids),
+        "max_tokens": max_tokens,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "top_k": sampling.top_k,
+        "min_p": 0.0,
+        "repetition_penalty": 1.0,
+        "seed": seed,
+        "return_token_ids": True,
+        "skip_special_tokens": False,
+    }
+    return {**body, "logprobs": 0} if terms.logprobs else body
+
+
+def _ask(wanted: Wanted, terms: Terms) -> tuple[str, Body]:
+    seed = seed_of(wanted.request, wanted.position)
+    body = _body(wanted.request, wanted.ids, wanted.max_tokens, seed, terms)
+    body["stop_token_ids"] = sorted(wanted.watch)
+    if wanted.banned:
+        body["logit_bias"] = {str(token): FORBIDDEN for token in sorted(wanted.banned)}
+    return "completions", body
+
+
+def _read(text: str, wanted: Wanted, terms: Terms) -> Sampled:
+    ids, logprobs, reason = _choice(text)
+    return cut(ids, logprobs, wanted, ended=reason == "stop", full=reason == "length")
+
+
+def _choice(text: str) -> tuple[list[int], list[float] | None, str]:
+    choice = json.loads(text)["choices"][0]
+    check_aborted(choice["finish_reason"])
+    logprobs = choice.get("logprobs")
+    return list(choice["token_ids"]), logprobs and logprobs["token_logprobs"], choice["finish_reason"]
+
+
+def ask_one_pass(request: Request, max_tokens: int | None, terms: Terms) -> tuple[str, Body]:
+    """A whole completion from a vLLM server that has our plug-in."""
+    body = _body(request, request.prompt.ids, max_tokens, seed_of(request), terms)
+    return "completions", {**body, "vllm_xargs": to_wire(request)}
+
+
+def read_one_pass(text: str) -> Sampled:
+    """Every id of the completion, forced ones among them."""
+    ids, logprobs, _ = _choice(text)
+    return Sampled(tuple(ids), None if logprobs is None else tuple(logprobs))
+
+
+VLLM = Dialect(ids=True, ask=_ask, read=_read)

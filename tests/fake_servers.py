@@ -1,0 +1,346 @@
+"""Servers on loopback that answer as vLLM, SGLang, llama.cpp and plain `/v1/completions` do, with a scripted model.
+
+    with serving(fake_vllm(model)) as url: ...
+
+The shapes of questions and answers are those that each server documents; what a server does not know is refused.
+"""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+from aiohttp import web
+
+from elastic_reasoning.engines.concurrent import LoopThread
+from elastic_reasoning.engines.scripted import ScriptedEngine, scripted_logprob
+from elastic_reasoning.errors import ElasticError
+from elastic_reasoning.request import Request
+from elastic_reasoning.template import Prompt, Template
+from elastic_reasoning.walk import Walk
+from elastic_reasoning.wire import from_wire
+
+NUM_PROMPT = 4
+"""Ids of every prompt: a server does not see where a completion begins, and log-probabilities depend on it."""
+
+OPENAI_SETTINGS = {"model", "prompt", "max_tokens", "temperature", "top_p", "seed", "stop", "logprobs", "logit_bias"}
+VLLM_SETTINGS = OPENAI_SETTINGS | {"top_k", "min_p", "repetition_penalty", "return_token_ids", "skip_special_tokens"}
+VLLM_SETTINGS |= {"stop_token_ids", "vllm_xargs", "thinking_token_budget"}
+
+
+@dataclass(frozen=True)
+class FakeModel:
+    """A keyed random source of ids that likes delimiters.
+
+    Attributes:
+        template: how it marks thinking.
+        context: tokens of prompt and completion.
+        ends_in_thinking: whether it may end the sequence before it has closed thinking.
+        logprobs: which log-probabilities its server reports.
+        name: what its server calls it.
+    """
+
+    template: Template
+    context: int = 64
+    ends_in_thinking: bool = True
+    logprobs: str = "raw"
+    name: str = "fake"
+
+    def prefers(self, ids: Sequence[int]) -> list[int]:
+        """Every id, the most wanted first, behind a prompt and what was written since."""
+        number = int.from_bytes(hashlib.blake2b(repr(list(ids)).encode(), digest_size=4).digest(), "big")
+        template, kind, left = self.template, number % 8, number // 8
+        first = [left % template.num_tokens]
+        if kind == 0:
+            first = [template.closing.ids[left % len(template.closing.ids)]]
+        elif kind == 1:
+            first = [min(template.eos)]
+        begun, rest = template.closing.begun(ids)
+        if begun and left % 2:
+            first = [rest[0]]
+        order = [*first, *range(template.num_tokens)]
+        written = ids[NUM_PROMPT:]
+        closed = any(template.closing.ends(written[: n + 1]) for n in range(len(written)))
+        return order if closed or self.ends_in_thinking else [token for token in order if token not in template.eos]
+
+    def script(self, request: Request, ids: Sequence[int]) -> list[int]:
+        """The same as a script of `ScriptedEngine`."""
+        return self.prefers([*request.prompt.ids, *ids])
+
+    def write(
+        self,
+        ids: Sequence[int],
+        limit: int | None,
+        stop_ids: Collection[int] = (),
+        banned: Collection[int] = (),
+        stop_text: str | None = None,
+    ) -> tuple[list[int], str]:
+        """New ids, and why they end: length, eos, stop (an id), or word (the text)."""
+        new: list[int] = []
+        while True:
+            if len(new) == limit or len(ids) + len(new) >= self.context:
+                return new, "length"
+            new.append(next(token for token in self.prefers([*ids, *new]) if token not in banned))
+            if new[-1] in self.template.eos:
+                return new, "eos"
+            if new[-1] in stop_ids:
+                return new, "stop"
+            if stop_text and stop_text in self.template.decode(new):
+                return new, "word"
+
+    def logprobs_of(self, ids: Sequence[int], new: Sequence[int], temperature: float, top_k: int) -> list[float]:
+        start = len(ids) - NUM_PROMPT
+        raw = [scripted_logprob(start + n, token) for n, token in enumerate(new)]
+        if self.logprobs == "raw" or temperature in (0, 1):
+            return raw
+        return [0.0 if self.logprobs == "processed" and top_k == 1 else value / 2 for value in raw]
+
+    def in_one_pass(self, body: dict[str, Any], context: int) -> list[int]:
+        """What our plug-in makes the model write; it must end it with an end of sequence."""
+        wire = from_wire(body["vllm_xargs"])
+        assert wire is not None
+        assert wire.thinking is not None
+        assert not wire.options.wait
+        request = Request(Prompt(tuple(body["prompt"]), wire.thinking), wire.budget, wire.strategy, wire.options)
+        trace = next(ScriptedEngine(self.script, self.template).run([Walk(request, self.template, context)]))
+        assert trace.error is None, trace.error
+        ids = list(trace.ids)
+        return ids if ids[-1:] and ids[-1] in self.template.eos else [*ids, min(self.template.eos)]
+
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def refuse(message: str, status: int = 400) -> web.Response:
+    return web.json_response({"error": {"message": message, "type": "BadRequestError", "code": status}}, status=status)
+
+
+def answering(answer: Any) -> Handler:
+    async def handler(request: web.Request) -> web.Response:
+        return web.json_response(answer)
+
+    return handler
+
+
+def models(model: FakeModel, **more: Any) -> Handler:
+    return answering({"object": "list", "data": [{"id": model.name, "object": "model", **more}]})
+
+
+def biased(bias: dict[str, float] | None) -> set[int]:
+    return {int(token) for token, value in (bias or {}).items() if value <= -100}
+
+
+def fake_vllm(model: FakeModel, plug_in: bool = False, native: bool = False, heeds: bool = True) -> web.Application:
+    """vLLM 0.32; with `plug_in` and not `heeds`, one that refuses bad budgets and then keeps none."""
+
+    async def complete(request: web.Request) -> web.Response:
+        body = await request.json()
+        ids, limit = body["prompt"], body["max_tokens"]
+        unknown = set(body) - VLLM_SETTINGS
+        if unknown or body["model"] != model.name:
+            return refuse(f"unknown {unknown} or model {body['model']}")
+        if limit is not None and len(ids) + limit > model.context:
+            return refuse(f"{len(ids)} + {limit} tokens do not fit {model.context}")
+        if "thinking_token_budget" in body and not native:
+            return refuse("thinking_token_budget is set but reasoning_config is not configured")
+        assert body["repetition_penalty"] == 1
+        assert 0 <= body["seed"] < 2**63
+        if plug_in and body.get("vllm_xargs"):
+            try:
+                from_wire(body["vllm_xargs"])
+            except ElasticError as error:
+                return refuse(str(error))
+        if plug_in and body.get("vllm_xargs") and heeds:
+            new, why = model.in_one_pass(body, model.context)[:limit], "eos"
+        else:
+            banned = biased(body.get("logit_bias"))
+            new, why = model.write(ids, limit, body.get("stop_token_ids", ()), banned)
+        logprobs = None
+        if body.get("logprobs") is not None:
+            values = model.logprobs_of(ids, new, body["temperature"], body["top_k"])
+            logprobs = {"token_logprobs": values, "tokens": [model.template.decode([token]) for token in new]}
+        choice = {
+            "index": 0,
+            "text": model.template.decode(new),
+            "logprobs": logprobs,
+            "finish_reason": "length" if why == "length" else "stop",
+            "stop_reason": new[-1] if why == "stop" else None,
+            "token_ids": new if body.get("return_token_ids") else None,
+        }
+        return web.json_response({"object": "text_completion", "model": model.name, "choices": [choice]})
+
+    app = web.Application()
+    app.router.add_get("/version", answering({"version": "0.32.0"}))
+    app.router.add_get("/v1/models", models(model, max_model_len=model.context, root=model.name))
+    app.router.add_post("/v1/completions", complete)
+    return app
+
+
+def fake_sglang(model: FakeModel, trims: bool = False) -> web.Application:
+    """SGLang's native interface; with `trims` one that leaves out what it stopped at."""
+
+    async def generate(request: web.Request) -> web.Response:
+        body = await request.json()
+        ids, params = body["input_ids"], body["sampling_params"]
+        assert set(body) == {"input_ids", "sampling_params", "return_logprob"}
+        limit = min(params["max_new_tokens"] or 2**30, model.context - len(ids) - 2)
+        new, why = model.write(ids, limit, params["stop_token_ids"], biased(params.get("logit_bias")))
+        reason = {"type": "length", "length": limit} if why == "length" else {"type": "stop", "matched": new[-1]}
+        meta: dict[str, Any] = {"id": "1", "finish_reason": reason, "prompt_tokens": len(ids)}
+        if body["return_logprob"]:
+            values = model.logprobs_of(ids, new, params["temperature"], params["top_k"])
+            meta["output_token_logprobs"] = [[value, token, None] for value, token in zip(values, new, strict=True)]
+        shown = new[:-1] if trims and why != "length" else new
+        return web.json_response({"text": model.template.decode(shown), "output_ids": shown, "meta_info": meta})
+
+    app = web.Application()
+    app.router.add_get("/get_server_info", answering({"speculative_algorithm": "EAGLE", "version": "0.5.3"}))
+    app.router.add_get("/v1/models", models(model, max_model_len=model.context))
+    app.router.add_post("/generate", generate)
+    return app
+
+
+def fake_llama_cpp(model: FakeModel) -> web.Application:
+    """llama.cpp's own interface, which stops at text and at the end of the sequence."""
+
+    async def complete(request: web.Request) -> web.Response:
+        body = await request.json()
+        limit = None if body["n_predict"] < 0 else body["n_predict"]
+        assert body["preserved_tokens"] == body["stop"] if "stop" in body else "preserved_tokens" not in body
+        assert body["samplers"] == ["temperature", "top_k", "top_p"]
+        assert 0 <= body["seed"] < 2**32 - 1
+        banned = {token for token, bias in body.get("logit_bias", []) if bias is False}
+        stop = body.get("stop", [None])[0]
+        new, why = model.write(body["prompt"], limit, (), banned, stop)
+        answer = {
+            "content": model.template.decode(new).split(stop or "\0")[0],
+            "tokens": new if body.get("return_tokens") else [],
+            "stop": True,
+            "stop_type": {"length": "limit"}.get(why, why),
+            "stopping_word": stop if why == "word" else "",
+            "tokens_predicted": len(new),
+        }
+        return web.json_response(answer)
+
+    app = web.Application()
+    settings = {"n_ctx": model.context, "speculative": False, "params": {}}
+    app.router.add_get("/props", answering({"default_generation_settings": settings, "build_info": "b8681"}))
+    app.router.add_get("/v1/models", models(model))
+    app.router.add_post("/completion", complete)
+    return app
+
+
+def fake_openai(model: FakeModel, prompt_ids: bool = True, tells: bool = False, hides: bool = False) -> web.Application:
+    """A server that knows the protocol's own settings alone.
+
+    With `tells` it says which text it stopped at, with `hides` it leaves the closing delimiter out of its texts.
+    """
+
+    hidden = (model.template.closing.text, "") if hides else ("", "")
+
+    async def complete(request: web.Request) -> web.Response:
+        body = await request.json()
+        unknown = set(body) - OPENAI_SETTINGS
+        if unknown or (not isinstance(body["prompt"], str) and not prompt_ids):
+            return refuse(f"unrecognized arguments: {unknown or 'prompt as ids'}")
+        prompt = body["prompt"]
+        ids = model.template.encode(prompt) if isinstance(prompt, str) else prompt
+        stop = body.get("stop", [None])[0]
+        new, why = model.write(ids, body["max_tokens"], (), (), stop)
+        for token in body.get("logit_bias", {}):
+            new, why = [int(token)], "length"
+        text = model.template.decode(new[:-1] if why == "eos" else new)
+        choice = {
+            "index": 0,
+            "text": text.removesuffix(stop) if why == "word" else text.replace(*hidden),
+            "finish_reason": "length" if why == "length" else "stop",
+            **({"stop_reason": stop if why == "word" else None} if tells else {}),
+        }
+        usage = {"prompt_tokens": len(ids), "completion_tokens": len(new)}
+        return web.json_response({"model": model.name, "choices": [choice], "usage": usage})
+
+    app = web.Application()
+    app.router.add_get("/v1/models", models(model))
+    app.router.add_post("/v1/completions", complete)
+    return app
+
+
+def fake_chat(model: FakeModel) -> web.Application:
+    """A server that serves chat alone."""
+
+    async def chat(request: web.Request) -> web.Response:
+        return refuse("messages: field required", 422)
+
+    app = web.Application()
+    app.router.add_get("/v1/models", models(model))
+    app.router.add_post("/v1/chat/completions", chat)
+    return app
+
+
+class Running:
+    """An application that is served on a port of its own, until it is stopped, and again when it is started again."""
+
+    def __init__(self, app: Callable[[], web.Application]) -> None:
+        self._app = app
+        self._port = 0
+        self._thread = LoopThread("fake")
+        self._runner: web.AppRunner | None = None
+        self._before: list[web.AppRunner] = []
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}/v1"
+
+    def start(self) -> None:
+        async def start() -> None:
+            self._runner = web.AppRunner(self._app(), shutdown_timeout=0, access_log=None, handler_cancellation=True)
+            await self._runner.setup()
+            site = web.TCPSite(self._runner, "127.0.0.1", self._port, reuse_address=True)
+            await site.start()
+            self._port = self._runner.addresses[0][1]
+
+        asyncio.run_coroutine_threadsafe(start(), self._thread.loop).result()
+
+    def replace(self) -> None:
+        """Start another process on the port, while the first one keeps what connections it has."""
+        before, self._runner = self._runner, None
+        assert before is not None
+        self._before.append(before)
+        for site in before.sites:
+            asyncio.run_coroutine_threadsafe(site.stop(), self._thread.loop).result()
+        time.sleep(0.3)  # nothing listens meanwhile
+        self.start()
+
+    def stop(self) -> None:
+        """Cut every connection, as the end of a process does."""
+        runners = [*self._before, *([self._runner] if self._runner else [])]
+        self._before, self._runner = [], None
+        for runner in runners:
+            asyncio.run_coroutine_threadsafe(runner.cleanup(), self._thread.loop).result()
+
+    def close(self) -> None:
+        self.stop()
+        self._thread.close()
+
+
+@contextmanager
+def serving(app: Callable[[], web.Application]) -> Iterator[Running]:
+    running = Running(app)
+    try:
+        yield running
+    finally:
+        running.close()
+
+
+def tokenizer_of(template: Template) -> Any:
+    """As much of a tokenizer as the engine asks for."""
+    return SimpleNamespace(
+        bos_token_id=None,
+        chat_template=None,
+        encode=lambda text, add_special_tokens=True: list(template.encode(text)),
+    )
