@@ -9,6 +9,7 @@ budgets (`SharingEngine`).
 """
 
 import asyncio
+import difflib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,15 +19,25 @@ from typing import Any
 from elastic_reasoning.cursor import replay
 from elastic_reasoning.engines.concurrent import LoopThread, Sampled, Wanted, run_by_events, run_concurrently
 from elastic_reasoning.engines.loading import load_template, model_path
-from elastic_reasoning.errors import EngineError, UsageError, require, unknown
+from elastic_reasoning.errors import EngineError, UsageError, require
 from elastic_reasoning.request import Request, derived_seed
 from elastic_reasoning.template import Message, Prompt, Template, render_prompt
 from elastic_reasoning.trace import Trace
 from elastic_reasoning.walk import Walk
 from elastic_reasoning.wire import most_tokens, one_pass, to_wire
 
-ARGUMENTS = ("model", "dtype", "max_num_seqs", "logprobs_mode", "additional_config")
+OWN = (
+    "model",
+    "dtype",
+    "tensor_parallel_size",
+    "data_parallel_size",
+    "max_model_len",
+    "max_num_seqs",
+    "logprobs_mode",
+    "additional_config",
+)
 """Engine arguments that are given otherwise than by `VllmSettings.args`."""
+SHUTDOWN_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -76,8 +87,12 @@ def load_vllm(
     settings = settings or VllmSettings()
     tokenizer, template = load_template(model, opening, closing)
     for name in settings.args:
-        if name in ARGUMENTS or name not in AsyncEngineArgs.__dataclass_fields__:
-            raise UsageError(unknown("engine argument of vLLM", name, set(AsyncEngineArgs.__dataclass_fields__)))
+        if name in OWN:
+            raise UsageError(f"vllm.args holds {name!r}, which is set by other options: {', '.join(OWN)}")
+        if name not in AsyncEngineArgs.__dataclass_fields__:
+            near = difflib.get_close_matches(name, AsyncEngineArgs.__dataclass_fields__, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else "see vLLM's engine arguments"
+            raise UsageError(f"vllm.args holds {name!r}, which vLLM does not know: {hint}")
     path = model_path(model)
     given = {name: text for name, text in (("opening", opening), ("closing", closing)) if text}
     try:
@@ -145,7 +160,7 @@ class VllmEngine:
     def close(self) -> None:
         """Stop vLLM and free what it holds; it may be called twice."""
         if self._llm is not None:
-            self._llm.shutdown()
+            self._llm.shutdown(timeout=SHUTDOWN_SECONDS)
             self._llm = None  # while the interpreter can still finalise it
         self._thread.close()
 
