@@ -92,12 +92,12 @@ class FakeModel:
             if stop_text and stop_text in self.template.decode(new):
                 return new, "word"
 
-    def logprobs_of(self, ids: Sequence[int], new: Sequence[int], temperature: float, top_k: int) -> list[float]:
+    def logprobs_of(self, ids: Sequence[int], new: Sequence[int], temperature: float, top_p: float) -> list[float]:
         start = len(ids) - NUM_PROMPT
         raw = [scripted_logprob(start + n, token) for n, token in enumerate(new)]
         if self.logprobs == "raw" or temperature in (0, 1):
             return raw
-        return [0.0 if self.logprobs == "processed" and top_k == 1 else value / 2 for value in raw]
+        return [0.0 if self.logprobs == "processed" and top_p < 0.01 else value / 2 for value in raw]
 
     def in_one_pass(self, body: dict[str, Any], context: int) -> list[int]:
         """What our plug-in makes the model write; it must end it with an end of sequence."""
@@ -161,7 +161,7 @@ def fake_vllm(model: FakeModel, plug_in: bool = False, native: bool = False, hee
             new, why = model.write(ids, limit, body.get("stop_token_ids", ()), banned)
         logprobs = None
         if body.get("logprobs") is not None:
-            values = model.logprobs_of(ids, new, body["temperature"], body["top_k"])
+            values = model.logprobs_of(ids, new, body["temperature"], body["top_p"])
             logprobs = {"token_logprobs": values, "tokens": [model.template.decode([token]) for token in new]}
         choice = {
             "index": 0,
@@ -192,7 +192,7 @@ def fake_sglang(model: FakeModel, trims: bool = False) -> web.Application:
         reason = {"type": "length", "length": limit} if why == "length" else {"type": "stop", "matched": new[-1]}
         meta: dict[str, Any] = {"id": "1", "finish_reason": reason, "prompt_tokens": len(ids)}
         if body["return_logprob"]:
-            values = model.logprobs_of(ids, new, params["temperature"], params["top_k"])
+            values = model.logprobs_of(ids, new, params["temperature"], params["top_p"])
             meta["output_token_logprobs"] = [[value, token, None] for value, token in zip(values, new, strict=True)]
         shown = new[:-1] if trims and why != "length" else new
         return web.json_response({"text": model.template.decode(shown), "output_ids": shown, "meta_info": meta})

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from elastic_reasoning.budget import UNLIMITED, Budget
+from elastic_reasoning.delimiter import TextDelimiter
 from elastic_reasoning.errors import BudgetError, StrategyError, UsageError
 from elastic_reasoning.request import Options, Request
 from elastic_reasoning.strategies import find_strategy, heeded
@@ -92,8 +93,10 @@ def most_tokens(request: Request, template: Template) -> int | None:
     texts = (options.wrap_up, options.answer_text if request.strategy == "s1" else "")
     forced = sum(len(template.encode(text)) for text in texts)
     opening, closing = len(template.opening.ids), template.closing.most_forced
-    if bounds == "total":  # the model writes the delimiters, which it may spell letter by letter
-        opening, closing = (max(len(d.ids), len(d.text)) for d in (template.opening, template.closing))
+    if request.strategy == "vanilla":  # the model writes the delimiters: those of plain text perhaps letter by letter
+        opening, closing = (
+            len(d.text) if isinstance(d, TextDelimiter) else len(d.ids) for d in (template.opening, template.closing)
+        )
     return budget.total + forced + closing + (0 if opened else opening)
 
 

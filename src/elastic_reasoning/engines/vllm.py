@@ -83,6 +83,7 @@ def load_vllm(
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
     require("vllm", "vllm")
     from vllm.engine.arg_utils import AsyncEngineArgs
+    from vllm.platforms import current_platform
 
     settings = settings or VllmSettings()
     tokenizer, template = load_template(model, opening, closing)
@@ -94,6 +95,9 @@ def load_vllm(
             hint = f"did you mean {near[0]!r}?" if near else "see vLLM's engine arguments"
             raise UsageError(f"vllm.args holds {name!r}, which vLLM does not know: {hint}")
     path = model_path(model)
+    args = dict(settings.args)
+    if current_platform.is_cpu():  # where a seeded request that is prefilled in chunks ends vLLM
+        args.setdefault("enable_chunked_prefill", False)
     given = {name: text for name, text in (("opening", opening), ("closing", closing)) if text}
     try:
         arguments = AsyncEngineArgs(
@@ -105,7 +109,7 @@ def load_vllm(
             max_num_seqs=max_rows,
             logprobs_mode="processed_logprobs",
             additional_config={"elastic_reasoning": given} if given else {},
-            **settings.args,
+            **args,
         )
         return VllmEngine(arguments, tokenizer, template, max_rows)
     except (ValueError, RuntimeError, OSError, ImportError) as error:
@@ -159,10 +163,10 @@ class VllmEngine:
 
     def close(self) -> None:
         """Stop vLLM and free what it holds; it may be called twice."""
+        self._thread.close()  # what waits for vLLM's answers would take its end for a failure
         if self._llm is not None:
             self._llm.shutdown(timeout=SHUTDOWN_SECONDS)
             self._llm = None  # while the interpreter can still finalise it
-        self._thread.close()
 
     async def _answer(self, walk: Walk) -> Trace:
         from vllm.v1.engine.exceptions import EngineDeadError

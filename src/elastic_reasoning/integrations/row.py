@@ -6,13 +6,16 @@ from elastic_reasoning.call import OnEos
 from elastic_reasoning.cursor import Cursor
 from elastic_reasoning.walk import Walk
 
+MOST_LOOKED_AT = 128
+"""Ids in which the beginning of a delimiter is looked for."""
+
 
 class Row:
     """A cursor that can neither append nor take back, only say what the next token may be.
 
     What is forced is emitted token by token. An end of sequence cannot be discarded once it is sampled: where the
-    strategy would discard it, its probability has to go to the closing delimiter's first token instead (`moves_to`).
-    When the strategy is over, an end of sequence is forced until the engine stops.
+    strategy would discard it, its probability has to go to the next token of the closing delimiter instead
+    (`moves_to`). When the strategy is over, an end of sequence is forced until the engine stops.
 
     Attributes:
         output: ids of the completion; whoever makes the row sees to it that they are all there when it is looked at.
@@ -28,10 +31,14 @@ class Row:
 
     def __init__(self, walk: Walk, output: list[int], end: int) -> None:
         self.output = output
+        self.forced: int | None = None
+        self.banned = frozenset[int]()
+        self.moves_to: int | None = None
         self._cursor = Cursor(walk)
         self._end = end
         self._forced = tuple(walk.ids)
         self._num_read = 0
+        self._closes_in_steps = len(walk.template.closing.ids) > 1
         self._aim()
         self._read()
 
@@ -42,10 +49,15 @@ class Row:
             Whether `forced`, `banned` or `moves_to` may have changed.
         """
         num = len(self.output)
-        if num == self._num_read or (num < self._next and self.output[-1] not in self._cursor.watch):
+        if num == self._num_read:
             return False
-        self._read()
-        return True
+        if num >= self._next or self.output[-1] in self._cursor.watch:
+            self._read()
+            return True
+        before = self.moves_to
+        if before is not None and self._closes_in_steps:
+            self.moves_to = self._next_of_closing()
+        return self.moves_to != before
 
     def _read(self) -> None:
         """Read all that was emitted, which for a sequence that was preempted may be many events."""
@@ -73,10 +85,16 @@ class Row:
 
     def _aim(self) -> None:
         cursor, call = self._cursor, self._cursor.walk.call
-        self.forced: int | None = self._forced[0] if self._forced else self._end if call is None else None
+        self.forced = self._forced[0] if self._forced else self._end if call is None else None
         sampling = call is not None and self.forced is None
         self.banned = cursor.banned if sampling else frozenset[int]()
         closes = call is not None and sampling and call.on_eos is OnEos.DISCARD
-        self.moves_to: int | None = cursor.walk.template.closing.ids[0] if closes and not self.banned else None
+        self.moves_to = self._next_of_closing() if closes and not self.banned else None
         left = 1 if self.forced is not None else cursor.left
         self._next = float("inf") if left is None else self._num_read + left
+
+    def _next_of_closing(self) -> int:
+        """The token that writes the closing delimiter, or goes on with it where it has begun."""
+        walk = self._cursor.walk
+        closing, start = walk.template.closing, max(len(walk.ids), len(self.output) - MOST_LOOKED_AT)
+        return closing.begun(self.output[start:])[1][0] if self._closes_in_steps else closing.ids[0]

@@ -19,6 +19,8 @@ NUM_PROBED = 8
 CERTAIN = -1e-3
 """A log-probability above this one is the same after any temperature."""
 SAME = 1e-3
+SURE = 1e-4
+"""A top-p that leaves one token, as top-k 1 would, which vLLM on a CPU does not survive with speculative decoding."""
 
 
 class Logprobs(StrEnum):
@@ -48,11 +50,11 @@ async def _sample(line: Line, dialect: Dialect, wanted: Wanted, terms: Terms) ->
 
 
 async def logprobs_of(line: Line, dialect: Dialect, terms: Terms) -> Logprobs:
-    """Tell them apart: the same greedy tokens, once at temperature 1 and once at 1/4 with top-k 1."""
+    """Tell them apart: the same greedy tokens, once at temperature 1 and once at 1/4 with nothing else left."""
     terms = replace(terms, logprobs=True)
     try:
         plain = await _sample(line, dialect, probe(terms, Sampling(temperature=0), NUM_PROBED), terms)
-        sharp = await _sample(line, dialect, probe(terms, Sampling(temperature=0.25, top_k=1), NUM_PROBED), terms)
+        sharp = await _sample(line, dialect, probe(terms, Sampling(temperature=0.25, top_p=SURE), NUM_PROBED), terms)
     except RefusedError:
         return Logprobs.NONE
     pairs = list(zip(plain.logprobs or (), sharp.logprobs or (), strict=False))

@@ -4,9 +4,9 @@ Whatever happens to a sequence (preemption, chunked prefill, moves within the ba
 ids that it has emitted, and is made again from them where it has to be.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from vllm.v1.sample.logits_processor import LogitsProcessor as ProcessorV1
 from vllm.v1.sample.logits_processor import MoveDirectionality
@@ -17,10 +17,10 @@ from elastic_reasoning.integrations.vllm.admission import Served, admit
 from elastic_reasoning.wire import from_wire
 
 NEVER = float("-inf")
+NOTHING = -1
 
 
-@dataclass(frozen=True, slots=True)
-class _Budgeted:
+class _Budgeted(NamedTuple):
     """A row, and the temperature at which it is sampled."""
 
     row: Row
@@ -42,10 +42,11 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
     def __init__(self, vllm_config: Any, where: Any, is_pin_memory: bool | None = None) -> None:
         self._served = Served.of(vllm_config)
         self._states: Any = None if isinstance(where, torch.device) else where
-        self._rows: dict[int, _Budgeted] = {}
         self._entered: dict[int, Any] = {}
-        self._edits: _Edits | None = None
-        if self._states is None and vllm_config.scheduler_config.async_scheduling:
+        self._rows: dict[int, _Budgeted] = {}
+        is_v1 = self._states is None
+        self._wishes = _Wishes(vllm_config.scheduler_config.max_num_seqs if is_v1 else where.max_num_reqs)
+        if is_v1 and vllm_config.scheduler_config.async_scheduling:
             _have_output_ids()
 
     @classmethod
@@ -67,41 +68,42 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
         """Follow the sequences that left, entered and moved."""
         if batch_update is None:
             return
-        rows = self._rows
         for index in batch_update.removed:
-            rows.pop(index, None)
+            self._put(index, None)
         for index, params, prompt_ids, output_ids in batch_update.added:
-            rows.pop(index, None)
-            self._add(index, params, prompt_ids, output_ids)
+            self._put(index, self._new(params, prompt_ids, output_ids))
         for source, target, direction in batch_update.moved:
-            moved, replaced = rows.pop(source, None), rows.pop(target, None)
-            if moved is not None:
-                rows[target] = moved
-            if replaced is not None and direction is MoveDirectionality.SWAP:
-                rows[source] = replaced
-        self._edits = None
+            moved, replaced = self._rows.get(source), self._rows.get(target)
+            self._put(target, moved)
+            self._put(source, replaced if direction is MoveDirectionality.SWAP else None)
 
-    def _add(self, index: int, params: Any, prompt_ids: Any, output_ids: list[int]) -> None:
+    def _new(self, params: Any, prompt_ids: Any, output_ids: list[int]) -> _Budgeted | None:
         row = self._served.row(params, prompt_ids, output_ids)
-        if row is not None:
-            self._rows[index] = _Budgeted(row, params.temperature)
+        return None if row is None else _Budgeted(row, params.temperature)
+
+    def _put(self, place: int, budgeted: _Budgeted | None) -> None:
+        if budgeted is not None:
+            self._rows[place] = budgeted
+            self._wishes.note(place, *budgeted)
+        elif self._rows.pop(place, None) is not None:
+            self._wishes.forget(place)
 
     def apply(self, logits: torch.Tensor, ctx: Any = None) -> torch.Tensor:
         """Edit the logits `[rows, vocabulary]` in place."""
         if not self._rows:
             return logits
-        rows = self._rows if ctx is None else self._rows_of(ctx)
-        changed = [budgeted.row.advance() for budgeted in rows.values()]
-        if self._edits is None or ctx is not None or any(changed):
-            self._edits = _Edits.of(rows, self._served.template.eos, logits.device)
-        self._edits.apply(logits)
+        places = np.arange(len(logits)) if ctx is None else self._read(ctx)
+        for place, (row, temperature) in self._rows.items():
+            if row.advance():
+                self._wishes.note(place, row, temperature)
+        self._wishes.grant(logits, places, self._served.template.eos)
         return logits
 
     # Model runner V2: rows are keyed by slot, the batch has another order in every step, and the ids are on the device.
 
     def add_request(self, req_idx: int, sampling_params: Any) -> bool:
         """Note the sequence that enters a slot, and say whether it has a budget."""
-        self._rows.pop(req_idx, None)
+        self._put(req_idx, None)
         self._entered.pop(req_idx, None)
         has_budget = from_wire(sampling_params.extra_args) is not None
         if has_budget:
@@ -116,72 +118,87 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
         for slot, params in self._entered.items():
             num_prompt, num_ids = (int(of.np[slot]) for of in (self._states.prompt_len, self._states.prefill_len))
             ids = self._states.all_token_ids.gpu[slot, :num_ids].tolist()
-            self._add(slot, params, ids[:num_prompt], ids[num_prompt:])
+            self._put(slot, self._new(params, ids[:num_prompt], ids[num_prompt:]))
         self._entered.clear()
 
-    def _rows_of(self, ctx: Any) -> dict[int, _Budgeted]:
-        """The rows of this step by their positions in it, each with the token that was sampled for it last."""
+    def _read(self, ctx: Any) -> np.ndarray:
+        """Read the token that was sampled last for each sequence of this step, and return their slots `[rows]`.
+
+        One that is in the middle of a prefill has none; what is sampled for it is thrown away.
+        """
         fed = ctx.input_ids.tolist()
-        rows = {}
-        for position, slot in enumerate(ctx.idx_mapping_np.tolist()):
-            if slot not in self._rows:
-                continue
-            output = self._rows[slot].row.output
-            num_output = int(ctx.seq_lens_upper_bound_np[position]) - int(self._states.prompt_len.np[slot])
-            if num_output == len(output) + 1:
-                output.append(fed[position])
-            if num_output == len(output):  # else it is in the middle of a prefill, and what is sampled is thrown away
-                rows[position] = self._rows[slot]
-        return rows
+        slots: np.ndarray = ctx.idx_mapping_np
+        for position, slot in enumerate(slots.tolist()):
+            if slot in self._rows:
+                output = self._rows[slot].row.output
+                num_output = int(ctx.seq_lens_upper_bound_np[position]) - int(self._states.prompt_len.np[slot])
+                if num_output == len(output) + 1:
+                    output.append(fed[position])
+        return slots
 
 
-@dataclass(frozen=True, slots=True)
-class _Edits:
-    """What the rows of a batch ask for, as tensors.
+class _Wishes:
+    """What the rows ask of their next tokens, by place: kept as arrays, which change at events alone.
 
-    Attributes:
-        forced: rows `[f]` and the id of each `[f]`.
-        moved: rows `[m]`, and for each the id that receives `[m]` and the temperature `[m]`, 0 for greedy.
-        eos: ids that end a sequence `[e]`.
-        banned: rows `[b]` and as many ids.
+    Args:
+        num_places: rows that there can be.
     """
 
-    forced: tuple[torch.Tensor, torch.Tensor] | None
-    moved: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None
-    eos: torch.Tensor
-    banned: tuple[torch.Tensor, torch.Tensor] | None
+    def __init__(self, num_places: int) -> None:
+        self._forced = np.full(num_places, NOTHING)
+        self._moves_to = np.full(num_places, NOTHING)
+        self._temperature = np.ones(num_places, dtype=np.float32)
+        self._banned: dict[int, list[int]] = {}
 
-    @classmethod
-    def of(cls, rows: dict[int, _Budgeted], eos: frozenset[int], device: torch.device) -> "_Edits":
-        forced = [(index, b.row.forced) for index, b in rows.items() if b.row.forced is not None]
-        moved = [(index, b.row.moves_to, b.temperature) for index, b in rows.items() if b.row.moves_to is not None]
-        banned = [(index, token) for index, b in rows.items() for token in b.row.banned]
-        return cls(
-            _columns(forced, device),  # type: ignore[arg-type]
-            _columns(moved, device),  # type: ignore[arg-type]
-            torch.tensor(sorted(eos), device=device),
-            _columns(banned, device),  # type: ignore[arg-type]
-        )
+    def note(self, place: int, row: Row, temperature: float) -> None:
+        """Write down what a row asks for."""
+        self._forced[place] = NOTHING if row.forced is None else row.forced
+        self._moves_to[place] = NOTHING if row.moves_to is None else row.moves_to
+        self._temperature[place] = temperature
+        self._banned.pop(place, None)
+        if row.banned:
+            self._banned[place] = list(row.banned)
 
-    def apply(self, logits: torch.Tensor) -> None:
-        if self.banned is not None:
-            logits[self.banned] = NEVER
-        if self.moved is not None:
-            rows, targets, temperatures = self.moved
-            scale = torch.where(temperatures > 0, temperatures, 1)
-            ends = logits[rows[:, None], self.eos]
-            together = torch.cat([logits[rows, targets][:, None], ends], dim=1)
-            summed = torch.logsumexp(together / scale[:, None], dim=1) * scale
-            logits[rows, targets] = torch.where(temperatures > 0, summed, together.amax(dim=1)).to(logits.dtype)
-            logits[rows[:, None], self.eos] = NEVER
-        if self.forced is not None:
-            rows, ids = self.forced
-            logits[rows] = NEVER
-            logits[rows, ids] = 0.0
+    def forget(self, place: int) -> None:
+        """There is no row any more."""
+        self._forced[place] = self._moves_to[place] = NOTHING
+        self._banned.pop(place, None)
+
+    def grant(self, logits: torch.Tensor, places: np.ndarray, eos: frozenset[int]) -> None:
+        """Edit the logits `[rows, vocabulary]` of rows at these places `[rows]`."""
+        if self._banned:
+            for row in np.flatnonzero(np.isin(places, list(self._banned))).tolist():
+                logits[row, self._banned[int(places[row])]] = NEVER
+        moves_to = self._moves_to[places]
+        for target in np.unique(moves_to[moves_to >= 0]).tolist():  # most often one
+            _move_ends(logits, moves_to == target, self._temperature[places], (target, *sorted(eos)))
+        forced = self._forced[places]
+        rows = np.flatnonzero(forced >= 0)
+        if len(rows):
+            at = torch.from_numpy(rows).to(logits.device)
+            logits[at] = NEVER
+            logits[at, torch.from_numpy(forced[rows]).to(logits.device)] = 0.0
 
 
-def _columns(lines: list[tuple[Any, ...]], device: torch.device) -> tuple[torch.Tensor, ...] | None:
-    return tuple(torch.tensor(column, device=device) for column in zip(*lines, strict=True)) if lines else None
+def _move_ends(logits: torch.Tensor, moves: np.ndarray, temperature: np.ndarray, ids: tuple[int, ...]) -> None:
+    """Give the probability of all these ids to the first of them, in the rows that move `[rows]`.
+
+    In greedy rows, of temperature 0, it gets the largest, so that the same is sampled as where ends are discarded.
+    """
+    rows = np.flatnonzero(moves)
+    greedy = temperature[rows] == 0
+    columns = torch.tensor(ids, device=logits.device)
+    at = torch.from_numpy(rows).to(logits.device)[:, None]
+    part = logits[at, columns]  # [rows that move, ids]
+    moved = torch.full_like(part, NEVER)
+    if greedy.all():
+        moved[:, 0] = part.amax(dim=1)
+    else:
+        scale = torch.from_numpy(np.where(greedy, 1, temperature[rows])).to(logits.device)
+        moved[:, 0] = torch.logsumexp(part / scale[:, None], dim=1) * scale
+        if greedy.any():
+            moved[:, 0] = torch.where(torch.from_numpy(greedy).to(logits.device), part.amax(dim=1), moved[:, 0])
+    logits[at, columns] = moved
 
 
 def _have_output_ids() -> None:

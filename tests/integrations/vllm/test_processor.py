@@ -1,0 +1,374 @@
+"""The processor against the state that vLLM's two model runners keep, step by step, with random logits for a model.
+
+Model runner V1 is represented by its real `InputBatch`. Of V2, which needs a GPU, the state of the requests is the
+real one too, but for the kernel that copies staged writes to the device; the order of calls is the runner's.
+"""
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from checker import check
+from elastic_reasoning.budget import Budget
+from elastic_reasoning.cursor import replay
+from elastic_reasoning.engines.loading import load_template
+from elastic_reasoning.integrations.row import Row
+from elastic_reasoning.request import Options, Request, Sampling, derived_seed
+from elastic_reasoning.template import Prompt, Thinking
+from elastic_reasoning.walk import Walk
+from elastic_reasoning.wire import to_wire
+
+pytest.importorskip("vllm.v1.worker.gpu_input_batch", reason="vllm is not installed")
+
+pytestmark = pytest.mark.vllm
+
+TOKENIZER, TEMPLATE = load_template("mini")
+[EOS], [CLOSING], [OPENING] = TEMPLATE.eos, TEMPLATE.closing.ids, TEMPLATE.opening.ids
+NUM_TOKENS, CONTEXT, MAX_ROWS, CHUNK = 77, 128, 6, 5
+CPU = torch.device("cpu")
+
+
+@dataclass(eq=False)
+class Sequence:
+    """One request in the world: what vLLM's scheduler and model runner know of it."""
+
+    name: str
+    request: Request | None
+    prompt: list[int]
+    temperature: float
+    max_tokens: int
+    output: list[int] = field(default_factory=list)
+    num_computed: int = 0
+    num_scheduled: int = 0
+
+    @property
+    def ids(self) -> list[int]:
+        return [*self.prompt, *self.output]
+
+    @property
+    def samples(self) -> bool:
+        """Whether what is sampled for it in this step is kept."""
+        return self.num_computed + self.num_scheduled == len(self.ids)
+
+    @property
+    def done(self) -> bool:
+        return len(self.output) == self.max_tokens or EOS in self.output[-1:]
+
+    @property
+    def params(self) -> Any:
+        from vllm import SamplingParams
+
+        extra = None if self.request is None else to_wire(self.request)
+        params = SamplingParams(temperature=self.temperature, max_tokens=self.max_tokens, extra_args=extra)
+        params.update_from_generation_config({"eos_token_id": EOS}, EOS)
+        return params
+
+    def logits(self) -> torch.Tensor:
+        """What the model says after the ids so far: delimiters and ends are frequent."""
+        generator = torch.Generator().manual_seed(derived_seed(self.name, *self.ids) >> 1)
+        logits = 2 * torch.randn(NUM_TOKENS, generator=generator)
+        logits[[EOS, CLOSING]] += 2
+        return logits
+
+    def wanted(self, logits: torch.Tensor) -> torch.Tensor:
+        """The logits as the strategy wants them, computed from the ids alone."""
+        if self.request is None:
+            return logits
+        row = Row(Walk(self.request, TEMPLATE, CONTEXT), list(self.output), EOS)
+        edited = logits.clone()
+        if row.forced is not None:
+            edited[:] = -torch.inf
+            edited[row.forced] = 0
+            return edited
+        edited[sorted(row.banned)] = -torch.inf
+        if row.moves_to is not None:
+            both = edited[[EOS, row.moves_to]]
+            t = self.temperature
+            edited[row.moves_to] = t * torch.logsumexp(both / t, 0) if t else both.max()
+            edited[EOS] = -torch.inf
+        return edited
+
+    def draw(self, edited: torch.Tensor) -> int:
+        chance = torch.Generator().manual_seed(derived_seed(self.name, len(self.output)) >> 1)
+        noise = -torch.log(-torch.log(torch.rand(NUM_TOKENS, generator=chance).clamp(1e-9, 1 - 1e-7)))
+        return int((edited / self.temperature + noise if self.temperature else edited).argmax())
+
+
+def new_sequence(number: int, chance: random.Random) -> Sequence:
+    """A request of a random kind; every fourth has no budget."""
+    state = chance.choice([*Thinking])
+    opened = {Thinking.OPEN: [OPENING], Thinking.CLOSED: [OPENING, CLOSING], Thinking.ABSENT: []}[state]
+    prompt = [*(chance.randrange(7, NUM_TOKENS) for _ in range(chance.randrange(1, 12))), *opened]
+    strategy, options = chance.choice(
+        [
+            ("elastic", Options()),
+            ("elastic", Options(wrap_up="so ok", grace=4)),
+            ("elastic", Options(min_thinking=2)),
+            ("nothinking", Options()),
+            ("s1", Options(answer_tokens=3)),
+            ("vanilla", Options()),
+            ("unconstrained", Options()),
+        ]
+    )
+    budget = Budget(chance.choice([2, 6, 15]), chance.choice([0, 1, 5]))
+    temperature = chance.choice([0.0, 0.5, 1.0, 1.7])
+    asked = Request(Prompt(tuple(prompt), state), budget, strategy, options, Sampling(temperature))
+    return Sequence(str(number), None if number % 4 == 3 else asked, prompt, temperature, CONTEXT - len(prompt))
+
+
+class RunnerV1:
+    """Moves rows about as vLLM does: holes are filled from the end, and rows are swapped.
+
+    Args:
+        asynchronous: what was sampled is a placeholder until the next step has begun.
+    """
+
+    def __init__(self, config: Any, asynchronous: bool) -> None:
+        from vllm.v1.sample.logits_processor import build_logitsprocs
+        from vllm.v1.worker.gpu_input_batch import InputBatch
+
+        config.scheduler_config.async_scheduling = asynchronous
+        self._asynchronous = asynchronous
+        self.batch = InputBatch(
+            max_num_reqs=MAX_ROWS,
+            max_model_len=CONTEXT,
+            max_num_batched_tokens=CONTEXT,
+            device=CPU,
+            vocab_size=NUM_TOKENS,
+            block_sizes=[32],
+            max_num_blocks_per_req=[4],
+            logitsprocs=build_logitsprocs(config, CPU, False, False),
+        )
+        self._outputs: dict[str, list[int]] = {}
+
+    def enter(self, sequence: Sequence) -> None:
+        from vllm.v1.worker.gpu_input_batch import CachedRequestState
+
+        self._outputs[sequence.name] = list(sequence.output)
+        state = CachedRequestState(
+            sequence.name, sequence.prompt, [], sequence.params, None, ([],), 0, self._outputs[sequence.name]
+        )
+        self.batch.add_request(state)
+
+    def leave(self, sequence: Sequence) -> None:
+        self.batch.remove_request(sequence.name)
+
+    def step(self, logits: dict[str, torch.Tensor], chance: random.Random) -> dict[str, torch.Tensor]:
+        batch = self.batch
+        batch.condense()
+        if batch.num_reqs > 1 and chance.random() < 0.5:
+            batch.swap_states(*chance.sample(range(batch.num_reqs), 2))
+        batch.refresh_metadata()
+        batch.update_async_output_token_ids()
+        rows = torch.stack([logits[name] for name in batch.req_ids])
+        for processor in batch.logitsprocs.non_argmax_invariant:
+            rows = processor.apply(rows)
+        return dict(zip(batch.req_ids, rows, strict=True))
+
+    def sampled(self, tokens: dict[str, int]) -> None:
+        names = list(self.batch.req_ids)
+        for name, token in tokens.items():
+            self._outputs[name].append(-1 if self._asynchronous else token)
+        if self._asynchronous:
+            ids = torch.tensor([[tokens.get(name, -1)] for name in names])
+            self.batch.prev_req_id_to_index = {name: n for n, name in enumerate(names) if name in tokens}
+            self.batch.set_async_sampled_token_ids(ids, SimpleNamespace(synchronize=lambda: None))
+
+
+class RunnerV2:
+    """Keeps slots, recycles them, and orders the rows anew in every step."""
+
+    def __init__(self, config: Any) -> None:
+        from vllm.v1.worker.gpu.sample.logits_processor import build_custom_logits_processors
+        from vllm.v1.worker.gpu.states import RequestState
+
+        self.states = RequestState(MAX_ROWS, CONTEXT, CONTEXT, 0, NUM_TOKENS, CPU)
+        [self._processor] = build_custom_logits_processors(config, self.states, False)
+        self._present: dict[str, Sequence] = {}
+        self._edited: dict[int, bool] = {}
+        self._entering: list[Sequence] = []
+
+    def enter(self, sequence: Sequence) -> None:
+        self._entering.append(sequence)
+
+    def leave(self, sequence: Sequence) -> None:
+        del self._present[sequence.name]
+        self.states.remove_request(sequence.name)
+
+    def step(self, logits: dict[str, torch.Tensor], chance: random.Random) -> dict[str, torch.Tensor]:
+        from vllm.v1.worker.gpu.sample.logits_processor import LogitsContext
+
+        for sequence in self._entering:
+            self._present[sequence.name] = sequence
+            self.states.add_request(sequence.name, len(sequence.prompt), sequence.ids, 0, sequence.max_tokens)
+            slot = self.states.req_id_to_index[sequence.name]
+            self._edited[slot] = self._processor.add_request(slot, sequence.params)
+            assert self._edited[slot] == (sequence.request is not None)
+        self._entering.clear()
+        self.states.apply_staged_writes()
+        self._processor.apply_staged_writes()
+        names = chance.sample(sorted(self._present), len(self._present))
+        slots = [self.states.req_id_to_index[name] for name in names]
+        rows = torch.stack([logits[name] for name in names])
+        if not any(self._edited[slot] for slot in slots):
+            return dict(zip(names, rows, strict=True))
+        lengths = [self._present[name].num_computed + self._present[name].num_scheduled for name in names]
+        mapping, position = torch.tensor(slots), torch.tensor(lengths) - 1
+        fed = [self._present[name].ids[length - 1] for name, length in zip(names, lengths, strict=True)]
+        context = LogitsContext(
+            mapping,
+            mapping,
+            np.array(slots, dtype=np.int32),
+            torch.zeros_like(mapping),
+            torch.tensor(fed),
+            position,
+            np.array([*lengths, 0, 0], dtype=np.int32),  # padded
+        )
+        return dict(zip(names, self._processor.apply(rows, context), strict=True))
+
+    def sampled(self, tokens: dict[str, int]) -> None:
+        """The ids that are on the device from then on are not what the processor may wait for."""
+
+
+@pytest.fixture
+def runner(
+    request: pytest.FixtureRequest, config_of: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[RunnerV1 | RunnerV2]:
+    from vllm.v1.worker.gpu import buffer_utils
+    from vllm.v1.worker.gpu_input_batch import InputBatch
+
+    def write(tensor: Any) -> None:
+        ends = tensor._staged_write_cu_lens
+        for row, start, begin, end in zip(
+            tensor._staged_write_indices, tensor._staged_write_starts, [0, *ends], ends, strict=False
+        ):
+            values = torch.tensor(tensor._staged_write_contents[begin:end], dtype=tensor.dtype)
+            tensor.gpu.reshape(tensor.num_rows, -1)[row, start : start + end - begin] = values
+        tensor.clear_staged_writes()
+
+    monkeypatch.setattr(buffer_utils.StagedWriteTensor, "apply_write", write)
+    monkeypatch.setattr(buffer_utils, "is_uva_available", lambda: False)  # it says yes on a CPU
+    config = config_of()
+    yield RunnerV2(config) if request.param == "V2" else RunnerV1(config, request.param == "V1, asynchronous")
+    if "logitsprocs_need_output_token_ids" in vars(InputBatch):
+        del InputBatch.logitsprocs_need_output_token_ids
+
+
+every_runner = pytest.mark.parametrize("runner", ["V1", "V1, asynchronous", "V2"], indirect=True)
+
+
+def live(runner: RunnerV1 | RunnerV2, num: int, seed: int) -> list[Sequence]:
+    """Run so many requests to their ends, with preemptions and prefills in chunks; every step is judged."""
+    chance = random.Random(seed)
+    waiting = [new_sequence(number, chance) for number in range(num)]
+    running: list[Sequence] = []
+    ended: list[Sequence] = []
+    while waiting or running:
+        for sequence in running[:]:
+            preempted = len(running) > 1 and chance.random() < 0.05
+            if sequence.done or preempted:
+                running.remove(sequence)
+                runner.leave(sequence)
+                (ended if sequence.done else waiting).append(sequence)
+        while waiting and len(running) < MAX_ROWS and (not running or chance.random() < 0.7):
+            sequence = waiting.pop(0)
+            sequence.num_computed = 0
+            running.append(sequence)
+            runner.enter(sequence)
+        for sequence in running:
+            sequence.num_scheduled = min(CHUNK, len(sequence.ids) - sequence.num_computed)
+        if running:
+            _step(runner, running, chance)
+    return ended
+
+
+def _step(runner: RunnerV1 | RunnerV2, running: list[Sequence], chance: random.Random) -> None:
+    logits = {sequence.name: sequence.logits() for sequence in running}
+    edited = runner.step(logits, chance)
+    tokens = {}
+    for sequence in running:
+        if sequence.samples:
+            wanted = sequence.wanted(logits[sequence.name])
+            torch.testing.assert_close(edited[sequence.name], wanted, atol=1e-5, rtol=1e-5)
+            tokens[sequence.name] = sequence.draw(wanted)
+        elif sequence.request is None:
+            assert torch.equal(edited[sequence.name], logits[sequence.name])
+    runner.sampled(tokens)
+    for sequence in running:
+        sequence.num_computed += sequence.num_scheduled
+        if sequence.name in tokens:
+            sequence.output.append(tokens[sequence.name])
+
+
+@every_runner
+@pytest.mark.parametrize("seed", range(6))
+def test_each_step_of_each_sequence_is_what_its_strategy_wants(runner: RunnerV1 | RunnerV2, seed: int) -> None:
+    ended = live(runner, 40, seed)
+    assert len(ended) == 40
+    for sequence in ended:
+        if sequence.request is not None:
+            logprobs = [-1.0] * len(sequence.output)
+            trace = replay(sequence.request, sequence.output, TEMPLATE, CONTEXT, logprobs=logprobs, end=TEMPLATE.eos)
+            assert check(trace, CONTEXT) == []
+            assert trace.error is None
+
+
+@every_runner
+def test_a_batch_without_budgets_is_left_alone(runner: RunnerV1 | RunnerV2) -> None:
+    plain = new_sequence(3, random.Random(0))
+    assert plain.request is None
+    runner.enter(plain)
+    plain.num_scheduled = len(plain.prompt)
+    logits = plain.logits()
+    assert torch.equal(runner.step({plain.name: logits.clone()}, random.Random(0))[plain.name], logits)
+
+
+@pytest.mark.parametrize("runner", ["V1, asynchronous"], indirect=True)
+def test_v1_completes_output_ids_in_time_where_it_schedules_ahead(runner: RunnerV1) -> None:
+    sequence = new_sequence(0, random.Random(0))
+    runner.enter(sequence)
+    runner.batch.refresh_metadata()
+    assert runner.batch.sampling_metadata.output_token_ids == [[]]
+
+
+@pytest.mark.parametrize("runner", ["V1"], indirect=True)
+def test_v1_is_not_touched_where_it_does_not_schedule_ahead(runner: RunnerV1) -> None:
+    sequence = new_sequence(0, random.Random(0))
+    runner.enter(sequence)
+    runner.batch.refresh_metadata()
+    assert runner.batch.sampling_metadata.output_token_ids == []
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.7])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_what_moves_keeps_the_sum_of_probabilities(
+    config_of: Callable[..., Any], temperature: float, dtype: torch.dtype
+) -> None:
+    from vllm.v1.sample.logits_processor import BatchUpdate
+
+    from elastic_reasoning.integrations.vllm import BudgetProcessor
+
+    processor = BudgetProcessor(config_of(), CPU, False)
+    assert not processor.is_argmax_invariant()
+    sequence = new_sequence(0, random.Random(0))
+    sequence.request = Request(Prompt((9,), Thinking.OPEN), Budget(5, 5))
+    sequence.temperature = temperature
+    processor.update_state(BatchUpdate(1, [], [(0, sequence.params, [9], [])], []))
+    logits = torch.randn(1, NUM_TOKENS, generator=torch.Generator().manual_seed(0)).to(dtype)
+    logits[0, EOS] = 5
+    edited = processor.apply(logits.clone())
+    assert edited.dtype is dtype
+    others = [token for token in range(NUM_TOKENS) if token not in (EOS, CLOSING)]
+    assert torch.equal(edited[0, others], logits[0, others])
+    if temperature:
+        before, after = (torch.softmax(of.float() / temperature, -1)[0] for of in (logits, edited))
+        torch.testing.assert_close(after[CLOSING], before[CLOSING] + before[EOS], atol=1e-3, rtol=1e-3)
+    else:
+        assert edited[0, CLOSING] == 5
+    assert edited[0, EOS] == -torch.inf

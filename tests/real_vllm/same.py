@@ -1,0 +1,97 @@
+"""Whether two greedy engines gave the same traces, and where the two best tokens were as good as equal."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
+from typing import Any
+
+import torch
+
+from elastic_reasoning.engines.engine import new_request
+from elastic_reasoning.request import Request, Sampling
+from elastic_reasoning.tasks.arithmetic import Arithmetic
+from elastic_reasoning.trace import Finish, Phase, Segment, Trace
+
+BUDGETS = ("0+8", "4+2", "16+12", "32+20", "64+20", "inf+20")
+TIE = 1e-4
+
+
+def problems(num: int) -> list[str]:
+    """Questions that the shipped models can answer."""
+    return [problem.messages[-1]["content"] for problem in Arithmetic().problems("test", num)]
+
+
+def greedy_requests(engine: Any, num: int, budgets: Iterable[str] = BUDGETS, before: str = "") -> list[Request]:
+    """Every problem under every budget, each with a name of its own; some words may stand before each question."""
+    greedy = Sampling(temperature=0)
+    return [
+        new_request(engine, before + question, budget, sampling=greedy, name=f"{n} {budget}")
+        for n, question in enumerate(problems(num))
+        for budget in budgets
+    ]
+
+
+def tie(model: Any, prompt: Sequence[int], one: Sequence[int], other: Sequence[int]) -> str | None:
+    """Where two completions part, if the two best tokens were as good as equal there; `None` if they were not."""
+    at = next(n for n, (a, b) in enumerate(zip_longest(one, other)) if a != b)
+    if at >= min(len(one), len(other)):
+        return None
+    with torch.no_grad():
+        logits = model(torch.tensor([[*prompt, *one[:at]]]), use_cache=False).logits[0, -1]
+    best, ids = logits.topk(2)
+    gap = float(best[0] - best[1])
+    same = {one[at], other[at]} == set(ids.tolist())
+    return f"token {at}: {sorted(ids.tolist())} differ by {gap:.1e}" if same and gap < TIE else None
+
+
+def differences(expected: Trace, got: Trace) -> Iterator[str]:
+    """What is not the same in two traces with the same ids but an end of sequence in thinking."""
+    if (expected.error, got.error) != (None, None):
+        yield f"errors {expected.error!r} and {got.error!r}"
+    for one, other in zip_longest(expected.segments, got.segments):
+        if one is None or other is None or (one.phase, one.ids) != (other.phase, other.ids):
+            yield f"{one} and {other}"
+            continue
+        same = (one.finish, one.sampled) == (other.finish, other.sampled)
+        if not same and not _moved(one, other, expected):
+            yield f"{one} and {other}"
+
+
+def _moved(one: Segment, other: Segment, expected: Trace) -> bool:
+    """Whether they differ in what a processor cannot tell: a discarded end of sequence and a sampled delimiter."""
+    ended = any(s.phase is Phase.THINKING and s.finish is Finish.EOS for s in expected.segments)
+    if one.phase is Phase.THINKING:
+        return (one.finish, other.finish) == (Finish.EOS, Finish.DELIMITER)
+    return one.phase is Phase.CLOSING and ended and other.sampled
+
+
+def compare(model: Any, expected: Iterable[Trace], got: Iterable[Trace]) -> list[str]:
+    """The ties among pairs of traces that are the same otherwise.
+
+    Raises:
+        AssertionError: a pair is not.
+    """
+    by_name = {trace.request.name: trace for trace in got}
+    ties, wrong, num = [], [], 0
+    for trace in expected:
+        num += 1
+        other = by_name[trace.request.name]
+        if trace.ids != other.ids:
+            found = tie(model, trace.request.prompt.ids, trace.ids, other.ids)
+            (ties if found else wrong).append(f"{trace.request.name}, {found or (trace.ids, other.ids)}")
+        else:
+            wrong += [f"{trace.request.name}, {difference}" for difference in differences(trace, other)]
+    assert not wrong, "\n".join(wrong[:20])
+    assert len(by_name) == num
+    return ties
+
+
+def largest_gap(expected: Iterable[Trace], got: Iterable[Trace]) -> float:
+    """The largest difference of a log-probability, where the ids are the same."""
+    by_name = {trace.request.name: trace for trace in got}
+    pairs = [(trace, by_name[trace.request.name]) for trace in expected]
+    return max(
+        abs(one - other)
+        for trace, same in pairs
+        if trace.ids == same.ids
+        for one, other in zip(trace.logprobs or (), same.logprobs or (), strict=True)
+    )

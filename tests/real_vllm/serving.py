@@ -1,0 +1,144 @@
+"""vLLM as a server on a free port of this machine, and in this process."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ENVIRONMENT = {
+    "VLLM_LOGGING_LEVEL": "WARNING",
+    "VLLM_CPU_KVCACHE_SPACE": "1",
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    "HF_HUB_OFFLINE": "1",
+    "OMP_NUM_THREADS": "1",
+}
+START_SECONDS = 280
+TIGHT = (
+    "--block-size=32",
+    "--num-gpu-blocks-override=40",
+    "--max-num-batched-tokens=64",
+    "--max-num-seqs=32",
+    "--distributed-executor-backend=uni",
+)
+"""Prompts are prefilled in chunks, and sequences are preempted: 40 blocks hold 1280 tokens.
+
+A request with a seed that is prefilled in chunks stops vLLM 0.32 on a CPU ("CPU Generator does not use offset").
+"""
+
+
+class Server:
+    """A vLLM server with our plug-in, which it finds by itself.
+
+    Args:
+        model: a folder.
+        log: what the server writes is appended to this file.
+        arguments: of the command.
+    """
+
+    def __init__(self, model: str, log: Path, *arguments: str) -> None:
+        self.model = model
+        self._log, self._arguments = log, arguments
+        with socket.socket() as found:
+            found.bind(("127.0.0.1", 0))
+            self.port = found.getsockname()[1]
+        self.root = f"http://127.0.0.1:{self.port}"
+        self.url = f"{self.root}/v1"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def launch(self) -> None:
+        """Start it, and do not wait until it answers."""
+        fixed = ["--host=127.0.0.1", f"--port={self.port}", "--enforce-eager", "--dtype=float32"]
+        fixed += ["--logprobs-mode=processed_logprobs", "--disable-uvicorn-access-log"]
+        command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", f"--model={self.model}"]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [*command, *fixed, *self._arguments],
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **ENVIRONMENT},
+                start_new_session=True,
+            )
+
+    def wait(self) -> None:
+        """Until it answers."""
+        assert self._process is not None
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and self._process.poll() is None:
+            try:
+                urllib.request.urlopen(f"{self.root}/health", timeout=5).close()
+                return
+            except OSError:
+                time.sleep(0.5)
+        pytest.fail(f"the server does not answer; its log ends with\n{self._log.read_text()[-4000:]}")
+
+    def end(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """End its processes, all of which are in its own group."""
+        if self._process is None:
+            return
+        os.killpg(self._process.pid, how)
+        try:
+            self._process.wait(60)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        self._process = None
+
+    def post(self, body: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+        """Status and answer of a completion."""
+        data = json.dumps({"model": self.model, "return_token_ids": True, **body}).encode()
+        request = urllib.request.Request(f"{self.url}/completions", data, {"content-type": "application/json"})
+        try:
+            with urllib.request.urlopen(request, timeout=120) as answer:
+                return answer.status, json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.loads(error.read())
+
+    def metric(self, name: str) -> float:
+        """A counter of the server's."""
+        with urllib.request.urlopen(f"{self.root}/metrics", timeout=30) as answer:
+            lines = answer.read().decode().splitlines()
+        return sum(float(line.split()[-1]) for line in lines if line.startswith(name))
+
+
+Start = Callable[..., Server]
+"""(model by name, arguments) to a server that tests share."""
+
+
+@contextmanager
+def serving(model: str, log: Path, *arguments: str) -> Iterator[Server]:
+    """A server that answers; it is ended afterwards."""
+    server = Server(model, log, *arguments)
+    server.launch()
+    try:
+        server.wait()
+        yield server
+    finally:
+        server.end()
+
+
+@contextmanager
+def in_process(model: str, **arguments: Any) -> Iterator[Any]:
+    """Our engine with these engine arguments of vLLM; it is closed afterwards."""
+    from elastic_reasoning.engines.vllm import VllmSettings, load_vllm
+
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    fixed = {"enforce_eager": True, "block_size": 32, "distributed_executor_backend": "uni"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # vLLM's own
+        engine = load_vllm(model, VllmSettings(args={**fixed, **arguments}), max_rows=32, dtype="float32")
+    with closing(engine):
+        yield engine
