@@ -1,4 +1,4 @@
-"""Puts what the benchmarks wrote to results/ into the README, between its markers.
+"""Puts what the benchmarks wrote to results/ into the README and docs/, between their markers.
 
 python benchmarks/readme.py
 """
@@ -10,16 +10,17 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
-README = ROOT / "README.md"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def filled(text: str) -> str:
-    """The README with every marked block made from the results."""
+    """A page with every marked block made from the results."""
     for name, block in {
         "miniature": miniature,
         "generation": generation,
         "sharing": sharing,
         "startup": startup,
+        "vllm_throughput": vllm_throughput,
     }.items():
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         path = RESULTS / f"{name}.json"
@@ -118,5 +119,26 @@ def startup(report: dict[str, Any]) -> str:
     return f"{', '.join(figures)}, the start of Python included. {measured(report)}."
 
 
+def vllm_throughput(report: dict[str, Any]) -> str:
+    lines = [
+        "| thinking | figure | ours, tokens/s | the other, tokens/s | ratio | wanted |",
+        "|---|---|---|---|---|---|",
+    ]
+    for f in report["figures"]:
+        wanted = "" if f["target"] is None else f"≥ {f['target']:g}" + ("" if f["reached"] else " (**missed**)")
+        lines.append(
+            f"| {f['thinking']} | {f['name']} | {f['ours']:,.0f} | {f['theirs']:,.0f} | {f['value']:.2f} | {wanted} |"
+        )
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"{report['num_prompts']} prompts, {report['num_rows']} rows, s = 32, medians of {report['num_repeats']} "
+            f"interleaved repeats. {measured(report)}, vLLM {report['versions']['vllm']}.",
+        ]
+    )
+
+
 if __name__ == "__main__":
-    README.write_text(filled(README.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in PAGES:
+        page.write_text(filled(page.read_text(encoding="utf-8")), encoding="utf-8")

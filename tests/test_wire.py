@@ -74,8 +74,11 @@ def test_a_part_that_is_absent_or_said_to_be_so_is_unlimited(unlimited) -> None:
         ({"thinking_budget": 5, "min_thinking": 6}, r"min_thinking 6 is more than thinking_budget 5"),
         ({"thinking_budget": 5, "strategy": "vanilla", "grace": 2}, r"grace=2 means nothing to strategy 'vanilla'"),
         ({"thinking_budget": 5, "strategy": "l1-exact"}, r"l1 asks for a length in the prompt and needs two finite"),
-        ({"prompt_thinking": "ajar"}, r"prompt_thinking 'ajar': must be one of absent, open, closed"),
-        ({"prompt_thinking": 1}, r"prompt_thinking 1: must be one of"),
+        (
+            {"thinking_budget": 5, "prompt_thinking": "ajar"},
+            r"prompt_thinking 'ajar': must be one of absent, open, closed",
+        ),
+        ({"thinking_budget": 5, "prompt_thinking": 1}, r"prompt_thinking 1: must be one of"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_is_allowed(values, message: str) -> None:

@@ -147,7 +147,7 @@ def _codec(tokenizer: Any) -> tuple[Callable[[str], tuple[int, ...]], Callable[[
     """Text to ids and ids to text, with nothing added and nothing left out."""
 
     def encode(text: str) -> tuple[int, ...]:
-        return tuple(tokenizer.encode(text, add_special_tokens=False))
+        return tuple(tokenizer.encode(text, add_special_tokens=False)) if text else ()
 
     def decode(ids: Sequence[int]) -> str:
         return str(tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False))

@@ -21,6 +21,9 @@ from elastic_reasoning.template import Template, Thinking
 THINKING, SOLUTION, STRATEGY, PROMPT = "thinking_budget", "solution_budget", "strategy", "prompt_thinking"
 OPTIONS = tuple(field.name for field in fields(Options))
 NAMES = (THINKING, SOLUTION, STRATEGY, PROMPT, *OPTIONS)
+BUDGETS = (THINKING, SOLUTION)
+BEGIN = (*BUDGETS, STRATEGY, "min_thinking")
+"""One of these makes a request budgeted. The others alone may be somebody else's."""
 
 Value = str | int
 
@@ -61,11 +64,12 @@ def from_wire(values: Mapping[str, Any] | None) -> Wire | None:
         BudgetError, StrategyError, UsageError: a value is not what its name asks for.
     """
     values = values or {}
+    is_ours = any(name in values for name in BEGIN)
     for name in values:
-        near = [] if name in NAMES else difflib.get_close_matches(name, NAMES, n=1, cutoff=0.8)
-        if near:
+        near = difflib.get_close_matches(name, NAMES if is_ours else BUDGETS, n=1, cutoff=0.8)
+        if near and name not in NAMES:
             raise UsageError(f"unknown parameter {name!r}: did you mean {near[0]!r}?")
-    if not any(name in values for name in NAMES):
+    if not is_ours:
         return None
     budget = Budget(_tokens(values, THINKING), _tokens(values, SOLUTION))
     strategy = _text(values, STRATEGY, "elastic")

@@ -22,7 +22,7 @@ def test_requests_are_the_same_for_the_same_repeat_and_too_short_for_the_prefix_
     assert 116 < max(limits) <= 128
     assert {sides.thought(request) for request in sides.new_requests("fixed", 8, seed=1)} == {68}
     for request in mixed:
-        assert len(request.prompt.ids) < sides.BLOCK
+        assert len(request.prompt.ids) < 32
         assert len(request.prompt.ids) + sides.size(request) <= sides.CONTEXT
         assert sides.unbudgeted(request).budget.solution == sides.size(request)
 

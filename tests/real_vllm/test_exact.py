@@ -208,7 +208,7 @@ REFUSED = [
     ({"thinking_budget": 5, "wait": "Wait"}, {}, "wait and num_waits take back tokens"),
     ({"thinking_budget": 5, "min_thinking": 6}, {}, "min_thinking 6 is more than thinking_budget 5"),
     ({"thinking_budget": 512, "solution_budget": 9}, {}, "more than the model's context leaves"),
-    ({"thinking_budget": 5, "solution_budget": 5}, {"max_tokens": 10}, "the budget and its delimiters need 11"),
+    ({"thinking_budget": 5, "solution_budget": 5}, {"max_tokens": 10}, "the budget needs 11"),
     ({"thinking_budget": 5}, {"ignore_eos": True}, "ignore_eos cannot be combined with a budget"),
     ({"thinking_budget": 5}, {"structured_outputs": {"regex": "[0-9]"}}, "start vLLM with --reasoning-parser"),
 ]

@@ -19,7 +19,7 @@ from typing import Any
 from elastic_reasoning.cursor import replay
 from elastic_reasoning.engines.concurrent import LoopThread, Sampled, Wanted, run_by_events, run_concurrently
 from elastic_reasoning.engines.loading import load_template, model_path
-from elastic_reasoning.errors import EngineError, UsageError, require
+from elastic_reasoning.errors import EngineError, StrategyError, UsageError, require
 from elastic_reasoning.request import Request, derived_seed
 from elastic_reasoning.template import Message, Prompt, Template, render_prompt
 from elastic_reasoning.trace import Trace
@@ -128,7 +128,7 @@ class VllmEngine:
         arguments: vLLM's `AsyncEngineArgs`, with `logprobs_mode="processed_logprobs"`.
         tokenizer: the model's.
         template: how it marks thinking.
-        max_rows: sequences that run together; twice as many are handed over.
+        max_rows: sequences that run together in each copy of the model; twice as many are handed over.
     """
 
     def __init__(self, arguments: Any, tokenizer: Any, template: Template, max_rows: int) -> None:
@@ -145,6 +145,7 @@ class VllmEngine:
             raise
         config = self._llm.vllm_config
         self.context: int | None = config.model_config.max_model_len
+        self._num_copies = config.parallel_config.data_parallel_size
         self._speculates = config.speculative_config is not None
         self._names = count()
         self.note = "speculative decoding runs no logits processors: two calls per request" if self._speculates else ""
@@ -159,7 +160,7 @@ class VllmEngine:
         Raises:
             EngineError: vLLM has died.
         """
-        return run_concurrently(walks, self._answer, self._thread.loop, 2 * self.max_rows)
+        return run_concurrently(walks, self._answer, self._thread.loop, 2 * self.max_rows * self._num_copies)
 
     def close(self) -> None:
         """Stop vLLM and free what it holds; it may be called twice."""
@@ -169,17 +170,18 @@ class VllmEngine:
             self._llm = None  # while the interpreter can still finalise it
 
     async def _answer(self, walk: Walk) -> Trace:
+        from vllm.exceptions import VLLMValidationError
         from vllm.v1.engine.exceptions import EngineDeadError
 
         if walk.call is None:
             return walk.trace()
         try:
-            if self._speculates or not one_pass(walk.request.options):
+            if self._speculates or walk.steps or not one_pass(walk.request.options):
                 return await run_by_events(walk, self._sample)
             return await self._in_one_pass(walk)
         except EngineDeadError as error:
             raise EngineError("vLLM has died: its log, above, says why") from error
-        except ValueError as error:  # vLLM's word for a request that it refuses
+        except (VLLMValidationError, StrategyError) as error:  # the request's fault
             walk.fail(" ".join(str(error).split()))
             return walk.trace()
 
@@ -199,7 +201,7 @@ class VllmEngine:
 
     async def _sample(self, wanted: Wanted) -> Sampled:
         if wanted.banned and self._speculates:
-            raise ValueError("min_thinking forbids tokens, which vLLM cannot with speculative decoding")
+            raise StrategyError("min_thinking forbids tokens, which vLLM cannot with speculative decoding")
         left = self._left(len(wanted.ids))
         return await self._complete(
             wanted.request,
@@ -222,8 +224,8 @@ class VllmEngine:
         from vllm.sampling_params import RequestOutputKind
 
         sampling = request.sampling
-        # What vLLM reports is taken after top-p and top-k; asked for is what stood before.
-        has_logprobs = sampling.top_p == 1 and sampling.top_k == 0
+        # What vLLM reports is taken after top-p, top-k and bans; asked for is what stood before.
+        has_logprobs = sampling.top_p == 1 and sampling.top_k == 0 and not request.options.min_thinking
         params = SamplingParams(
             temperature=sampling.temperature,
             top_p=sampling.top_p,

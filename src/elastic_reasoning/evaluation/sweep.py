@@ -30,8 +30,10 @@ from elastic_reasoning.tasks.loading import load_task
 from elastic_reasoning.tasks.task import Problem, Split, Task
 
 ENGINES = ("transformers", "vllm", "openai")
-EXECUTION = ("out", "share", "max_rows", "device", "server")
+EXECUTION = ("out", "share", "max_rows", "device", "vllm", "server")
 """Fields that say how a sweep is run, not what comes out of it."""
+VLLM_EXECUTION = ("tensor_parallel_size", "data_parallel_size")
+SERVER_DECIDES = ("tokenizer", "dialect", "mode", "context", "opening", "closing")
 
 
 @dataclass(frozen=True)
@@ -180,6 +182,8 @@ def _decides(config: SweepConfig) -> dict[str, object]:
     """What decides the records: every setting but how the sweep is run, and which weights the models have."""
     values = asdict(config)
     decides = {f.name: values[f.name] for f in fields(SweepConfig) if f.name not in EXECUTION}
+    decides["vllm"] = {name: value for name, value in values["vllm"].items() if name not in VLLM_EXECUTION}
+    decides["server"] = {name: values["server"][name] for name in SERVER_DECIDES}
     return {**decides, MODELS_DIGEST: models_digest(config.models)}
 
 
@@ -194,7 +198,9 @@ def _load(config: SweepConfig, model: str) -> Engine:
             closing=config.closing,
         )
     if config.engine == "openai":
-        return OpenAIEngine(replace(config.server, opening=config.opening, closing=config.closing), model)
+        server = config.server
+        opening, closing = config.opening or server.opening, config.closing or server.closing
+        return OpenAIEngine(replace(server, opening=opening, closing=closing), model)
     return load(
         model,
         max_rows=config.max_rows,

@@ -18,7 +18,9 @@ def let_budgets_end() -> None:
         return
 
     def accept_tokens(manager: Any, request: Any, new_token_ids: list[int]) -> bool:
-        ended = request.is_finished() and from_wire(request.sampling_params.extra_args) is not None
-        return ended or accept(manager, request, new_token_ids)
+        has_grammar = request.structured_output_request is not None  # most have none, and this is asked at every token
+        if has_grammar and request.is_finished() and from_wire(request.sampling_params.extra_args) is not None:
+            return True
+        return bool(accept(manager, request, new_token_ids))
 
     StructuredOutputManager.accept_tokens = accept_tokens

@@ -63,8 +63,8 @@ def test_what_can_be_kept_is_admitted_as_it_is(admit: Admit, extra_args: Any, ma
 
 def test_a_prompt_may_be_text(admit: Admit) -> None:
     assert admit(SMALL, "<user> a 4 = <assistant> <think>", max_tokens=10).prompt_token_ids is not None
-    assert "need 11" in refused(admit, SMALL, "<user> a 4 = <assistant>", max_tokens=10)
-    assert "need 11" in refused(admit, SMALL, {"prompt": "<user> a 4 = <assistant>"}, max_tokens=10)
+    assert "needs 11" in refused(admit, SMALL, "<user> a 4 = <assistant>", max_tokens=10)
+    assert "needs 11" in refused(admit, SMALL, {"prompt": "<user> a 4 = <assistant>"}, max_tokens=10)
 
 
 @pytest.mark.parametrize(
@@ -85,8 +85,11 @@ def test_what_cannot_be_kept_is_refused_with_the_reason(admit: Admit, values: An
 
 
 def test_a_completion_needs_room_for_the_budget_and_what_is_forced(admit: Admit) -> None:
-    assert refused(admit, SMALL, max_tokens=9) == "max_tokens 9: the budget and its delimiters need 10"
-    assert "need 12" in refused(admit, {**SMALL, "wrap_up": "so ok"}, max_tokens=11)
+    assert (
+        refused(admit, SMALL, max_tokens=9)
+        == "max_tokens 9: the budget needs 10 tokens after the prompt, delimiters and all"
+    )
+    assert "needs 12" in refused(admit, {**SMALL, "wrap_up": "so ok"}, max_tokens=11)
     assert admit({"thinking_budget": 5, "strategy": "unconstrained"}, max_tokens=1)
 
 

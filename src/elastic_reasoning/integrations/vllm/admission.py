@@ -6,13 +6,13 @@ from functools import lru_cache
 from types import FrameType
 from typing import Any
 
-from elastic_reasoning.errors import ElasticError, EngineError
+from elastic_reasoning.errors import ElasticError, EngineError, TemplateError, UsageError, unknown
 from elastic_reasoning.integrations.row import Row
 from elastic_reasoning.request import Request
 from elastic_reasoning.template import Prompt, Template, as_ids, resolve_template
 from elastic_reasoning.turn import thinking_of
 from elastic_reasoning.walk import Walk
-from elastic_reasoning.wire import Wire, from_wire, most_tokens, one_pass
+from elastic_reasoning.wire import Wire, from_wire, one_pass
 
 SETTINGS = "elastic_reasoning"
 """Key of vLLM's `additional_config` under which `opening` and `closing` may be given."""
@@ -41,6 +41,9 @@ class Served:
         """What a configuration of vLLM says."""
         model, additional = vllm_config.model_config, vllm_config.additional_config
         given = additional.get(SETTINGS, {}) if isinstance(additional, dict) else {}
+        for name in given:
+            if name not in ("opening", "closing"):
+                raise UsageError(unknown(f"key of additional_config[{SETTINGS!r}]", name, ("opening", "closing")))
         return cls(
             str(model.tokenizer),
             str(model.model),
@@ -69,11 +72,17 @@ class Served:
         """
         return _template(self)
 
-    def walk(self, wire: Wire, prompt_ids: list[int]) -> Walk:
-        """The walk of a request; one that cannot be started has an `error`."""
+    def walk(self, wire: Wire, prompt_ids: list[int], max_tokens: int | None) -> Walk:
+        """The walk of a request; one that cannot be started has an `error`.
+
+        What vLLM would cut at is the context of the walk, so that an unlimited thinking leaves room for the solution.
+        """
+        context = self.model_config.max_model_len
+        if max_tokens is not None:
+            context = min(context, len(prompt_ids) + max_tokens)
         state = wire.thinking or thinking_of(self.tokenizer, self.template, prompt_ids)
         request = Request(Prompt(tuple(prompt_ids), state), wire.budget, wire.strategy, wire.options)
-        return Walk(request, self.template, self.model_config.max_model_len)
+        return Walk(request, self.template, context)
 
     def row(self, params: Any, prompt_ids: list[int] | None, output: list[int]) -> Row | None:
         """The row of a request, `None` if it has no budget."""
@@ -81,7 +90,7 @@ class Served:
         if wire is None:
             return None
         # What `admit` has refused does not come here; a walk with an error would be over, and end at once.
-        return Row(self.walk(wire, prompt_ids or []), output, _end(params))
+        return Row(self.walk(wire, prompt_ids or [], params.max_tokens), output, _end(params))
 
 
 def _end(params: Any) -> int:
@@ -128,12 +137,13 @@ def _check_request(wire: Wire, params: Any) -> None:
     if params.structured_outputs is not None and wire.strategy == "s1" and wire.options.answer_text:
         raise EngineError(f"a grammar forbids the forced words {wire.options.answer_text!r}: give answer_text ''")
     served = Served.of(config)
-    walk = served.walk(wire, _prompt_ids(prompt, served.tokenizer))
-    if walk.error is not None:
-        raise EngineError(walk.error)
-    most = most_tokens(walk.request, walk.template)
-    if params.max_tokens is not None and most is not None and params.max_tokens < most:
-        raise EngineError(f"max_tokens {params.max_tokens}: the budget and its delimiters need {most}")
+    ids = _prompt_ids(prompt, served.tokenizer)
+    error = served.walk(wire, ids, None).error
+    if error is not None:
+        raise EngineError(error)
+    error = served.walk(wire, ids, params.max_tokens).error
+    if error is not None:
+        raise EngineError(f"max_tokens {params.max_tokens}: {error.partition(',')[0]}, delimiters and all")
 
 
 def _prompt_ids(prompt: Any, tokenizer: Any) -> list[int]:
@@ -154,10 +164,12 @@ def _being_admitted() -> tuple[Any, Any]:
         if isinstance(owner, InputProcessor) and "prompt" in frame.f_locals:
             return owner.vllm_config, frame.f_locals["prompt"]
         frame = frame.f_back
-    raise EngineError("this version of vLLM admits requests in a way that is not known here: use vllm 0.32 or 0.33")
+    raise EngineError("this version of vLLM admits requests in a way that is not known here: use vllm 0.32")
 
 
 @lru_cache(maxsize=8)
 def _template(served: Served) -> Template:
+    if not hasattr(served.tokenizer, "added_tokens_decoder"):
+        raise TemplateError("the tokenizer is not of Hugging Face's kind: start vLLM with --tokenizer-mode hf")
     eos = as_ids((served.model_config.try_get_generation_config() or {}).get("eos_token_id"))
     return resolve_template(served.tokenizer, opening=served.opening, closing=served.closing, eos_ids=eos)

@@ -4,6 +4,7 @@ Whatever happens to a sequence (preemption, chunked prefill, moves within the ba
 ids that it has emitted, and is made again from them where it has to be.
 """
 
+from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -92,7 +93,9 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
         """Edit the logits `[rows, vocabulary]` in place."""
         if not self._rows:
             return logits
-        places = np.arange(len(logits)) if ctx is None else self._read(ctx)
+        places = np.arange(len(logits)) if ctx is None else ctx.idx_mapping_np
+        if ctx is not None and not self._read(ctx):
+            return logits
         for place, (row, temperature) in self._rows.items():
             if row.advance():
                 self._wishes.note(place, row, temperature)
@@ -121,20 +124,23 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
             self._put(slot, self._new(params, ids[:num_prompt], ids[num_prompt:]))
         self._entered.clear()
 
-    def _read(self, ctx: Any) -> np.ndarray:
-        """Read the token that was sampled last for each sequence of this step, and return their slots `[rows]`.
+    def _read(self, ctx: Any) -> bool:
+        """Read the token that was sampled last for each budgeted sequence of this step, and say if there is any.
 
         One that is in the middle of a prefill has none; what is sampled for it is thrown away.
         """
+        budgeted = [(at, slot) for at, slot in enumerate(ctx.idx_mapping_np.tolist()) if slot in self._rows]
+        if not budgeted:  # the device need not be waited for
+            return False
         fed = ctx.input_ids.tolist()
-        slots: np.ndarray = ctx.idx_mapping_np
-        for position, slot in enumerate(slots.tolist()):
-            if slot in self._rows:
-                output = self._rows[slot].row.output
-                num_output = int(ctx.seq_lens_upper_bound_np[position]) - int(self._states.prompt_len.np[slot])
-                if num_output == len(output) + 1:
-                    output.append(fed[position])
-        return slots
+        for position, slot in budgeted:
+            output, num_prompt = self._rows[slot].row.output, int(self._states.prompt_len.np[slot])
+            num_ids = int(ctx.seq_lens_upper_bound_np[position])
+            if num_ids == num_prompt + len(output) + 1:
+                output.append(fed[position])
+            elif num_ids > num_prompt + len(output):  # steps in which it was not asked
+                output.extend(self._states.all_token_ids.gpu[slot, num_prompt + len(output) : num_ids].tolist())
+        return True
 
 
 class _Wishes:
@@ -195,7 +201,8 @@ def _move_ends(logits: torch.Tensor, moves: np.ndarray, temperature: np.ndarray,
         moved[:, 0] = part.amax(dim=1)
     else:
         scale = torch.from_numpy(np.where(greedy, 1, temperature[rows])).to(logits.device)
-        moved[:, 0] = torch.logsumexp(part / scale[:, None], dim=1) * scale
+        # For two or three ids this is one kernel or two, where logsumexp is many.
+        moved[:, 0] = reduce(torch.logaddexp, (part / scale[:, None]).unbind(1)) * scale
         if greedy.any():
             moved[:, 0] = torch.where(torch.from_numpy(greedy).to(logits.device), part.amax(dim=1), moved[:, 0])
     logits[at, columns] = moved

@@ -1,0 +1,178 @@
+"""What exact budgets cost on real vLLM, on a CPU, beside what others do for the same tokens, in one run.
+
+    python benchmarks/vllm_throughput.py                          # a table, and results/vllm_throughput.json
+    python benchmarks/vllm_throughput.py --prompts 8 --repeats 1  # a smoke test, nothing written
+
+The model is a small random Qwen3 that never samples a delimiter or an end of sequence: every request thinks to its
+limit, and all sides make the same number of tokens, which is checked. A step of such a model costs next to nothing,
+so that what a budget adds to it weighs as much as it ever will. Sides take turns within each repeat, in another
+order each time, and a ratio is the median over the repeats of the ratios within one.
+
+Offline, vLLM is in this process, on one thread, and what is measured is CPU time, which other processes disturb
+little; over HTTP it is time on the clock.
+
+    plug-in / unbudgeted                  requests with `extra_args`, and as many tokens without a budget
+    plug-in / native budget               vLLM's own `thinking_token_budget`, which has no budget for the solution
+    plug-in / two phases                  all thinking, the delimiter appended, all solutions, and everything computed
+                                          again for these, as the published E1 code does
+    plug-in / two phases, prefix cache    the same where the prefix cache spares the second phase the first one
+    HTTP, one pass / two calls            `OpenAIEngine` both times: thinking, then the solution, each for itself
+    HTTP, one pass / two calls, prefix cache    the same with blocks short enough to be found again
+    HTTP, one pass / unbudgeted           and as many tokens in one call
+"""
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+import vllm
+from provenance import provenance
+from rich.console import Console
+from rich.table import Table
+from vllm_sides import UNBUDGETED, Side, check, new_requests, offline, over_http, write_model
+
+RESULTS = Path(__file__).parent / "results" / "vllm_throughput.json"
+FIGURES: dict[str, tuple[str, str]] = {
+    "plug-in / unbudgeted": ("plug-in", "unbudgeted"),
+    "plug-in / native budget": ("plug-in", "native budget"),
+    "plug-in / two phases": ("plug-in", "two phases"),
+    "plug-in / two phases, prefix cache": ("plug-in", "two phases, prefix cache"),
+    "HTTP, one pass / two calls": ("one pass", "two calls"),
+    "HTTP, one pass / two calls, prefix cache": ("one pass, prefix cache", "two calls, prefix cache"),
+    "HTTP, one pass / unbudgeted": ("one pass", "one call"),
+}
+TARGETS = {
+    ("mixed", "plug-in / unbudgeted"): 0.95,
+    ("mixed", "plug-in / native budget"): 1.0,
+    ("mixed", "plug-in / two phases"): 1.15,
+    ("mixed", "HTTP, one pass / two calls"): 1.3,
+    ("fixed", "plug-in / unbudgeted"): 0.95,
+    ("fixed", "plug-in / native budget"): 1.0,
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the table: tokens a second of both sides, and their ratio; what has no target is only told."""
+
+    thinking: str
+    name: str
+    ours: float
+    theirs: float
+    value: float
+    target: float | None
+    reached: bool
+
+
+def measure(
+    sides: dict[str, Side], clock: Callable[[], float], num_prompts: int, num_repeats: int, note: Callable[[str], None]
+) -> list[Figure]:
+    """All figures of these sides."""
+    names, figures = list(sides), []
+    for name in names:  # the first requests are slow
+        sides[name](new_requests("mixed", num_prompts, seed=0))
+    for thinking in ("mixed", "fixed"):
+        speeds: dict[str, list[float]] = {name: [] for name in names}
+        for repeat in range(num_repeats):
+            requests = new_requests(thinking, num_prompts, seed=1 + repeat)
+            first = repeat % len(names)
+            turns = names[first:] + names[:first]
+            for name in turns if repeat % 2 else reversed(turns):
+                start = clock()
+                answers = sides[name](requests)
+                seconds = clock() - start
+                speed = check(requests, answers, budgeted=name not in UNBUDGETED) / seconds
+                speeds[name].append(speed)
+                note(f"{thinking}, repeat {repeat + 1} of {num_repeats}, {name}: {speed:,.0f} tokens/s")
+        figures += [
+            compared(thinking, name, speeds[ours], speeds[theirs])
+            for name, (ours, theirs) in FIGURES.items()
+            if ours in speeds and theirs in speeds
+        ]
+    return figures
+
+
+def compared(thinking: str, name: str, ours: list[float], theirs: list[float]) -> Figure:
+    ratio = median(a / b for a, b in zip(ours, theirs, strict=True))
+    target = TARGETS.get((thinking, name))
+    return Figure(thinking, name, median(ours), median(theirs), ratio, target, target is None or ratio >= target)
+
+
+def show(figures: list[Figure], console: Console) -> None:
+    table = Table("thinking", "figure")
+    for column in ("ours, tokens/s", "theirs, tokens/s", "ratio", "target", ""):
+        table.add_column(column, justify="right")
+    for figure in figures:
+        speeds = (f"{figure.ours:,.0f}", f"{figure.theirs:,.0f}")
+        target, told = "", ""
+        if figure.target is not None:
+            target, told = f">= {figure.target:g}", "reached" if figure.reached else "missed"
+        table.add_row(figure.thinking, figure.name, *speeds, f"{figure.value:.2f}", target, told)
+    console.print(table)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--prompts", type=int, default=128, help="with fewer, nothing is written")
+    parser.add_argument("--rows", type=int, default=128, help="sequences that run together")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--only", choices=["offline", "http"], help="one of the two parts; nothing is written")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    chosen = parser.parse_args(arguments)
+    cpu_settings()
+    quiet, console = Console(stderr=True, highlight=False), Console(width=120)
+    load_before = os.getloadavg()[0]
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory() as folder:
+        write_model(Path(folder))
+        for part, started, clock in (("offline", offline, time.process_time), ("http", over_http, time.perf_counter)):
+            if chosen.only in (None, part):
+                with started(folder, chosen.rows) as sides:
+                    figures += measure(sides, clock, chosen.prompts, chosen.repeats, quiet.print)
+    show(figures, console)
+    if chosen.only is None and chosen.prompts >= parser.get_default("prompts"):
+        made = report(figures, chosen.prompts, chosen.rows, chosen.repeats, load_before)
+        chosen.out.parent.mkdir(parents=True, exist_ok=True)
+        chosen.out.write_text(json.dumps(made, indent=1) + "\n")
+        console.print(f"written to {chosen.out}")
+
+
+def cpu_settings() -> None:
+    """One thread for the model, so that vLLM's front and the client have a core to themselves."""
+    torch.set_num_threads(1)
+    for name, value in {
+        "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # else what computes is another process, whose CPU time is not seen
+        "VLLM_CPU_KVCACHE_SPACE": "1",
+        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+        "OMP_NUM_THREADS": "1",
+        "HF_HUB_OFFLINE": "1",
+        "VLLM_LOGGING_LEVEL": "ERROR",
+    }.items():
+        os.environ.setdefault(name, value)
+
+
+def report(
+    figures: list[Figure], num_prompts: int, num_rows: int, num_repeats: int, load_before: float
+) -> dict[str, Any]:
+    made = provenance()
+    return {
+        **made,
+        "versions": {**made["versions"], "vllm": vllm.__version__},
+        "num_prompts": num_prompts,
+        "num_rows": num_rows,
+        "num_repeats": num_repeats,
+        "load_before": load_before,
+        "figures": [asdict(figure) for figure in figures],
+    }
+
+
+if __name__ == "__main__":
+    main()
