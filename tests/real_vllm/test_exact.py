@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+import torch
 
 pytest.importorskip("vllm.v1.engine", reason="vllm is not installed: scripts/setup_vllm.sh")
 
@@ -224,8 +225,20 @@ def test_what_cannot_be_kept_is_answered_with_400_and_the_reason(
     assert (status, message in answer["error"]["message"]) == (400, True), answer
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("v2", ["0", "1"], ids=["model runner V1", "model runner V2"])
+def test_in_process_budgets_are_exact_on_a_gpu(v2: str, seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VLLM_USE_V2_MODEL_RUNNER", v2)
+    in_process_budgets_are_exact(seen)
+
+
 @pytest.mark.full
 def test_in_process_budgets_are_exact_too(seen: Seen) -> None:
+    in_process_budgets_are_exact(seen)
+
+
+def in_process_budgets_are_exact(seen: Seen) -> None:
     """With a cache so small that sequences are preempted; what takes back tokens takes several calls."""
     kinds = [*KINDS, ("elastic", {"min_thinking": 4, "wait": "Wait"}), ("s1", {"num_waits": 1, "answer_tokens": 4})]
     chance = random.Random(1)

@@ -46,7 +46,7 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
         self._entered: dict[int, Any] = {}
         self._rows: dict[int, _Budgeted] = {}
         is_v1 = self._states is None
-        self._wishes = _Wishes(vllm_config.scheduler_config.max_num_seqs if is_v1 else where.max_num_reqs)
+        self._edits = _LogitEdits(vllm_config.scheduler_config.max_num_seqs if is_v1 else where.max_num_reqs)
         if is_v1 and vllm_config.scheduler_config.async_scheduling:
             _have_output_ids()
 
@@ -85,9 +85,9 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
     def _put(self, place: int, budgeted: _Budgeted | None) -> None:
         if budgeted is not None:
             self._rows[place] = budgeted
-            self._wishes.note(place, *budgeted)
+            self._edits.set(place, *budgeted)
         elif self._rows.pop(place, None) is not None:
-            self._wishes.forget(place)
+            self._edits.clear(place)
 
     def apply(self, logits: torch.Tensor, ctx: Any = None) -> torch.Tensor:
         """Edit the logits `[rows, vocabulary]` in place."""
@@ -98,8 +98,8 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
             return logits
         for place, (row, temperature) in self._rows.items():
             if row.advance():
-                self._wishes.note(place, row, temperature)
-        self._wishes.grant(logits, places, self._served.template.eos)
+                self._edits.set(place, row, temperature)
+        self._edits.apply(logits, places, self._served.template.eos)
         return logits
 
     # Model runner V2: rows are keyed by slot, the batch has another order in every step, and the ids are on the device.
@@ -143,8 +143,8 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
         return True
 
 
-class _Wishes:
-    """What the rows ask of their next tokens, by place: kept as arrays, which change at events alone.
+class _LogitEdits:
+    """What the rows ask of their next logits, by place: kept as arrays, which change at events alone.
 
     Args:
         num_places: rows that there can be.
@@ -156,7 +156,7 @@ class _Wishes:
         self._temperature = np.ones(num_places, dtype=np.float32)
         self._banned: dict[int, list[int]] = {}
 
-    def note(self, place: int, row: Row, temperature: float) -> None:
+    def set(self, place: int, row: Row, temperature: float) -> None:
         """Write down what a row asks for."""
         self._forced[place] = NOTHING if row.forced is None else row.forced
         self._moves_to[place] = NOTHING if row.moves_to is None else row.moves_to
@@ -165,12 +165,12 @@ class _Wishes:
         if row.banned:
             self._banned[place] = list(row.banned)
 
-    def forget(self, place: int) -> None:
+    def clear(self, place: int) -> None:
         """There is no row any more."""
         self._forced[place] = self._moves_to[place] = NOTHING
         self._banned.pop(place, None)
 
-    def grant(self, logits: torch.Tensor, places: np.ndarray, eos: frozenset[int]) -> None:
+    def apply(self, logits: torch.Tensor, places: np.ndarray, eos: frozenset[int]) -> None:
         """Edit the logits `[rows, vocabulary]` of rows at these places `[rows]`."""
         if self._banned:
             for row in np.flatnonzero(np.isin(places, list(self._banned))).tolist():
