@@ -42,6 +42,7 @@ class FakeModel:
         ends_in_thinking: whether it may end the sequence before it has closed thinking.
         logprobs: which log-probabilities its server reports.
         name: what its server calls it.
+        told: the context that its server tells, where that is another one; 0 for none.
     """
 
     template: Template
@@ -49,6 +50,10 @@ class FakeModel:
     ends_in_thinking: bool = True
     logprobs: str = "raw"
     name: str = "fake"
+    told: int | None = None
+
+    def tells(self) -> int:
+        return self.context if self.told is None else self.told
 
     def prefers(self, ids: Sequence[int]) -> list[int]:
         """Every id, the most wanted first, behind a prompt and what was written since."""
@@ -139,11 +144,11 @@ def fake_vllm(model: FakeModel, plug_in: bool = False, native: bool = False, hee
 
     async def complete(request: web.Request) -> web.Response:
         body = await request.json()
-        ids, limit = body["prompt"], body["max_tokens"]
+        ids, limit = body["prompt"], 16 if body["max_tokens"] is None else body["max_tokens"]
         unknown = set(body) - VLLM_SETTINGS
         if unknown or body["model"] != model.name:
             return refuse(f"unknown {unknown} or model {body['model']}")
-        if limit is not None and len(ids) + limit > model.context:
+        if len(ids) + limit > model.context:
             return refuse(f"{len(ids)} + {limit} tokens do not fit {model.context}")
         if "thinking_token_budget" in body and not native:
             return refuse("thinking_token_budget is set but reasoning_config is not configured")
@@ -175,7 +180,7 @@ def fake_vllm(model: FakeModel, plug_in: bool = False, native: bool = False, hee
 
     app = web.Application()
     app.router.add_get("/version", answering({"version": "0.32.0"}))
-    app.router.add_get("/v1/models", models(model, max_model_len=model.context, root=model.name))
+    app.router.add_get("/v1/models", models(model, max_model_len=model.tells(), root=model.name))
     app.router.add_post("/v1/completions", complete)
     return app
 
@@ -227,7 +232,7 @@ def fake_llama_cpp(model: FakeModel) -> web.Application:
         return web.json_response(answer)
 
     app = web.Application()
-    settings = {"n_ctx": model.context, "speculative": False, "params": {}}
+    settings = {"n_ctx": model.tells(), "speculative": False, "params": {}}
     app.router.add_get("/props", answering({"default_generation_settings": settings, "build_info": "b8681"}))
     app.router.add_get("/v1/models", models(model))
     app.router.add_post("/completion", complete)

@@ -1,6 +1,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -8,7 +9,7 @@ from aiohttp import web
 from elastic_reasoning.cli import doctor
 from elastic_reasoning.engines.loading import load_template
 from elastic_reasoning.errors import EngineError, UsageError
-from fake_servers import FakeModel, fake_chat, fake_llama_cpp, fake_openai, fake_sglang, fake_vllm, serving
+from fake_servers import FakeModel, answering, fake_chat, fake_llama_cpp, fake_openai, fake_sglang, fake_vllm, serving
 
 MODEL = FakeModel(load_template("mini-e1")[1], ends_in_thinking=False, logprobs="processed", name="mini-e1")
 
@@ -76,6 +77,18 @@ def test_a_server_that_cannot_be_used_is_an_error_with_a_reason() -> None:
         doctor.main([server.url])
     with pytest.raises(UsageError, match="no server"):
         doctor.main([])
+
+
+@pytest.mark.parametrize("answer", [{}, [], {"data": ["mini"]}, {"data": {"mini": 1}}, {"choices": [{}]}], ids=str)
+@pytest.mark.parametrize("dialect", ["auto", "vllm", "sglang", "llama.cpp", "openai"])
+def test_a_server_that_answers_otherwise_is_an_error_with_a_reason(answer: Any, dialect: str) -> None:
+    def app() -> web.Application:
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", answering(answer))
+        return app
+
+    with serving(app) as server, pytest.raises(EngineError):
+        doctor.main([server.url, "--model", "m", "--tokenizer", "mini-e1", "--dialect", dialect])
 
 
 def test_a_tokenizer_that_is_not_here_must_be_named() -> None:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+from elastic_reasoning.call import OnEos
 from elastic_reasoning.cursor import Cursor
 from elastic_reasoning.delimiter import AnyDelimiter, Delimiter
 from elastic_reasoning.request import Request
@@ -29,6 +30,7 @@ class Wanted:
         watch: ids after which to stop; the watched id is handed back as the last one.
         banned: ids that may not be sampled.
         stop_texts: the delimiters that are waited for, as text, for servers that stop at no ids.
+        discards_end: whether an end of sequence is taken back, and the stretch ends as if it had not been sampled.
     """
 
     request: Request
@@ -38,6 +40,7 @@ class Wanted:
     watch: frozenset[int]
     banned: frozenset[int]
     stop_texts: tuple[str, ...]
+    discards_end: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ async def run_by_events(walk: Walk, sample: Sample) -> Trace:
             cursor.watch,
             cursor.banned,
             _texts(walk.call.stop),
+            walk.call.on_eos is OnEos.DISCARD,
         )
         sampled = await sample(wanted)
         cursor.wake(sampled.ids, sampled.logprobs)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from itertools import chain, repeat
 from typing import Any
 
@@ -12,8 +13,8 @@ from aiohttp import web
 
 from elastic_reasoning.budget import Budget
 from elastic_reasoning.engines.engine import generate
-from elastic_reasoning.engines.openai.connection import ServerConfig
-from elastic_reasoning.engines.openai.copies import UnreachableError
+from elastic_reasoning.engines.openai.connection import Connection, ServerConfig, connected
+from elastic_reasoning.engines.openai.copies import UnavailableError, UnreachableError
 from elastic_reasoning.errors import EngineError, UsageError
 from elastic_reasoning.request import Request
 from elastic_reasoning.template import Prompt, Thinking
@@ -196,6 +197,29 @@ def test_nobody_listens_any_more(server: Running, faulty: Faulty, new_engine: An
     assert threading.active_count() == before
 
 
+def test_a_server_that_is_late_is_not_said_to_be_away(server: Running, faulty: Faulty, new_engine: Any) -> None:
+    engine = new_engine(MODEL.template, server.url)
+    engine.config = replace(engine.config, timeout_seconds=0.1, retry_seconds=0)
+    faulty.faults = iter([hangs] * 100)
+    with pytest.raises(UnreachableError, match="lower concurrency or raise timeout_seconds"):
+        by_name(generate(engine, requests(1)))
+
+
+def test_only_a_refused_connection_tells_that_nobody_listens(server: Running) -> None:
+    with serving(lambda: fake_vllm(MODEL)) as gone:
+        url = gone.url
+    for address, is_gone in ((url, True), (server.url.replace("http", "https"), False)):  # which speaks no TLS
+        with connected(ServerConfig((address,), "mini")) as (connection, loop):
+
+            async def ask(connection: Connection = connection, address: str = address) -> str:
+                with connection.line() as line:
+                    return await connection.once(line.copy.session, address, None)
+
+            with pytest.raises(UnavailableError) as caught:
+                asyncio.run_coroutine_threadsafe(ask(), loop).result()
+        assert caught.value.is_gone is is_gone
+
+
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_key_that_is_not_accepted_ends_the_run(
     status: int, server: Running, faulty: Faulty, new_engine: Any, monkeypatch: pytest.MonkeyPatch
@@ -288,7 +312,7 @@ def test_the_model_must_be_one_that_is_served(server: Running, new_engine: Any) 
 def test_copies_must_be_alike(server: Running, new_engine: Any) -> None:
     with (
         serving(lambda: fake_vllm(FakeModel(MODEL.template, context=32))) as other,
-        pytest.raises(EngineError, match="are not copies of one server"),
+        pytest.raises(EngineError, match="are not copies of one server, with context 64 and 32: start both"),
     ):
         new_engine(MODEL.template, server.url, other.url)
 

@@ -10,8 +10,12 @@ from aiohttp import web
 
 from checker import check
 from elastic_reasoning.budget import Budget
+from elastic_reasoning.engines.concurrent import Wanted
 from elastic_reasoning.engines.engine import generate
+from elastic_reasoning.engines.openai.copies import RefusedError
+from elastic_reasoning.engines.openai.dialects import Terms
 from elastic_reasoning.engines.openai.engine import OpenAIEngine
+from elastic_reasoning.engines.openai.text import OPENAI
 from elastic_reasoning.engines.scripted import ScriptedEngine
 from elastic_reasoning.errors import EngineError
 from elastic_reasoning.request import Options, Request, Sampling
@@ -129,7 +133,10 @@ def test_text_is_counted_with_the_tokenizer(name: str, settings: dict[str, bool]
     model = FakeModel(TEMPLATES[name], ends_in_thinking=bool(settings.get("tells")))
     names = [name for name in STRATEGIES if settings.get("tells") or STRATEGIES[name].bounds == "separate"]
     requests = requests_of(model.template, 60, names=names)
-    plain = [replace(r, options=replace(r.options, grace=0, min_thinking=0, num_waits=0)) for r in requests]
+    simple: dict[str, Any] = {"grace": 0, "min_thinking": 0, "num_waits": 0}
+    if not settings.get("tells"):
+        simple["wait"] = ""
+    plain = [replace(r, options=replace(r.options, **simple)) for r in requests]
     with serving(lambda: fake_openai(model, **settings)) as server:
         engine = new_engine(model.template, server.url, context=64)
         assert engine.counted
@@ -146,7 +153,11 @@ def test_what_text_cannot_do_is_said_of_the_request(new_engine: Any) -> None:
         "grace": replace(request, options=Options(grace=4)),
         "top_k": replace(request, sampling=Sampling(top_k=3)),
         "finite budget": replace(request, budget=Budget(4, None)),
-        "whether it stopped": replace(request, strategy="vanilla", prompt=Prompt((3, 3, 3, 3))),
+        "whether it stopped at 'O'": replace(request, strategy="vanilla", prompt=Prompt((3, 3, 3, 3))),
+        "stopped at 'C' or at the end": replace(
+            request, strategy="s1", budget=Budget(40, 4), options=Options(num_waits=1)
+        ),
+        "whether it stopped at 'C'": replace(request, budget=Budget(40, 4), options=Options(wait="w")),
     }
     with serving(lambda: fake_openai(model)) as server:
         engine = new_engine(model.template, server.url)
@@ -215,19 +226,50 @@ def test_a_context_that_is_smaller_than_said_is_said_of_the_request(new_engine: 
         def prefers(self, ids: Sequence[int]) -> list[int]:
             return [5]
 
-    model = Talker(letters(), context=12)
+    model = Talker(letters(), context=12, told=64)
     request = Request(Prompt((5, 6, 7, 8), Thinking.OPEN), Budget(20, 20))
     with serving(lambda: fake_llama_cpp(model)) as server:
-        trace = next(generate(new_engine(model.template, server.url, context=64), [request]))
+        trace = next(generate(new_engine(model.template, server.url), [request]))
     assert trace.error is not None
     assert "its context is smaller" in trace.error
 
 
 def test_what_a_server_refuses_is_said_of_the_request(new_engine: Any) -> None:
-    model = FakeModel(letters())
+    model = FakeModel(letters(), told=1000)
     with serving(lambda: fake_vllm(model)) as server:
-        engine = new_engine(model.template, server.url, context=1000)
+        engine = new_engine(model.template, server.url)
         good, bad = (Request(Prompt((5, 6, 7, 8), Thinking.OPEN), Budget(t, 4), name=str(t)) for t in (4, 400))
         traces = {trace.request.name: trace for trace in generate(engine, [good, bad])}
     assert traces["4"].error is None
     assert traces["400"].error == "the server answered 400: 4 + 400 tokens do not fit 64"
+
+
+@pytest.mark.parametrize("plug_in", [True, False], ids=["one pass", "by call"])
+def test_vllm_is_not_asked_for_all_that_its_context_holds_where_it_does_not_tell(
+    plug_in: bool, new_engine: Any
+) -> None:
+    model = FakeModel(letters(), ends_in_thinking=False, told=0)
+    request = Request(Prompt((5, 6, 7, 8), Thinking.OPEN), Budget(4, None))
+    with serving(lambda: fake_vllm(model, plug_in=plug_in)) as server:
+        engine = new_engine(model.template, server.url)
+        assert (engine.context, engine.in_one_pass) == (None, plug_in)
+        trace = next(generate(engine, [request]))
+        assert trace.error is not None
+        assert "does not tell its context" in trace.error
+        compare(new_engine(model.template, server.url, context=64), model, [request])
+
+
+def test_what_a_server_tells_of_its_context_is_believed(new_engine: Any) -> None:
+    model = FakeModel(letters(), ends_in_thinking=False)
+    with serving(lambda: fake_vllm(model, plug_in=True)) as server:
+        engine = new_engine(model.template, server.url, context=20)
+        assert engine.context == 64
+        compare(engine, model, requests_of(model.template, 20))
+
+
+def test_several_delimiters_are_not_waited_for_in_text() -> None:
+    template = letters()
+    request = Request(Prompt((5, 6, 7, 8), Thinking.OPEN), Budget(4, 4))
+    wanted = Wanted(request, (5, 6, 7, 8), 0, 4, template.eos, frozenset(), ("final", "tool"), discards_end=True)
+    with pytest.raises(RefusedError, match="tool calls and channel formats need a server that returns ids"):
+        OPENAI.ask(wanted, Terms("fake", template))

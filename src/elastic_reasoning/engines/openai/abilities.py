@@ -8,8 +8,10 @@ What it says of itself comes first; what matters is then tried.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from elastic_reasoning.engines.openai.connection import Connection, Line
 from elastic_reasoning.engines.openai.copies import RefusedError
@@ -32,6 +34,8 @@ from elastic_reasoning.request import Sampling
 from elastic_reasoning.template import Template
 
 DIALECTS: dict[str, Dialect] = {"vllm": VLLM, "sglang": SGLANG, "llama.cpp": LLAMA_CPP, "openai": OPENAI}
+
+Read = TypeVar("Read")
 
 NO_ENDPOINT = (404, 405, 501)
 
@@ -122,7 +126,7 @@ async def find_abilities(connection: Connection, template: Template, tokenizer: 
             version=found.version,
             model=terms.model,
             models=found.models,
-            context=connection.config.context or found.context,
+            context=found.context or connection.config.context,
             prompt_ids=prompt_ids,
             logprobs=await logprobs_of(line, DIALECTS[name], terms) if name in ("vllm", "sglang") else Logprobs.NONE,
             plug_in=is_vllm and await has_plug_in(line, terms),
@@ -131,44 +135,71 @@ async def find_abilities(connection: Connection, template: Template, tokenizer: 
         )
 
 
-async def _get(line: Line, path: str) -> Body:
-    """What is there, as JSON; nothing where nothing is. What stands beside /v1 may be closed or broken."""
+async def _get(line: Line, path: str, read: Callable[[Body], Read]) -> Read:
+    """What is made of the JSON there; of none where nothing is. What stands beside /v1 may be closed or broken."""
     try:
-        answer = await line.ask(path, read=_loaded)
+        return await line.ask(path, read=lambda text: read(_loaded(text)))
     except RefusedError:
-        return {}
+        return read({})
     except EngineError:
         if path.startswith("/"):
-            return {}
+            return read({})
         raise
+
+
+def _loaded(text: str) -> Body:
+    try:
+        answer = json.loads(text)
+    except ValueError:  # a page for people
+        return {}
     return answer if isinstance(answer, dict) else {}
 
 
-def _loaded(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:  # a page for people
+@dataclass(frozen=True)
+class _Served:
+    """One model of a server: its name, what it was loaded from, and its context where that is told."""
+
+    name: str
+    root: str
+    context: int | None
+
+
+def _served(answer: Body) -> list[_Served]:
+    return [
+        _Served(str(entry["id"]), str(entry.get("root") or entry["id"]), _number(entry.get("max_model_len")))
+        for entry in answer.get("data") or []
+    ]
+
+
+def _number(value: Any) -> int | None:
+    return int(value) if value else None
+
+
+def _sglang(answer: Body) -> _Found | None:
+    if "speculative_algorithm" not in answer:
         return None
+    return _Found("sglang", version=str(answer.get("version", "")), speculative=bool(answer["speculative_algorithm"]))
+
+
+def _llama_cpp(answer: Body) -> _Found | None:
+    if "default_generation_settings" not in answer:
+        return None
+    settings, version = answer["default_generation_settings"], str(answer.get("build_info", ""))
+    return _Found("llama.cpp", (), _number(settings.get("n_ctx")), version, settings.get("speculative"))
 
 
 async def _introduce(line: Line) -> _Found:
     """What the server says of itself, where servers of each kind say it."""
-    served = (await _get(line, "models")).get("data") or []
-    models = tuple(str(entry["id"]) for entry in served)
-    context = next((entry["max_model_len"] for entry in served if entry.get("max_model_len")), None)
+    served = await _get(line, "models", _served)
+    models = tuple(entry.name for entry in served)
+    context = next((entry.context for entry in served if entry.context), None)
     for path in ("/get_server_info", "/server_info"):
-        info = await _get(line, path)
-        if "speculative_algorithm" in info:
+        if found := await _get(line, path, _sglang):
             # SGLang samples at most max_model_len - 2 - prompt tokens (Scheduler.init_req_max_new_tokens).
-            speculative = info["speculative_algorithm"] is not None
-            return _Found("sglang", models, context and context - 2, str(info.get("version", "")), speculative)
-    props = await _get(line, "/props")
-    if "default_generation_settings" in props:
-        settings = props["default_generation_settings"]
-        version = str(props.get("build_info", ""))
-        return _Found("llama.cpp", models, settings.get("n_ctx"), version, settings.get("speculative"))
-    version = str((await _get(line, "/version")).get("version", ""))
-    return _Found(None, models, context, version)
+            return replace(found, models=models, context=context and context - 2)
+    if found := await _get(line, "/props", _llama_cpp):
+        return replace(found, models=models)
+    return _Found(None, models, context, await _get(line, "/version", lambda answer: str(answer.get("version", ""))))
 
 
 def _chosen(model: str, found: _Found) -> str:
@@ -191,16 +222,26 @@ async def _spoken(line: Line, names: list[str], terms: Terms) -> tuple[str, bool
     for name in names:
         for prompt_ids in (True, False) if name == "openai" else (True,):
             try:
-                answer: Body = await line.ask(*DIALECTS[name].ask(wanted, replace(terms, prompt_ids=prompt_ids)))
+                path, body = DIALECTS[name].ask(wanted, replace(terms, prompt_ids=prompt_ids))
+                answered = await line.ask(path, body, partial(_is_answer, name, prompt_ids, len(wanted.ids)))
             except RefusedError as error:
                 refusal = error
                 continue
-            if name == "vllm" and not answer["choices"][0].get("token_ids"):
-                continue
-            if name == "openai" and prompt_ids and (answer.get("usage") or {}).get("prompt_tokens") != len(wanted.ids):
-                continue  # it may have read the numbers as text
-            return name, prompt_ids
+            if answered:
+                return name, prompt_ids
     raise EngineError(await _why_not(line, names, refusal))
+
+
+def _is_answer(name: str, prompt_ids: bool, num_ids: int, text: str) -> bool:
+    """Whether an answer is one of that dialect."""
+    answer = json.loads(text)
+    if name == "vllm":
+        return bool(answer["choices"][0].get("token_ids"))
+    if name == "llama.cpp":
+        return "tokens" in answer
+    if name == "openai" and prompt_ids:  # it may have read the numbers as text
+        return bool((answer.get("usage") or {}).get("prompt_tokens") == num_ids)
+    return True
 
 
 async def _why_not(line: Line, names: list[str], refusal: RefusedError) -> str:
@@ -224,8 +265,5 @@ async def _why_not(line: Line, names: list[str], refusal: RefusedError) -> str:
 async def name_tokenizer(connection: Connection, model: str = "") -> str:
     """What the server says its model was loaded from, or is called."""
     with connection.line() as line:
-        served = (await _get(line, "models")).get("data") or []
-    for entry in served:
-        if model in ("", entry["id"]):
-            return str(entry.get("root") or entry["id"])
-    return model
+        served = await _get(line, "models", _served)
+    return next((entry.root for entry in served if model in ("", entry.name)), model)

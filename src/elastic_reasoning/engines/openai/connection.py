@@ -9,6 +9,7 @@ alone for a while and asked again, or another copy is; only when nothing has ans
 """
 
 import asyncio
+import errno
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -147,8 +148,10 @@ class Connection:
         except (self._aiohttp.ClientError, TimeoutError, OSError) as error:
             late = f"no answer within timeout_seconds {self.config.timeout_seconds:g}"
             reason = self._line(str(error)) or (late if isinstance(error, TimeoutError) else type(error).__name__)
-            is_gone = isinstance(error, self._aiohttp.ClientConnectorError)
-            raise UnavailableError(reason, is_gone=is_gone) from None  # what is caught may hold the headers
+            is_gone = isinstance(error, OSError) and error.errno == errno.ECONNREFUSED
+            is_late = isinstance(error, TimeoutError) and not isinstance(error, self._aiohttp.ServerTimeoutError)
+            # What is caught may hold the headers.
+            raise UnavailableError(reason, is_gone=is_gone, is_late=is_late) from None
         if status in (401, 403):
             state = "set, and not accepted" if self._key else "not set"
             raise EngineError(f"{url} answered {status}: the key in {self.config.api_key_env} is {state}")
@@ -214,9 +217,10 @@ class Line:
                 self.copy.failed(now, error)
                 failing_since = now if failing_since is None else failing_since
                 if now - failing_since >= config.retry_seconds:
+                    fix = "see to the server and run again, or raise retry_seconds"
                     raise UnreachableError(
                         f"{url} does not answer: {error} (tried for {now - failing_since:.0f} s): "
-                        "see to the server and run again, or raise retry_seconds"
+                        f"{'lower concurrency or raise timeout_seconds' if error.is_late else fix}"
                     ) from None
             except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
                 raise EngineError(

@@ -28,12 +28,14 @@ class UnavailableError(Exception):
     Attributes:
         rest_seconds: how long the server asks to be left alone.
         is_gone: nothing listens there.
+        is_late: it was asked, and did not answer in time.
     """
 
-    def __init__(self, reason: str, rest_seconds: float = 0.0, is_gone: bool = False) -> None:
+    def __init__(self, reason: str, rest_seconds: float = 0.0, is_gone: bool = False, is_late: bool = False) -> None:
         super().__init__(reason)
         self.rest_seconds = rest_seconds
         self.is_gone = is_gone
+        self.is_late = is_late
 
 
 class Copy:

@@ -84,7 +84,7 @@ def cut(ids: Sequence[int], logprobs: Sequence[float] | None, wanted: Wanted, *,
     if found is None and full and (wanted.max_tokens is None or len(ids) < limit):
         raise RefusedError(
             f"the server stopped after {len(ids)} of {wanted.max_tokens or 'unlimited'} tokens: its context is smaller "
-            "than it says; lower the budget, or set context"
+            "than it says; lower the budget, or set context where it tells none"
         )
     size = found or limit
     known = logprobs is not None and len(logprobs) >= min(size, len(ids))

@@ -31,6 +31,8 @@ from elastic_reasoning.wire import most_tokens, one_pass
 START_SECONDS = 5.0
 """How long a server is tried at the start, where a wrong URL is likelier than a restart."""
 PROBE_SECONDS = 60.0
+ALIKE = ("dialect", "plug_in", "context", "prompt_ids", "logprobs", "model")
+"""What must be the same of every copy for its answers to be."""
 
 
 class OpenAIEngine:
@@ -152,6 +154,11 @@ def ask_abilities(config: ServerConfig, template: Template, tokenizer: Any, mode
         raise away
     (first, abilities), *others = found.items()
     for url, other in others:
-        if other != abilities:
-            raise EngineError(f"{first} and {url} are not copies of one server: {abilities} and {other}")
+        pairs = {name: (getattr(abilities, name), getattr(other, name)) for name in ALIKE}
+        differ = [f"{name} {one!s} and {two!s}" for name, (one, two) in pairs.items() if one != two]
+        if differ:
+            raise EngineError(
+                f"{first} and {url} are not copies of one server, with {', '.join(differ)}: "
+                "start both with the same settings, or leave one out"
+            )
     return abilities

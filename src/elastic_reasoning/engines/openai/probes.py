@@ -1,5 +1,6 @@
 """Questions that tell what a server does, by what it answers."""
 
+import json
 from dataclasses import replace
 from enum import StrEnum
 
@@ -8,7 +9,7 @@ from elastic_reasoning.cursor import replay
 from elastic_reasoning.engines.concurrent import Sampled, Wanted
 from elastic_reasoning.engines.openai.connection import Line
 from elastic_reasoning.engines.openai.copies import RefusedError
-from elastic_reasoning.engines.openai.dialects import Body, Dialect, Terms
+from elastic_reasoning.engines.openai.dialects import Dialect, Terms
 from elastic_reasoning.engines.openai.text import OPENAI
 from elastic_reasoning.engines.openai.vllm import VLLM, ask_one_pass, read_one_pass
 from elastic_reasoning.errors import EngineError
@@ -41,7 +42,7 @@ def probe(terms: Terms, sampling: Sampling, num: int) -> Wanted:
     template = terms.template
     ids = template.encode("The") or template.opening.ids
     request = Request(Prompt(ids, Thinking.CLOSED), Budget(0, num), sampling=sampling)
-    return Wanted(request, ids, 0, num, template.eos, frozenset(), ())
+    return Wanted(request, ids, 0, num, template.eos, frozenset(), (), discards_end=False)
 
 
 async def _sample(line: Line, dialect: Dialect, wanted: Wanted, terms: Terms) -> Sampled:
@@ -120,7 +121,11 @@ async def shows_closing(line: Line, terms: Terms) -> bool:
     closing = terms.template.closing
     path, body = OPENAI.ask(probe(terms, Sampling(temperature=0), 1), terms)
     try:
-        answer: Body = await line.ask(path, {**body, "logit_bias": {str(closing.ids[0]): 100}})
+        shown = await line.ask(path, {**body, "logit_bias": {str(closing.ids[0]): 100}}, _text)
     except RefusedError:
         return True
-    return len(closing.ids) > 1 or bool(answer["choices"][0]["text"].strip())
+    return len(closing.ids) > 1 or bool(shown.strip())
+
+
+def _text(text: str) -> str:
+    return str(json.loads(text)["choices"][0]["text"])

@@ -1,7 +1,7 @@
 """Plain `/v1/completions`, as any OpenAI-compatible server has it: text comes back, and is counted with the tokenizer.
 
 Where a server does not say whether it stopped at the delimiter or at the end of the sequence, it is taken for the
-delimiter: in thinking `elastic` makes the same of both.
+delimiter if both come to the same, as they do in the thinking of `elastic` without `wait`.
 """
 
 import json
@@ -18,6 +18,8 @@ def _ask(wanted: Wanted, terms: Terms) -> tuple[str, Body]:
     sampling, template = wanted.request.sampling, terms.template
     if wanted.banned:
         raise RefusedError("min_thinking forbids tokens, which a server that answers in text cannot: leave it out")
+    if len(wanted.stop_texts) > 1:
+        raise RefusedError("tool calls and channel formats need a server that returns ids")
     if wanted.watch - template.eos - template.opening.watch - template.closing.watch:
         raise RefusedError(
             "grace and tool calls wait for single tokens, which a server that answers in text cannot: leave them out"
@@ -55,15 +57,14 @@ def _end(choice: Body, wanted: Wanted, terms: Terms) -> tuple[int, ...]:
     eos = (min(terms.template.eos),)
     if not wanted.stop_texts or (told and not isinstance(choice[told], str)):
         return eos
-    closing = terms.template.closing
-    if wanted.stop_texts == (closing.text,):
-        return closing.ids
-    if told:
-        return terms.template.opening.ids
-    raise RefusedError(
-        f"the server does not tell whether it stopped at {wanted.stop_texts[0]!r} or at the end: use a strategy that "
-        "opens thinking by itself, such as elastic, or a server that returns ids"
-    )
+    options = wanted.request.options
+    if not told and (not wanted.discards_end or options.wait or options.num_waits):
+        raise RefusedError(
+            f"the server does not tell whether it stopped at {wanted.stop_texts[0]!r} or at the end: use a strategy "
+            "that opens and closes thinking by itself, such as elastic without wait, or a server that returns ids"
+        )
+    template = terms.template
+    return template.closing.ids if wanted.stop_texts == (template.closing.text,) else template.opening.ids
 
 
 OPENAI = Dialect(ids=False, ask=_ask, read=_read)

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 
 from elastic_reasoning.engines.concurrent import Sampled, Wanted
+from elastic_reasoning.engines.openai.copies import RefusedError
 from elastic_reasoning.engines.openai.dialects import FORBIDDEN, Body, Dialect, Terms, check_aborted, cut, seed_of
 from elastic_reasoning.request import Request
 from elastic_reasoning.wire import to_wire
@@ -12,6 +13,8 @@ from elastic_reasoning.wire import to_wire
 def _body(request: Request, ids: Sequence[int], max_tokens: int | None, seed: int, terms: Terms) -> Body:
     """Every setting is sent: what is left out a server takes from the model's generation configuration."""
     sampling = request.sampling
+    if max_tokens is None:  # vLLM takes it for 16
+        raise RefusedError("the server does not tell its context: give a finite budget, or set context")
     body: Body = {
         "model": terms.model,
         "prompt": list(ids),
