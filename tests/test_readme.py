@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from readme import filled
+from readme import PAGES, filled
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -41,13 +41,12 @@ def test_every_command_of_the_readme_is_understood(tmp_path, monkeypatch, capsys
         assert main(arguments) == 0, (line, capsys.readouterr().err)
 
 
-@pytest.mark.parametrize("path", re.findall(r"\]\((?!http)([^)#]+)\)", README))
-def test_links_lead_somewhere(path):
-    assert (ROOT / path).exists()
-
-
-def test_every_figure_is_what_the_benchmarks_wrote():
-    assert filled(README) == README
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere_and_every_figure_is_what_the_benchmarks_wrote(page):
+    text = page.read_text(encoding="utf-8")
+    for path in re.findall(r"\]\((?!http)([^)#]+)\)", text):
+        assert (page.parent / path).exists(), path
+    assert filled(text) == text
 
 
 def test_the_tree_names_what_is_there():

@@ -21,6 +21,7 @@ from elastic_reasoning.engines.engine import generate, new_request
 from elastic_reasoning.engines.loading import load, load_template
 from elastic_reasoning.request import Options, Request, Sampling
 from elastic_reasoning.template import Prompt, Template, Thinking, render_prompt
+from elastic_reasoning.trace import Trace
 from elastic_reasoning.wire import PROMPT, most_tokens, to_wire
 from real_vllm.same import problems, tie
 from real_vllm.serving import Server, in_process
@@ -255,7 +256,15 @@ def in_process_budgets_are_exact(seen: Seen) -> None:
             requests.append(new_request(engine, question, budget, strategy, Options(**options), sampling, name=name))
         traces = list(generate(engine, requests))
     assert sorted(int(trace.request.name) for trace in traces) == list(range(300))
+    assert all((trace.logprobs is None) == bool(trace.request.options.min_thinking) for trace in traces)
     certain = re.compile(r"log-probability -?0.0 where sampled is True")  # which a scripted model never is
-    wrong = [f"{p}: {trace}" for trace in traces for p in check(trace, engine.context) if not certain.match(p)]
+    known = [trace if trace.logprobs else with_logprobs(trace, engine.context) for trace in traces]
+    wrong = [f"{p}: {trace}" for trace in known for p in check(trace, engine.context) if not certain.match(p)]
     assert not wrong, "\n".join(wrong[:10])
     seen(f"{len(traces)} traces, none wrong")
+
+
+def with_logprobs(trace: Trace, context: int | None) -> Trace:
+    """The same trace, for a judge that wants log-probabilities."""
+    logprobs = [-1.0] * len(trace.ids)
+    return replay(trace.request, trace.ids, trace.template, context, trace.sampled_mask, logprobs)
