@@ -223,18 +223,19 @@ def render_prompt(tokenizer: Any, template: Template, messages: Sequence[Message
     if not tokenizer.chat_template:
         text = "\n".join(str(message["content"]) for message in messages)
         return Prompt(tuple(tokenizer.encode(text)))
-    full = _render(tokenizer, messages)
-    _, found, turn = _render(tokenizer, [*messages[:-1], _marked(messages[-1])]).rpartition(MARK)
+    full = render(tokenizer, messages)
+    _, found, turn = render(tokenizer, [*messages[:-1], marked(messages[-1])]).rpartition(MARK)
     if not found:
         raise TemplateError(
             f"the chat template does not write what the last message says (role {messages[-1].get('role')!r}), so that "
             "it cannot be told whether it opens thinking: end with a message that it writes"
         )
     ids = tokenizer.encode(full, add_special_tokens=False)
-    return Prompt(tuple(ids), _state(turn, template.opening.text, template.closing.text))
+    return Prompt(tuple(ids), state_of_turn(turn, template.opening.text, template.closing.text))
 
 
-def _render(tokenizer: Any, messages: Sequence[Message]) -> str:
+def render(tokenizer: Any, messages: Sequence[Message]) -> str:
+    """Messages as the text of a prompt, with the beginning of the assistant's turn."""
     try:
         conversation = [dict(message) for message in messages]
         return str(tokenizer.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False))
@@ -245,7 +246,7 @@ def _render(tokenizer: Any, messages: Sequence[Message]) -> str:
         raise TemplateError(f"the chat template refuses the messages: {reason}") from error
 
 
-def _marked(message: Message) -> Message:
+def marked(message: Message) -> Message:
     """A message that goes on with the mark: what a chat template writes behind it is the assistant's turn.
 
     The message itself stays, as a chat template may look into it ("/no_think").
@@ -254,7 +255,7 @@ def _marked(message: Message) -> Message:
     return {**message, "content": f"{content}{MARK}" if isinstance(content, str) else [*content, MARKED_PART]}
 
 
-def _state(turn: str, opening: str, closing: str) -> Thinking:
+def state_of_turn(turn: str, opening: str, closing: str) -> Thinking:
     """The state of thinking that the text before the assistant's first token leaves."""
     opened, closed = turn.rfind(opening), turn.rfind(closing)
     if closed > opened:

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from elastic_reasoning.errors import TemplateError
-from elastic_reasoning.template import MARK, Template, Thinking, _marked, _render, _state
+from elastic_reasoning.template import MARK, Template, Thinking, marked, render, state_of_turn
 
 
 def thinking_of(tokenizer: Any, template: Template, ids: Sequence[int]) -> Thinking:
@@ -20,7 +20,7 @@ def thinking_of(tokenizer: Any, template: Template, ids: Sequence[int]) -> Think
     for start in range(len(ids) - len(header), -1, -1) if header else ():
         if ids[start : start + len(header)] == header:
             turn = template.decode(ids[start + len(header) :])
-            return _state(turn, template.opening.text, template.closing.text)
+            return state_of_turn(turn, template.opening.text, template.closing.text)
     tail = template.decode(ids[-32:]).rstrip() if ids else ""
     if tail.endswith(template.closing.text.rstrip()):
         return Thinking.CLOSED
@@ -33,7 +33,7 @@ def _header(tokenizer: Any, opening: str, closing: str) -> list[int]:
     if not tokenizer.chat_template:
         return []
     try:
-        rendered = _render(tokenizer, [_marked({"role": "user", "content": ""})])
+        rendered = render(tokenizer, [marked({"role": "user", "content": ""})])
     except TemplateError:
         return []
     turn = rendered.rpartition(MARK)[2]

@@ -86,8 +86,14 @@ def one_pass(options: Options) -> bool:
     return not (options.wait or options.num_waits)
 
 
-def most_tokens(request: Request, template: Template) -> int | None:
-    """The most tokens that a completion can have, forced ones among them; `None` where the budget does not tell."""
+def most_tokens(request: Request, template: Template, context: int | None = None) -> int | None:
+    """The most tokens that a completion can have, forced ones among them; `None` where nothing tells."""
+    room = None if context is None else context - len(request.prompt.ids)
+    return min((bound for bound in (_budgeted(request, template), room) if bound is not None), default=None)
+
+
+def _budgeted(request: Request, template: Template) -> int | None:
+    """What the budget and the delimiters come to; `None` where the budget does not tell."""
     if template.tools and template.tools.offered(request.prompt.ids):  # no budget cuts a tool call
         return None
     budget, bounds = heeded(request.strategy, request.budget)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from elastic_reasoning.call import OnEos
 from elastic_reasoning.cursor import Cursor
 from elastic_reasoning.delimiter import AnyDelimiter, Delimiter
-from elastic_reasoning.request import Request
+from elastic_reasoning.request import Request, derived_seed
 from elastic_reasoning.trace import Trace
 from elastic_reasoning.walk import Walk
 
@@ -49,6 +49,11 @@ class Sampled:
 
     ids: tuple[int, ...]
     logprobs: tuple[float, ...] | None
+
+
+def seed_of(request: Request, *parts: int) -> int:
+    """The seed of one call, below 2**63: servers take signed numbers."""
+    return derived_seed(request.sampling.seed, request.sample, *parts) >> 1
 
 
 Sample = Callable[[Wanted], Awaitable[Sampled]]

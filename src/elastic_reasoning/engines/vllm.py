@@ -17,10 +17,17 @@ from itertools import count
 from typing import Any
 
 from elastic_reasoning.cursor import replay
-from elastic_reasoning.engines.concurrent import LoopThread, Sampled, Wanted, run_by_events, run_concurrently
+from elastic_reasoning.engines.concurrent import (
+    LoopThread,
+    Sampled,
+    Wanted,
+    run_by_events,
+    run_concurrently,
+    seed_of,
+)
 from elastic_reasoning.engines.loading import load_template, model_path
 from elastic_reasoning.errors import EngineError, StrategyError, UsageError, require
-from elastic_reasoning.request import Request, derived_seed
+from elastic_reasoning.request import Request
 from elastic_reasoning.template import Message, Prompt, Template, render_prompt
 from elastic_reasoning.trace import Trace
 from elastic_reasoning.walk import Walk
@@ -144,7 +151,7 @@ class VllmEngine:
             self._thread.close()
             raise
         config = self._llm.vllm_config
-        self.context: int | None = config.model_config.max_model_len
+        self.context: int = config.model_config.max_model_len
         self._num_copies = config.parallel_config.data_parallel_size
         self._speculates = config.speculative_config is not None
         self._names = count()
@@ -187,12 +194,11 @@ class VllmEngine:
 
     async def _in_one_pass(self, walk: Walk) -> Trace:
         request = walk.request
-        left = self._left(len(request.prompt.ids))
-        most = most_tokens(request, self.template)
         sampled = await self._complete(
             request,
             request.prompt.ids,
-            max_tokens=left if most is None else min(left, most),
+            seed_of(request),
+            max_tokens=most_tokens(request, self.template, self.context),
             extra_args=dict(to_wire(request)),
         )
         return replay(
@@ -202,23 +208,16 @@ class VllmEngine:
     async def _sample(self, wanted: Wanted) -> Sampled:
         if wanted.banned and self._speculates:
             raise StrategyError("min_thinking forbids tokens, which vLLM cannot with speculative decoding")
-        left = self._left(len(wanted.ids))
         return await self._complete(
             wanted.request,
             wanted.ids,
-            seed_parts=(wanted.position,),
-            max_tokens=left if wanted.max_tokens is None else wanted.max_tokens,
+            seed_of(wanted.request, wanted.position),
+            max_tokens=self.context - len(wanted.ids) if wanted.max_tokens is None else wanted.max_tokens,
             stop_token_ids=sorted(wanted.watch),
             logit_bias=dict.fromkeys(wanted.banned, -100.0) or None,
         )
 
-    def _left(self, num_ids: int) -> int:
-        assert self.context is not None
-        return self.context - num_ids
-
-    async def _complete(
-        self, request: Request, ids: Sequence[int], seed_parts: tuple[int, ...] = (), **settings: Any
-    ) -> Sampled:
+    async def _complete(self, request: Request, ids: Sequence[int], seed: int, **settings: Any) -> Sampled:
         from vllm import SamplingParams
         from vllm.inputs import TokensPrompt
         from vllm.sampling_params import RequestOutputKind
@@ -230,7 +229,7 @@ class VllmEngine:
             temperature=sampling.temperature,
             top_p=sampling.top_p,
             top_k=sampling.top_k,
-            seed=derived_seed(sampling.seed, request.sample, *seed_parts) >> 1,  # vLLM's are signed
+            seed=seed,
             logprobs=0 if has_logprobs else None,
             detokenize=False,
             output_kind=RequestOutputKind.FINAL_ONLY,

@@ -11,7 +11,6 @@ from typing import Any
 from elastic_reasoning.engines.concurrent import Sampled, Wanted
 from elastic_reasoning.engines.openai.copies import RefusedError, UnavailableError
 from elastic_reasoning.errors import EngineError
-from elastic_reasoning.request import Request, derived_seed
 from elastic_reasoning.template import Template
 
 Body = dict[str, Any]
@@ -51,11 +50,6 @@ class Dialect:
     ids: bool
     ask: Callable[[Wanted, Terms], tuple[str, Body]]
     read: Callable[[str, Wanted, Terms], Sampled]
-
-
-def seed_of(request: Request, *parts: int) -> int:
-    """The seed of one call, below 2**63: servers take signed numbers."""
-    return derived_seed(request.sampling.seed, request.sample, *parts) >> 1
 
 
 def cut(ids: Sequence[int], logprobs: Sequence[float] | None, wanted: Wanted, *, ended: bool, full: bool) -> Sampled:

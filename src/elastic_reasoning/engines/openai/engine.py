@@ -102,8 +102,7 @@ class OpenAIEngine:
     async def _whole(self, line: Line, walk: Walk) -> Trace:
         """A completion in one pass, and its trace recovered from its ids."""
         request = walk.request
-        most, room = most_tokens(request, self.template), self._room(len(request.prompt.ids))
-        limit = min((bound for bound in (most, room) if bound is not None), default=None)
+        limit = most_tokens(request, self.template, self.context)
         terms = self._terms(request, one_pass=True, bans=request.options.min_thinking > 0)
         sampled = await line.ask(*ask_one_pass(request, limit, terms), read_one_pass)
         end = self.template.eos

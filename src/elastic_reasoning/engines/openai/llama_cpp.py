@@ -6,8 +6,8 @@ the text that it stops at, so none are asked for.
 
 import json
 
-from elastic_reasoning.engines.concurrent import Sampled, Wanted
-from elastic_reasoning.engines.openai.dialects import Body, Dialect, Terms, cut, seed_of
+from elastic_reasoning.engines.concurrent import Sampled, Wanted, seed_of
+from elastic_reasoning.engines.openai.dialects import Body, Dialect, Terms, cut
 
 
 def _ask(wanted: Wanted, terms: Terms) -> tuple[str, Body]:

@@ -6,9 +6,9 @@ delimiter if both come to the same, as they do in the thinking of `elastic` with
 
 import json
 
-from elastic_reasoning.engines.concurrent import Sampled, Wanted
+from elastic_reasoning.engines.concurrent import Sampled, Wanted, seed_of
 from elastic_reasoning.engines.openai.copies import RefusedError
-from elastic_reasoning.engines.openai.dialects import Body, Dialect, Terms, check_aborted, cut, seed_of
+from elastic_reasoning.engines.openai.dialects import Body, Dialect, Terms, check_aborted, cut
 
 STOPS = ("stop_reason", "matched_stop")
 """What some servers call the string that they stopped at; it is null at the end of the sequence."""

@@ -3,9 +3,9 @@
 import json
 from collections.abc import Sequence
 
-from elastic_reasoning.engines.concurrent import Sampled, Wanted
+from elastic_reasoning.engines.concurrent import Sampled, Wanted, seed_of
 from elastic_reasoning.engines.openai.copies import RefusedError
-from elastic_reasoning.engines.openai.dialects import FORBIDDEN, Body, Dialect, Terms, check_aborted, cut, seed_of
+from elastic_reasoning.engines.openai.dialects import FORBIDDEN, Body, Dialect, Terms, check_aborted, cut
 from elastic_reasoning.request import Request
 from elastic_reasoning.wire import to_wire
 
