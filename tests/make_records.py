@@ -87,6 +87,7 @@ def _record(model: str, strategy: str, budget: str, number: int, sample: int) ->
         correct=found == problem.answer,
         answer=found,
         reason=None if found == problem.answer else "no answer" if found is None else "wrong answer",
+        unboxed=False,
         error=None,
         num_thinking_tokens=len(thought),
         num_solution_tokens=len(solution),

@@ -7,6 +7,7 @@
     ├── ContextError      a prompt or a budget that does not fit the model's context
     ├── EngineError       a model that cannot be loaded or run as it should
     ├── TaskError         an unknown task, split or malformed problem
+    ├── GradingError      a grader that cannot run, or may not
     ├── RecordsError      a records file that cannot be read or written
     ├── TrainingError     training that cannot start or go on
     ├── UsageError        a command line or recipe that asks for something impossible
@@ -47,6 +48,10 @@ class EngineError(ElasticError, RuntimeError):
 
 class TaskError(ElasticError, ValueError):
     """An unknown task or split, or a malformed problem."""
+
+
+class GradingError(ElasticError, RuntimeError):
+    """A grader that cannot run here, or that may not: generated programs are run only when that is allowed."""
 
 
 class RecordsError(ElasticError, RuntimeError):

@@ -13,7 +13,7 @@ from elastic_reasoning.engines.scripted import ScriptedEngine, scripted, word_te
 from elastic_reasoning.errors import RecordsError
 from elastic_reasoning.evaluation.manifest import Manifest, read_manifest, write_manifest
 from elastic_reasoning.evaluation.records import Record, RecordsWriter, read_records
-from elastic_reasoning.tasks.task import Grade
+from elastic_reasoning.grading.grade import Grade
 from make_records import make_manifest, make_problems, make_records, write_folder
 
 RECORDS = make_records(num_problems=3, num_samples=1, budgets=("8+20", "64+20"))

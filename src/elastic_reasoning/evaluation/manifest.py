@@ -23,7 +23,7 @@ MANIFEST = "manifest.json"
 RECORDS = "records.jsonl"
 MODELS_DIGEST = "models_digest"
 """Key of the configuration: for each local model, a hash of its weights."""
-FORMAT = 1
+FORMAT = 2
 PACKAGES = ("elastic-reasoning", "torch", "transformers")
 
 

@@ -14,7 +14,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypedDict
@@ -22,7 +22,7 @@ from typing import Self, TypedDict
 from elastic_reasoning.errors import RecordsError
 from elastic_reasoning.evaluation.manifest import RECORDS, Manifest, read_manifest
 from elastic_reasoning.files import take_lock
-from elastic_reasoning.tasks.task import Grade
+from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.trace import Trace
 
 LOCK = "records.lock"
@@ -52,10 +52,13 @@ class Record:
         problem, sample: what was answered, and which of several samples this is.
         correct: the verdict; `None` where there is an error, which is not a wrong answer.
         answer, reason: the answer that was found, and why it is not correct.
+        unboxed: a box was asked for, and the solution has none.
         error: why there is no completion.
         num_thinking_tokens, num_solution_tokens, num_forced_tokens, num_reused_tokens: as in `Trace`.
         budget_hit, forced_close, solution_cut, escaped: as in `Trace`.
         segments: every token of the completion, in order.
+        seconds: how long the run took from the record before to this one; over the records of a model they add up
+            to the time that the run took. Two records that differ in nothing else are equal.
     """
 
     model: str
@@ -66,6 +69,7 @@ class Record:
     correct: bool | None
     answer: str | None
     reason: str | None
+    unboxed: bool
     error: str | None
     num_thinking_tokens: int
     num_solution_tokens: int
@@ -76,6 +80,7 @@ class Record:
     solution_cut: bool
     escaped: bool
     segments: list[Part]
+    seconds: float = field(default=0.0, compare=False)
 
     @property
     def key(self) -> Key:
@@ -88,7 +93,7 @@ class Record:
         return sum(len(part["ids"]) for part in self.segments if part["sampled"])
 
     @classmethod
-    def of(cls, trace: Trace, model: str, problem_id: str, grade: Grade | None) -> "Record":
+    def of(cls, trace: Trace, model: str, problem_id: str, grade: Grade | None, seconds: float = 0.0) -> "Record":
         """The record of a trace; a trace with an error needs no grade, and one that is given is not used."""
         request = trace.request
         if trace.error is None and grade is None:
@@ -103,6 +108,7 @@ class Record:
             correct=None if graded is None else graded.correct,
             answer=None if graded is None else graded.answer,
             reason=None if graded is None else graded.reason,
+            unboxed=graded is not None and graded.unboxed,
             error=trace.error,
             num_thinking_tokens=trace.num_thinking_tokens,
             num_solution_tokens=trace.num_solution_tokens,
@@ -122,6 +128,7 @@ class Record:
                 )
                 for segment in trace.segments
             ],
+            seconds=round(seconds, 4),
         )
 
     def to_json(self) -> str:
@@ -148,7 +155,7 @@ class Record:
         return cls(**data)
 
 
-_NAMES = [field.name for field in fields(Record)]
+_NAMES = [each.name for each in fields(Record)]
 
 
 def read_records(folder: Path) -> tuple[Manifest, list[Record]]:

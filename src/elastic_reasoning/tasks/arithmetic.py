@@ -19,7 +19,8 @@ from itertools import islice
 from typing import get_args
 
 from elastic_reasoning.errors import TaskError, unknown
-from elastic_reasoning.tasks.task import Grade, Problem, Split
+from elastic_reasoning.grading.grade import Grade
+from elastic_reasoning.tasks.task import Problem, Split
 
 LETTERS = "abcdefghijkl"
 NUM_OPERATIONS = range(6, 12)
@@ -124,3 +125,6 @@ class Arithmetic:
             return Grade(correct=False, answer=None, reason="no answer")
         correct = stated[-1] == problem.answer
         return Grade(correct, stated[-1], None if correct else "wrong answer")
+
+    def close(self) -> None:
+        """Nothing was started."""

@@ -7,8 +7,11 @@
 Evaluation and training rewards share the one `grade`, so that what is learnt is what is measured.
 """
 
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from elastic_reasoning.grading.grade import Grade
 
 Split = Literal["train", "validation", "test"]
 
@@ -20,27 +23,15 @@ class Problem:
     Attributes:
         id: stable name of the problem, the same in every run and split size.
         messages: chat messages, each with "role" and "content".
-        answer: the right answer as the task writes it.
+        answer: the right answer as the task writes it; a solution that is right, where programs are asked for and
+            one is published.
+        data: what else the task needs to grade it, such as tests.
     """
 
     id: str
     messages: tuple[dict[str, str], ...]
     answer: str
-
-
-@dataclass(frozen=True, slots=True)
-class Grade:
-    """The verdict on one solution.
-
-    Attributes:
-        correct: whether it is right.
-        answer: the answer found in it, or `None`.
-        reason: why it is not correct ("no answer", "wrong answer"), or `None`.
-    """
-
-    correct: bool
-    answer: str | None
-    reason: str | None = None
+    data: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 class Task(Protocol):
@@ -58,10 +49,13 @@ class Task(Protocol):
         """
 
     def grade(self, problem: Problem, solution: str) -> Grade:
-        """Grade the text of the solution phase.
+        """Grade the text of the solution phase. May be called from several threads at once.
 
         Args:
             problem: what was asked.
             solution: everything after the closing delimiter, forced text included, the end-of-sequence token
                 left out. A solution that was cut is graded as it stands.
         """
+
+    def close(self) -> None:
+        """End what grading has started, such as worker processes."""

@@ -1,0 +1,20 @@
+"""The verdict on one solution, whichever grader gave it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """The verdict on one solution.
+
+    Attributes:
+        correct: whether it is right.
+        answer: the answer found in it (for code: the program), or `None`.
+        reason: why it is not correct ("no answer", "wrong answer", "time limit", ...), or `None`.
+        unboxed: a box was asked for, and the solution has none, whether or not an answer was found in another way.
+    """
+
+    correct: bool
+    answer: str | None
+    reason: str | None = None
+    unboxed: bool = False
