@@ -19,5 +19,5 @@ fi
 torch=$(grep '^torch==' constraints.txt)
 # Alone and first: what depends on torch then takes this build and does not look for another.
 "$venv/bin/pip" install -q "$torch"
-"$venv/bin/pip" install -q -c constraints.txt -e '.[train,eval,server,dev]'
+"$venv/bin/pip" install -q -c constraints.txt -e '.[train,eval,lm-eval,server,dev]'
 touch "$venv/ready"

@@ -98,6 +98,7 @@ def _record(model: str, strategy: str, budget: str, number: int, sample: int) ->
         solution_cut=False,
         escaped=False,
         segments=parts,
+        solution=" ".join(word for word in solution if word != "<eos>"),
     )
 
 
@@ -123,6 +124,7 @@ def make_manifest(num_problems: int = 40) -> Manifest:
         seed=0,
         config=config,
         problems=Manifest.new("arithmetic", "test", 0, {}, make_problems(num_problems)).problems,
+        data="",
         versions={"python": "3.11.2", "elastic-reasoning": "0.1.0", "torch": "2.9.0", "transformers": "5.10.0"},
         commit="0123456789abcdef0123456789abcdef01234567",
         created="2025-01-01T00:00:00+00:00",

@@ -16,7 +16,10 @@ from elastic_reasoning.miniature.model import build_model
 from elastic_reasoning.miniature.tokenizer import build_tokenizer
 from make_records import make_records, write_folder
 
-SMALL = ["--models", "mini", "--strategies", "elastic,vanilla", "--budgets", "2+2,4+2", "--limit", "3"]
+SMALL = [
+    *("--models", "mini", "--strategies", "elastic,vanilla", "--budgets", "2+2,4+2", "--limit", "3"),
+    *("--report", "false"),
+]
 
 
 def swept(capsys: pytest.CaptureFixture[str], folder: Path, *argv: str) -> tuple[str, str]:
@@ -45,6 +48,14 @@ def test_a_sweep_prints_its_table_and_what_sharing_saved(tmp_path: Path, capsys:
     assert "3 samples of 3 problems in each row" in out
     assert err == ""
     assert swept(capsys, tmp_path) == (out, "")
+
+
+def test_one_command_makes_the_figures_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, _ = swept(capsys, tmp_path, "--report", "true")
+    page = tmp_path / "report" / "report.html"
+    assert f"page: {page}" in out
+    assert page.exists()
+    assert (tmp_path / "report" / "accuracy.png").exists()
 
 
 def test_help_explains_every_option(capsys: pytest.CaptureFixture[str]) -> None:
@@ -106,9 +117,10 @@ def test_a_torn_line_is_mentioned_and_made_again(tmp_path: Path, capsys: pytest.
         (["--budgets", "-4+2"], "thinking budget -4: must be 0 or more"),
         (["--budgets", "1.5+2"], "'1.5' is not a whole number"),
         (["--budgets", "8+20,,9+20"], "budget '': write it as"),
-        (["--budgets", ""], "budgets is empty: give at least one"),
+        (["--thinking", "8,16"], "thinking is given alone: a grid needs thinking and solution"),
+        (["--models", "mini>mini>mini"], "model 'mini>mini>mini': give one name, or THINKING>SOLUTION"),
         (["--strategies", "elastic,s2"], "unknown strategy 's2': known are elastic"),
-        (["--task", "maths"], "unknown task 'maths': known are arithmetic"),
+        (["--task", "maths"], "unknown task 'maths': did you mean"),
         (["--split", "tets"], "unknown split 'tets': did you mean 'test'?"),
         (["--models", "minni"], "unknown model 'minni': did you mean 'mini'?"),
         (["--models", "mini,minni"], "unknown model 'minni': did you mean 'mini'?"),

@@ -249,9 +249,9 @@ def test_going_on_with_other_settings_is_refused_by_name(folder: Path, change: d
     ("content", "message"),
     [
         ("{", "is damaged"),
-        ("[]", "format None, this version reads 1"),
-        ('{"version": 99}', "format 99, this version reads 1"),
-        ('{"version": 1}', "keys missing or unknown: commit, config"),
+        ("[]", "format None, this version reads 2"),
+        ('{"version": 99}', "format 99, this version reads 2"),
+        ('{"version": 2}', "keys missing or unknown: commit, config"),
     ],
 )
 def test_a_damaged_manifest_is_an_error(folder: Path, content: str, message: str) -> None:

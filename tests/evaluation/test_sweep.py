@@ -13,10 +13,11 @@ import pytest
 
 import random_words
 from elastic_reasoning.errors import BudgetError, EngineError, RecordsError, StrategyError, TaskError, UsageError
+from elastic_reasoning.evaluation.config import SweepConfig, settings
 from elastic_reasoning.evaluation.manifest import read_manifest
 from elastic_reasoning.evaluation.metrics import generated_tokens, summarise
 from elastic_reasoning.evaluation.records import Key, Record, read_records
-from elastic_reasoning.evaluation.sweep import SweepConfig, SweepResult, settings, sweep
+from elastic_reasoning.evaluation.sweep import SweepResult, sweep
 from elastic_reasoning.request import Options, Sampling, derived_seed
 from elastic_reasoning.tasks.arithmetic import Arithmetic
 from random_words import CONFIG, load_engine
@@ -43,43 +44,13 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[Record]:
     return run(tmp_path_factory.mktemp("undisturbed"))[1]
 
 
-def names(config: SweepConfig) -> list[tuple[str, str]]:
-    return [(strategy, str(budget)) for strategy, budget, _ in settings(config)]
-
-
-# What is measured.
-
-
-def test_settings_that_do_the_same_are_one() -> None:
-    config = SweepConfig(
-        strategies=("elastic", "nothinking", "unconstrained", "elastic"), budgets=("8+20", "16+20", "8+4", " 08 + 20 ")
-    )
-    assert names(config) == [
-        ("elastic", "8+20"),
-        ("elastic", "16+20"),
-        ("elastic", "8+4"),
-        ("nothinking", "0+20"),
-        ("nothinking", "0+4"),
-        ("unconstrained", "inf+inf"),
-    ]
-
-
-def test_each_strategy_is_told_what_it_understands() -> None:
-    options = Options(answer_tokens=4, wrap_up="so", num_waits=1)
-    config = SweepConfig(strategies=("elastic", "s1", "vanilla", "nothinking"), budgets=("8+20",), options=options)
-    told = {strategy: options for strategy, _, options in settings(config)}
-    assert told == {
-        "elastic": Options(wrap_up="so"),
-        "s1": Options(answer_tokens=4, num_waits=1),
-        "vanilla": Options(),
-        "nothinking": Options(wrap_up="so"),
-    }
-
-
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"budgets": ()}, UsageError, "budgets is empty"),
+        ({"thinking": ("8",)}, UsageError, "thinking is given alone: a grid needs thinking and solution"),
+        ({"thinking": ("8", "x"), "solution": ("20",)}, BudgetError, "'x' is not a whole number"),
+        ({"thinking_model": "mini"}, UsageError, "thinking_model is given alone"),
+        ({"grading_workers": -1}, UsageError, "grading_workers -1: must be 0"),
         ({"models": ()}, UsageError, "models is empty"),
         ({"strategies": ()}, UsageError, "strategies is empty"),
         ({"samples": 0}, UsageError, "samples 0: must be 1 or more"),
@@ -115,9 +86,9 @@ def test_every_model_setting_problem_and_sample_has_one_record(tmp_path: Path) -
     assert records == written
     problems = [problem.id for problem in Arithmetic().problems("test", 6)]
     assert by_key(records).keys() == {
-        (model, strategy, budget, problem, sample)
+        (model, strategy, str(budget), problem, sample)
         for model in ("one", "two")
-        for strategy, budget in names(CONFIG)
+        for strategy, budget, _ in settings(CONFIG)
         for problem in problems
         for sample in (0, 1)
     }

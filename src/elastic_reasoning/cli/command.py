@@ -10,7 +10,6 @@ import re
 from argparse import ArgumentError, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
-from inspect import cleandoc
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
@@ -28,11 +27,6 @@ KINDS = {
     "tuple": "a list, as [one, two]",
     "NoneType": "null",
 }
-
-
-def documented(config_class: type[Any], attribute: str) -> str:
-    """The docstring of a configuration with one attribute more, for a command that adds a field to it."""
-    return f"{cleandoc(config_class.__doc__ or '')}\n    {attribute}\n"
 
 
 class _Formatter(RawDescriptionHelpFormatter, DefaultHelpFormatter):
@@ -86,7 +80,7 @@ def _arguments(config_class: type[Any], argv: Sequence[str], positional: str | N
     """Every option as `--name=value`.
 
     `--budgets 8+20,16+20` stands for a list, `--json` for `--json=true`, and what belongs to no option for the
-    positional one. A value may begin with a minus sign.
+    positional one. A value may begin with a minus sign, and a flag may be written with dashes within.
     """
     kinds = _field_kinds(config_class)
     lists = {f"--{name}" for name, kind in kinds.items() if get_origin(kind) is tuple}
@@ -95,7 +89,9 @@ def _arguments(config_class: type[Any], argv: Sequence[str], positional: str | N
     waiting = list(argv)
     while waiting:
         flag, equals, value = waiting.pop(0).partition("=")
-        if not FLAG.match(flag):
+        if FLAG.match(flag):
+            flag = flag[:2] + flag[2:].replace("-", "_")
+        else:
             result.append(f"--{positional}={flag}{equals}{value}" if positional else f"{flag}{equals}{value}")
             positional = None
             continue

@@ -7,27 +7,35 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from elastic_reasoning.cli.command import documented, parse
+from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.progress import progress_bar
-from elastic_reasoning.evaluation.metrics import generated_tokens, summarise
+from elastic_reasoning.documented import documented
+from elastic_reasoning.evaluation.config import SweepConfig
+from elastic_reasoning.evaluation.metrics import generated_tokens, seconds_of, summarise
 from elastic_reasoning.evaluation.records import Record, read_records
-from elastic_reasoning.evaluation.sweep import SweepConfig, SweepResult, sweep
+from elastic_reasoning.evaluation.sweep import SweepResult, sweep
 
 WIDTH_OF_FILES = 120
 """Columns of a table that does not go to a terminal."""
+SHOWING = """
+report: write the page, the figures and the tables as files too, into "report" in the folder of the records.
+json: print the table as JSON.
+"""
 
 EXAMPLE = """
 elastic sweep --models mini,mini-e1 --strategies elastic,vanilla,s1 --budgets 8+20,24+20,64+20 --limit 128 --out runs/s
 elastic sweep --recipe recipes/demo.yaml --samples 4 --out runs/s4
-elastic report runs/s
+elastic sweep --recipe recipes/aime24.yaml --models Qwen/Qwen3-0.6B --engine vllm --out runs/aime24
+elastic sweep --models "mini,mini-e1,mini>mini-e1" --thinking 0,8,24 --solution 4,20 --limit 128 --out runs/grid
 """
 
 
 @dataclass(frozen=True)
 class SweepCommand(SweepConfig):
-    """What a sweep measures, and how the command prints it."""
+    """What a sweep measures, and what the command shows of it."""
 
-    __doc__ = documented(SweepConfig, "json: print the table as JSON.")
+    __doc__ = documented(SweepConfig, SHOWING)
+    report: bool = True
     json: bool = False
 
 
@@ -41,7 +49,7 @@ def main(argv: list[str]) -> int:
         example=EXAMPLE,
     )
     run_with_progress(config, shlex.join(["elastic", "sweep", *argv]))
-    show_table(Path(config.out), config.json)
+    show(Path(config.out), config.report, config.json)
     return 0
 
 
@@ -52,7 +60,7 @@ def run_with_progress(config: SweepConfig, command: str) -> SweepResult:
         KeyboardInterrupt: with a hint how to go on.
     """
     num_written = 0
-    with progress_bar("sweep") as (start, advance):
+    with progress_bar(command.split()[1]) as (start, advance):
 
         def count(record: Record) -> None:
             nonlocal num_written
@@ -72,16 +80,29 @@ def run_with_progress(config: SweepConfig, command: str) -> SweepResult:
     return result
 
 
+def show(folder: Path, report: bool, as_json: bool) -> None:
+    """Print the table of a folder of records, and write its report where that is wanted."""
+    show_table(folder, as_json)
+    if report:
+        from elastic_reasoning.report.report import write_report
+
+        paths = write_report(folder, folder / "report")
+        if not as_json:
+            print(f"page: {paths['page']}")
+
+
 def show_table(folder: Path, as_json: bool) -> None:
-    """Print the table of a folder of records, and what sharing saved."""
+    """Print the table of a folder of records, what sharing saved, and how fast it was."""
     from elastic_reasoning.report.table import results_table, rows_to_json
 
     _, records = read_records(folder)
     rows = summarise(records)
     num_sampled, num_generated = generated_tokens(records)
+    times = seconds_of(records)
     if as_json:
         tokens = {"num_sampled_tokens": num_sampled, "num_generated_tokens": num_generated}
-        print(json.dumps({"rows": json.loads(rows_to_json(rows)), **tokens}))
+        seconds = {model: seconds for model, (seconds, _) in times.items()}
+        print(json.dumps({"rows": json.loads(rows_to_json(rows)), **tokens, "seconds": seconds}))
         return
     from rich.console import Console
 
@@ -93,3 +114,6 @@ def show_table(folder: Path, as_json: bool) -> None:
     print(
         f"{num_generated:,} tokens were generated for {num_sampled:,} in the records ({share:.0%}); records: {folder}"
     )
+    for model, (seconds, num_tokens) in times.items():
+        if seconds:
+            print(f"{model}: {seconds:,.1f} s with grading, {num_tokens / seconds:,.0f} tokens/s generated")

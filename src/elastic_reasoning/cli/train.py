@@ -4,8 +4,9 @@ import json
 import shlex
 from dataclasses import dataclass
 
-from elastic_reasoning.cli.command import documented, parse
+from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.progress import progress_bar
+from elastic_reasoning.documented import documented
 from elastic_reasoning.training.config import TrainConfig, check
 
 SHOWN = ("reward", "thinking_tokens", "solution_tokens", "forced_rate", "cut_rate", "no_answer_rate", "step_time")

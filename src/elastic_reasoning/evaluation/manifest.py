@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
+from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypedDict
@@ -28,11 +29,12 @@ PACKAGES = ("elastic-reasoning", "torch", "transformers")
 
 
 class Asked(TypedDict):
-    """A problem as the manifest keeps it."""
+    """A problem as the manifest keeps it; of what else it is graded by, a hash."""
 
     id: str
     question: str
     answer: str
+    graded_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Manifest:
         config: the resolved configuration. A run can be taken up again only with the same one, so it holds what
             decides the records and nothing else.
         problems: what was asked, in order.
+        data: the local file with the task's rows; empty for the hub. It may have moved since.
         versions: of this package, Python, torch and transformers; `None` for what is not installed.
         commit: the commit of this package's source, "-dirty" behind it where files were changed; `None` outside git.
         created: when, in UTC.
@@ -56,6 +59,7 @@ class Manifest:
     seed: int
     config: dict[str, Any]
     problems: list[Asked]
+    data: str
     versions: dict[str, str | None]
     commit: str | None
     created: str
@@ -63,17 +67,28 @@ class Manifest:
 
     @classmethod
     def new(
-        cls, task: str, split: str, seed: int, config: Mapping[str, Any], problems: Iterable[Problem]
+        cls,
+        task: str,
+        split: str,
+        seed: int,
+        config: Mapping[str, Any],
+        problems: Iterable[Problem],
+        data: str = "",
     ) -> "Manifest":
         """The manifest of a run that starts now, in this environment."""
-        asked = [Asked(id=p.id, question=_question(p), answer=p.answer) for p in problems]
+        asked = [Asked(id=p.id, question=_question(p), answer=p.answer, graded_by=_hash(p.data)) for p in problems]
         plain = json.loads(json.dumps(dict(config)))  # tuples become lists, as they will once read back
         created = datetime.now(UTC).isoformat(timespec="seconds")
-        return cls(task, split, seed, plain, asked, _versions(), source_commit(), created)
+        return cls(task, split, seed, plain, asked, data, _versions(), source_commit(), created)
 
 
 def _question(problem: Problem) -> str:
     return "\n".join(message["content"] for message in problem.messages)
+
+
+def _hash(data: Mapping[str, Any]) -> str:
+    text = json.dumps(dict(data), sort_keys=True, default=repr)
+    return blake2b(text.encode("utf-8", "backslashreplace"), digest_size=8).hexdigest() if data else ""
 
 
 def _versions() -> dict[str, str | None]:

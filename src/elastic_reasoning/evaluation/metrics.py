@@ -4,20 +4,22 @@
         print(row.model, row.strategy, row.budget, f"{row.accuracy:.3f} ± {row.accuracy_se:.3f}")
     gain = paired_difference(records, ("mini", "elastic", "24+20"), ("mini-e1", "elastic", "24+20"))
 
-Samples of one problem are not independent, nor are budgets that share a thinking: standard errors are clustered by
-problem. A record with an error is counted and otherwise left out; it is not a wrong answer.
+Standard errors are clustered by problem. A record with an error is counted and otherwise left out; it is not a wrong
+answer.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import inf, sqrt
+from math import inf
 from statistics import fmean, median
 
 from elastic_reasoning.budget import Budget
 from elastic_reasoning.errors import RecordsError
+from elastic_reasoning.evaluation.errorbars import clustered_se, paired_means
 from elastic_reasoning.evaluation.records import Record
-from elastic_reasoning.strategies import STRATEGIES
+from elastic_reasoning.evaluation.samples import are_programs, ks, majority, pass_at, percentile
+from elastic_reasoning.strategies import STRATEGIES, heeded
 
 Setting = tuple[str, str, str]
 """(model, strategy, budget)"""
@@ -30,16 +32,30 @@ class Row:
     Attributes:
         model, strategy, budget: the setting.
         num_problems, num_samples: those that were graded.
+        num_samples_each: samples a problem, mean.
         num_errors: records with an error, not among the samples.
-        accuracy, accuracy_se: share of correct samples, and its standard error clustered by problem.
-        mean_thinking_tokens, median_thinking_tokens: sampled thinking tokens a sample.
-        mean_solution_tokens: sampled solution tokens a sample.
-        mean_total_tokens: all sampled tokens a sample, those of sampled delimiters among them.
+        accuracy, accuracy_se: share of correct samples (avg@k), and its standard error clustered by problem.
+        pass_at, pass_at_se: pass@k, mean over problems, and its standard error, for k = 1, 2, 4, ... up to and
+            including the number of samples that every graded problem has: where errors left a problem with fewer,
+            the largest k is that number, for without the problem the mean would be of other problems. Each problem's
+            estimate uses all its samples. pass@1 is the accuracy where all problems have equally many.
+        majority, majority_se: maj@k, mean over problems: the answer with the most votes among all samples of the
+            problem is right, ties split evenly. `None` where the answers are programs.
+        mean_thinking_tokens, median_thinking_tokens, p95_thinking_tokens: sampled thinking tokens a sample; 95 % of
+            the samples have at most p95.
+        mean_solution_tokens, median_solution_tokens, p95_solution_tokens: sampled solution tokens a sample.
+        mean_total_tokens, median_total_tokens, p95_total_tokens: all sampled tokens a sample, those of sampled
+            delimiters among them.
         budget_hit_rate: thinking was ended by its budget.
         forced_rate: the closing delimiter was forced, at least in part.
         cut_rate: the solution ran into its budget.
         no_answer_rate: no answer was found.
+        unboxed_rate: a box was asked for, and the solution has none.
         escape_rate: thinking was opened again in the solution.
+        asked_tokens: n, the length that the prompt asked for (L1 only, like the two that follow).
+        length_deviation: mean of |n_y - n| / n, where n_y counts all sampled tokens of the response, as in the reward
+            of L1 (Aggarwal & Welleck 2025, arXiv 2503.04697); too long and too short do not cancel.
+        violation_rate: n_y > n, by as little as a token.
     """
 
     model: str
@@ -47,18 +63,32 @@ class Row:
     budget: str
     num_problems: int
     num_samples: int
+    num_samples_each: float
     num_errors: int
     accuracy: float | None
     accuracy_se: float | None
+    pass_at: dict[int, float]
+    pass_at_se: dict[int, float | None]
+    majority: float | None
+    majority_se: float | None
     mean_thinking_tokens: float | None
     median_thinking_tokens: float | None
+    p95_thinking_tokens: float | None
     mean_solution_tokens: float | None
+    median_solution_tokens: float | None
+    p95_solution_tokens: float | None
     mean_total_tokens: float | None
+    median_total_tokens: float | None
+    p95_total_tokens: float | None
     budget_hit_rate: float | None
     forced_rate: float | None
     cut_rate: float | None
     no_answer_rate: float | None
+    unboxed_rate: float | None
     escape_rate: float | None
+    asked_tokens: int | None
+    length_deviation: float | None
+    violation_rate: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +107,12 @@ class Difference:
 
 
 def summarise(records: Iterable[Record]) -> list[Row]:
-    """One row for each setting: models in order of appearance, then strategies, then budgets by size."""
+    """One row for each setting, in the order of `by_setting`."""
+    return [_row(setting, group) for setting, group in by_setting(records).items()]
+
+
+def by_setting(records: Iterable[Record]) -> dict[Setting, list[Record]]:
+    """The records of each setting: models in order of appearance, then strategies, then budgets by size."""
     groups: dict[Setting, list[Record]] = defaultdict(list)
     for record in records:
         groups[record.model, record.strategy, record.budget].append(record)
@@ -87,7 +122,7 @@ def summarise(records: Iterable[Record]) -> list[Row]:
     def order(setting: Setting) -> tuple[int, int, tuple[float, float]]:
         return models.index(setting[0]), strategies.index(setting[1]), budget_order(setting[2])
 
-    return [_row(setting, groups[setting]) for setting in sorted(groups, key=order)]
+    return {setting: groups[setting] for setting in sorted(groups, key=order)}
 
 
 def budget_order(budget: str) -> tuple[float, float]:
@@ -99,68 +134,83 @@ def budget_order(budget: str) -> tuple[float, float]:
 
 def _row(setting: Setting, records: Sequence[Record]) -> Row:
     graded = [record for record in records if record.error is None]
-    clusters = _clusters(graded)
+    problems = by_problem(graded)
+    grades = _grades(problems)
+    passes = {
+        k: [pass_at(len(each), round(sum(each)), k) for each in grades.values()]
+        for k in ks(min(map(len, problems.values()), default=0))
+    }
+    votes = [] if are_programs(graded) else [majority(samples) for samples in problems.values()]
+    thinking = [record.num_thinking_tokens for record in graded]
+    solution = [record.num_solution_tokens for record in graded]
+    total = [record.num_sampled_tokens for record in graded]
+    asked = _asked(setting)
 
-    def mean(value: Callable[[Record], float]) -> float | None:
-        return fmean(map(value, graded)) if graded else None
+    def rate(holds: Callable[[Record], bool]) -> float | None:
+        return _mean([holds(record) for record in graded])
 
     return Row(
         *setting,
-        num_problems=len(clusters),
+        num_problems=len(problems),
         num_samples=len(graded),
+        num_samples_each=len(graded) / len(problems) if problems else 0.0,
         num_errors=len(records) - len(graded),
-        accuracy=mean(lambda r: bool(r.correct)),
-        accuracy_se=clustered_se(list(clusters.values())),
-        mean_thinking_tokens=mean(lambda r: r.num_thinking_tokens),
-        median_thinking_tokens=float(median(r.num_thinking_tokens for r in graded)) if graded else None,
-        mean_solution_tokens=mean(lambda r: r.num_solution_tokens),
-        mean_total_tokens=mean(lambda r: r.num_sampled_tokens),
-        budget_hit_rate=mean(lambda r: r.budget_hit),
-        forced_rate=mean(lambda r: r.forced_close),
-        cut_rate=mean(lambda r: r.solution_cut),
-        no_answer_rate=mean(lambda r: r.answer is None),
-        escape_rate=mean(lambda r: r.escaped),
+        accuracy=rate(lambda r: bool(r.correct)),
+        accuracy_se=clustered_se(list(grades.values())),
+        pass_at={k: fmean(chances) for k, chances in passes.items()},
+        pass_at_se={k: clustered_se([[chance] for chance in chances]) for k, chances in passes.items()},
+        majority=_mean(votes),
+        majority_se=clustered_se([[vote] for vote in votes]),
+        mean_thinking_tokens=_mean(thinking),
+        median_thinking_tokens=_median(thinking),
+        p95_thinking_tokens=percentile(thinking, 95),
+        mean_solution_tokens=_mean(solution),
+        median_solution_tokens=_median(solution),
+        p95_solution_tokens=percentile(solution, 95),
+        mean_total_tokens=_mean(total),
+        median_total_tokens=_median(total),
+        p95_total_tokens=percentile(total, 95),
+        budget_hit_rate=rate(lambda r: r.budget_hit),
+        forced_rate=rate(lambda r: r.forced_close),
+        cut_rate=rate(lambda r: r.solution_cut),
+        no_answer_rate=rate(lambda r: r.answer is None),
+        unboxed_rate=rate(lambda r: r.unboxed),
+        escape_rate=rate(lambda r: r.escaped),
+        asked_tokens=asked,
+        length_deviation=_mean([abs(n_y - asked) / asked for n_y in total]) if asked else None,
+        violation_rate=None if asked is None else _mean([n_y > asked for n_y in total]),
     )
 
 
-def _clusters(graded: Iterable[Record]) -> Mapping[str, list[float]]:
+def _mean(values: Sequence[float]) -> float | None:
+    return fmean(values) if values else None
+
+
+def _median(values: Sequence[int]) -> float | None:
+    return float(median(values)) if values else None
+
+
+def _asked(setting: Setting) -> int | None:
+    """The length in tokens that the prompt asks for, where the strategy is one that asks."""
+    budget = Budget.parse(setting[2])
+    return budget.total if heeded(setting[1], budget)[1] == "asked" else None
+
+
+def by_problem(records: Iterable[Record]) -> dict[str, list[Record]]:
+    """The records of each problem, in order of appearance."""
+    problems: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        problems[record.problem].append(record)
+    return dict(problems)
+
+
+def _grades(problems: Mapping[str, Sequence[Record]]) -> dict[str, list[float]]:
     """The grades of each problem, 1.0 for a correct one."""
-    clusters: dict[str, list[float]] = defaultdict(list)
-    for record in graded:
-        clusters[record.problem].append(float(bool(record.correct)))
-    return clusters
-
-
-def clustered_se(clusters: Sequence[Sequence[float]]) -> float | None:
-    """Standard error of the mean over all samples, which depend on each other within a cluster.
-
-    With n samples s_ic in G clusters and their mean m over all samples,
-
-        SE = sqrt( G / (G - 1) * sum_c (sum_i (s_ic - m))^2 ) / n
-
-    which is equation 4 of Miller 2024 ("Adding Error Bars to Evals", arXiv 2411.00640), written as one sum, with the
-    factor G / (G - 1) for few clusters. With one sample a cluster it is the usual s / sqrt(n); with equally many it
-    is that of the clusters' means. Clusters may differ in size.
-
-    Returns:
-        The standard error, `None` for fewer than two clusters.
-    """
-    return _root_of_squares(_deviations(clusters)[1]) if clusters else None
-
-
-def _root_of_squares(shares: Sequence[float]) -> float | None:
-    """The standard error of a sum, from what each of G clusters adds to its deviation."""
-    if len(shares) < 2:
-        return None
-    return sqrt(len(shares) / (len(shares) - 1) * sum(share * share for share in shares))
+    return {problem: [float(bool(r.correct)) for r in records] for problem, records in problems.items()}
 
 
 def paired_difference(records: Iterable[Record], a: Setting, b: Setting) -> Difference:
     """Accuracy of `b` less that of `a`, on the problems that both have.
-
-    Problems that are hard are hard for both, so the difference is known better than either accuracy
-    (Miller 2024, arXiv 2411.00640, section 4). A problem's part of the deviation is that of its samples under `b`
-    less that under `a`; with equally many samples the standard error is that of the per-problem differences.
 
     Raises:
         RecordsError: no problem has graded samples under both.
@@ -170,21 +220,12 @@ def paired_difference(records: Iterable[Record], a: Setting, b: Setting) -> Diff
         setting = (record.model, record.strategy, record.budget)
         if setting in graded and record.error is None:
             graded[setting].append(record)
-    of_a, of_b = _clusters(graded[a]), _clusters(graded[b])
+    of_a, of_b = (_grades(by_problem(graded[setting])) for setting in (a, b))
     both = [problem for problem in of_a if problem in of_b]
     if not both:
         raise RecordsError(f"no problem was graded under both {' '.join(a)} and {' '.join(b)}: sweep both")
-    mean_a, parts_a = _deviations([of_a[problem] for problem in both])
-    mean_b, parts_b = _deviations([of_b[problem] for problem in both])
-    se = _root_of_squares([part_b - part_a for part_a, part_b in zip(parts_a, parts_b, strict=True)])
-    return Difference(mean_b - mean_a, se, len(both))
-
-
-def _deviations(clusters: Sequence[Sequence[float]]) -> tuple[float, list[float]]:
-    """The mean over all samples, and what each cluster adds to its deviation."""
-    num_samples = sum(map(len, clusters))
-    mean = sum(map(sum, clusters)) / num_samples
-    return mean, [(sum(cluster) - len(cluster) * mean) / num_samples for cluster in clusters]
+    means = paired_means([of_a[problem] for problem in both], [of_b[problem] for problem in both])
+    return Difference(means.difference, means.se, len(both))
 
 
 def generated_tokens(records: Iterable[Record]) -> tuple[int, int]:
@@ -194,3 +235,15 @@ def generated_tokens(records: Iterable[Record]) -> tuple[int, int]:
         num_sampled += record.num_sampled_tokens
         num_reused += record.num_reused_tokens
     return num_sampled, num_sampled - num_reused
+
+
+def seconds_of(records: Iterable[Record]) -> dict[str, tuple[float, int]]:
+    """For each model, the seconds its records took and the tokens that were generated in them, reused ones left out.
+
+    Tokens per second are the second by the first, where the first is not 0: records made before time was kept, or
+    graded elsewhere, have none. Several runs that were on at once count each their own time.
+    """
+    models: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        models[record.model].append(record)
+    return {model: (sum(r.seconds for r in each), generated_tokens(each)[1]) for model, each in models.items()}

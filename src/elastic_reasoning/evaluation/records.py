@@ -57,6 +57,7 @@ class Record:
         num_thinking_tokens, num_solution_tokens, num_forced_tokens, num_reused_tokens: as in `Trace`.
         budget_hit, forced_close, solution_cut, escaped: as in `Trace`.
         segments: every token of the completion, in order.
+        solution: the text that was graded.
         seconds: how long the run took from the record before to this one; over the records of a model they add up
             to the time that the run took. Two records that differ in nothing else are equal.
     """
@@ -80,6 +81,7 @@ class Record:
     solution_cut: bool
     escaped: bool
     segments: list[Part]
+    solution: str = ""
     seconds: float = field(default=0.0, compare=False)
 
     @property
@@ -128,6 +130,7 @@ class Record:
                 )
                 for segment in trace.segments
             ],
+            solution=trace.solution_text if trace.error is None else "",
             seconds=round(seconds, 4),
         )
 

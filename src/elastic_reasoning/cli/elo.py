@@ -1,0 +1,115 @@
+"""`elastic elo`: Codeforces rating and percentile from records and saved contest tables."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from elastic_reasoning.cli.command import parse
+from elastic_reasoning.errors import UsageError
+from elastic_reasoning.evaluation.contests import read_contests
+from elastic_reasoning.evaluation.elo import CONTEST_LEFT_OUT, NUM_ATTEMPTS, Rating, rate
+from elastic_reasoning.evaluation.records import read_records
+
+
+@dataclass(frozen=True)
+class EloConfig:
+    """What is rated.
+
+    Attributes:
+        records: folder of a run on the task codeforces; the first argument may stand for it.
+        contests: folder of contest tables, one NUMBER.json each; without one there is no rating, and what is missing
+            is named.
+        attempts: how many samples of a problem count.
+        json: print JSON.
+    """
+
+    records: str = ""
+    contests: str = ""
+    attempts: int = NUM_ATTEMPTS
+    json: bool = False
+
+
+EXAMPLE = """
+elastic elo runs/codeforces --contests contests
+"""
+MISSING = (
+    "no contest could be used, so there is no rating: save contest.standings and contest.ratingChanges of each as "
+    "CONTESTS/NUMBER.json, and pass --contests CONTESTS"
+)
+
+
+def main(argv: list[str]) -> int:
+    """Run the command."""
+    config = parse(
+        EloConfig,
+        argv,
+        command="elo",
+        about="Rate a model on Codeforces: its place in past contests, from tables that were saved before.",
+        example=EXAMPLE,
+        positional="records",
+    )
+    if not config.records:
+        raise UsageError("no folder of records: elastic elo runs/codeforces --contests contests")
+    contests = read_contests(Path(config.contests)) if config.contests else {}
+    ratings = rate(read_records(Path(config.records))[1], contests, config.attempts)
+    if config.json:
+        print(json.dumps([asdict(rating) for rating in ratings], indent=2))
+        return 0
+    rated = any(rating.contests for rating in ratings)
+    if rated:
+        Console().print(ratings_table(ratings))
+    print("\n".join([*left_out(ratings), *([] if rated else [MISSING])]))
+    return 0
+
+
+def ratings_table(ratings: Sequence[Rating]) -> Table:
+    """One line for each setting, within 80 characters where a model's name is short."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False, header_style="bold")
+    table.add_column("model", overflow="fold")
+    table.add_column("strategy", no_wrap=True)
+    for name in ("budget", "rating", "percentile", "solved", "contests"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for each in ratings:
+        table.add_row(*map(escape, (each.model, each.strategy)), each.budget, *_figures(each))
+    num_attempts = max((each.num_attempts for each in ratings), default=0)
+    num_errors = sum(each.num_errors for each in ratings)
+    table.caption_justify = "left"
+    table.caption = (
+        f"± is one standard error over contests, and brackets hold its 95% interval; at most {num_attempts} attempts a "
+        f"problem; {num_errors} records with an error are none"
+    )
+    return table
+
+
+def _figures(each: Rating) -> list[str]:
+    solved, problems = (sum(getattr(c, name) for c in each.contests) for name in ("num_solved", "num_problems"))
+    se = "" if each.rating_se is None else f" ± {each.rating_se:.0f}"
+    within = "" if each.percentile_interval is None else " ({:.1f}-{:.1f})".format(*each.percentile_interval)
+    return [
+        "–" if each.rating is None else f"{each.rating:.0f}{se}",
+        "–" if each.percentile is None else f"{each.percentile:.1f}{within}",
+        f"{solved}/{problems}",
+        f"{len(each.contests)}/{len(each.contests) + len(each.contests_left_out)}",
+    ]
+
+
+def left_out(ratings: Sequence[Rating]) -> list[str]:
+    """What does not count, and why: a line for each reason, over all settings.
+
+    The problems of contests that are left out are only counted, for their contests are named.
+    """
+    contests = {str(number): why for each in ratings for number, why in each.contests_left_out.items()}
+    problems = {problem: why for each in ratings for problem, why in each.problems_left_out.items()}
+    lines = []
+    for kind, found in (("contests", contests), ("problems", problems)):
+        for why in dict.fromkeys(found.values()):
+            names = [name for name in found if found[name] == why]
+            named = "" if why == CONTEST_LEFT_OUT else f": {', '.join(names)}"
+            lines.append(f"{kind} left out ({len(names)}), {why}{named}")
+    return lines

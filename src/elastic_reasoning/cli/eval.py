@@ -1,0 +1,54 @@
+"""`elastic eval`: one model under one setting on one task."""
+
+import shlex
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from elastic_reasoning.cli.command import parse
+from elastic_reasoning.cli.sweep import SHOWING, run_with_progress, show
+from elastic_reasoning.documented import documented
+from elastic_reasoning.evaluation.config import RunConfig, SweepConfig
+
+EXAMPLE = """
+elastic eval --model mini-e1 --budget 24+20 --limit 128 --samples 4 --out runs/e
+elastic eval --task aime24 --model Qwen/Qwen3-0.6B --budget 1024+1024 --samples 16 --sampling.temperature 0.6
+elastic eval --task math500 --data math500.jsonl --model runs/e1/model --strategy s1 --budget 1024+1024
+elastic eval --thinking-model mini --solution-model mini-e1 --budget 24+20 --limit 128 --out runs/swap
+"""
+
+
+@dataclass(frozen=True)
+class EvalCommand(RunConfig):
+    """One setting, and what the command shows of it."""
+
+    __doc__ = documented(
+        RunConfig,
+        f"""
+        model: mini, mini-e1, a folder in Hugging Face format, or a hub name.
+        strategy: elastic, nothinking, vanilla, s1, l1-exact, l1-max or unconstrained.
+        budget: thinking and solution tokens, as 1024+512.
+        {SHOWING.strip().replace(chr(10), chr(10) + " " * 8)}
+        """,
+    )
+    out: str = "runs/eval"
+    model: str = "mini"
+    strategy: str = "elastic"
+    budget: str = "24+20"
+    report: bool = True
+    json: bool = False
+
+
+def main(argv: list[str]) -> int:
+    """Run the command."""
+    config = parse(
+        EvalCommand,
+        argv,
+        command="eval",
+        about="Measure one model under one setting on a task. Started again, it goes on where it stopped.",
+        example=EXAMPLE,
+    )
+    shared = {field.name: getattr(config, field.name) for field in fields(RunConfig)}
+    sweep = SweepConfig(**shared, models=(config.model,), strategies=(config.strategy,), budgets=(config.budget,))
+    run_with_progress(sweep, shlex.join(["elastic", "eval", *argv]))
+    show(Path(config.out), config.report, config.json)
+    return 0

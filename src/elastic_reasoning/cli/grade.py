@@ -1,0 +1,88 @@
+"""`elastic grade`: stored records graded again, without generating."""
+
+import json
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from elastic_reasoning.cli.command import parse
+from elastic_reasoning.cli.progress import progress_bar
+from elastic_reasoning.cli.sweep import show_table
+from elastic_reasoning.errors import UsageError
+
+EXAMPLE = """
+elastic grade runs/aime24
+elastic grade runs/lcb --data livecodebench.jsonl --allow-code-execution --out runs/lcb-again
+"""
+
+
+@dataclass(frozen=True)
+class GradeConfig:
+    """What to grade again.
+
+    Attributes:
+        records: folder that a sweep has written; the first argument may stand for it.
+        out: folder for the records with their new verdicts; the records' folder with "-graded" behind it if empty.
+            The old ones stay as they are.
+        data: the task's rows, where they are no longer where the sweep found them.
+        allow_code_execution: run the programs that models wrote, in a sandbox.
+        grading_workers: processes that grade; 0 for as many as there are cores.
+        json: print the counts of changed verdicts as JSON, in place of the table.
+    """
+
+    records: str = ""
+    out: str = ""
+    data: str = ""
+    allow_code_execution: bool = False
+    grading_workers: int = 0
+    json: bool = False
+
+
+def main(argv: list[str]) -> int:
+    """Run the command."""
+    config = parse(
+        GradeConfig,
+        argv,
+        command="grade",
+        about="Grade stored records again, without generating, into another folder.",
+        example=EXAMPLE,
+        positional="records",
+    )
+    if not config.records:
+        raise UsageError("no folder of records: elastic grade runs/sweep")
+    if config.grading_workers < 0:
+        raise UsageError(f"grading_workers {config.grading_workers}: must be 0 (one for each core) or more")
+    from elastic_reasoning.evaluation.regrade import regrade
+
+    folder = Path(config.records)
+    out = Path(config.out) if config.out else folder.with_name(f"{folder.resolve().name}-graded")
+    with progress_bar("grade") as (start, advance):
+        try:
+            result = regrade(
+                folder,
+                out,
+                config.data,
+                config.allow_code_execution,
+                config.grading_workers,
+                start,
+                lambda record: advance(),
+            )
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"to go on: {shlex.join(['elastic', 'grade', *argv])}") from None
+    changes = [
+        {"before": _words(before), "now": _words(now), "num_records": number}
+        for (before, now), number in result.changes.most_common()
+    ]
+    if config.json:
+        print(json.dumps({"records": str(out), "num_graded": result.num_graded, "changes": changes}))
+        return 0
+    show_table(out, False)
+    print(f"{result.num_graded} records were graded now, {result.changes.total()} verdicts are other ones than before")
+    for change in changes:
+        print(f"  {change['num_records']:>6}  {change['before']} -> {change['now']}")
+    return 0
+
+
+def _words(verdict: tuple[bool | None, str | None]) -> str:
+    correct, reason = verdict
+    return "correct" if correct else reason or "not correct"

@@ -1,0 +1,92 @@
+"""`elastic recommend`: the best budget for a total, or the cheapest for an accuracy, from records."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from elastic_reasoning.cli.command import parse
+from elastic_reasoning.errors import UsageError
+from elastic_reasoning.evaluation.recommend import Recommendation, recommend
+from elastic_reasoning.evaluation.records import read_records
+
+
+@dataclass(frozen=True)
+class RecommendConfig:
+    """What is asked of the records.
+
+    Attributes:
+        records: folder that a sweep has written; the first argument may stand for it.
+        total: tokens of thinking and solution together that may be spent.
+        accuracy: share of correct answers that is wanted, as 0.4; instead of a total.
+        model: which model, where the records are of several.
+        strategy: which strategy: one whose budget is a bound.
+        json: print JSON.
+    """
+
+    records: str = ""
+    total: int | None = None
+    accuracy: float | None = None
+    model: str = ""
+    strategy: str = "elastic"
+    json: bool = False
+
+
+EXAMPLE = """
+elastic recommend runs/sweep --total 44 --model mini-e1
+elastic recommend runs/sweep --accuracy 0.5 --model mini-e1
+"""
+
+
+def main(argv: list[str]) -> int:
+    """Run the command."""
+    config = parse(
+        RecommendConfig,
+        argv,
+        command="recommend",
+        about="Name the best thinking and solution budget for a total of tokens, or the cheapest for an accuracy. "
+        "It is chosen on one half of the problems and measured on the other; on a validation split, on all.",
+        example=EXAMPLE,
+        positional="records",
+    )
+    if not config.records:
+        raise UsageError("no folder of records: elastic recommend runs/sweep --total 44")
+    run = read_records(Path(config.records))
+    choice = recommend(run, config.total, config.accuracy, config.model, config.strategy)
+    print(json.dumps(asdict(choice), indent=2) if config.json else in_words(choice))
+    return 0
+
+
+def in_words(choice: Recommendation) -> str:
+    """The recommendation as a few lines."""
+    low, high = (100 * bound for bound in choice.interval)
+    where = (
+        f"on {choice.num_measured_on} held-out problems ({100 * choice.accuracy_chosen_on:.1f}% on the "
+        f"{choice.num_chosen_on} that it was chosen on)"
+        if choice.held_out
+        else f"on the {choice.num_measured_on} validation problems that it was chosen on; measure it on the test split"
+    )
+    lines = [
+        f"{choice.budget}   {choice.model}, {choice.strategy}: {choice.total_tokens} tokens in all, "
+        f"{choice.mean_total_tokens:.1f} sampled on average",
+        f"accuracy {100 * choice.accuracy:.1f} ± {100 * choice.accuracy_se:.1f}%, "
+        f"95% interval {low:.1f} to {high:.1f}%, {where}",
+    ]
+    if choice.runner_up is None:
+        lines.append("it was the only budget that fits")
+    else:
+        se = "" if choice.difference_se is None else f" ± {100 * choice.difference_se:.1f}"
+        lines.append(
+            f"first of {choice.num_candidates} budgets that fit; the next is {choice.runner_up} with "
+            f"{100 * (choice.runner_up_accuracy or 0):.1f}%, a difference of "
+            f"{100 * (choice.difference or 0):+.1f}{se} points"
+        )
+    return "\n".join([*lines, _how_sure(choice)])
+
+
+def _how_sure(choice: Recommendation) -> str:
+    if choice.wanted_accuracy is not None:
+        wanted = f"of the interval reaches {100 * choice.wanted_accuracy:g}%"
+        return (
+            f"all {wanted}" if choice.clear else f"not all {wanted}: a larger budget, or more problems, would be surer"
+        )
+    return "the choice is clear" if choice.clear else "the choice is not clear: more problems would tell"

@@ -1,0 +1,192 @@
+"""What to measure, as one configuration for Python, a recipe and flags.
+
+SweepConfig(models=("mini", "mini-e1"), budgets=("8+20", "24+20"), limit=128, out="runs/sweep")
+"""
+
+from dataclasses import asdict, dataclass, field, fields
+from itertools import product
+
+from elastic_reasoning.budget import Budget
+from elastic_reasoning.documented import documented
+from elastic_reasoning.engines.openai.connection import ServerConfig
+from elastic_reasoning.engines.vllm import VllmSettings
+from elastic_reasoning.errors import UsageError, unknown
+from elastic_reasoning.request import Options, Sampling
+from elastic_reasoning.strategies import check_options, find_strategy
+from elastic_reasoning.tasks.loading import TaskOptions
+
+ENGINES = ("transformers", "vllm", "openai")
+MINIATURE_BUDGETS = ("8+20", "16+20", "24+20", "32+20", "48+20", "64+20", "96+20", "160+20")
+PUBLISHED_BUDGETS = ("512+1024", "1024+1024", "2048+1024", "3072+1024")
+"""Those of the curves in Xu et al. 2025, arXiv 2505.05315."""
+EXECUTION = ("data", "out", "grading_workers", "share", "max_rows", "device", "vllm", "server")
+"""Fields that say how a run is made, not what comes out of it. Which rows `data` holds is told by the problems."""
+VLLM_EXECUTION = ("tensor_parallel_size", "data_parallel_size")
+SERVER_DECIDES = ("tokenizer", "dialect", "mode", "context", "opening", "closing")
+THEN = ">"
+"""Between the names of a model that thinks and of one that writes the solution."""
+
+Setting = tuple[str, Budget, Options]
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What every run on a task is told.
+
+    Attributes:
+        task: arithmetic, aime24, math500, livecodebench, ...; or a .jsonl or .py file of one's own.
+        data: a local JSONL or Parquet file with the task's rows, in place of the hub.
+        release: release of livecodebench, as v5.
+        since: first contest date of livecodebench, as 2024-08-01.
+        until: last contest date.
+        split: test, validation or train, as the task has them.
+        limit: problems, the first of the split; null for all.
+        samples: samples of each problem and setting.
+        options: what the strategies are told beyond the budget; each gets what it understands.
+        sampling: how tokens are drawn.
+        thinking_model: the model that thinks where another one writes the solution; it goes with solution_model.
+        solution_model: the model that writes the solution behind another one's thinking.
+        allow_code_execution: run the programs that models write, in a sandbox; tasks of code need it.
+        grading_workers: processes that grade; 0 for as many as there are cores.
+        out: folder for the records; an interrupted run goes on in it.
+        engine: transformers, vllm, or openai for a server; each model is then the name under which it is served.
+        vllm: how vLLM is started (engine vllm).
+        server: where the models are served (engine openai).
+        share: let one thinking serve every budget (engine transformers; others own their random numbers).
+        max_rows: sequences that run together.
+        dtype: auto, float32, bfloat16 or float16.
+        device: auto, cpu, cuda, ...
+        opening: opening delimiter of thinking, where the tokenizers do not name it.
+        closing: closing delimiter.
+    """
+
+    task: str = "arithmetic"
+    data: str = ""
+    release: str = ""
+    since: str = ""
+    until: str = ""
+    split: str = "test"
+    limit: int | None = None
+    samples: int = 1
+    options: Options = field(default_factory=Options)
+    sampling: Sampling = field(default_factory=Sampling)
+    thinking_model: str = ""
+    solution_model: str = ""
+    allow_code_execution: bool = False
+    grading_workers: int = 0
+    out: str = "runs/sweep"
+    engine: str = "transformers"
+    vllm: VllmSettings = field(default_factory=VllmSettings)
+    server: ServerConfig = field(default_factory=ServerConfig)
+    share: bool = True
+    max_rows: int = 64
+    dtype: str = "auto"
+    device: str = "auto"
+    opening: str | None = None
+    closing: str | None = None
+
+    @property
+    def task_options(self) -> TaskOptions:
+        """What the task is told."""
+        return TaskOptions(
+            data=self.data,
+            release=self.release,
+            since=self.since,
+            until=self.until,
+            allow_code_execution=self.allow_code_execution,
+            workers=self.grading_workers,
+        )
+
+
+@dataclass(frozen=True)
+class SweepConfig(RunConfig):
+    """Settings by budgets by models on one task."""
+
+    __doc__ = documented(
+        RunConfig,
+        """
+        models: mini, mini-e1, folders in Hugging Face format, or hub names; A>B for a pair of which A thinks.
+        strategies: elastic, nothinking, vanilla, s1, l1-exact, l1-max, unconstrained.
+        budgets: thinking and solution tokens of each, as 24+20; the task's own if neither these nor a grid is given.
+        thinking: thinking tokens of a grid of budgets, each with every one of solution, as 0,512,1024.
+        solution: solution tokens of the grid, as 256,1024.
+        """,
+    )
+    models: tuple[str, ...] = ("mini", "mini-e1")
+    strategies: tuple[str, ...] = ("elastic", "vanilla", "s1", "unconstrained")
+    budgets: tuple[str, ...] = ()
+    thinking: tuple[str, ...] = ()
+    solution: tuple[str, ...] = ()
+
+
+def models_of(config: SweepConfig) -> tuple[str, ...]:
+    """The models to measure, each once; a model that thinks for another one is the only one.
+
+    Raises:
+        UsageError: there is none, or half a pair.
+    """
+    if bool(config.thinking_model) != bool(config.solution_model):
+        given = "thinking_model" if config.thinking_model else "solution_model"
+        raise UsageError(f"{given} is given alone: a swap of phases needs thinking_model and solution_model")
+    if config.thinking_model:
+        return (f"{config.thinking_model}{THEN}{config.solution_model}",)
+    if not config.models:
+        raise UsageError("models is empty: give at least one")
+    return tuple(dict.fromkeys(config.models))
+
+
+def budgets_of(config: SweepConfig) -> list[Budget]:
+    """The budgets that are named, and those of the grid.
+
+    Raises:
+        UsageError, BudgetError: half a grid, or a value that is no budget.
+    """
+    if bool(config.thinking) != bool(config.solution):
+        given = "thinking" if config.thinking else "solution"
+        raise UsageError(f"{given} is given alone: a grid needs thinking and solution, or name the budgets as 24+20")
+    texts = [*config.budgets, *(f"{t}+{s}" for s, t in product(config.solution, config.thinking))]
+    if not texts:
+        texts = [*(MINIATURE_BUDGETS if config.task == "arithmetic" else PUBLISHED_BUDGETS)]
+    return [Budget.parse(text) for text in texts]
+
+
+def settings(config: SweepConfig) -> list[Setting]:
+    """(strategy, budget, options) for every setting that differs in what it does.
+
+    Raises:
+        UsageError, BudgetError, StrategyError: a list is empty, or a value is not understood.
+    """
+    for name in ("samples", "limit"):
+        value = getattr(config, name)
+        if value is not None and value < 1:
+            raise UsageError(f"{name} {value}: must be 1 or more")
+    if config.grading_workers < 0:
+        raise UsageError(f"grading_workers {config.grading_workers}: must be 0 (one for each core) or more")
+    if not config.strategies:
+        raise UsageError("strategies is empty: give at least one")
+    if config.engine not in ENGINES:
+        raise UsageError(unknown("engine", config.engine, ENGINES))
+    if config.engine == "openai" and not config.server.base_urls:
+        raise UsageError("engine openai has no server: give --server.base_urls http://127.0.0.1:8000/v1")
+    if not config.out:
+        raise UsageError("out is empty: give a folder for the records, as runs/sweep")
+    check_options(config.options, config.strategies)
+    budgets = budgets_of(config)
+    found: dict[tuple[str, Budget], Options] = {}
+    for name in config.strategies:
+        strategy = find_strategy(name)
+        for budget in budgets:
+            strategy.ask(budget)
+            found[name, strategy.heeds(budget)] = strategy.keep(config.options)
+    return [(strategy, budget, options) for (strategy, budget), options in found.items()]
+
+
+def deciding(config: SweepConfig) -> dict[str, object]:
+    """What decides the records: every setting but how the run is made."""
+    values = asdict(config)
+    decides = {f.name: values[f.name] for f in fields(SweepConfig) if f.name not in EXECUTION}
+    decides["models"] = models_of(config)
+    decides["budgets"] = tuple(map(str, budgets_of(config)))
+    decides["vllm"] = {name: value for name, value in values["vllm"].items() if name not in VLLM_EXECUTION}
+    decides["server"] = {name: values["server"][name] for name in SERVER_DECIDES}
+    return decides

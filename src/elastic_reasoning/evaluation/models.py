@@ -1,0 +1,89 @@
+"""The engines that a run needs, one for each model or pair of models.
+
+with closing(open_model(config, "mini>mini-e1")) as engine: ...      # mini thinks, mini-e1 writes the solution
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from elastic_reasoning.engines.engine import Engine
+from elastic_reasoning.engines.loading import check_model, load, resolve_precision
+from elastic_reasoning.engines.openai.engine import OpenAIEngine
+from elastic_reasoning.engines.vllm import load_vllm
+from elastic_reasoning.errors import UsageError
+from elastic_reasoning.evaluation.config import THEN, RunConfig
+
+
+def parts_of(model: str) -> list[str]:
+    """The models that a name stands for: itself, or the two of a pair.
+
+    Raises:
+        UsageError: more than two, or half a pair.
+    """
+    parts = model.split(THEN)
+    if len(parts) > 2 or not all(parts):
+        raise UsageError(f"model {model!r}: give one name, or THINKING{THEN}SOLUTION for a pair")
+    return parts
+
+
+def check_models(config: RunConfig, models: Iterable[str]) -> None:
+    """Find out whether all are there before the first one has run for an hour.
+
+    Raises:
+        EngineError, TemplateError, UsageError: as `open_model` would.
+    """
+    parts = dict.fromkeys(part for model in models for part in parts_of(model))
+    if config.engine != "openai" and len(parts) > 1:
+        for part in parts:
+            check_model(part, opening=config.opening, closing=config.closing)
+
+
+def precisions(config: RunConfig, models: Iterable[str]) -> dict[str, str]:
+    """The type of the weights that each model is run in by transformers."""
+    parts = (part for model in models for part in parts_of(model))
+    return {part: resolve_precision(part, config.dtype, config.device)[0] for part in parts}
+
+
+def open_model(config: RunConfig, model: str) -> Engine:
+    """The engine of a model, or of a pair of which the first one thinks.
+
+    Raises:
+        ElasticError: it cannot be loaded, or the two do not fit each other.
+    """
+    engines: list[Engine] = []
+    try:
+        for part in parts_of(model):
+            engines.append(_open(config, part))
+        if len(engines) == 1:
+            return engines[0]
+        from elastic_reasoning.engines.swap import SwapEngine
+
+        return SwapEngine(*engines)
+    except BaseException:
+        for engine in engines:
+            engine.close()
+        raise
+
+
+def _open(config: RunConfig, model: str) -> Engine:
+    if config.engine == "vllm":
+        return load_vllm(
+            model,
+            config.vllm,
+            max_rows=config.max_rows,
+            dtype=config.dtype,
+            opening=config.opening,
+            closing=config.closing,
+        )
+    if config.engine == "openai":
+        server = config.server
+        opening, closing = config.opening or server.opening, config.closing or server.closing
+        return OpenAIEngine(replace(server, opening=opening, closing=closing), model)
+    return load(
+        model,
+        max_rows=config.max_rows,
+        dtype=config.dtype,
+        device=config.device,
+        opening=config.opening,
+        closing=config.closing,
+    )

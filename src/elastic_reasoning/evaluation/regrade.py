@@ -1,0 +1,125 @@
+"""Stored records graded again, without generating anything.
+
+    result = regrade(Path("runs/sweep"), Path("runs/sweep-graded"))
+    result.changes      # how often a verdict became another one
+
+Graders are mended, references are corrected: what models wrote stays the same.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+from elastic_reasoning.errors import RecordsError
+from elastic_reasoning.evaluation.manifest import Manifest, read_manifest, write_manifest
+from elastic_reasoning.evaluation.records import Record, RecordsWriter, read_records
+from elastic_reasoning.evaluation.verdicts import in_threads
+from elastic_reasoning.grading.grade import Grade
+from elastic_reasoning.tasks.loading import TaskOptions, load_task
+from elastic_reasoning.tasks.task import Problem, Split, Task
+
+Verdict = tuple[bool | None, str | None]
+"""(correct, reason)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Regraded:
+    """What grading again did.
+
+    Attributes:
+        num_records: records in the new folder.
+        num_graded: of these, graded now.
+        changes: (verdict before, verdict now) of each record graded now whose verdict is another one, counted.
+    """
+
+    num_records: int
+    num_graded: int
+    changes: Counter[tuple[Verdict, Verdict]]
+
+
+def stored_options(manifest: Manifest, data: str, allow_code_execution: bool, workers: int) -> TaskOptions:
+    """What the task of a run was told, with other data where that is given; permissions are never stored."""
+    kept = {name: manifest.config.get(name, "") for name in ("release", "since", "until")}
+    return TaskOptions(data=data or manifest.data, allow_code_execution=allow_code_execution, workers=workers, **kept)
+
+
+def regrade(
+    folder: Path,
+    out: Path,
+    data: str = "",
+    allow_code_execution: bool = False,
+    workers: int = 0,
+    on_start: Callable[[int, int], None] = lambda done, total: None,
+    on_record: Callable[[Record], None] = lambda record: None,
+) -> Regraded:
+    """Grade every record of a folder again, into another one; started again, it goes on where it stopped.
+
+    Args:
+        folder: what a sweep wrote.
+        out: where to.
+        data: the task's rows, where they are no longer where the sweep found them.
+        allow_code_execution: run the programs that models wrote.
+        workers: processes that grade; 0 for as many as there are cores.
+        on_start: called once with the number of records there are in `out` and that there will be.
+        on_record: called with each record once it is written.
+
+    Raises:
+        RecordsError: a problem of the records is not in the task, or a folder cannot be used.
+        ElasticError: the task cannot be loaded, or its grader cannot run.
+    """
+    if folder.resolve() == out.resolve():
+        raise RecordsError(f"out {out} is the folder of the records itself: they are kept as they are, give another")
+    manifest = read_manifest(folder)
+    with closing(load_task(manifest.task, stored_options(manifest, data, allow_code_execution, workers))) as task:
+        problems = _problems(task, manifest)
+        task.grade(problems[0], "")
+        _, records = read_records(folder)
+        asked = Manifest.new(
+            manifest.task, manifest.split, manifest.seed, manifest.config, problems, data or manifest.data
+        )
+        changes: Counter[tuple[Verdict, Verdict]] = Counter()
+        num_graded = 0
+        with RecordsWriter(out) as writer:
+            write_manifest(out, replace(asked, created=manifest.created))
+            on_start(len(writer.done), len(records))
+            left = [record for record in records if record.key not in writer.done]
+            for before, now in _graded(task, {problem.id: problem for problem in problems}, left, workers):
+                writer.write(now)
+                num_graded += 1
+                verdicts = (before.correct, before.reason), (now.correct, now.reason)
+                changes[verdicts] += verdicts[0] != verdicts[1]
+                on_record(now)
+            return Regraded(len(writer.done), num_graded, +changes)
+
+
+def _problems(task: Task, manifest: Manifest) -> list[Problem]:
+    """The problems of a run as the task has them now, in the run's order."""
+    by_id = {problem.id: problem for problem in task.problems(cast(Split, manifest.split))}
+    missing = [asked["id"] for asked in manifest.problems if asked["id"] not in by_id]
+    if missing or not manifest.problems:
+        raise RecordsError(
+            f"{len(missing)} problems of the records are not in task {manifest.task} (the first: "
+            f"{missing[0] if missing else 'there are none'}): give the rows they were made with by --data PATH"
+        )
+    return [by_id[asked["id"]] for asked in manifest.problems]
+
+
+def _graded(
+    task: Task, problems: dict[str, Problem], records: list[Record], workers: int
+) -> Iterator[tuple[Record, Record]]:
+    """Each record as it was and as it is graded now; one with an error stays as it is."""
+
+    def grade_of(record: Record) -> Callable[[], Grade | None]:
+        if record.error is not None:
+            return lambda: None
+        return lambda: task.grade(problems[record.problem], record.solution)
+
+    for record, grade in in_threads(((record, grade_of(record)) for record in records), workers):
+        if grade is None:
+            yield record, record
+        else:
+            verdict = {"correct": grade.correct, "answer": grade.answer, "reason": grade.reason}
+            yield record, replace(record, **verdict, unboxed=grade.unboxed)

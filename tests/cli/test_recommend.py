@@ -1,0 +1,68 @@
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from elastic_reasoning.cli.main import main
+from elastic_reasoning.evaluation.recommend import recommend
+from elastic_reasoning.evaluation.records import read_records
+from make_records import make_manifest, make_records, write_folder
+
+RECORDS = make_records(40, 2, budgets=("8+20", "24+20", "96+20"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_folder(tmp_path_factory.mktemp("run") / "run", RECORDS)
+
+
+def test_a_total_in_words(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["recommend", str(folder), "--total", "44", "--model", "mini-e1"]) == 0
+    first, second, third, last = capsys.readouterr().out.splitlines()
+    choice = recommend(read_records(folder), total=44, model="mini-e1")
+    assert first.startswith(f"{choice.budget}   mini-e1, elastic: {choice.total_tokens} tokens in all, ")
+    assert f"accuracy {100 * choice.accuracy:.1f} ± {100 * choice.accuracy_se:.1f}%, 95% interval " in second
+    assert "on 20 held-out problems (" in second
+    assert third.startswith(f"first of 2 budgets that fit; the next is {choice.runner_up} with ")
+    assert last == ("the choice is clear" if choice.clear else "the choice is not clear: more problems would tell")
+
+
+def test_an_accuracy_as_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["recommend", str(folder), "--accuracy", "0.5", "--model", "mini-e1", "--json"]) == 0
+    choice = recommend(read_records(folder), accuracy=0.5, model="mini-e1")
+    assert json.loads(capsys.readouterr().out) == json.loads(json.dumps(asdict(choice)))
+    assert (choice.wanted_accuracy, choice.wanted_total) == (0.5, None)
+
+
+def test_an_accuracy_in_words(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for accuracy, sure in (
+        ("0.2", "\nall of the interval reaches 20%"),
+        ("1", "\nnot all of the interval reaches 100%: a l"),
+    ):
+        assert main(["recommend", str(folder), "--accuracy", accuracy, "--model", "mini-e1"]) == 0
+        assert sure in capsys.readouterr().out
+
+
+def test_a_validation_split_and_a_single_budget_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    manifest = replace(make_manifest(), split="validation")
+    run = write_folder(tmp_path / "run", RECORDS, manifest)
+    assert main(["recommend", str(run), "--total", "28", "--model", "mini"]) == 0
+    out = capsys.readouterr().out
+    assert "on the 40 validation problems that it was chosen on; measure it on the test split" in out
+    assert "it was the only budget that fits" in out
+
+
+def test_what_cannot_be_recommended_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for argv, message in (
+        ([], "no folder of records"),
+        ([str(folder), "--model", "mini"], "give either a total of tokens or an accuracy"),
+        ([str(folder), "--model", "mini", "--total", "5"], "the smallest of mini under elastic is 8+20, 28 in all"),
+        ([str(folder), "--total", "many"], "must be"),
+        ([str(folder), "--totl", "44"], "did you mean 'total'"),
+    ):
+        assert main(["recommend", *argv]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("elastic: error: ")
+        assert error.count("\n") == 1
+        assert message in error

@@ -1,0 +1,82 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from elastic_reasoning.errors import RecordsError, TaskError
+from elastic_reasoning.evaluation.manifest import MANIFEST, read_manifest
+from elastic_reasoning.evaluation.records import Record, RecordsWriter, read_records
+from elastic_reasoning.evaluation.regrade import regrade
+from elastic_reasoning.evaluation.sweep import sweep
+from random_words import CONFIG, load_engine
+
+
+def swept(folder: Path) -> list[Record]:
+    sweep(replace(CONFIG, out=str(folder)), load_engine=load_engine)
+    return read_records(folder)[1]
+
+
+def spoiled(folder: Path, records: list[Record]) -> Path:
+    """The folder with verdicts that no grader gave, and one request that failed."""
+    manifest = (folder / MANIFEST).read_bytes()
+    other = folder.with_name("spoiled")
+    with RecordsWriter(other) as writer:
+        (other / MANIFEST).write_bytes(manifest)
+        for number, record in enumerate(records):
+            failed = {"correct": None, "answer": None, "reason": None, "error": "lost", "segments": [], "solution": ""}
+            wrong = {"correct": not record.correct, "reason": "spoiled"}
+            writer.write(replace(record, **(failed if number == 7 else wrong if number % 2 else {})))
+    return other
+
+
+def test_records_graded_again_are_those_that_a_sweep_grades(tmp_path: Path) -> None:
+    records = swept(tmp_path / "run")
+    other = spoiled(tmp_path / "run", records)
+    before = (other / "records.jsonl").read_bytes()
+    result = regrade(other, tmp_path / "again")
+    assert result.num_graded == result.num_records == len(records)
+    assert result.changes.total() == len(records) // 2 - 1
+    found = {record.key: record for record in read_records(tmp_path / "again")[1]}
+    for number, record in enumerate(records):
+        if number == 7:
+            assert found[record.key].error == "lost"
+        else:
+            assert found[record.key] == record
+    assert (other / "records.jsonl").read_bytes() == before
+    assert read_manifest(tmp_path / "again").config == read_manifest(tmp_path / "run").config
+
+
+def test_grading_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    records = swept(tmp_path / "run")
+
+    def stop(record: Record) -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            raise KeyboardInterrupt
+
+    left = 20
+    with pytest.raises(KeyboardInterrupt):
+        regrade(tmp_path / "run", tmp_path / "again", on_record=stop)
+    result = regrade(tmp_path / "run", tmp_path / "again")
+    assert (result.num_records, result.num_graded) == (len(records), len(records) - 20)
+    assert {r.key for r in read_records(tmp_path / "again")[1]} == {r.key for r in records}
+
+
+def test_the_records_themselves_stay_as_they_are(tmp_path: Path) -> None:
+    swept(tmp_path / "run")
+    with pytest.raises(RecordsError, match="is the folder of the records itself"):
+        regrade(tmp_path / "run", tmp_path / "x" / ".." / "run")
+
+
+def test_a_task_that_no_longer_has_the_problems_is_refused(tmp_path: Path) -> None:
+    swept(tmp_path / "run")
+    path = tmp_path / "run" / MANIFEST
+    text = path.read_text()
+    first = read_manifest(tmp_path / "run").problems[0]["id"]
+    path.write_text(text.replace(first, "arithmetic-gone"))
+    with pytest.raises(RecordsError, match="1 problems of the records are not in task arithmetic .*arithmetic-gone"):
+        regrade(tmp_path / "run", tmp_path / "again")
+    path.write_text(text.replace('"task": "arithmetic"', '"task": "arithmetik"'))
+    with pytest.raises(TaskError, match="did you mean 'arithmetic'"):
+        regrade(tmp_path / "run", tmp_path / "again")
