@@ -85,11 +85,19 @@ def command(out: Path, limit: int) -> list[str]:
     return [sys.executable, "-m", "elastic_reasoning.cli.main", "sweep", *(f"--{k}={v}" for k, v in flags.items())]
 
 
-def run_to_the_end(out: Path, limit: int) -> float:
-    """Sweep, and return how many seconds it took."""
+def run_to_the_end(out: Path, limit: int) -> tuple[float, float]:
+    """Sweep, and return after how many seconds the first record was there, and then how many the rest took."""
     begun = time.monotonic()
-    subprocess.run(command(out, limit), check=True, stdout=subprocess.DEVNULL)
-    return time.monotonic() - begun
+    first = None
+    with subprocess.Popen(command(out, limit), stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            if first is None and whole_lines(out)[0]:
+                first = time.monotonic()
+            time.sleep(0.05)
+    if process.returncode:
+        raise SystemExit(f"the sweep ended with status {process.returncode}")
+    ended = time.monotonic()
+    return (first or ended) - begun, ended - (first or ended)
 
 
 def whole_lines(folder: Path) -> tuple[list[Key], int]:
@@ -104,13 +112,12 @@ def measure(num_kills: int, limit: int, seed: int = 0) -> Outcome:
     rng = random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:
         calm, stormy = Path(folder, "calm"), Path(folder, "stormy")
-        seconds = run_to_the_end(calm, limit)
+        starting, working = run_to_the_end(calm, limit)
         before: list[Key] = []
         num_before, num_lost, num_doubled, num_torn = [], 0, 0, 0
         while len(num_before) < num_kills:
-            # Of a sweep that starts again and again each part is short: most moments are within the first seconds.
             process = subprocess.Popen(command(stormy, limit), stdout=subprocess.DEVNULL)
-            time.sleep(rng.uniform(0.0, 4.0 + seconds / num_kills))
+            time.sleep(rng.uniform(0.8 * starting, starting + 1.5 * working / num_kills))
             process.send_signal(signal.SIGKILL)
             if process.wait() == 0:
                 break  # it was over before

@@ -1,6 +1,6 @@
 import pytest
 
-from elastic_reasoning.errors import UsageError
+from elastic_reasoning.errors import StrategyError, UsageError
 from elastic_reasoning.evaluation.config import (
     MINIATURE_BUDGETS,
     PUBLISHED_BUDGETS,
@@ -68,3 +68,10 @@ def test_where_and_how_a_run_is_made_does_not_decide_its_records() -> None:
     one = SweepConfig(out="a", data="x.jsonl", max_rows=3, share=False, device="cpu", grading_workers=2)
     assert deciding(one) == deciding(SweepConfig())
     assert deciding(one) != deciding(SweepConfig(samples=2))
+
+
+@pytest.mark.parametrize("changes", [{"models": ("a", "a>b")}, {"thinking_model": "a", "solution_model": "b"}])
+def test_a_pair_needs_a_strategy_with_two_phases(changes: dict) -> None:
+    assert settings(SweepConfig(strategies=("elastic", "s1", "nothinking"), **changes))
+    with pytest.raises(StrategyError, match="'vanilla' leaves it to one model"):
+        settings(SweepConfig(strategies=("elastic", "vanilla"), **changes))

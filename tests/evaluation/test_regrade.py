@@ -75,7 +75,7 @@ def test_a_task_that_no_longer_has_the_problems_is_refused(tmp_path: Path) -> No
     text = path.read_text()
     first = read_manifest(tmp_path / "run").problems[0]["id"]
     path.write_text(text.replace(first, "arithmetic-gone"))
-    with pytest.raises(RecordsError, match="1 problems of the records are not in task arithmetic .*arithmetic-gone"):
+    with pytest.raises(RecordsError, match=r"1 problems of the records are not in task arithmetic .*arithmetic-gone"):
         regrade(tmp_path / "run", tmp_path / "again")
     path.write_text(text.replace('"task": "arithmetic"', '"task": "arithmetik"'))
     with pytest.raises(TaskError, match="did you mean 'arithmetic'"):

@@ -37,11 +37,15 @@ def test_what_is_generated_is_held_back_when_graders_cannot_follow() -> None:
     taken = 0
     release = threading.Event()
 
+    def wait() -> Grade:
+        assert release.wait(30)
+        return RIGHT
+
     def work() -> Iterator[tuple[int, Callable[[], Grade]]]:
         nonlocal taken
         for number in range(10 * AHEAD):
             taken += 1
-            yield number, lambda: RIGHT if release.wait(30) else RIGHT
+            yield number, wait
 
     threading.Timer(0.2, release.set).start()
     assert next(in_threads(work(), 1))[1] == RIGHT

@@ -26,7 +26,8 @@ EXAMPLE = """
 elastic sweep --models mini,mini-e1 --strategies elastic,vanilla,s1 --budgets 8+20,24+20,64+20 --limit 128 --out runs/s
 elastic sweep --recipe recipes/demo.yaml --samples 4 --out runs/s4
 elastic sweep --recipe recipes/aime24.yaml --models Qwen/Qwen3-0.6B --engine vllm --out runs/aime24
-elastic sweep --models "mini,mini-e1,mini>mini-e1" --thinking 0,8,24 --solution 4,20 --limit 128 --out runs/grid
+elastic sweep --thinking 0,8,24 --solution 4,20 --limit 128 --out runs/grid
+elastic sweep --models "mini,mini-e1,mini>mini-e1" --strategies elastic --limit 128 --out runs/swap
 """
 
 
@@ -101,8 +102,8 @@ def show_table(folder: Path, as_json: bool) -> None:
     times = seconds_of(records)
     if as_json:
         tokens = {"num_sampled_tokens": num_sampled, "num_generated_tokens": num_generated}
-        seconds = {model: seconds for model, (seconds, _) in times.items()}
-        print(json.dumps({"rows": json.loads(rows_to_json(rows)), **tokens, "seconds": seconds}))
+        took = {model: seconds for model, (seconds, _) in times.items()}
+        print(json.dumps({"rows": json.loads(rows_to_json(rows)), **tokens, "seconds": took}))
         return
     from rich.console import Console
 

@@ -9,6 +9,7 @@ from itertools import product
 from elastic_reasoning.budget import Budget
 from elastic_reasoning.documented import documented
 from elastic_reasoning.engines.openai.connection import ServerConfig
+from elastic_reasoning.engines.swap import check_swap
 from elastic_reasoning.engines.vllm import VllmSettings
 from elastic_reasoning.errors import UsageError, unknown
 from elastic_reasoning.request import Options, Sampling
@@ -171,6 +172,8 @@ def settings(config: SweepConfig) -> list[Setting]:
     if not config.out:
         raise UsageError("out is empty: give a folder for the records, as runs/sweep")
     check_options(config.options, config.strategies)
+    if any(THEN in model for model in models_of(config)):
+        check_swap(config.strategies)
     budgets = budgets_of(config)
     found: dict[tuple[str, Budget], Options] = {}
     for name in config.strategies:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from elastic_reasoning.engines.engine import Engine
 from elastic_reasoning.engines.loading import check_model, load, resolve_precision
 from elastic_reasoning.engines.openai.engine import OpenAIEngine
+from elastic_reasoning.engines.swap import SwapEngine
 from elastic_reasoning.engines.vllm import load_vllm
 from elastic_reasoning.errors import UsageError
 from elastic_reasoning.evaluation.config import THEN, RunConfig
@@ -54,11 +55,7 @@ def open_model(config: RunConfig, model: str) -> Engine:
     try:
         for part in parts_of(model):
             engines.append(_open(config, part))
-        if len(engines) == 1:
-            return engines[0]
-        from elastic_reasoning.engines.swap import SwapEngine
-
-        return SwapEngine(*engines)
+        return engines[0] if len(engines) == 1 else SwapEngine(*engines)
     except BaseException:
         for engine in engines:
             engine.close()

@@ -121,5 +121,7 @@ def _graded(
         if grade is None:
             yield record, record
         else:
-            verdict = {"correct": grade.correct, "answer": grade.answer, "reason": grade.reason}
-            yield record, replace(record, **verdict, unboxed=grade.unboxed)
+            yield (
+                record,
+                replace(record, correct=grade.correct, answer=grade.answer, reason=grade.reason, unboxed=grade.unboxed),
+            )

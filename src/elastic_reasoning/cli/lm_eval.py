@@ -1,0 +1,80 @@
+"""`elastic lm_eval`: lm-evaluation-harness with the model `elastic`, which the harness's own command does not find.
+
+Takes the harness's arguments. The model is `elastic` and its chat template is applied unless they say otherwise; the
+counts of every request are written beside the results.
+"""
+
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from elastic_reasoning.errors import require
+
+HELP = """usage: elastic lm_eval [arguments of lm_eval]
+
+Run generative tasks of lm-evaluation-harness under a budget. The arguments are the harness's own
+(elastic lm_eval run --help); `--model elastic --apply_chat_template` need not be given, and with --output_path the
+tokens that every request cost are written to counts_*.jsonl there.
+
+model arguments:
+  pretrained, budget, strategy            what answers, and how; the options of a strategy as wait=Wait
+  temperature, top_p, top_k, seed         as the task says if not given
+  engine, base_url, tokenizer             transformers, vllm, or openai for a server
+  max_rows, dtype, device, opening, closing, counts
+
+example:
+  elastic lm_eval --model_args pretrained=mini-e1,budget=24+20 --tasks my_task --include_path my_tasks
+  elastic lm_eval --model_args pretrained=Qwen/Qwen3-8B,budget=2048+1024,temperature=0.6,top_p=0.95 --tasks aime24
+"""
+
+
+def main(argv: list[str]) -> int:
+    """Run the command."""
+    if not argv or argv[0] in ("-h", "--help"):
+        print(HELP, end="")
+        raise SystemExit(0 if argv else 2)
+    require("lm_eval", "lm-eval")
+    from lm_eval._cli import HarnessCLI
+    from lm_eval.utils import setup_logging
+
+    import elastic_reasoning.integrations.lm_eval  # noqa: F401  registers the model
+
+    setup_logging()
+    with _arguments(["elastic lm_eval", *argv]):
+        harness = HarnessCLI()
+        arguments = harness.parse_args()
+    _complete(arguments)
+    harness.execute(arguments)
+    return 0
+
+
+@contextmanager
+def _arguments(argv: list[str]) -> Iterator[None]:
+    """The harness reads `sys.argv`."""
+    before, sys.argv = sys.argv, argv
+    try:
+        yield
+    finally:
+        sys.argv = before
+
+
+def _complete(arguments: Namespace) -> None:
+    """Fill in what the user has left to us; what a configuration file may say is left to it."""
+    if getattr(arguments, "command", None) != "run" or arguments.config:
+        return
+    arguments.model = arguments.model or "elastic"
+    if arguments.model != "elastic":
+        return
+    given = dict(arguments.model_args or {})
+    if not hasattr(arguments, "apply_chat_template"):
+        arguments.apply_chat_template = True
+    arguments.device = given.pop("device", None) or arguments.device or "auto"  # the harness would say cuda:0
+    if arguments.output_path:
+        path = Path(arguments.output_path)
+        folder = path.parent if path.suffix == ".json" else path
+        written = datetime.now().isoformat().replace(":", "-")  # as the harness names its own files
+        given.setdefault("counts", str(folder / f"counts_{written}.jsonl"))
+    arguments.model_args = given

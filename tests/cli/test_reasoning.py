@@ -1,0 +1,63 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from elastic_reasoning.cli.main import main
+from make_records import make_records, write_folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    records = make_records(num_problems=6, budgets=["24+20"], strategies=["elastic"])
+    return str(write_folder(tmp_path_factory.mktemp("records"), records))
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert main(["reasoning", *arguments]) == 0
+    return capsys.readouterr().out
+
+
+def test_every_setting_is_a_line(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = run(capsys, folder)
+    assert text.count("24+20") == 4  # in the table of measures and in that of lengths
+    assert text.count("unconstrained") == 4
+    assert "words of reflection a 1000 thinking tokens" in text
+    assert "verified" not in text  # the made-up problems are not those of the miniature
+
+
+def test_two_settings_are_compared(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+    text = run(capsys, folder, "--settings", "mini elastic 24+20,mini-e1  elastic 24+20", "--problem", "chain-0002")
+    assert "on the same problems" in text
+    assert " ± " in text
+    assert text.count("sample 0: ") == text.count("sample 1: ") == 2
+
+
+def test_everything_is_json(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = "mini-e1 elastic 24+20,mini elastic 24+20"
+    found = json.loads(run(capsys, folder, "--settings", settings, "--problem", "chain-0002", "--json"))
+    assert [row["model"] for row in found["rows"]] == ["mini", "mini-e1"]
+    assert [side["model"] for side in found["sides"]] == ["mini-e1", "mini-e1", "mini", "mini"]
+    tokens = found["changes"][0]
+    means = {row["model"]: row["thinking_tokens"] for row in found["rows"]}
+    assert (tokens["a"], tokens["b"]) == (means["mini-e1"], means["mini"])
+    assert len(found["rows"][0]["length_by_tenth"]) == 10
+    everything = json.loads(run(capsys, folder, "--json"))
+    assert len(everything["rows"]) == 4
+    assert everything["changes"] == everything["sides"] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--settings", "mini elastic 24+21"], "unknown setting 'mini elastic 24+21': did you mean"),
+        (["--problem", "chain-9999"], "problem 'chain-9999' has no sample under"),
+    ],
+)
+def test_what_is_not_there_is_said(
+    folder: str, arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["reasoning", folder, *arguments]) == 2
+    assert message in capsys.readouterr().err
+    assert main(["reasoning"]) == 2
+    assert main(["reasoning", str(Path(folder, "nowhere"))]) == 2
