@@ -21,9 +21,14 @@ def filled(text: str) -> str:
         "sharing": sharing,
         "startup": startup,
         "vllm_throughput": vllm_throughput,
+        "grading": grading,
+        "sandbox": sandbox,
+        "kills": kills,
+        "phases": phases,
+        "thinking": thinking,
     }.items():
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        path = RESULTS / f"{name}.json"
+        path = RESULTS / f"{'phases' if name == 'thinking' else name}.json"
         if path.exists():
             made = block(json.loads(path.read_text(encoding="utf-8")))
             text = pattern.sub(lambda found, made=made: f"{found[1]}{made}\n{found[2]}", text)
@@ -137,6 +142,90 @@ def vllm_throughput(report: dict[str, Any]) -> str:
             f"interleaved repeats. {measured(report)}, vLLM {report['versions']['vllm']}.",
         ]
     )
+
+
+def grading(report: dict[str, Any]) -> str:
+    references = report["references"]
+    num_rows, num_pairs = (sum(task[name] for task in references) for name in ("num_rows", "num_pairs"))
+    false, missed = (
+        sum(len(task["false_pairs"]) for task in references),
+        num_rows - sum(task["num_accepted"] for task in references),
+    )
+    lines = ["| completions of one model | boxed | as recorded | share | wanted |", "|---|---|---|---|---|"]
+    for task in report["agreement"]:
+        wanted = "" if task["target"] is None else f"≥ {100 * task['target']:.0f} %"
+        missing = "" if task["target"] is None or task["share"] >= task["target"] else " (**missed**)"
+        lines.append(
+            f"| {task['name']} | {task['num_boxed']} | {task['num_agree']} | {task['share']:.2%} | {wanted}{missing} |"
+        )
+    speed = report["throughput"]
+    reached = "" if speed["speedup"] >= speed["target"] else " (**missed**)"
+    return "\n".join(
+        [
+            f"References that pass their own grader: {num_rows - missed:,} of {num_rows:,}. "
+            f"References of other problems that are accepted: {false} of {num_pairs:,} pairs.",
+            "",
+            *lines,
+            "",
+            f"Two worker processes grade {speed['speedup']:.2f} times as much as one, "
+            f"{speed['target']:g} wanted{reached}. No saved completion hangs; the slowest of the answers made to hang took "
+            f"{report['pathological']['slowest_seconds']:.1f} s under a limit of "
+            f"{report['pathological']['timeout_seconds']:g} s. {measured(report)}.",
+        ]
+    )
+
+
+def sandbox(report: dict[str, Any]) -> str:
+    figures = report["figures"]
+    seconds = figures["median seconds"]
+    lines = ["| one run, median seconds | bubblewrap | weaker fallback |", "|---|---|---|"]
+    for name in ("one stdin/stdout test", "one check(candidate)"):
+        lines.append(f"| {name} | {seconds[name]['bubblewrap']:.3f} | {seconds[name]['weak']:.3f} |")
+    passed = [f"{name} {figures[name]['passed']} of {figures[name]['rows']}" for name in ("HumanEval", "HumanEval+")]
+    mended = ", ".join(figures["HumanEval+"]["rows whose published test was mended"])
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"Canonical solutions that pass: {', '.join(passed)} (the published test of {mended} swaps two arguments "
+            f"and is mended). Two workers grade {figures['workers']['ratio']:.2f} times as much as one. {measured(report)}.",
+        ]
+    )
+
+
+def kills(report: dict[str, Any]) -> str:
+    table = "the finished table is that of an undisturbed run" if report["same_table"] else "the finished tables differ"
+    return (
+        f"A sweep of {report['num_records']:,} records was killed (SIGKILL) at {report['num_kills']} random moments: "
+        f"{report['num_lost']} records lost, {report['num_doubled']} doubled, "
+        f"{report['num_differing']} with other tokens ({report['num_explained']} of them where two logits are within 1e-4); {table}. {measured(report)}."
+    )
+
+
+def phases(report: dict[str, Any]) -> str:
+    swaps = {(swap["model"], swap["budget"]): swap for swap in report["swaps"]}
+    models = list(dict.fromkeys(model for model, _ in swaps))
+    names = [
+        f"{model.partition('>')[0]} thinks, {model.partition('>')[2]} solves" if ">" in model else f"{model} alone"
+        for model in models
+    ]
+    lines = [f"| t | mini alone | {' | '.join(names)} |", "|---" * (len(models) + 2) + "|"]
+    for budget in dict.fromkeys(budget for _, budget in swaps):
+        gains = [swaps[model, budget] for model in models]
+        cells = [f"{100 * gain['difference']:+.1f} ± {100 * gain['se']:.1f}" for gain in gains]
+        lines.append(f"| {budget.partition('+')[0]} | {report['base'][budget]:.1%} | {' | '.join(cells)} |")
+    note = f"{report['num_problems']:,} test problems, s = 20; points over mini alone, paired. {measured(report)}."
+    return "\n".join([*lines, "", note])
+
+
+def thinking(report: dict[str, Any]) -> str:
+    lines = ["| measure | budget | mini | mini-e1 | paired difference |", "|---|---|---|---|---|"]
+    for budget, changes in report["changes"].items():
+        for change in changes:
+            values = [f"{change[side]:.3g}" for side in ("a", "b")]
+            difference = f"{change['difference']:+.3g} ± {change['se']:.2g}"
+            lines.append(f"| {change['measure'].replace('_', ' ')} | {budget} | {' | '.join(values)} | {difference} |")
+    return "\n".join([*lines, "", f"{report['num_problems']:,} test problems. {measured(report)}."])
 
 
 if __name__ == "__main__":

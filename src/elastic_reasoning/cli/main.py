@@ -1,7 +1,7 @@
 """`elastic`: finds the command, and turns errors into one line and an exit status.
 
-Exit status: 0 done, 2 bad input or a failure with an explanation, 130 interrupted, 141 the reader of the output has
-gone.
+Exit status: 0 done, 1 `validate` found a reference that fails its own grader, 2 bad input or a failure with an
+explanation, 130 interrupted, 141 the reader of the output has gone.
 """
 
 import importlib

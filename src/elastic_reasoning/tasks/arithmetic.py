@@ -20,6 +20,7 @@ from typing import get_args
 
 from elastic_reasoning.errors import TaskError, unknown
 from elastic_reasoning.grading.grade import Grade
+from elastic_reasoning.tasks.loading import TaskOptions
 from elastic_reasoning.tasks.task import Problem, Split
 
 LETTERS = "abcdefghijkl"
@@ -128,3 +129,13 @@ class Arithmetic:
 
     def close(self) -> None:
         """Nothing was started."""
+
+
+def load(name: str, options: TaskOptions) -> Arithmetic:
+    """The task, which has no options.
+
+    Raises:
+        TaskError: an option was given.
+    """
+    options.only(name)
+    return Arithmetic(name)

@@ -1,21 +1,90 @@
-"""A task by name."""
+"""A task by its name, or from a file of one's own.
+
+    task = load_task("aime24")                                     # from the hub
+    task = load_task("aime24", TaskOptions(data="aime24.jsonl"))   # from a local file
+    task = load_task("examples/own_task.py")                       # one's own
+
+Rows are read, checked and mended when a task is loaded; what grades them is started at the first grade.
+"""
 
 import importlib
+from dataclasses import dataclass, fields
 
 from elastic_reasoning.errors import TaskError, unknown
 from elastic_reasoning.tasks.task import Task
 
-TASKS = {"arithmetic": "elastic_reasoning.tasks.arithmetic:Arithmetic"}
+OWN_FILES = (".py", ".jsonl", ".jsonl.gz", ".parquet")
+
+_MATHEMATICS = "elastic_reasoning.tasks.mathematics:load"
+_CODE = "elastic_reasoning.tasks.code:load"
+_HUMANEVAL = "elastic_reasoning.tasks.humaneval:load"
+
+TASKS = {
+    "arithmetic": "elastic_reasoning.tasks.arithmetic:load",
+    "aime24": _MATHEMATICS,
+    "aime25": _MATHEMATICS,
+    "amc": _MATHEMATICS,
+    "amc23": _MATHEMATICS,
+    "math500": _MATHEMATICS,
+    "minerva": _MATHEMATICS,
+    "olympiadbench": _MATHEMATICS,
+    "deepscaler": _MATHEMATICS,
+    "livecodebench": "elastic_reasoning.tasks.livecodebench:load",
+    "codeforces": _CODE,
+    "deepcoder": _CODE,
+    "humaneval": _HUMANEVAL,
+    "humaneval_plus": _HUMANEVAL,
+}
+"""What makes each task: a function of its name and the options."""
 
 
-def load_task(name: str) -> Task:
-    """The task of that name.
+@dataclass(frozen=True)
+class TaskOptions:
+    """How a task is loaded and graded. A task refuses options that mean nothing to it.
+
+    Attributes:
+        data: local JSONL (also .jsonl.gz) or Parquet file that is read instead of the hub.
+        release: release of LiveCodeBench, v1 to v6; the latest if empty.
+        since, until: first and last contest date of LiveCodeBench problems, as YYYY-MM-DD, inclusive.
+        allow_code_execution: run the programs that a model wrote, in a sandbox. Tasks of code cannot grade without.
+        workers: grading processes; 0 for as many as there are cores.
+    """
+
+    data: str = ""
+    release: str = ""
+    since: str = ""
+    until: str = ""
+    allow_code_execution: bool = False
+    workers: int = 0
+
+    def only(self, task: str, *meaningful: str) -> None:
+        """Refuse what means nothing to a task.
+
+        Raises:
+            TaskError: an option that is not among the meaningful ones was given.
+        """
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name not in meaningful and value != field.default:
+                known = f"its options are {', '.join(meaningful)}" if meaningful else "it has no options"
+                raise TaskError(f"{field.name} {value!r}: means nothing to task {task}; {known}")
+
+
+def load_task(name: str, options: TaskOptions = TaskOptions()) -> Task:
+    """The task of that name, or of that file (*.py, *.jsonl, *.jsonl.gz, *.parquet).
 
     Raises:
-        TaskError: there is none.
+        TaskError: there is none, its rows cannot be read or are malformed, or an option means nothing to it.
+        MissingDependencyError: what it needs is not installed.
     """
+    if options.workers < 0:
+        raise TaskError(f"workers {options.workers}: must be 0 (as many as there are cores) or more")
+    if name.endswith(OWN_FILES):
+        from elastic_reasoning.tasks.own import load_own
+
+        return load_own(name, options)
     if name not in TASKS:
-        raise TaskError(unknown("task", name, TASKS))
+        raise TaskError(f"{unknown('task', name, TASKS)}, or a file of one's own ({', '.join(OWN_FILES)})")
     module, _, attribute = TASKS[name].partition(":")
-    task: Task = getattr(importlib.import_module(module), attribute)()
+    task: Task = getattr(importlib.import_module(module), attribute)(name, options)
     return task

@@ -25,7 +25,8 @@ class Problem:
         messages: chat messages, each with "role" and "content".
         answer: the right answer as the task writes it; a solution that is right, where programs are asked for and
             one is published.
-        data: what else the task needs to grade it, such as tests.
+        data: what else the task needs to grade it, such as tests, as plain values. `elastic validate` looks for
+            `problem`, its text without the words around it, and `references`, solutions that must be graded right.
     """
 
     id: str

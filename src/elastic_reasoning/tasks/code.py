@@ -1,0 +1,184 @@
+"""Codeforces problems and DeepCoder's training set: programs that are run on tests.
+
+    task = load_task("codeforces", TaskOptions(data="codeforces.jsonl", allow_code_execution=True))
+
+What is asked for has the role of LiveCodeBench's prompts, in words of our own: a program that reads standard input,
+or the starter code completed, in one fenced block.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from elastic_reasoning.errors import TaskError
+from elastic_reasoning.grading.code import CodeGrader, CodeTests
+from elastic_reasoning.grading.sandbox import Limits
+from elastic_reasoning.tasks.code_tests import Published
+from elastic_reasoning.tasks.fields import Field, any_text, take, text
+from elastic_reasoning.tasks.loading import TaskOptions
+from elastic_reasoning.tasks.rows import Hub, Placed
+from elastic_reasoning.tasks.table import Grading, Names, TableTask, asked, divided, placed_rows, whole
+from elastic_reasoning.tasks.task import Problem
+from elastic_reasoning.tasks.wording import fingerprint
+
+DEEPCODER = "agentica-org/DeepCoder-Preview-Dataset"
+HUBS = {
+    # Names that public code loads; neither they nor any revision could be verified against the hub.
+    "codeforces": (Hub(DEEPCODER, "test", "codeforces"),),
+    "deepcoder": tuple(Hub(DEEPCODER, "train", config) for config in ("primeintellect", "taco", "lcbv5")),
+}
+
+STDIN_PROMPT = """{problem}
+
+Write a Python program that solves this problem: it reads standard input and prints to standard output. \
+Give the whole program in one block that begins with ```python and ends with ```."""
+STARTER_PROMPT = """{problem}
+
+Complete this starter code so that it solves the problem. Read no input and print nothing. \
+Give the whole program in one block that begins with ```python and ends with ```.
+
+```python
+{starter}
+```"""
+FUNCTION_PROMPT = """{problem}
+
+Write a Python function `{function}` that solves this problem. Read no input and print nothing. \
+Give the whole program in one block that begins with ```python and ends with ```."""
+
+CODES = Path(__file__).with_name("codeforces.json")
+"""The name of each Codeforces problem, such as cf-1971A, by its fingerprint: rows of the hub have none."""
+
+TIME_LIMIT = re.compile(r"Time Limit:\s*([\d.]+)\s*ms")
+MEMORY_LIMIT = re.compile(r"Memory Limit:\s*(\d+)\s*MB")
+LEAST_SECONDS = 5.0
+LEAST_MEMORY_MB = 1024
+TRAINING_LIMITS = Limits(seconds=12.0, memory_mb=4096, total_seconds=180.0)
+MOST_TRAINING_TESTS = 15
+
+
+def _programs(value: Any) -> tuple[str, ...]:
+    values = value if isinstance(value, list) else [value]
+    if not all(isinstance(each, str) for each in values):
+        raise ValueError("a program or a list of programs")
+    return tuple(each for each in values if each.strip())
+
+
+def _function(value: Any) -> str:
+    """LiveCodeBench's metadata, an object or JSON text of one, names the called function as func_name."""
+    try:
+        decoded = json.loads(value) if isinstance(value, str) else value
+        return str(decoded.get("func_name") or "")
+    except (ValueError, AttributeError):
+        raise ValueError("an object, or JSON text of one") from None
+
+
+PROBLEM = Field(("problem",), text)
+STARTER: Field[str] = Field(("starter_code",), any_text, default="", required=False)
+ENTRY_POINT: Field[str] = Field(("entry_point",), any_text, default="", required=False)
+METADATA: Field[str] = Field(("metadata",), _function, default="", required=False)
+TESTS: Field[Any] = Field(("tests",), lambda value: value)
+SOLUTIONS: Field[tuple[str, ...]] = Field(("solutions", "solution"), _programs, default=(), required=False)
+
+
+def load(name: str, options: TaskOptions) -> TableTask:
+    """Codeforces or DeepCoder with its grader.
+
+    Raises:
+        TaskError: rows that cannot be read or are malformed, or an option that means nothing here.
+    """
+    options.only(name, "data", "allow_code_execution", "workers")
+    names = Names(name)
+    rows = placed_rows(name, options.data, HUBS[name])
+    if name == "deepcoder":
+        splits = divided([_training_problem(names, placed) for placed in rows])
+    else:
+        codes = json.loads(CODES.read_text(encoding="utf-8"))
+        splits = whole([_codeforces_problem(names, codes, placed) for placed in rows])
+    return TableTask(name, splits, *code_grading(options))
+
+
+def _training_problem(names: Names, placed: Placed) -> Problem:
+    problem = take(PROBLEM, *placed)
+    return code_problem(names.of(*placed, problem), placed, problem, TRAINING_LIMITS, MOST_TRAINING_TESTS)
+
+
+def _codeforces_problem(names: Names, codes: Mapping[str, str], placed: Placed) -> Problem:
+    place, row = placed
+    problem = take(PROBLEM, place, row)
+    own = names.of(place, {"id": codes.get(fingerprint(problem)), **row}, problem)
+    return code_problem(own, placed, problem, stated_limits(problem))
+
+
+def stated_limits(problem: str) -> Limits:
+    """The limits that a Codeforces statement names.
+
+    They are meant for processor time in any language. Here seconds are those on the wall, the start of Python among
+    them, and memory is address space; therefore they are not taken below 5 s and 1 GB.
+    """
+    milliseconds, megabytes = TIME_LIMIT.search(problem), MEMORY_LIMIT.search(problem)
+    return Limits(
+        seconds=max(LEAST_SECONDS, float(milliseconds[1]) / 1000 if milliseconds else 0.0),
+        memory_mb=max(LEAST_MEMORY_MB, int(megabytes[1]) if megabytes else 0),
+    )
+
+
+def code_problem(own: str, placed: Placed, problem: str, limits: Limits, most: int | None = None) -> Problem:
+    """A problem from a row with `tests`, and perhaps starter code, the function's name and solutions.
+
+    Raises:
+        TaskError: a field is missing or malformed.
+    """
+    place, row = placed
+    starter = take(STARTER, place, row)
+    function = take(ENTRY_POINT, place, row) or take(METADATA, place, row)
+    tests = Published((take(TESTS, place, row),), function, limits, most)
+    content = prompt(problem, starter, checked(place, tests).entry_point)
+    return asked_for_code(own, content, problem, tests, take(SOLUTIONS, place, row))
+
+
+def checked(place: str, tests: Published) -> CodeTests:
+    """The tests of a row.
+
+    Raises:
+        TaskError: they are malformed.
+    """
+    try:
+        return tests.read()
+    except ValueError as error:
+        raise TaskError(f"{place}, tests: expected {error}") from None
+
+
+def asked_for_code(
+    own: str, content: str, problem: str, tests: Published | CodeTests, solutions: tuple[str, ...]
+) -> Problem:
+    """A problem whose answer is a program; the first solution, where there is one, is such a program."""
+    program = solutions[0] if solutions else ""
+    references = (program if "```" in program else f"```python\n{program}\n```",) if program else ()
+    return asked(own, content, program, problem=problem, tests=tests, references=references)
+
+
+def read_tests(problem: Problem) -> CodeTests:
+    """The tests of a problem.
+
+    Raises:
+        TaskError: they are malformed.
+    """
+    tests = problem.data["tests"]
+    return tests if isinstance(tests, CodeTests) else checked(f"problem {problem.id}", tests)
+
+
+def prompt(problem: str, starter: str, function: str) -> str:
+    """What is asked for: a program, starter code completed, or a function of that name."""
+    if not function:
+        return STDIN_PROMPT.format(problem=problem)
+    if starter.strip():
+        return STARTER_PROMPT.format(problem=problem, starter=starter.rstrip())
+    return FUNCTION_PROMPT.format(problem=problem, function=function)
+
+
+def code_grading(options: TaskOptions) -> Grading:
+    """What grades programs on the tests of their problems, and what ends it."""
+    grader = CodeGrader(options.allow_code_execution, options.workers)
+    return lambda problem, solution: grader.grade(read_tests(problem), solution), grader.close

@@ -1,0 +1,57 @@
+"""HumanEval and HumanEval+: a function that is to be completed from its head and docstring.
+
+    task = load_task("humaneval_plus", TaskOptions(data="humanevalplus.jsonl.gz", allow_code_execution=True))
+
+The row's `test` defines `check(candidate)`. EvalPlus's tests need numpy, and up to 4 GB of address space.
+"""
+
+from elastic_reasoning.grading.code import CodeTests
+from elastic_reasoning.grading.sandbox import Limits
+from elastic_reasoning.tasks.code import asked_for_code, code_grading
+from elastic_reasoning.tasks.fields import Field, any_text, take, text
+from elastic_reasoning.tasks.fixes import Fixes
+from elastic_reasoning.tasks.loading import TaskOptions
+from elastic_reasoning.tasks.rows import Hub, Placed
+from elastic_reasoning.tasks.table import Names, TableTask, placed_rows, whole
+from elastic_reasoning.tasks.task import Problem
+
+HUBS = {  # unverified, like their revisions: no hub could be asked
+    "humaneval": Hub("openai/openai_humaneval", "test"),
+    "humaneval_plus": Hub("evalplus/humanevalplus", "test"),
+}
+LIMITS = Limits(seconds=30.0, memory_mb=4096)
+"""The slowest reference of HumanEval+ takes 6 s on the wall by itself, and several are graded at one time."""
+
+PROMPT = """Complete this Python function. Give the whole function, with the imports that it needs, \
+in one block that begins with ```python and ends with ```.
+
+```python
+{problem}
+```"""
+
+PROBLEM = Field(("problem", "prompt"), text)
+ENTRY_POINT = Field(("entry_point",), text)
+TEST = Field(("test",), text)
+SOLUTION: Field[str] = Field(("canonical_solution",), any_text, default="", required=False)
+
+
+def load(name: str, options: TaskOptions) -> TableTask:
+    """HumanEval or HumanEval+ with its grader.
+
+    Raises:
+        TaskError: rows that cannot be read or are malformed, or an option that means nothing here.
+    """
+    options.only(name, "data", "allow_code_execution", "workers")
+    names, fixes = Names(name, ("id", "task_id")), Fixes(name)
+    problems = [_problem(names, fixes, placed) for placed in placed_rows(name, options.data, (HUBS[name],))]
+    return TableTask(name, whole(problems), *code_grading(options), fixes.applied)
+
+
+def _problem(names: Names, fixes: Fixes, placed: Placed) -> Problem:
+    place, row = placed
+    problem, body = take(PROBLEM, place, row), take(SOLUTION, place, row)
+    own = names.of(place, row, problem)
+    check = fixes.test(own, problem, take(TEST, place, row))
+    tests = CodeTests(check=check, entry_point=take(ENTRY_POINT, place, row), prelude=problem, limits=LIMITS)
+    solutions = (problem + body,) if body else ()
+    return asked_for_code(own, PROMPT.format(problem=problem.rstrip()), problem, tests, solutions)

@@ -1,0 +1,93 @@
+"""LiveCodeBench: programs that are run on tests, by release and by the date of the contest.
+
+    load_task("livecodebench", TaskOptions(release="v5", since="2024-08-01", until="2025-01-31"))
+
+Release vN is the first N files of `livecodebench/code_generation_lite`, read as they lie there: its own loading
+script no longer runs. A local file is taken to be the release that it is.
+"""
+
+from datetime import date, datetime
+from typing import Any
+
+from elastic_reasoning.errors import TaskError, unknown
+from elastic_reasoning.grading.sandbox import Limits
+from elastic_reasoning.tasks.code import (
+    ENTRY_POINT,
+    METADATA,
+    STARTER,
+    asked_for_code,
+    checked,
+    code_grading,
+    prompt,
+)
+from elastic_reasoning.tasks.code_tests import Published
+from elastic_reasoning.tasks.fields import Field, take, text
+from elastic_reasoning.tasks.loading import TaskOptions
+from elastic_reasoning.tasks.rows import Hub, Placed
+from elastic_reasoning.tasks.table import Names, TableTask, placed_rows, whole
+from elastic_reasoning.tasks.task import Problem
+
+HUB = "livecodebench/code_generation_lite"  # unverified, like its revision: no hub could be asked
+RELEASES = {f"v{n}": ("test.jsonl", *(f"test{k}.jsonl" for k in range(2, n + 1))) for n in range(1, 7)}
+LATEST = "v6"
+
+LIMITS = Limits(seconds=6.0, memory_mb=4096, total_seconds=600.0)
+"""6 s a test is LiveCodeBench's own limit."""
+
+
+def day(value: Any) -> date:
+    """A date as text, alone or with a time; Parquet and `datasets` may have made a date of it."""
+    if isinstance(value, datetime):
+        return value.date()
+    try:
+        return datetime.fromisoformat(value).date()
+    except (TypeError, ValueError):
+        raise ValueError("a date as YYYY-MM-DD") from None
+
+
+PROBLEM = Field(("problem", "question_content"), text)
+DATE = Field(("contest_date",), day)
+TESTS: Field[Any] = Field(("tests", "public_test_cases"), lambda value: value)
+PRIVATE: Field[Any] = Field(("private_test_cases",), lambda value: value, required=False)
+
+
+def load(name: str, options: TaskOptions) -> TableTask:
+    """The problems of a release whose contest was in the window of dates, with their grader.
+
+    Raises:
+        TaskError: no such release, a date that is none, an empty window, or malformed rows.
+    """
+    options.only(name, "data", "release", "since", "until", "allow_code_execution", "workers")
+    if options.data and options.release:
+        raise TaskError(
+            f"release {options.release!r}: the file {options.data} is the release that it is; leave one out"
+        )
+    release = options.release or LATEST
+    if release not in RELEASES:
+        raise TaskError(unknown("release", release, RELEASES))
+    since = _bound("since", options.since) or date.min
+    until = _bound("until", options.until) or date.max
+    names = Names(name, ("id", "question_id"))
+    placed = placed_rows(name, options.data, (Hub(HUB, files=RELEASES[release]),))
+    problems = [_problem(names, each) for each in placed if since <= take(DATE, *each) <= until]
+    if not problems:
+        raise TaskError(f"task {name}: no contest from {since} to {until}; widen since and until")
+    return TableTask(name, whole(problems), *code_grading(options))
+
+
+def _bound(option: str, value: str) -> date | None:
+    try:
+        return date.fromisoformat(value) if value else None
+    except ValueError:
+        raise TaskError(f"{option} {value!r}: must be a date as YYYY-MM-DD") from None
+
+
+def _problem(names: Names, placed: Placed) -> Problem:
+    place, row = placed
+    problem, starter = take(PROBLEM, place, row), take(STARTER, place, row)
+    function = take(ENTRY_POINT, place, row) or take(METADATA, place, row)
+    public, private = take(TESTS, place, row), take(PRIVATE, place, row)
+    # Private tests are not unpacked here: those of a release are several gigabytes.
+    called = checked(place, Published((public,), function, LIMITS)).entry_point
+    tests = Published((public,) if private is None else (public, private), function, LIMITS)
+    return asked_for_code(names.of(place, row, problem), prompt(problem, starter, called), problem, tests, ())

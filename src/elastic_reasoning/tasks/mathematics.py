@@ -1,0 +1,91 @@
+"""The benchmarks of mathematics, and DeepScaleR's training set.
+
+    task = load_task("math500", TaskOptions(data="math500.jsonl"))
+    problem = task.problems("test", limit=1)[0]
+    problem.messages[0]["content"]     # "... Let's think step by step and output the final answer within \\boxed{}."
+
+The words after the problem are those of DeepScaleR, with which E1 was trained and measured.
+"""
+
+from dataclasses import dataclass
+
+from elastic_reasoning.grading.mathematics import MathGrader
+from elastic_reasoning.tasks.fields import Field, answers, take, text
+from elastic_reasoning.tasks.fixes import Fixes
+from elastic_reasoning.tasks.loading import TaskOptions
+from elastic_reasoning.tasks.rows import Hub, Placed
+from elastic_reasoning.tasks.table import ID, Grading, Names, TableTask, asked, divided, placed_rows, whole
+from elastic_reasoning.tasks.task import Problem
+
+SUFFIX = r"Let's think step by step and output the final answer within \boxed{}."
+
+PROBLEM = ("problem",)
+ANSWER = ("answer",)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the rows of a benchmark are, and the names of their fields there and in local files.
+
+    Attributes:
+        hub: the data set on the hub. None of these names, and no revision of them, could be verified against the
+            hub: they are those that public code loads.
+        problem, answer, id: names of the fields, the first that a row has.
+        training: a training set, of which some problems are held out for validation; else a test set.
+    """
+
+    hub: Hub
+    problem: tuple[str, ...] = PROBLEM
+    answer: tuple[str, ...] = ANSWER
+    id: tuple[str, ...] = ID
+    training: bool = False
+
+
+SOURCES = {
+    "aime24": Source(Hub("HuggingFaceH4/aime_2024")),
+    "aime25": Source(Hub("yentinglin/aime_2025")),
+    "amc": Source(Hub("AI-MO/aimo-validation-amc")),
+    "amc23": Source(Hub("math-ai/amc23", "test"), problem=("problem", "question")),
+    "math500": Source(Hub("HuggingFaceH4/MATH-500", "test"), id=("id", "unique_id")),
+    "minerva": Source(Hub("math-ai/minervamath", "test"), problem=("problem", "question")),
+    "olympiadbench": Source(
+        Hub("Hothan/OlympiadBench", config="OE_TO_maths_en_COMP"),
+        problem=("problem", "question"),
+        answer=("answer", "final_answer"),
+    ),
+    "deepscaler": Source(Hub("agentica-org/DeepScaleR-Preview-Dataset"), training=True),
+}
+
+
+def load(name: str, options: TaskOptions) -> TableTask:
+    """A benchmark of mathematics with its grader.
+
+    Raises:
+        TaskError: rows that cannot be read or are malformed, or an option that means nothing here.
+    """
+    options.only(name, "data", "workers")
+    source = SOURCES[name]
+    names, fixes = Names(name, source.id), Fixes(name)
+    rows = placed_rows(name, options.data, (source.hub,))
+    problems = [_problem(source, names, fixes, placed) for placed in rows]
+    splits = divided(problems) if source.training else whole(problems)
+    return TableTask(name, splits, *math_grading(options), fixes.applied)
+
+
+def _problem(source: Source, names: Names, fixes: Fixes, placed: Placed) -> Problem:
+    place, row = placed
+    problem = take(Field(source.problem, text), place, row)
+    own = names.of(place, row, problem)
+    return boxed_problem(own, problem, fixes.answers(own, problem, take(Field(source.answer, answers), place, row)))
+
+
+def boxed_problem(own: str, problem: str, answers: tuple[str, ...], suffix: str = SUFFIX) -> Problem:
+    """A problem whose answer is asked for in a box; any of several answers is right."""
+    references = tuple(rf"\boxed{{{answer}}}" for answer in answers)
+    return asked(own, f"{problem} {suffix}", answers[0], problem=problem, answers=answers, references=references)
+
+
+def math_grading(options: TaskOptions) -> Grading:
+    """What grades answers to mathematics, and what ends it."""
+    grader = MathGrader(options.workers)
+    return lambda problem, solution: grader.grade(problem.data["answers"], solution), grader.close

@@ -1,0 +1,132 @@
+"""A task whose problems are rows of a table: all benchmarks, and a JSONL of one's own.
+
+What goes with the rows of every benchmark is here too: names, splits, and the fixes that were applied.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from elastic_reasoning.errors import TaskError
+from elastic_reasoning.grading.grade import Grade
+from elastic_reasoning.tasks.fields import Field, Row, name, take
+from elastic_reasoning.tasks.fixes import Fix
+from elastic_reasoning.tasks.rows import Hub, Placed, read_file, read_hub
+from elastic_reasoning.tasks.task import Problem, Split
+from elastic_reasoning.tasks.wording import fingerprint
+
+Grading = tuple[Callable[[Problem, str], Grade], Callable[[], None]]
+"""What grades the solution of a problem, and what ends the processes it has started."""
+
+ID = ("id",)
+VALIDATION_ONE_IN = 20
+
+
+@dataclass(frozen=True)
+class TableTask:
+    """A task whose problems are known.
+
+    Attributes:
+        name: the name it goes by in commands and records.
+        splits: the problems of each split that it has.
+        grading: grades the solution of a problem; from several threads at once.
+        closing: ends what grading has started.
+        fixes: what was mended in the published rows, by the problem's id.
+    """
+
+    name: str
+    splits: Mapping[Split, Sequence[Problem]]
+    grading: Callable[[Problem, str], Grade]
+    closing: Callable[[], None]
+    fixes: Mapping[str, Fix] = field(default_factory=dict)
+
+    def problems(self, split: Split, limit: int | None = None) -> list[Problem]:
+        """The first `limit` problems of a split, in the order of the source.
+
+        Raises:
+            TaskError: no such split, or a limit beyond its size.
+        """
+        if split not in self.splits:
+            raise TaskError(f"task {self.name} has no split {split!r}; it has {' and '.join(self.splits)}")
+        problems = self.splits[split]
+        if limit is not None and not 0 <= limit <= len(problems):
+            raise TaskError(f"limit {limit} of task {self.name}: split {split!r} has 0 to {len(problems)} problems")
+        return list(problems[:limit])
+
+    def grade(self, problem: Problem, solution: str) -> Grade:
+        """Grade a solution with the task's grader."""
+        return self.grading(problem, solution)
+
+    def close(self) -> None:
+        """End the grader's processes."""
+        self.closing()
+
+
+def placed_rows(task: str, data: str, hubs: Sequence[Hub]) -> Iterator[Placed]:
+    """The rows of a local file if one is named, else of the hub.
+
+    Raises:
+        TaskError: they cannot be read.
+    """
+    return read_file(Path(data)) if data else chain.from_iterable(read_hub(task, hub) for hub in hubs)
+
+
+def asked(own: str, content: str, answer: str, **data: Any) -> Problem:
+    """A problem asked in one message of the user.
+
+    Among its data are `problem`, its text without the words around it, and `references`, solutions that must be
+    graded right; there are none where none are published.
+    """
+    return Problem(own, ({"role": "user", "content": content},), answer, data)
+
+
+class Names:
+    """Names the problems of a task: what the row says, or a name from the problem's words.
+
+    A whole number becomes "TASK-60". A problem that is asked a second time without a name of its own gets "-2".
+    """
+
+    def __init__(self, task: str, names: tuple[str, ...] = ID) -> None:
+        self._task = task
+        self._field: Field[str | int | None] = Field(names, name, required=False)
+        self._places: dict[str, str] = {}
+
+    def of(self, place: str, row: Row, problem: str) -> str:
+        """The name of a row.
+
+        Raises:
+            TaskError: another row has that name.
+        """
+        given = take(self._field, place, row)
+        if given is None:
+            own = unnumbered = f"{self._task}-{fingerprint(problem)}"
+            number = 1
+            while own in self._places:
+                number += 1
+                own = f"{unnumbered}-{number}"
+        else:
+            own = given if isinstance(given, str) else f"{self._task}-{given}"
+            if own in self._places:
+                raise TaskError(f"{place}: its id {own!r} is also that of {self._places[own]}; ids must be different")
+        self._places[own] = place
+        return own
+
+
+def whole(problems: Sequence[Problem]) -> dict[Split, Sequence[Problem]]:
+    """A benchmark, which has test problems only."""
+    return {"test": problems}
+
+
+def divided(problems: Sequence[Problem]) -> dict[Split, Sequence[Problem]]:
+    """A training set with one problem in twenty held out for validation.
+
+    The split of a problem is read from a hash of its words: it is the same whatever else is loaded, and a problem
+    that stands there twice is not held out from itself.
+    """
+    held_out = [int(fingerprint(problem.data["problem"]), 16) % VALIDATION_ONE_IN == 0 for problem in problems]
+    return {
+        "train": [problem for problem, held in zip(problems, held_out, strict=True) if not held],
+        "validation": [problem for problem, held in zip(problems, held_out, strict=True) if held],
+    }

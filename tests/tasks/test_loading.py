@@ -1,0 +1,47 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from elastic_reasoning.errors import TaskError
+from elastic_reasoning.tasks.loading import TASKS, TaskOptions, load_task
+from elastic_reasoning.tasks.task import Task
+
+TEXTS = [
+    "aime24", "aime25", "amc", "amc23", "arithmetic", "codeforces", "deepcoder", "deepscaler", "humaneval",
+    "humaneval_plus", "livecodebench", "math500", "minerva", "olympiadbench",
+]  # fmt: skip
+
+
+def test_the_tasks_there_are() -> None:
+    assert sorted(TASKS) == TEXTS
+    task: Task = load_task("arithmetic")
+    assert task.name == "arithmetic"
+    assert task.problems("test", 1)
+
+
+def test_an_unknown_task_is_named() -> None:
+    with pytest.raises(TaskError, match=r"unknown task 'aime2024': did you mean 'aime24'.*or a file of one's own"):
+        load_task("aime2024")
+
+
+@pytest.mark.parametrize(
+    ("task", "options", "message"),
+    [
+        ("arithmetic", TaskOptions(data="x.jsonl"), "data 'x.jsonl': means nothing to task arithmetic; it has no opt"),
+        ("aime24", TaskOptions(release="v5"), "release 'v5': means nothing to task aime24; its options are data, work"),
+        ("aime24", TaskOptions(allow_code_execution=True), "allow_code_execution True: means nothing to task aime24"),
+        ("humaneval", TaskOptions(since="2024-01-01"), "since '2024-01-01': means nothing to task humaneval"),
+        ("codeforces", TaskOptions(until="2024-01-01"), "until '2024-01-01': means nothing to task codeforces"),
+        ("math500", TaskOptions(workers=-1), "workers -1: must be 0"),
+    ],
+)
+def test_an_option_that_means_nothing_is_refused(task: str, options: TaskOptions, message: str) -> None:
+    with pytest.raises(TaskError, match=re.escape(message)):
+        load_task(task, options)
+
+
+def test_a_file_that_is_not_there_is_no_task(tmp_path: Path) -> None:
+    for name in ("none.jsonl", "none.py", "none.parquet"):
+        with pytest.raises(TaskError, match=f"cannot read .*{name}: No such file"):
+            load_task(str(tmp_path / name))
