@@ -168,9 +168,9 @@ def grading(report: dict[str, Any]) -> str:
             *lines,
             "",
             f"Two worker processes grade {speed['speedup']:.2f} times as much as one, "
-            f"{speed['target']:g} wanted{reached}. No saved completion hangs; the slowest of the answers made to hang took "
-            f"{report['pathological']['slowest_seconds']:.1f} s under a limit of "
-            f"{report['pathological']['timeout_seconds']:g} s. {measured(report)}.",
+            f"{speed['target']:g} wanted{reached}. No saved completion hangs; "
+            f"the slowest of the answers made to hang took {report['pathological']['slowest_seconds']:.1f} s under a "
+            f"limit of {report['pathological']['timeout_seconds']:g} s. {measured(report)}.",
         ]
     )
 
@@ -188,7 +188,8 @@ def sandbox(report: dict[str, Any]) -> str:
             *lines,
             "",
             f"Canonical solutions that pass: {', '.join(passed)} (the published test of {mended} swaps two arguments "
-            f"and is mended). Two workers grade {figures['workers']['ratio']:.2f} times as much as one. {measured(report)}.",
+            f"and is mended). Two workers grade {figures['workers']['ratio']:.2f} times as much as one. "
+            f"{measured(report)}.",
         ]
     )
 
@@ -198,7 +199,8 @@ def kills(report: dict[str, Any]) -> str:
     return (
         f"A sweep of {report['num_records']:,} records was killed (SIGKILL) at {report['num_kills']} random moments: "
         f"{report['num_lost']} records lost, {report['num_doubled']} doubled, "
-        f"{report['num_differing']} with other tokens ({report['num_explained']} of them where two logits are within 1e-4); {table}. {measured(report)}."
+        f"{report['num_differing']} with other tokens ({report['num_explained']} of them where two logits are within "
+        f"1e-4); {table}. {measured(report)}."
     )
 
 

@@ -1,15 +1,17 @@
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from elastic_reasoning.cli.main import main
 from elastic_reasoning.evaluation.metrics import generated_tokens
-from make_records import make_records, write_folder
+from make_records import make_manifest, make_records, write_folder
 
 RECORDS = make_records(num_problems=4, num_samples=1, budgets=("8+20", "24+20"))
-FILES = {"report.html", "accuracy.png", "accuracy.svg", "summary.json"}
+FIGURES = {f"{name}.{kind}" for name in ("accuracy", "tokens", "thinking", "lengths") for kind in ("png", "svg")}
+FILES = {"report.html", "summary.json", "results.csv", "results.tex", *FIGURES}
 
 
 @pytest.fixture
@@ -61,9 +63,13 @@ def test_the_table_as_json(folder: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
 
 
-def test_title_and_mark(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["report", str(folder), "--title", "E1 <gegen> S1 ±é", "--trained_at", "24+20"]) == 0
-    assert "E1 &lt;gegen&gt; S1 ±é" in (folder / "report" / "report.html").read_text("utf-8")
+def test_title_and_mark_and_nothing_published(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "aime", RECORDS, replace(make_manifest(), task="aime24"))
+    title = "E1 <gegen> S1 ±é"
+    assert main(["report", str(folder), "--title", title, "--trained_at", "24+20", "--published", "false"]) == 0
+    page = (folder / "report" / "report.html").read_text("utf-8")
+    assert "E1 &lt;gegen&gt; S1 ±é" in page
+    assert "model card" not in page
 
 
 def test_what_cannot_be_reported_is_one_line(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -100,6 +106,5 @@ def test_a_damaged_file_is_one_line_and_is_left_as_it_is(
     shutil.rmtree(folder / "report", ignore_errors=True)
 
 
-@pytest.mark.parametrize("title", [r"$\nothing$", "from $5 to $6", "[bold]", "<b>&", "{x}"])
-def test_a_title_is_text(folder: Path, title: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["report", str(folder), "--title", title]) == 0
+def test_a_title_is_text(folder: Path) -> None:
+    assert main(["report", str(folder), "--title", r"$\nothing$ from $5 to $6 [bold]<b>& {x}"]) == 0

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from elastic_reasoning.report.page import render_page
 from elastic_reasoning.report.report import write_report
+from elastic_reasoning.report.results import Results
 from make_records import BASE, TRAINED, make_manifest, make_records, write_folder
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -37,6 +39,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for record in records:
         if record.problem == "chain-0000" and record.model == BASE:
             record = replace(record, answer=HOSTILE, segments=[{**p, "text": HOSTILE} for p in record.segments])
+        if record.problem == "chain-0002":
+            record = replace(record, unboxed=True, escaped=True, solution_cut=True)
         if record.key[:4] == (TRAINED, "elastic", "24+20", "chain-0001"):
             record = replace(record, error="the prompt is too long", correct=None, answer=None, segments=[])
         changed.append(record)
@@ -80,8 +84,8 @@ def choose(page: Any, problem: str) -> None:
 def test_a_click_shows_both_models_side_by_side(page: Any) -> None:
     choose(page, "chain-0003")
     left, right = page.locator("#left"), page.locator("#right")
-    assert left.locator("select").input_value() == "mini/elastic"
-    assert right.locator("select").input_value() == "mini-e1/elastic"
+    assert page.locator("#left-arm").input_value() == "mini/elastic"
+    assert page.locator("#right-arm").input_value() == "mini-e1/elastic"
     for side in (left, right):
         assert side.locator(".block.thinking .text").inner_text().startswith("b +")
         assert side.locator(".block.thinking .forced").inner_text() == "</think>"
@@ -97,13 +101,28 @@ def test_budget_strategy_and_sample_can_be_chosen(page: Any) -> None:
     choose(page, "chain-0003")
     page.locator("#budgets button", has_text="8+20").first.click()
     assert "thinking 8/8" in card(page, "left")
-    page.locator("#left select").select_option("mini/vanilla")
+    page.locator("#left-arm").select_option("mini/vanilla")
     assert "in all 28/28" in card(page, "left")
-    page.locator("#right select").select_option("mini-e1/unconstrained")
+    page.locator("#right-arm").select_option("mini-e1/unconstrained")
     assert "closed by the model" in card(page, "right")
     before = card(page, "left")
     page.locator("#samples button", has_text="2").click()
     assert card(page, "left") != before
+
+
+def test_each_side_has_a_budget_of_its_own(page: Any, browser: Any) -> None:
+    choose(page, "chain-0003")
+    page.locator("#right-arm").select_option("mini/elastic")
+    page.locator("#right-budget").select_option("64+20")
+    assert "thinking 24/24" in card(page, "left")
+    assert "/64" in card(page, "right")
+    assert page.locator("#budgets [aria-pressed=true]").count() == 0
+    other = browser.new_page()
+    other.goto(page.url)
+    assert [card(other, side) for side in ("left", "right")] == [card(page, side) for side in ("left", "right")]
+    other.close()
+    page.locator("#budgets button", has_text="8+20").first.click()
+    assert [page.locator(f"#{side}-budget").input_value() for side in ("left", "right")] == ["8+20", "8+20"]
 
 
 def test_keys_move_through_problems_and_budgets(page: Any) -> None:
@@ -122,7 +141,7 @@ def test_keys_move_through_problems_and_budgets(page: Any) -> None:
 def test_the_address_leads_back_to_what_was_seen(page: Any, browser: Any) -> None:
     choose(page, "chain-0005")
     page.locator("#budgets button", has_text="64+20").click()
-    page.locator("#right select").select_option("mini/s1")
+    page.locator("#right-arm").select_option("mini/s1")
     other = browser.new_page()
     other.goto(page.url)
     assert other.locator("#list [aria-current=true] .id").inner_text() == "chain-0005"
@@ -160,6 +179,54 @@ def test_an_error_is_neither_right_nor_wrong(page: Any) -> None:
     assert page.locator("#list button").count() == 1
 
 
+@pytest.mark.parametrize(
+    ("outcome", "holds"),
+    [
+        ("right", "✓ right"),
+        ("wrong", "✗ wrong"),
+        ("no-answer", "no answer"),
+        ("forced", "delimiter forced"),
+        ("unboxed", "no box"),
+        ("cut", "solution cut"),
+        ("escaped", "thought again in the solution"),
+        ("error", "! error"),
+    ],
+)
+def test_problems_are_found_by_what_came_out_on_either_side(page: Any, outcome: str, holds: str) -> None:
+    page.locator("#left-arm").select_option("mini/vanilla")
+    page.locator("#filter").select_option(outcome)
+    buttons = page.locator("#list button")
+    assert buttons.count() >= 1
+    for n in range(buttons.count()):
+        buttons.nth(n).click()
+        assert holds in card(page, "left") + card(page, "right")
+
+
+def test_two_settings_are_set_against_each_other(page: Any) -> None:
+    said = page.locator("#difference").inner_text()
+    assert re.fullmatch(r"Right less left on 11 problems: [+−][\d.]+ ± [\d.]+ points of accuracy\.", said)
+    for part in (0, 1):
+        assert page.locator(f"#lengths-{part} .shape").count() == 2
+    assert page.locator("#tenths .shape").count() == 2
+    row = page.locator("#measures tr", has_text="thinking tokens").first
+    left, right, change = row.locator("td").all_inner_texts()
+    assert float(change.replace("−", "-")) == pytest.approx(float(right.split()[0]) - float(left.split()[0]), abs=0.11)
+    page.locator("#left-arm").select_option("mini-e1/elastic")
+    page.locator("#right-arm").select_option("mini/elastic")
+    assert page.locator("#difference").inner_text() == said.replace("+", "−")
+    page.locator("#left-arm").select_option("mini/vanilla")
+    page.locator("#right-arm").select_option("mini-e1/s1")
+    assert page.locator("#difference").inner_text() == ""  # nobody asks for this pair
+
+
+def test_a_pair_in_the_table_leads_to_its_traces(page: Any) -> None:
+    page.locator("#pairs tbody tr", has_text="mini-e1 s1").filter(has_text="64+20").last.locator("button").click()
+    assert page.locator("#right-arm").input_value() == "mini-e1/s1"
+    assert page.locator("#left-arm").input_value() == "mini-e1/elastic"
+    assert page.locator("#budgets [aria-pressed=true]").inner_text() == "64+20"
+    assert page.evaluate("document.activeElement.id") == "compared"
+
+
 def test_hostile_text_is_shown_as_text(page: Any) -> None:
     choose(page, "chain-0000")
     assert page.locator("#left .block.solution .text").inner_text() == HOSTILE
@@ -183,10 +250,29 @@ def test_the_table_sorts(page: Any) -> None:
         assert shown == sorted(shown, reverse=direction == "descending")
 
 
+def test_the_figure_has_other_axes(page: Any) -> None:
+    for name, label in (("tokens used", "tokens used, mean"), ("thinking at a fixed s", "thinking budget t")):
+        page.locator("#axes button", has_text=name).click()
+        assert page.locator("#axes [aria-pressed=true]").inner_text() == name
+        assert label in page.locator("#chart").inner_text()
+        assert page.locator("#chart .curve").count() == page.locator("#legend button").count()
+
+
+def test_the_figure_can_be_read_with_keys_alone(page: Any) -> None:
+    page.locator("#legend button").last.focus()
+    page.keyboard.press("Tab")
+    first = page.locator("#chart .tip").inner_text()
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#chart .tip").is_visible()
+    assert page.locator("#chart .tip").inner_text() != first
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "compared"
+
+
 def test_the_figure_tells_its_numbers_and_leads_to_traces(page: Any) -> None:
     mark = page.locator("#chart .hit").first
     mark.hover()
-    assert re.search(r"mini, truncated\s+budget 8\+20, 28 tokens", page.locator("#chart .tip").inner_text())
+    assert re.search(r"mini, truncated\s+budget 8\+20\s+[\d.]+ ± [\d.]+ %", page.locator("#chart .tip").inner_text())
     mark.click()
     assert page.locator("#budgets [aria-pressed=true]").inner_text() == "8+20"
     page.locator("#legend button").first.click()
@@ -199,7 +285,7 @@ def test_text_is_readable_at_any_width_and_in_the_dark(page: Any, width: int, sc
     page.set_viewport_size({"width": width, "height": 800})
     page.emulate_media(color_scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    for selector in (".block.thinking .text", ".block.solution .text", ".text .forced", ".block h3"):
+    for selector in (".block.thinking .text", ".block.solution .text", ".text .forced", ".block h4"):
         back, front = page.locator(selector).first.evaluate(
             """node => {
               let behind = node;
@@ -222,8 +308,37 @@ def contrast(first: str, second: str) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
+@pytest.fixture(scope="module")
+def long_report(tmp_path_factory: pytest.TempPathFactory, benchmark_run: Results) -> Path:
+    path = tmp_path_factory.mktemp("long") / "report.html"
+    path.write_text(render_page(benchmark_run, trained_at="1024+1024"), encoding="utf-8")
+    return path
+
+
+def test_a_run_of_thousands_of_tokens(browser: Any, long_report: Path) -> None:
+    page = browser.new_page(viewport={"width": 400, "height": 800})
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(long_report.as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert re.search(r"1.5K\s+512\+1K", page.locator("#chart").inner_text())
+    page.locator("#axes button", has_text="tokens used").click()
+    assert page.locator("#chart .published").count() == 10
+    page.locator("#legend button", has_text="published").click()
+    assert page.locator("#chart .published").count() == 0
+    page.locator("#heat button", has_text="±").first.click()
+    assert page.evaluate("document.activeElement.id") == "compared"
+    assert page.locator("#left-budget").input_value() == "0+1024"
+    page.locator("#left-arm").select_option("DeepScaleR-1.5B-Preview/unconstrained")
+    assert re.search(r"[\d,]+ characters are left out here", page.locator("#left").inner_text())
+    assert "$x^2$" in page.locator("#left .thinking .text").inner_text()  # mathematics is shown as it was written
+    assert complaints == []
+    page.close()
+
+
 def test_print_shows_the_traces_and_not_the_controls(page: Any) -> None:
     page.emulate_media(media="print")
     assert not page.locator("#list").is_visible()
     assert page.locator("#left .block.thinking").is_visible()
-    assert page.get_by_text("budget 24+20, sample 1").is_visible()
+    assert page.get_by_text("sample 1", exact=False).first.is_visible()
+    assert "mini, separate budgets 24+20" in card(page, "left")

@@ -6,12 +6,18 @@ from typing import Any
 
 import pytest
 
+from elastic_reasoning.evaluation.manifest import Manifest
 from elastic_reasoning.evaluation.records import Record
-from elastic_reasoning.report.page import render_page, script_json, share_beginnings
+from elastic_reasoning.report.page import render_page
+from elastic_reasoning.report.results import Results
 from make_records import make_manifest, make_records
 
 RECORDS = make_records(num_problems=12, num_samples=2, budgets=("8+20", "24+20"))
 HOSTILE = "</script><script>alert(1)</script><!-- <img src=x onerror=alert(1)> & \u2028 \udc80 \" '"
+
+
+def page_of(manifest: Manifest, records: list[Record], **options: Any) -> str:
+    return render_page(Results.of(manifest, records), **options)
 
 
 def data_of(page: str) -> Any:
@@ -41,34 +47,30 @@ def segments(record: Record) -> list[tuple[str, bool, str | None, str]]:
 
 
 def test_the_page_holds_every_trace_as_it_was() -> None:
-    page = render_page(make_manifest(12), RECORDS)
+    page = page_of(make_manifest(12), RECORDS)
     assert rebuilt(page) == {record.key: segments(record) for record in RECORDS}
     assert "This page holds" not in page
 
 
 def test_what_is_left_out_is_said() -> None:
-    page = render_page(make_manifest(12), RECORDS, max_problems=5)
+    page = page_of(make_manifest(12), RECORDS, max_problems=5)
     assert [problem["id"] for problem in data_of(page)["problems"]] == [f"chain-{n:04d}" for n in range(5)]
     assert "This page holds the first 5 of\n    12 problems" in page
 
 
-def test_a_page_of_long_texts_holds_fewer_problems_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    long = [
-        replace(record, segments=[{**part, "text": f"{record.key}" + "word " * 2000} for part in record.segments])
-        for record in RECORDS
-    ]
-    monkeypatch.setattr("elastic_reasoning.report.page.MAX_BYTES", 700_000)
-    page = render_page(make_manifest(12), long)
+def test_a_page_of_long_texts_holds_less_and_says_so(benchmark_run: Results, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("elastic_reasoning.report.traces.MAX_BYTES", 100_000)
+    page = render_page(benchmark_run)
     num_held = len(data_of(page)["problems"])
-    assert 1 <= num_held < 12
+    assert num_held < 4
     assert f"holds the first {num_held} of" in page
-    assert len(page) < 900_000
-    monkeypatch.setattr("elastic_reasoning.report.page.MAX_BYTES", 1)
-    assert len(data_of(render_page(make_manifest(12), long))["problems"]) == 1
+    assert "Of each problem it holds the first 1 of 3 samples" in page
+    assert re.search(r"The middle of [\d,]+ long texts is left out", page)
+    assert len(page) < 500_000
 
 
 def test_problems_that_were_not_reached_are_not_shown() -> None:
-    page = render_page(make_manifest(40), [record for record in RECORDS if record.problem == "chain-0003"])
+    page = page_of(make_manifest(40), [record for record in RECORDS if record.problem == "chain-0003"])
     assert [problem["id"] for problem in data_of(page)["problems"]] == ["chain-0003"]
     assert "This page holds" not in page
 
@@ -103,14 +105,14 @@ def test_hostile_text_adds_no_element() -> None:
         config={"note": HOSTILE},
         problems=[{**problem, "question": HOSTILE, "answer": HOSTILE} for problem in manifest.problems],
     )
-    page = render_page(manifest, hostile, title=HOSTILE)
+    page = page_of(manifest, hostile, title=HOSTILE)
     assert not {"img"} & {tag for tag, _ in Tags(page).found}
-    assert [tag for tag, _ in Tags(page).found].count("script") == 3
+    assert [tag for tag, _ in Tags(page).found].count("script") == 7
     assert {segment for parts in rebuilt(page).values() for *_, segment in parts} == {HOSTILE}
 
 
 def test_the_page_refers_to_nothing_outside() -> None:
-    page = render_page(make_manifest(12), RECORDS)
+    page = page_of(make_manifest(12), RECORDS)
     for _, attributes in Tags(page).found:
         assert not attributes.get("src")
         assert attributes.get("href") in (None, "data:,")
@@ -120,22 +122,42 @@ def test_the_page_refers_to_nothing_outside() -> None:
 
 
 def test_the_same_records_give_the_same_page() -> None:
-    assert render_page(make_manifest(12), RECORDS) == render_page(make_manifest(12), list(RECORDS))
+    assert page_of(make_manifest(12), RECORDS) == page_of(make_manifest(12), list(RECORDS))
 
 
-@pytest.mark.parametrize("text", ["</script>", "<!--", "a & b", "\u2028", '"', "\\", "\x00", "\udc80", "数学"])
-def test_json_in_a_script_is_harmless_and_reads_back(text: str) -> None:
-    written = script_json({"text": text})
-    assert not set("<>&") & set(written)
-    assert json.loads(written)["text"] == text
-    written.encode()
+def section(page: str, name: str) -> str:
+    found = re.search(rf'<section id="{name}".*?</section>', page, re.S)
+    return found[0] if found else ""
 
 
-def test_a_text_that_begins_another_is_stored_within_it() -> None:
-    texts = ["b", "", "ab", "abc", "abd", "ab", "abcde", "a\U0001f600", "a\U0001f600z"]
-    kept, place = share_beginnings(texts)
-    assert sorted(kept) == ["abcde", "abd", "a\U0001f600z", "b"]
-    for text in texts:
-        which, units = place[text]
-        utf16 = kept[which].encode("utf-16-le")[: 2 * units]
-        assert utf16.decode("utf-16-le") == text
+def test_what_papers_print_is_named_with_its_source_or_left_out(benchmark_run: Results) -> None:
+    page = render_page(benchmark_run)
+    used = next(chart for chart in data_of(page)["charts"] if chart["id"] == "used")
+    assert [series["name"] for series in used["published"]][:2] == ["DeepScaleR-1.5B, separate budgets", "E1-Math-1.5B"]
+    assert "1,340 tokens" in section(page, "accuracy")
+    assert "read off a plot; Xu et al. 2025" in section(page, "accuracy")
+    page = render_page(benchmark_run, overlay=False)
+    assert all(chart["published"] == [] for chart in data_of(page)["charts"])
+    assert "Xu et al." not in page
+
+
+def test_the_heat_map_has_a_cell_for_what_was_run(benchmark_run: Results) -> None:
+    heat = section(render_page(benchmark_run), "heat")
+    assert heat.count("data-setting=") == 2 * 8
+    assert heat.count("<td></td>") == 2 * (6 * 3 - 8)
+    assert [re.sub(r"<.*?>", "", head) for head in re.findall(r'<th scope="col" class="number">.*?</th>', heat)][
+        :6
+    ] == [*("0", "512", "1K", "1.75K", "2K", "3K")]
+    assert section(page_of(make_manifest(12), RECORDS), "heat") == ""  # one solution budget
+
+
+def test_pairs_are_models_against_the_first_and_strategies_against_separate_budgets() -> None:
+    results = Results.of(make_manifest(12), RECORDS)
+    page = render_page(results)
+    assert section(page, "pairs").count("data-pair=") == len(results.pairs) == 2 * 3 + 1 + 2 * 2 * 2
+    assert section(page_of(make_manifest(12), [r for r in RECORDS if r.key[:2] == ("mini", "s1")]), "pairs") == ""
+
+
+def test_a_run_of_errors_alone_has_a_page() -> None:
+    failed = [replace(r, error="no room", correct=None, answer=None, segments=[], num_reused_tokens=0) for r in RECORDS]
+    assert "no room" in page_of(make_manifest(12), failed)

@@ -22,18 +22,26 @@ def test_a_report_is_a_pure_function_of_records(folder: Path, tmp_path: Path) ->
     assert {name: path.name for name, path in first.items()} == {
         "page": "report.html",
         "png": "accuracy.png",
-        "svg": "accuracy.svg",
         "summary": "summary.json",
+        "csv": "results.csv",
+        "latex": "results.tex",
     }
-    for name, path in first.items():
-        assert path.read_bytes() == second[name].read_bytes()
-        assert path.stat().st_size > 1000
+    assert second.keys() == first.keys()
+    written = {path.name for path in (tmp_path / "a").iterdir()}
+    figures = {f"{name}.{kind}" for name in ("accuracy", "tokens", "thinking", "lengths") for kind in ("png", "svg")}
+    assert written == {path.name for path in first.values()} | figures
+    for name in written:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+        assert (tmp_path / "a" / name).stat().st_size > 1000
 
 
 def test_the_summary_has_every_number(folder: Path, tmp_path: Path) -> None:
     summary = json.loads(write_report(folder, tmp_path)["summary"].read_text())
     assert summary["rows"] == json.loads(rows_to_json(summarise(RECORDS)))
     assert (summary["num_sampled_tokens"], summary["num_generated_tokens"]) == generated_tokens(RECORDS)
+    assert len(summary["pairs"]) == 2 * 3 + 1 + 2 * 2 * 2
+    assert [row["model"] for row in summary["reasoning"]] == [row["model"] for row in summary["rows"]]
+    assert summary["seconds"] == {"mini": 0.0, "mini-e1": 0.0}
     assert summary["run"]["task"] == "arithmetic"
     assert summary["run"]["versions"]["torch"] == "2.9.0"
 

@@ -14,10 +14,11 @@ class ReportConfig:
 
     Attributes:
         records: folder that a sweep has written; the first argument may stand for it.
-        out: folder for report.html, accuracy.png, accuracy.svg and summary.json; "report" in the records' folder if
-            empty.
-        title: heading of the page and the figure.
+        out: folder for report.html, the figures as PNG and SVG, results.csv, results.tex and summary.json; "report" in
+            the records' folder if empty.
+        title: heading of the page and the figures.
         trained_at: a budget to mark as the one that training saw, as 24+20.
+        published: lay what papers print for the task over accuracy against tokens used.
         max_problems: problems whose traces the page holds at the most.
         json: print the table as JSON.
     """
@@ -26,13 +27,14 @@ class ReportConfig:
     out: str = ""
     title: str = ""
     trained_at: str = ""
+    published: bool = True
     max_problems: int = 100
     json: bool = False
 
 
 EXAMPLE = """
 elastic report runs/sweep
-elastic report runs/sweep --out report --title "E1 against S1" --trained_at 24+20
+elastic report runs/sweep --out report --title "E1 against S1" --trained_at 24+20 --published false
 """
 
 
@@ -42,7 +44,7 @@ def main(argv: list[str]) -> int:
         ReportConfig,
         argv,
         command="report",
-        about="Make the table, the figures and the page of traces again from records.",
+        about="Make the table, the figures, the exports and the page of traces again from records.",
         example=EXAMPLE,
         positional="records",
     )
@@ -55,7 +57,7 @@ def main(argv: list[str]) -> int:
     show_table(folder, config.json)
     from elastic_reasoning.report.report import write_report
 
-    paths = write_report(folder, out, config.title, config.max_problems, config.trained_at)
+    paths = write_report(folder, out, config.title, config.max_problems, config.trained_at, config.published)
     if not config.json:
         print(f"page: {paths['page']}   figure: {paths['png']}")
     return 0

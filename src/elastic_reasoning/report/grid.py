@@ -4,13 +4,13 @@ rich.print(accuracy_grid(summarise(records)))
 """
 
 from collections.abc import Sequence
-from pathlib import PurePath
 
 from rich import box
 from rich.table import Table
 
 from elastic_reasoning.budget import Budget
 from elastic_reasoning.evaluation.metrics import Row
+from elastic_reasoning.report.names import short_names
 
 
 def accuracy_grid(rows: Sequence[Row]) -> Table:
@@ -24,11 +24,12 @@ def accuracy_grid(rows: Sequence[Row]) -> Table:
     for budget in columns:
         table.add_column(budget.partition("+")[0], justify="right", no_wrap=True)
     table.add_column("no limit", justify="right", no_wrap=True)
+    names = short_names(row.model for row in rows)
     by_setting = {(row.model, row.strategy, row.budget): row for row in rows}
     free = {row.model: row for row in rows if row.strategy == "unconstrained"}
     for model, strategy in dict.fromkeys((r.model, r.strategy) for r in rows if r.strategy != "unconstrained"):
         cells = [_percent(by_setting.get((model, strategy, budget))) for budget in columns]
-        table.add_row(f"{PurePath(model).name} {strategy}", *cells, _free(free.get(model)))
+        table.add_row(f"{names[model]} {strategy}", *cells, _free(free.get(model)))
     solution = {budget.partition("+")[2] for budget in columns}
     both = f"; each with {solution.pop()} for the solution" if len(solution) == 1 else ""
     table.caption = f"columns: thinking tokens{both}; s1 and vanilla get the sum. No limit: accuracy @ thinking tokens"

@@ -1,6 +1,6 @@
-"""Records as one HTML file that needs nothing else: figure, table, and a browser of traces.
+"""Records as one HTML file that needs nothing else: figures, tables, and a browser of traces.
 
-    html = render_page(manifest, records, max_problems=100)
+    html = render_page(Results.of(*read_records(folder)), max_problems=100)
     (folder / "report.html").write_text(html, encoding="utf-8")
 
 The file makes no request of any kind and says so to the browser (Content-Security-Policy). What models wrote is
@@ -8,9 +8,7 @@ data: it travels as JSON in which `<`, `>` and `&` are escaped, and the script s
 """
 
 import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
@@ -18,93 +16,102 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from elastic_reasoning.budget import Budget
-from elastic_reasoning.evaluation.manifest import Asked, Manifest
-from elastic_reasoning.evaluation.metrics import Row, generated_tokens, summarise
-from elastic_reasoning.evaluation.records import Record
-from elastic_reasoning.report.figures import NAMES, curves
+from elastic_reasoning.evaluation.metrics import Row, Setting, generated_tokens, seconds_of
+from elastic_reasoning.evaluation.reasoning import MEASURES
+from elastic_reasoning.report.figures.curves import Over, accuracy_range, curves, number_of, places_of, ticks_of
+from elastic_reasoning.report.figures.heat import Grid, grids, highest
+from elastic_reasoning.report.figures.lengths import Histogram, lengths
+from elastic_reasoning.report.names import NAMES, part_text, short_names
+from elastic_reasoning.report.pairs import p_text, points
+from elastic_reasoning.report.published import Published, published
+from elastic_reasoning.report.results import Results
 from elastic_reasoning.report.table import columns_of
+from elastic_reasoning.report.traces import FLAGS, PART, TRACE, embed, script_json
 from elastic_reasoning.strategies import heeded
 
-MAX_BYTES = 3_000_000
-"""An upper bound on the size of the traces, at which fewer problems are held. The page says how many it leaves out."""
-FLAGS = ("budget_hit", "forced_close", "solution_cut", "escaped")
-TRACE = (
-    *("setting", "sample", "correct", "answer", "reason", "error"),
-    *("num_thinking", "num_solution", "num_forced", "flags", "parts"),
+SCRIPTS = ("dom.js", "chart.js", "pair.js", "state.js", "traces.js", "start.js")
+CHARTS: tuple[tuple[Over, str, str], ...] = (
+    ("total", "total budget", "total token budget (thinking + solution)"),
+    ("used", "tokens used", "tokens used, mean of a sample"),
+    ("thinking", "thinking at a fixed s", "thinking budget t, at a fixed solution budget s"),
 )
-PART = ("phase", "sampled", "finish", "num", "text", "length")
-
-
-@dataclass(frozen=True, slots=True)
-class Embedded:
-    """The traces that a page holds.
-
-    Attributes:
-        problems: plain data, one object for each problem; strings that traces share are stored once.
-        num_left_out: problems with records that it does not hold.
-    """
-
-    problems: list[dict[str, Any]]
-    num_left_out: int
+PAIR_COLUMNS = (
+    ("difference", "accuracy of the right one less that of the left one, in points, ± standard error"),
+    ("p", "how often a difference at least as large comes about by accident, corrected for the number of pairs"),
+    ("won : lost : tied", "problems on which the right one has a higher, lower or equal share of correct samples"),
+    ("tokens", "sampled tokens of the right one less those of the left one, mean of a sample"),
+    ("problems", "that both have"),
+)
 
 
 def render_page(
-    manifest: Manifest,
-    records: Sequence[Record],
-    title: str = "",
-    max_problems: int = 100,
-    trained_at: str = "",
+    results: Results, title: str = "", max_problems: int = 100, trained_at: str = "", overlay: bool = True
 ) -> str:
     """The page as HTML.
 
     Args:
-        manifest, records: what `read_records` gave.
+        results: the run.
         title: heading; the task and the models where it is empty.
         max_problems: how many problems the browser of traces holds, the first ones of the manifest.
         trained_at: a budget to mark in the figure as the one that training saw.
+        overlay: lay over what papers print for the task.
     """
-    rows = summarise(records)
-    settings = [(row.model, row.strategy, row.budget) for row in rows]
-    embedded = embed(manifest.problems, records, settings, max_problems)
+    manifest, rows, settings = results.manifest, results.rows, results.settings
+    index = {setting: number for number, setting in enumerate(settings)}
+    embedded = embed(manifest.problems, results.records, settings, max_problems)
+    others = published(manifest.task) if overlay else ()
+    pairs = results.pairs
+    shapes = lengths(results.records)
+    models = short_names(row.model for row in rows)
     data = {
-        "settings": [_setting(*setting) for setting in settings],
+        "settings": [
+            {
+                **_setting(*setting),
+                "lengths": _shapes(shapes.get(setting)),
+                "measured": [[getattr(row, name), getattr(row, f"{name}_se")] for name in MEASURES],
+                "tenths": row.length_by_tenth,
+            }
+            for setting, row in zip(settings, results.reasoning, strict=True)
+        ],
+        "measures": [[name.replace("_", " "), about, about.startswith("share")] for name, about in MEASURES.items()],
+        "models": models,
         "trace": TRACE,
         "part": PART,
         "flags": FLAGS,
         "problems": embedded.problems,
-        "curves": _curves(rows),
+        "charts": [_chart(*chart, rows, others, trained_at) for chart in CHARTS],
+        "pairs": [[index[pair.a], index[pair.b], pair.difference, pair.se, pair.num_problems] for pair in pairs],
         "names": NAMES,
-        "trained_at": Budget.parse(trained_at).total if trained_at else None,
-        "trained_text": trained_at,
+        "trained_at": trained_at,
     }
-    models = list(dict.fromkeys(row.model for row in rows))
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string(_source("page.html")).render(
-        title=title or f"{manifest.task}: {', '.join(models)}",
+        title=title or f"{manifest.task}: {', '.join(models.values())}",
         manifest=manifest,
         config=json.dumps(manifest.config, indent=2, ensure_ascii=False),
         models=models,
         rows=rows,
         columns=columns_of(rows),
         names=NAMES,
-        num_records=len(records),
-        tokens=generated_tokens(records),
+        heat=_heat(grids(rows), index),
+        pairs=pairs,
+        pair_columns=PAIR_COLUMNS,
+        points=points,
+        p_text=p_text,
+        index=index,
+        others=others,
+        num_records=len(results.records),
+        tokens=generated_tokens(results.records),
+        speeds=seconds_of(results.records),
         embedded=embedded,
         data=Markup(script_json(data)),
         styles=Markup(_source("page.css")),
-        scripts=[Markup(_source(name)) for name in ("chart.js", "page.js")],
+        scripts=[Markup(_source(name)) for name in SCRIPTS],
     )
 
 
 def _source(name: str) -> str:
     return files("elastic_reasoning.report").joinpath(name).read_text(encoding="utf-8")
-
-
-def script_json(data: Any) -> str:
-    """JSON that can stand in a script element, whatever text it holds."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    text = text.encode("utf-8", "backslashreplace").decode()  # a lone surrogate becomes its JSON escape
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _setting(model: str, strategy: str, budget: str) -> dict[str, Any]:
@@ -121,80 +128,67 @@ def _setting(model: str, strategy: str, budget: str) -> dict[str, Any]:
     }
 
 
-def _curves(rows: Sequence[Row]) -> list[dict[str, Any]]:
+def _shapes(both: tuple[Histogram, Histogram] | None) -> list[list[Any]]:
+    return [] if both is None else [[shape.width, shape.counts] for shape in both]
+
+
+def _chart(
+    over: Over, name: str, label: str, rows: Sequence[Row], others: Sequence[Published], trained_at: str
+) -> dict[str, Any]:
+    """One figure as plain data, with the axes that the PNG has."""
+    drawn = curves(rows, over)
+    laid = others if over == "used" else ()
+    places = places_of(drawn, laid)
+    trained = Budget.parse(trained_at) if trained_at else Budget(None, None)
+    mark = {"total": trained.total, "used": None, "thinking": trained.thinking}[over]
+    return {
+        "id": over,
+        "name": name,
+        "label": label,
+        "places": [places[0], next((place for place in places if place > 0), 1.0), places[-1]],
+        "ticks": list(ticks_of(drawn, places, over).items()),
+        "range": accuracy_range(drawn, laid),
+        "mark": mark,
+        "curves": [
+            {
+                "model": curve.model,
+                "strategy": curve.strategy,
+                "label": curve.label,
+                "marker": number_of(curve, drawn),
+                "line": [[p.x, p.accuracy, p.se, p.budget] for p in curve.line],
+                "stars": [[p.x, p.accuracy, p.se, p.budget] for p in curve.stars],
+            }
+            for curve in drawn
+        ],
+        "published": [
+            {
+                "name": series.name,
+                "line": series.line,
+                "stars": series.stars,
+                "across": series.across,
+            }
+            for series in laid
+        ],
+    }
+
+
+def _heat(found: Sequence[Grid], index: Mapping[Setting, int]) -> list[dict[str, Any]]:
+    """The grids as tables: headings, and for each s from high to low the cells, `None` for what was not run."""
+    top = highest(found)
+
+    def cell(row: Row | None) -> dict[str, Any] | None:
+        if row is None or row.accuracy is None:
+            return None
+        share = min(1.0, row.accuracy / top)
+        return {"setting": index[row.model, row.strategy, row.budget], "row": row, "share": round(share, 3)}
+
     return [
         {
-            "model": curve.model,
-            "strategy": curve.strategy,
-            "label": curve.label,
-            "line": [[p.x, p.accuracy, p.se, p.budget] for p in curve.line],
-            "stars": [[p.x, p.accuracy, p.se, p.budget] for p in curve.stars],
-        }
-        for curve in curves(rows)
-    ]
-
-
-def embed(
-    asked: Sequence[Asked],
-    records: Sequence[Record],
-    settings: Sequence[tuple[str, str, str]],
-    max_problems: int,
-) -> Embedded:
-    """The first problems that have records, as many as fit; one is held however long it is."""
-    index = {setting: number for number, setting in enumerate(settings)}
-    by_problem: dict[str, list[Record]] = defaultdict(list)
-    for record in records:
-        by_problem[record.problem].append(record)
-    problems: list[dict[str, Any]] = []
-    left = MAX_BYTES
-    for problem in asked:
-        if problem["id"] not in by_problem:
-            continue
-        if len(problems) == max_problems:
-            break
-        data = _problem(problem, by_problem[problem["id"]], index)
-        left -= len(script_json(data).encode())
-        if problems and left < 0:
-            break
-        problems.append(data)
-    return Embedded(problems, len(by_problem) - len(problems))
-
-
-def _problem(asked: Asked, records: Sequence[Record], index: Mapping[tuple[str, str, str], int]) -> dict[str, Any]:
-    texts, place = share_beginnings([part["text"] for record in records for part in record.segments])
-    traces = [
-        [
-            index[record.model, record.strategy, record.budget],
-            record.sample,
-            record.correct,
-            record.answer,
-            record.reason,
-            record.error,
-            record.num_thinking_tokens,
-            record.num_solution_tokens,
-            record.num_forced_tokens,
-            sum(getattr(record, flag) << bit for bit, flag in enumerate(FLAGS)),
-            [
-                [part["phase"], part["sampled"], part["finish"], len(part["ids"]), *place[part["text"]]]
-                for part in record.segments
+            "model": grid.model,
+            "thinking": [part_text(t) for t in grid.thinking],
+            "lines": [
+                (part_text(s), [cell(grid.cells.get((t, s))) for t in grid.thinking]) for s in grid.solution[::-1]
             ],
-        ]
-        for record in records
+        }
+        for grid in found
     ]
-    return {**asked, "texts": texts, "traces": traces}
-
-
-def share_beginnings(texts: Sequence[str]) -> tuple[list[str], dict[str, tuple[int, int]]]:
-    """Store a text that begins another one within it, as thinking under a smaller budget does.
-
-    Returns:
-        The strings that are left, and for each text (which string, how many UTF-16 units of its beginning).
-    """
-    kept: list[str] = []
-    place: dict[str, tuple[int, int]] = {}
-    for text in sorted(set(texts), reverse=True):  # whatever a text begins stands right before it
-        if not kept or not kept[-1].startswith(text):
-            kept.append(text)
-        units = len(text.encode("utf-16-le", "surrogatepass")) // 2  # what JavaScript counts in
-        place[text] = (len(kept) - 1, units)
-    return kept, place

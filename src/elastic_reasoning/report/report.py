@@ -1,4 +1,4 @@
-"""A report: figures, page and summary of a folder of records, and of nothing else.
+"""A report: figures, page, tables and summary of a folder of records, and of nothing else.
 
     paths = write_report(Path("runs/sweep"), Path("runs/sweep/report"), trained_at="24+20")
     paths["page"]       # runs/sweep/report/report.html
@@ -7,31 +7,39 @@ The same records give the same files, so that every published number can be comp
 """
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
+from matplotlib.figure import Figure
+
 from elastic_reasoning.errors import RecordsError
-from elastic_reasoning.evaluation.manifest import Manifest
-from elastic_reasoning.evaluation.metrics import generated_tokens, summarise
-from elastic_reasoning.evaluation.records import Record, read_records
-from elastic_reasoning.report.figures import accuracy_figure, save_figure
+from elastic_reasoning.evaluation.records import read_records
+from elastic_reasoning.report.export import rows_to_csv, rows_to_latex
+from elastic_reasoning.report.figures import accuracy_figure, heat_figure, lengths_figure, save_figure
+from elastic_reasoning.report.figures.heat import grids
+from elastic_reasoning.report.figures.lengths import lengths
 from elastic_reasoning.report.page import render_page
+from elastic_reasoning.report.published import published
+from elastic_reasoning.report.results import Results
 
 
 def write_report(
-    folder: Path, out: Path, title: str = "", max_problems: int = 100, trained_at: str = ""
+    folder: Path, out: Path, title: str = "", max_problems: int = 100, trained_at: str = "", overlay: bool = True
 ) -> dict[str, Path]:
-    """Read a folder of records and write report.html, accuracy.png, accuracy.svg and summary.json.
+    """Read a folder of records and write report.html, the figures, results.csv, results.tex and summary.json.
+
+    The figures, each as PNG and SVG: accuracy (over the total budget), tokens (over the tokens used), thinking (over
+    t at a fixed s), lengths, and heat where some model was run with several t and several s.
 
     Args:
         folder: what a sweep wrote.
         out: where to; it is made where it does not exist.
-        title: heading of page and figure.
+        title: heading of page and figures.
         max_problems: how many problems the page's browser of traces holds at the most.
         trained_at: a budget to mark as the one that training saw.
+        overlay: lay over what papers print for the task.
 
     Returns:
-        Paths by name: "page", "png", "svg" and "summary".
+        Paths by name: "page", "summary", "csv", "latex", and "png" of the figure of accuracy.
 
     Raises:
         RecordsError: the folder cannot be read or has no records, or `out` cannot be written.
@@ -39,23 +47,36 @@ def write_report(
     manifest, records = read_records(folder)
     if not records:
         raise RecordsError(f"{folder} has no records yet: run the sweep again, it goes on where it stopped")
-    figure = accuracy_figure(summarise(records), title=title, trained_at=trained_at)
-    page = render_page(manifest, records, title, max_problems, trained_at=trained_at)
-    paths = {"page": out / "report.html", "summary": out / "summary.json"}
+    results = Results.of(manifest, records)
+    figures = _figures(results, title, trained_at, overlay)
+    texts = {
+        "page": ("report.html", render_page(results, title, max_problems, trained_at, overlay)),
+        "summary": ("summary.json", json.dumps(results.summary(), indent=2, ensure_ascii=False) + "\n"),
+        "csv": ("results.csv", rows_to_csv(results.rows)),
+        "latex": ("results.tex", rows_to_latex(results.rows)),
+    }
+    paths = {"png": out / "accuracy.png"}
     try:
         out.mkdir(parents=True, exist_ok=True)
-        paths["png"], paths["svg"] = save_figure(figure, out / "accuracy")
-        paths["page"].write_text(page, encoding="utf-8")
-        paths["summary"].write_text(summary_json(manifest, records), encoding="utf-8")
+        for name, figure in figures.items():
+            save_figure(figure, out / name)
+        for name, (file, text) in texts.items():
+            paths[name] = out / file
+            paths[name].write_text(text, encoding="utf-8")
     except OSError as error:
         raise RecordsError(f"cannot write {out}: {error.strerror}; pass a folder that can be written") from None
     return paths
 
 
-def summary_json(manifest: Manifest, records: list[Record]) -> str:
-    """Every number of the report: what was run, one object for each setting, tokens sampled and really generated."""
-    num_sampled, num_generated = generated_tokens(records)
-    run = {name: value for name, value in asdict(manifest).items() if name != "problems"}
-    rows = [asdict(row) for row in summarise(records)]
-    tokens = {"num_sampled_tokens": num_sampled, "num_generated_tokens": num_generated}
-    return json.dumps({"run": run, **tokens, "rows": rows}, indent=2, ensure_ascii=False) + "\n"
+def _figures(results: Results, title: str, trained_at: str, overlay: bool) -> dict[str, Figure]:
+    """Those that say something of these records."""
+    rows, found = results.rows, grids(results.rows)
+    others = published(results.manifest.task) if overlay else ()
+    figures = {
+        "accuracy": accuracy_figure(rows, title, trained_at),
+        "tokens": accuracy_figure(rows, title, over="used", others=others),
+        "thinking": accuracy_figure(rows, title, trained_at, over="thinking"),
+        "heat": heat_figure(found, title) if found else None,
+        "lengths": lengths_figure(lengths(results.records), title),
+    }
+    return {name: figure for name, figure in figures.items() if figure is not None}

@@ -18,8 +18,8 @@ from elastic_reasoning.evaluation.metrics import Row
 NOTHING = "–"
 WIDEST = 24
 """Characters of a model's name on one line."""
-SHED = ("total", "escaped", "forced", "solution", "cut", "no answer", "thinking")
-"""Columns that go first where the terminal is too narrow for all."""
+SHED = ("p95", "total", "escaped", "unboxed", "forced", "solution", "over asked", "off asked", "cut", "no answer")
+"""Columns that go first where the terminal is too narrow for all; maj, pass and thinking go after them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,25 +49,33 @@ def _column(title: str, help: str, value: Callable[[Row], float | None], form: s
     return Column(title, help, value, text, brief)
 
 
-def _accuracy(row: Row) -> str:
-    if row.accuracy is None:
+def percent(share: float | None, se: float | None) -> str:
+    """A share with its standard error, where that is known."""
+    if share is None:
         return NOTHING
-    if row.accuracy_se is None:
-        return f"{row.accuracy:.1%}"
-    return f"{100 * row.accuracy:.1f} ± {100 * row.accuracy_se:.1f}%"
+    return f"{share:.1%}" if se is None else f"{100 * share:.1f} ± {100 * se:.1f}%"
 
 
+ACCURACY = Column(
+    "accuracy",
+    "correct samples ± standard error, clustered by problem",
+    lambda r: r.accuracy,
+    lambda r: percent(r.accuracy, r.accuracy_se),
+)
 COLUMNS = (
-    Column("accuracy", "correct samples ± standard error, clustered by problem", lambda r: r.accuracy, _accuracy),
     _column("thinking", "sampled thinking tokens, mean", lambda r: r.mean_thinking_tokens, "{:.1f}"),
     _column("median", "sampled thinking tokens, median", lambda r: r.median_thinking_tokens, "{:.0f}", brief=False),
     _column("solution", "sampled solution tokens, mean", lambda r: r.mean_solution_tokens, "{:.1f}"),
     _column("total", "all sampled tokens, mean", lambda r: r.mean_total_tokens, "{:.1f}"),
+    _column("p95", "all sampled tokens: 95 of 100 samples have at most these", lambda r: r.p95_total_tokens, "{:.0f}"),
     _column("spent", "thinking was ended by its budget", lambda r: r.budget_hit_rate, "{:.1%}", brief=False),
     _column("forced", "the closing delimiter was forced", lambda r: r.forced_rate, "{:.1%}"),
     _column("cut", "the solution was cut by its budget", lambda r: r.cut_rate, "{:.1%}"),
     _column("no answer", "no answer was found", lambda r: r.no_answer_rate, "{:.1%}"),
+    _column("unboxed", "a box was asked for, and there is none", lambda r: r.unboxed_rate, "{:.1%}"),
     _column("escaped", "thinking was opened again in the solution", lambda r: r.escape_rate, "{:.1%}"),
+    _column("off asked", "L1: mean distance from the length asked for, of it", lambda r: r.length_deviation, "{:.1%}"),
+    _column("over asked", "L1: longer than the length asked for", lambda r: r.violation_rate, "{:.1%}"),
     _column("samples", "graded samples", lambda r: r.num_samples, "{:d}", brief=False),
     _column("errors", "requests without a completion, counted apart", lambda r: r.num_errors, "{:d}"),
 )
@@ -75,18 +83,33 @@ COLUMNS = (
 
 def columns_of(rows: Sequence[Row]) -> list[Column]:
     """The columns that have anything to say of these rows: one of zeros alone is left out."""
-    return [column for column in COLUMNS if any(column.value(row) for row in rows)]
+    columns = [ACCURACY, *_over_samples(rows), *COLUMNS]
+    return [column for column in columns if any(column.value(row) for row in rows)]
 
 
-def results_table(rows: Sequence[Row], title: str = "", width: int | None = None) -> Table:
-    """A rich table, about 100 characters wide, with a section for each model and strategy.
+def _over_samples(rows: Sequence[Row]) -> list[Column]:
+    """pass@k for the largest k, and the majority, where problems have several samples."""
+    k = max((k for row in rows for k in row.pass_at), default=1)
+    if k < 2:
+        return []
+    some = "one of {} samples of a problem is right, mean over problems"
+    most = "the answer with the most votes among all samples of a problem is right, mean over problems"
+    return [
+        _column(f"pass@{k}", some.format(k), lambda r: r.pass_at.get(k), "{:.1%}"),
+        _column(f"maj@{k}", most, lambda r: r.majority, "{:.1%}"),
+    ]
 
-    Where a width in characters is given, columns stand closer, and some are left out, until the table fits.
+
+def results_table(rows: Sequence[Row], title: str = "", width: int = 100) -> Table:
+    """A rich table of that width in characters, with a section for each model and strategy.
+
+    Columns stand closer, and some are left out, until the table fits.
     """
     columns = [column for column in columns_of(rows) if column.brief]
+    over_samples = [column.title for column in columns if "@" in column.title]
     table = _table(rows, columns, title)
-    for name in ("", *SHED):
-        if width is None or Console(width=1000).measure(table).maximum <= width:
+    for name in ("", *SHED, *over_samples[::-1], "thinking"):
+        if Console(width=1000).measure(table).maximum <= width:
             break
         columns = [column for column in columns if column.title != name]
         table = _table(rows, columns, title, gap=0)

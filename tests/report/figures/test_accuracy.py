@@ -4,31 +4,12 @@ from pathlib import Path
 import pytest
 
 from elastic_reasoning.evaluation.metrics import Row, summarise
-from elastic_reasoning.report.figures import accuracy_figure, apart, curves, save_figure
+from elastic_reasoning.report.figures.accuracy import accuracy_figure
+from elastic_reasoning.report.figures.look import save_figure
+from elastic_reasoning.report.published import published
 from make_records import make_records
 
 ROWS = summarise(make_records(num_problems=20, num_samples=1))
-
-
-def test_points_stand_at_the_total_budget_and_stars_at_what_was_used() -> None:
-    (elastic,) = (c for c in curves(ROWS) if (c.model, c.strategy) == ("mini", "elastic"))
-    assert [point.x for point in elastic.line] == [28, 36, 44, 52, 68, 84, 116, 180]
-    assert elastic.stars == ()
-    (free,) = (c for c in curves(ROWS) if (c.model, c.strategy) == ("mini", "unconstrained"))
-    row = next(row for row in ROWS if (row.model, row.strategy) == ("mini", "unconstrained"))
-    assert free.line == ()
-    assert [(point.x, point.accuracy) for point in free.stars] == [(row.mean_total_tokens, row.accuracy)]
-
-
-def test_unconstrained_has_no_budget_whatever_its_records_say() -> None:
-    (free,) = curves([replace(ROWS[0], strategy="unconstrained")])
-    assert free.line == ()
-    assert len(free.stars) == 1
-
-
-def test_models_differ_in_colour() -> None:
-    assert {curve.model: curve.colour for curve in curves(ROWS)}.keys() == {"mini", "mini-e1"}
-    assert len({curve.colour for curve in curves(ROWS)}) == 2
 
 
 def test_the_same_rows_give_the_same_bytes_and_no_date(tmp_path: Path) -> None:
@@ -55,8 +36,9 @@ def test_the_same_rows_give_the_same_bytes_and_no_date(tmp_path: Path) -> None:
         [replace(ROWS[0], budget=f"{n}+20") for n in range(1, 60)],
     ],
 )
-def test_any_rows_can_be_drawn(tmp_path: Path, rows: list[Row]) -> None:
-    save_figure(accuracy_figure(rows, trained_at="inf+20"), tmp_path / "figure")
+@pytest.mark.parametrize("over", ["total", "used", "thinking"])
+def test_any_rows_can_be_drawn(rows: list[Row], over: str) -> None:
+    accuracy_figure(rows, trained_at="inf+20", over=over).draw_without_rendering()  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("accuracy", [0.0, 0.05, 0.5, 0.9, 0.94])
@@ -71,15 +53,25 @@ def test_the_label_of_a_star_is_drawn_over_no_line(accuracy: float) -> None:
         assert 0 < height < axes.get_ylim()[1]
 
 
-@pytest.mark.parametrize(
-    ("heights", "placed"),
-    [
-        ([0.1, 0.5], [0.1, 0.5]),
-        ([0.5, 0.5], [0.45, 0.55]),
-        ([1.0, 1.0, 1.0], [0.8, 0.9, 1.0]),
-        ([0.2, 0.95, 1.0], [0.2, 0.9, 1.0]),
-        ([], []),
-    ],
-)
-def test_labels_are_moved_apart_but_not_above_the_ceiling(heights: list[float], placed: list[float]) -> None:
-    assert apart(heights, gap=0.1, ceiling=1.0) == pytest.approx(placed)
+def test_what_papers_print_is_named_and_is_within_the_axes() -> None:
+    rows = [replace(ROWS[0], accuracy=0.2, mean_total_tokens=2000.0, budget="1024+1024")]
+    (axes,) = accuracy_figure(rows, over="used", others=published("aime24")).axes
+    names = [text.get_text() for text in axes.texts]
+    for name in ("E1-Math-1.5B", "L1-Max", "S1, read off", "mini, separate budgets"):
+        assert name in names
+    assert axes.get_xlim()[1] > 13803  # the longest thinking that is published
+    heights = [text.get_position()[1] for text in axes.texts]
+    assert min(heights) >= axes.get_ylim()[0]
+    assert max(heights) <= axes.get_ylim()[1]
+
+
+def test_labels_of_large_budgets_are_short() -> None:
+    rows = [replace(ROWS[0], budget=f"{t}+1024") for t in (512, 1024, 2048, 3072)]
+    (axes,) = accuracy_figure(rows, trained_at="1024+1024").axes
+    assert [label.get_text() for label in axes.get_xticklabels()] == [
+        "1.5K\n512+1K",
+        "2K\n1K+1K",
+        "3K\n2K+1K",
+        "4K\n3K+1K",
+    ]
+    assert "trained at 1K+1K" in [text.get_text() for text in axes.texts]

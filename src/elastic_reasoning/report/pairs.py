@@ -1,0 +1,85 @@
+"""Settings set against each other problem by problem: which of one run are worth it, and the table of them.
+
+rich.print(pairs_table(pairs_of(records)))
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from elastic_reasoning.evaluation.compare import Paired, compare_runs, holm
+from elastic_reasoning.evaluation.metrics import Setting, by_setting
+from elastic_reasoning.evaluation.records import Record
+from elastic_reasoning.report.names import MAIN, short_names
+from elastic_reasoning.report.table import NOTHING
+
+
+def pairs_of(records: Sequence[Record]) -> list[Paired]:
+    """Every model against the first one, and every strategy against separate budgeting, the rest being the same.
+
+    p_holm is corrected for all pairs of the list. Pairs without a common problem are left out.
+    """
+    groups = by_setting(record for record in records if record.error is None)
+    shared = [
+        (a, b) for a, b in _worthwhile(list(groups)) if {r.problem for r in groups[a]} & {r.problem for r in groups[b]}
+    ]
+    pairs = [compare_runs(groups[a], groups[b])[0] for a, b in shared]
+    corrected = holm([pair.p_value for pair in pairs])
+    return [replace(pair, p_holm=p) for pair, p in zip(pairs, corrected, strict=True)]
+
+
+def _worthwhile(settings: Sequence[Setting]) -> list[tuple[Setting, Setting]]:
+    present = set(settings)
+    first = settings[0][0] if settings else ""
+    pairs = []
+    for model, strategy, budget in settings:
+        for other in ((first, strategy, budget), (model, MAIN, budget)):
+            if other in present and other != (model, strategy, budget):
+                pairs.append((other, (model, strategy, budget)))
+    return pairs
+
+
+def points(difference: float, se: float | None) -> str:
+    """A difference of two shares in percentage points, with its standard error where that is known."""
+    return f"{100 * difference:+z.1f}" + ("" if se is None else f" ± {100 * se:.1f}")
+
+
+def p_text(p_value: float | None) -> str:
+    """A p-value to three places."""
+    return NOTHING if p_value is None else "<0.001" if p_value < 0.001 else f"{p_value:.3f}"
+
+
+def pairs_table(pairs: Sequence[Paired]) -> Table:
+    """A rich table for a terminal of 80 columns; a setting that has the same name on both sides is named once."""
+    names = short_names(side[0] for pair in pairs for side in (pair.a, pair.b))
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    table.add_column("setting", overflow="fold", vertical="bottom")
+    for title in ("a", "b", "b - a", "p", "won:lost:tied", "tokens\nb - a"):
+        table.add_column(title, justify="right", no_wrap=True, vertical="bottom")
+    for pair in pairs:
+        sides = dict.fromkeys(" ".join((names[model], *rest)) for model, *rest in (pair.a, pair.b))
+        table.add_row(
+            escape(" → ".join(sides)),
+            f"{pair.accuracy_a:.1%}",
+            f"{pair.accuracy_b:.1%}",
+            points(pair.difference, pair.se),
+            p_text(pair.p_holm),
+            f"{pair.num_won}:{pair.num_lost}:{pair.num_tied}",
+            f"{pair.tokens_difference:+z.1f}",
+        )
+    table.caption, table.caption_justify = _about(pairs), "left"
+    return table
+
+
+def _about(pairs: Sequence[Paired]) -> str:
+    shared, only_a, only_b = (
+        max((getattr(pair, name) for pair in pairs), default=0) for name in ("num_problems", "num_only_a", "num_only_b")
+    )
+    left_out = f" ({only_a} only in a and {only_b} only in b are left out)" if only_a or only_b else ""
+    return (
+        f"{shared} problems in both{left_out}; b - a in points ± one standard error, clustered by problem; "
+        "p for no difference, corrected for all rows (Holm)"
+    )
