@@ -82,9 +82,9 @@ COLUMNS = (
 
 
 def columns_of(rows: Sequence[Row]) -> list[Column]:
-    """The columns that have anything to say of these rows: one of zeros alone is left out."""
-    columns = [ACCURACY, *_over_samples(rows), *COLUMNS]
-    return [column for column in columns if any(column.value(row) for row in rows)]
+    """Accuracy, and the columns that have anything to say of these rows: one of zeros alone is left out."""
+    columns = [*_over_samples(rows), *COLUMNS]
+    return [ACCURACY, *(column for column in columns if any(column.value(row) for row in rows))]
 
 
 def _over_samples(rows: Sequence[Row]) -> list[Column]:
