@@ -147,10 +147,8 @@ def vllm_throughput(report: dict[str, Any]) -> str:
 def grading(report: dict[str, Any]) -> str:
     references = report["references"]
     num_rows, num_pairs = (sum(task[name] for task in references) for name in ("num_rows", "num_pairs"))
-    false, missed = (
-        sum(len(task["false_pairs"]) for task in references),
-        num_rows - sum(task["num_accepted"] for task in references),
-    )
+    missed = num_rows - sum(task["num_accepted"] for task in references)
+    accepted, false = (sum(len(task[name]) for task in references) for name in ("accepted_pairs", "false_pairs"))
     lines = ["| completions of one model | boxed | as recorded | share | wanted |", "|---|---|---|---|---|"]
     for task in report["agreement"]:
         wanted = "" if task["target"] is None else f"≥ {100 * task['target']:.0f} %"
@@ -163,7 +161,9 @@ def grading(report: dict[str, Any]) -> str:
     return "\n".join(
         [
             f"References that pass their own grader: {num_rows - missed:,} of {num_rows:,}. "
-            f"References of other problems that are accepted: {false} of {num_pairs:,} pairs.",
+            f"References of other problems that are accepted: {accepted + false} of {num_pairs:,} pairs, each looked at and "
+            "listed with its reason (the same value in another writing, a unit or brackets left out), "
+            f"{false} of them false.",
             "",
             *lines,
             "",

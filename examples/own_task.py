@@ -14,6 +14,7 @@ class Parity:
     """Whether a number is even; the last word of the solution counts."""
 
     name: str = "parity"
+    note: str = ""  # what a user should know of how it grades
 
     def problems(self, split, limit=None):
         numbers = {"train": range(1000), "validation": range(1000, 1100), "test": range(1100, 1200)}[split]

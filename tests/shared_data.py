@@ -14,6 +14,5 @@ needs_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"no benchmark rows: {
 
 def rows(path: Path) -> list[dict[str, Any]]:
     """The rows of a JSONL file, gzipped or not."""
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-    with opened as file:
-        return [json.loads(line) for line in file]
+    text = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    return [json.loads(line) for line in text.splitlines()]

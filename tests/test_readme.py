@@ -30,7 +30,7 @@ def test_every_command_of_the_readme_is_understood(tmp_path, monkeypatch, capsys
     for line in lines:
         arguments = [a.strip('"') for a in re.findall(r'"[^"]*"|\S+', line)]
         arguments = [str(ROOT / a) if a.startswith("recipes/") else a for a in arguments]
-        if arguments[0] == "train":
+        if arguments[0] == "train" or "Qwen/Qwen3-0.6B" in arguments:  # takes long, or a hub
             arguments += ["--print_config"]
             with pytest.raises(SystemExit) as exit_info:
                 main(arguments)

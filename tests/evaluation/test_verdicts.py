@@ -52,11 +52,20 @@ def test_what_is_generated_is_held_back_when_graders_cannot_follow() -> None:
     assert taken == AHEAD
 
 
-def test_what_a_grader_raises_is_raised_and_the_rest_is_not_begun() -> None:
+def test_what_cannot_be_graded_keeps_no_other_from_its_grade() -> None:
+    def fail() -> Grade:
+        raise GradingError("the tests do not load")
+
+    found = dict(in_threads([("a", lambda: RIGHT), ("b", fail), ("c", lambda: RIGHT)], 2))
+    assert found["a"] == found["c"] == RIGHT
+    assert str(found["b"]) == "the tests do not load"
+
+
+def test_a_failure_of_a_grader_is_raised_and_the_rest_is_not_begun() -> None:
     begun = []
 
     def fail() -> Grade:
-        raise GradingError("may not")
+        raise ZeroDivisionError("may not")
 
     def count(number: int) -> Grade:
         begun.append(number)
@@ -64,6 +73,6 @@ def test_what_a_grader_raises_is_raised_and_the_rest_is_not_begun() -> None:
         return RIGHT
 
     work = [("fails", fail), *((n, lambda n=n: count(n)) for n in range(50))]
-    with pytest.raises(GradingError, match="may not"):
+    with pytest.raises(ZeroDivisionError, match="may not"):
         list(in_threads(work, 1))
     assert len(begun) < 50

@@ -128,7 +128,7 @@ def test_a_python_file_may_define_dataclasses_with_annotations_as_text(tmp_path:
         ("x = 1\n", "mine.py defines no task: it needs an object `task`, or a function `load"),
         (
             "task = 1\n",
-            "mine.py: its task has no name, problems, grade, close; a task has name, problems, grade, close",
+            "mine.py: its task has no name, note, problems, grade, close; a task has name, note, problems, grade",
         ),
         ("def load(options):\n    return None\n", "mine.py: its task has no name"),
         ("1 / 0\n", "mine.py does not run: ZeroDivisionError: division by zero"),

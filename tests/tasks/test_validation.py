@@ -8,7 +8,7 @@ from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.grading.sandbox import Limits
 from elastic_reasoning.tasks.arithmetic import Arithmetic
 from elastic_reasoning.tasks.code_tests import Published
-from elastic_reasoning.tasks.table import TableTask, asked
+from elastic_reasoning.tasks.table import Grading, TableTask, asked
 from elastic_reasoning.tasks.task import Problem, Split
 from elastic_reasoning.tasks.validation import problems_by_split, validate
 
@@ -20,7 +20,7 @@ def table(problems: Sequence[Problem], accepted: Sequence[str] = ()) -> TableTas
         correct = solution in (problem.answer, *accepted)
         return Grade(correct, solution, None if correct else "wrong answer")
 
-    return TableTask("t", {"test": problems}, grade, lambda: None)
+    return TableTask("t", {"test": problems}, Grading(grade))
 
 
 def asked_for(*answers: str) -> list[Problem]:
@@ -94,7 +94,7 @@ def test_a_grader_that_may_not_run_is_an_error() -> None:
         raise GradingError("not allowed")
 
     with pytest.raises(GradingError, match="not allowed"):
-        validate(TableTask("t", {"test": asked_for("1")}, grade, lambda: None))
+        validate(TableTask("t", {"test": asked_for("1")}, Grading(grade)))
 
 
 @dataclass(frozen=True)

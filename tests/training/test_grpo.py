@@ -9,9 +9,9 @@ import pytest
 from elastic_reasoning.engines.engine import ask
 from elastic_reasoning.engines.loading import load
 from elastic_reasoning.errors import EngineError, TaskError, TemplateError, TrainingError
+from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.request import Options
 from elastic_reasoning.tasks.arithmetic import Arithmetic
-from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.tasks.task import Problem, Split
 from elastic_reasoning.training import grpo
 from elastic_reasoning.training.config import TrainConfig

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +67,7 @@ def main(argv: list[str]) -> int:
                 config.grading_workers,
                 start,
                 lambda record: advance(),
+                lambda note: print(note, file=sys.stderr),
             )
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"to go on: {shlex.join(['elastic', 'grade', *argv])}") from None

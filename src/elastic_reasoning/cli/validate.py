@@ -1,6 +1,7 @@
 """`elastic validate`: whether a task can be trusted. Its references pass its own grader, and others' do not."""
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -77,6 +78,8 @@ def main(argv: list[str]) -> int:
         config.data, config.release, config.since, config.until, config.allow_code_execution, config.grading_workers
     )
     with closing(load_task(config.task, options)) as task:
+        if task.note:
+            print(task.note, file=sys.stderr)
         overlaps = _overlaps(task, config) if config.against else []
         with progress_bar("validate") as (start, advance):
             found = validate(task, config.num_mismatches, config.seed, config.grading_workers, start, advance)

@@ -120,6 +120,18 @@ class SweepConfig(RunConfig):
     solution: tuple[str, ...] = ()
 
 
+def parts_of(model: str) -> list[str]:
+    """The models that a name stands for: itself, or the two of a pair.
+
+    Raises:
+        UsageError: more than two, or half a pair.
+    """
+    parts = model.split(THEN)
+    if len(parts) > 2 or not all(parts):
+        raise UsageError(f"model {model!r}: give one name, or THINKING{THEN}SOLUTION for a pair")
+    return parts
+
+
 def models_of(config: SweepConfig) -> tuple[str, ...]:
     """The models to measure, each once; a model that thinks for another one is the only one.
 
@@ -133,7 +145,7 @@ def models_of(config: SweepConfig) -> tuple[str, ...]:
         return (f"{config.thinking_model}{THEN}{config.solution_model}",)
     if not config.models:
         raise UsageError("models is empty: give at least one")
-    return tuple(dict.fromkeys(config.models))
+    return tuple(THEN.join(parts_of(model)) for model in dict.fromkeys(config.models))
 
 
 def budgets_of(config: SweepConfig) -> list[Budget]:

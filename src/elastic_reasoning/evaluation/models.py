@@ -11,20 +11,7 @@ from elastic_reasoning.engines.loading import check_model, load, resolve_precisi
 from elastic_reasoning.engines.openai.engine import OpenAIEngine
 from elastic_reasoning.engines.swap import SwapEngine
 from elastic_reasoning.engines.vllm import load_vllm
-from elastic_reasoning.errors import UsageError
-from elastic_reasoning.evaluation.config import THEN, RunConfig
-
-
-def parts_of(model: str) -> list[str]:
-    """The models that a name stands for: itself, or the two of a pair.
-
-    Raises:
-        UsageError: more than two, or half a pair.
-    """
-    parts = model.split(THEN)
-    if len(parts) > 2 or not all(parts):
-        raise UsageError(f"model {model!r}: give one name, or THINKING{THEN}SOLUTION for a pair")
-    return parts
+from elastic_reasoning.evaluation.config import RunConfig, parts_of
 
 
 def check_models(config: RunConfig, models: Iterable[str]) -> None:

@@ -19,13 +19,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypedDict
 
-from elastic_reasoning.errors import RecordsError
+from elastic_reasoning.errors import GradingError, RecordsError
 from elastic_reasoning.evaluation.manifest import RECORDS, Manifest, read_manifest
 from elastic_reasoning.files import take_lock
 from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.trace import Trace
 
 LOCK = "records.lock"
+NOT_GRADED = "not graded: "
+"""What the error of a record begins with whose solution could not be graded."""
 SYNC_EVERY = 256
 
 Key = tuple[str, str, str, str, int]
@@ -53,7 +55,7 @@ class Record:
         correct: the verdict; `None` where there is an error, which is not a wrong answer.
         answer, reason: the answer that was found, and why it is not correct.
         unboxed: a box was asked for, and the solution has none.
-        error: why there is no completion.
+        error: why there is no completion, or no grade.
         num_thinking_tokens, num_solution_tokens, num_forced_tokens, num_reused_tokens: as in `Trace`.
         budget_hit, forced_close, solution_cut, escaped: as in `Trace`.
         segments: every token of the completion, in order.
@@ -95,12 +97,15 @@ class Record:
         return sum(len(part["ids"]) for part in self.segments if part["sampled"])
 
     @classmethod
-    def of(cls, trace: Trace, model: str, problem_id: str, grade: Grade | None, seconds: float = 0.0) -> "Record":
+    def of(
+        cls, trace: Trace, model: str, problem_id: str, grade: Grade | GradingError | None, seconds: float = 0.0
+    ) -> "Record":
         """The record of a trace; a trace with an error needs no grade, and one that is given is not used."""
         request = trace.request
         if trace.error is None and grade is None:
             raise ValueError(f"the trace of problem {problem_id!r} has no error and must be graded")
-        graded = None if trace.error is not None else grade
+        graded = grade if isinstance(grade, Grade) and trace.error is None else None
+        not_graded = f"{NOT_GRADED}{grade}" if isinstance(grade, GradingError) else None
         return cls(
             model=model,
             strategy=request.strategy,
@@ -111,7 +116,7 @@ class Record:
             answer=None if graded is None else graded.answer,
             reason=None if graded is None else graded.reason,
             unboxed=graded is not None and graded.unboxed,
-            error=trace.error,
+            error=trace.error if trace.error is not None else not_graded,
             num_thinking_tokens=trace.num_thinking_tokens,
             num_solution_tokens=trace.num_solution_tokens,
             num_forced_tokens=trace.num_forced_tokens,

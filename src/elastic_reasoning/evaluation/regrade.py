@@ -13,16 +13,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-from elastic_reasoning.errors import RecordsError
+from elastic_reasoning.errors import GradingError, RecordsError
 from elastic_reasoning.evaluation.manifest import Manifest, read_manifest, write_manifest
-from elastic_reasoning.evaluation.records import Record, RecordsWriter, read_records
-from elastic_reasoning.evaluation.verdicts import in_threads
+from elastic_reasoning.evaluation.records import NOT_GRADED, Record, RecordsWriter, read_records
+from elastic_reasoning.evaluation.verdicts import Verdict, in_threads
 from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.tasks.loading import TaskOptions, load_task
 from elastic_reasoning.tasks.task import Problem, Split, Task
 
-Verdict = tuple[bool | None, str | None]
-"""(correct, reason)"""
+Outcome = tuple[bool | None, str | None]
+"""(correct, why not)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Regraded:
 
     num_records: int
     num_graded: int
-    changes: Counter[tuple[Verdict, Verdict]]
+    changes: Counter[tuple[Outcome, Outcome]]
 
 
 def stored_options(manifest: Manifest, data: str, allow_code_execution: bool, workers: int) -> TaskOptions:
@@ -54,6 +54,7 @@ def regrade(
     workers: int = 0,
     on_start: Callable[[int, int], None] = lambda done, total: None,
     on_record: Callable[[Record], None] = lambda record: None,
+    on_note: Callable[[str], None] = lambda note: None,
 ) -> Regraded:
     """Grade every record of a folder again, into another one; started again, it goes on where it stopped.
 
@@ -65,6 +66,7 @@ def regrade(
         workers: processes that grade; 0 for as many as there are cores.
         on_start: called once with the number of records there are in `out` and that there will be.
         on_record: called with each record once it is written.
+        on_note: called with what the task has to say of how it grades.
 
     Raises:
         RecordsError: a problem of the records is not in the task, or a folder cannot be used.
@@ -75,12 +77,14 @@ def regrade(
     manifest = read_manifest(folder)
     with closing(load_task(manifest.task, stored_options(manifest, data, allow_code_execution, workers))) as task:
         problems = _problems(task, manifest)
+        if task.note:
+            on_note(f"{manifest.task}: {task.note}")
         task.grade(problems[0], "")
         _, records = read_records(folder)
         asked = Manifest.new(
             manifest.task, manifest.split, manifest.seed, manifest.config, problems, data or manifest.data
         )
-        changes: Counter[tuple[Verdict, Verdict]] = Counter()
+        changes: Counter[tuple[Outcome, Outcome]] = Counter()
         num_graded = 0
         with RecordsWriter(out) as writer:
             write_manifest(out, replace(asked, created=manifest.created))
@@ -89,8 +93,8 @@ def regrade(
             for before, now in _graded(task, {problem.id: problem for problem in problems}, left, workers):
                 writer.write(now)
                 num_graded += 1
-                verdicts = (before.correct, before.reason), (now.correct, now.reason)
-                changes[verdicts] += verdicts[0] != verdicts[1]
+                outcomes = _outcome(before), _outcome(now)
+                changes[outcomes] += outcomes[0] != outcomes[1]
                 on_record(now)
             return Regraded(len(writer.done), num_graded, +changes)
 
@@ -107,21 +111,30 @@ def _problems(task: Task, manifest: Manifest) -> list[Problem]:
     return [by_id[asked["id"]] for asked in manifest.problems]
 
 
+def _outcome(record: Record) -> Outcome:
+    return record.correct, record.reason if record.error is None else record.error
+
+
 def _graded(
     task: Task, problems: dict[str, Problem], records: list[Record], workers: int
 ) -> Iterator[tuple[Record, Record]]:
-    """Each record as it was and as it is graded now; one with an error stays as it is."""
+    """Each record as it was and as it is graded now; one without a completion stays as it is."""
 
-    def grade_of(record: Record) -> Callable[[], Grade | None]:
-        if record.error is not None:
+    def grade_of(record: Record) -> Callable[[], Verdict]:
+        if record.error is not None and not record.error.startswith(NOT_GRADED):
             return lambda: None
         return lambda: task.grade(problems[record.problem], record.solution)
 
-    for record, grade in in_threads(((record, grade_of(record)) for record in records), workers):
-        if grade is None:
-            yield record, record
-        else:
-            yield (
-                record,
-                replace(record, correct=grade.correct, answer=grade.answer, reason=grade.reason, unboxed=grade.unboxed),
-            )
+    for record, verdict in in_threads(((record, grade_of(record)) for record in records), workers):
+        yield record, _with(record, verdict)
+
+
+def _with(record: Record, verdict: Verdict) -> Record:
+    match verdict:
+        case None:
+            return record
+        case GradingError():
+            error = f"{NOT_GRADED}{verdict}"
+            return replace(record, correct=None, answer=None, reason=None, unboxed=False, error=error)
+        case Grade(correct=correct, answer=answer, reason=reason, unboxed=unboxed):
+            return replace(record, correct=correct, answer=answer, reason=reason, unboxed=unboxed, error=None)

@@ -17,9 +17,9 @@ from typing import cast
 
 from elastic_reasoning.engines.engine import Engine, generate, new_request
 from elastic_reasoning.engines.sharing import SharingEngine
-from elastic_reasoning.evaluation.config import Setting, SweepConfig, deciding, models_of, settings
+from elastic_reasoning.evaluation.config import Setting, SweepConfig, deciding, models_of, parts_of, settings
 from elastic_reasoning.evaluation.manifest import MODELS_DIGEST, Manifest, write_manifest
-from elastic_reasoning.evaluation.models import check_models, open_model, parts_of, precisions
+from elastic_reasoning.evaluation.models import check_models, open_model, precisions
 from elastic_reasoning.evaluation.records import Key, Record, RecordsWriter
 from elastic_reasoning.evaluation.verdicts import graded
 from elastic_reasoning.evaluation.weights import models_digest
@@ -78,7 +78,7 @@ def sweep(
         on_start: called once with the number of records there are and that there will be.
         on_record: called with each record once it is written.
         load_engine: (configuration, model name) to an engine; the configuration's own if not given.
-        on_note: called with what an engine has to say of how it keeps budgets.
+        on_note: called with what a task has to say of how it grades, and an engine of how it keeps budgets.
 
     Raises:
         ElasticError: something asked for is not known, or the folder cannot be used.
@@ -93,6 +93,8 @@ def sweep(
             if config.engine == "transformers":
                 decides["dtype"] = precisions(config, models)
         decides[MODELS_DIGEST] = models_digest(part for model in models for part in parts_of(model))
+        if task.note:
+            on_note(f"{config.task}: {task.note}")
         task.grade(problems[0], "")  # a grader that cannot run, or may not, says so before anything is generated
         num_errors = num_written = 0
         with RecordsWriter(Path(config.out)) as writer:

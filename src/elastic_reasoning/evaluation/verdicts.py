@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
+from elastic_reasoning.errors import GradingError
 from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.tasks.task import Problem, Task
 from elastic_reasoning.trace import Trace
@@ -16,11 +17,13 @@ AHEAD = 64
 """Solutions that may wait for each worker: what is generated further is held back."""
 
 Item = TypeVar("Item")
+Verdict = Grade | GradingError | None
+"""A grade, why there is none, or nothing where there was nothing to grade."""
 
 
 def graded(
     task: Task, problems: Mapping[str, Problem], traces: Iterable[Trace], num_workers: int = 0
-) -> Iterator[tuple[Trace, Grade | None]]:
+) -> Iterator[tuple[Trace, Verdict]]:
     """Each trace with its grade, in the order in which grades are ready; one with an error has none.
 
     Args:
@@ -30,7 +33,7 @@ def graded(
         num_workers: threads that call the task; 0 for as many as there are cores.
     """
 
-    def grade_of(trace: Trace) -> Callable[[], Grade | None]:
+    def grade_of(trace: Trace) -> Callable[[], Verdict]:
         if trace.error is not None:
             return lambda: None
         problem, solution = problems[trace.request.name], trace.solution_text
@@ -40,24 +43,32 @@ def graded(
 
 
 def in_threads(
-    work: Iterable[tuple[Item, Callable[[], Grade | None]]], num_workers: int = 0
-) -> Iterator[tuple[Item, Grade | None]]:
-    """Run each piece of work in a thread; (item, grade) come as they are done.
+    work: Iterable[tuple[Item, Callable[[], Verdict]]], num_workers: int = 0
+) -> Iterator[tuple[Item, Verdict]]:
+    """Run each piece of work in a thread; (item, verdict) come as they are done.
 
-    What a grader raises is raised here. What has not begun by then, or when the caller stops, is not begun.
+    A solution that a grader cannot grade is one that has no grade, and the others are graded all the same. Any other
+    error is raised here; what has not begun by then, or when the caller stops, is not begun.
     """
     num_workers = num_workers or os.cpu_count() or 1
     pool = ThreadPoolExecutor(num_workers, thread_name_prefix="grading")
-    waiting: dict[Future[Grade | None], Item] = {}
+    waiting: dict[Future[Verdict], Item] = {}
     try:
         for item, call in work:
             waiting[pool.submit(call)] = item
             if len(waiting) >= AHEAD * num_workers:
                 wait(waiting, return_when=FIRST_COMPLETED)
             for future in [future for future in waiting if future.done()]:
-                yield waiting.pop(future), future.result()
+                yield waiting.pop(future), _verdict(future)
         while waiting:
             for future in wait(waiting, return_when=FIRST_COMPLETED).done:
-                yield waiting.pop(future), future.result()
+                yield waiting.pop(future), _verdict(future)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _verdict(future: Future[Verdict]) -> Verdict:
+    try:
+        return future.result()
+    except GradingError as error:
+        return error

@@ -98,6 +98,7 @@ class Arithmetic:
     """The task: fixed lists of problems, and an endless stream of them for training."""
 
     name: str = "arithmetic"
+    note: str = ""
 
     def problems(self, split: Split, limit: int | None = None) -> list[Problem]:
         """The first problems of a split: at most 8192 for training, 512 for validation and 1024 for test.

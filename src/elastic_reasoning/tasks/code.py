@@ -96,7 +96,7 @@ def load(name: str, options: TaskOptions) -> TableTask:
     else:
         codes = json.loads(CODES.read_text(encoding="utf-8"))
         splits = whole([_codeforces_problem(names, codes, placed) for placed in rows])
-    return TableTask(name, splits, *code_grading(options))
+    return TableTask(name, splits, code_grading(options))
 
 
 def _training_problem(names: Names, placed: Placed) -> Problem:
@@ -179,6 +179,8 @@ def prompt(problem: str, starter: str, function: str) -> str:
 
 
 def code_grading(options: TaskOptions) -> Grading:
-    """What grades programs on the tests of their problems, and what ends it."""
+    """What grades programs on the tests of their problems."""
     grader = CodeGrader(options.allow_code_execution, options.workers)
-    return lambda problem, solution: grader.grade(read_tests(problem), solution), grader.close
+    return Grading(
+        lambda problem, solution: grader.grade(read_tests(problem), solution), grader.close, grader.announce()
+    )

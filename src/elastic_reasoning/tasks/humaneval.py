@@ -44,7 +44,7 @@ def load(name: str, options: TaskOptions) -> TableTask:
     options.only(name, "data", "allow_code_execution", "workers")
     names, fixes = Names(name, ("id", "task_id")), Fixes(name)
     problems = [_problem(names, fixes, placed) for placed in placed_rows(name, options.data, (HUBS[name],))]
-    return TableTask(name, whole(problems), *code_grading(options), fixes.applied)
+    return TableTask(name, whole(problems), code_grading(options), fixes.applied)
 
 
 def _problem(names: Names, fixes: Fixes, placed: Placed) -> Problem:

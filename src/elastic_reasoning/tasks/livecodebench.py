@@ -72,7 +72,7 @@ def load(name: str, options: TaskOptions) -> TableTask:
     problems = [_problem(names, each) for each in placed if since <= take(DATE, *each) <= until]
     if not problems:
         raise TaskError(f"task {name}: no contest from {since} to {until}; widen since and until")
-    return TableTask(name, whole(problems), *code_grading(options))
+    return TableTask(name, whole(problems), code_grading(options))
 
 
 def _bound(option: str, value: str) -> date | None:

@@ -69,7 +69,7 @@ def load(name: str, options: TaskOptions) -> TableTask:
     rows = placed_rows(name, options.data, (source.hub,))
     problems = [_problem(source, names, fixes, placed) for placed in rows]
     splits = divided(problems) if source.training else whole(problems)
-    return TableTask(name, splits, *math_grading(options), fixes.applied)
+    return TableTask(name, splits, math_grading(options), fixes.applied)
 
 
 def _problem(source: Source, names: Names, fixes: Fixes, placed: Placed) -> Problem:
@@ -86,6 +86,6 @@ def boxed_problem(own: str, problem: str, answers: tuple[str, ...], suffix: str 
 
 
 def math_grading(options: TaskOptions) -> Grading:
-    """What grades answers to mathematics, and what ends it."""
+    """What grades answers to mathematics."""
     grader = MathGrader(options.workers)
-    return lambda problem, solution: grader.grade(problem.data["answers"], solution), grader.close
+    return Grading(lambda problem, solution: grader.grade(problem.data["answers"], solution), grader.close)

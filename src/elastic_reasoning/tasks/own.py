@@ -31,7 +31,7 @@ from elastic_reasoning.tasks.rows import Placed, read_file
 from elastic_reasoning.tasks.table import Grading, Names, TableTask
 from elastic_reasoning.tasks.task import Problem, Split, Task
 
-PARTS = ("name", "problems", "grade", "close")
+PARTS = ("name", "note", "problems", "grade", "close")
 
 CHOICE_SUFFIX = r"Let's think step by step and output the letter of the right choice within \boxed{}."
 
@@ -53,7 +53,7 @@ def _letter(value: Any) -> tuple[str, ...]:
 
 def _by(grade: Callable[[tuple[str, ...], str], Grade]) -> Callable[[TaskOptions], Grading]:
     """A grader that is a function of the right answers and the solution."""
-    return lambda options: (lambda problem, solution: grade(problem.data["answers"], solution), lambda: None)
+    return lambda options: Grading(lambda problem, solution: grade(problem.data["answers"], solution))
 
 
 GRADERS: dict[str, Callable[[TaskOptions], Grading]] = {
@@ -89,12 +89,15 @@ def _from_rows(path: Path, options: TaskOptions) -> TableTask:
     graders = {kind: GRADERS[kind](options) for kind in kinds}
 
     def close() -> None:
-        for _, end in graders.values():
-            end()
+        for grader in graders.values():
+            grader.close()
 
-    return TableTask(
-        name, splits, lambda problem, solution: graders[problem.data["grader"]][0](problem, solution), close
+    grading = Grading(
+        lambda problem, solution: graders[problem.data["grader"]].grade(problem, solution),
+        close,
+        "; ".join(grader.note for grader in graders.values() if grader.note),
     )
+    return TableTask(name, splits, grading)
 
 
 def _problem(names: Names, placed: Placed) -> Problem:

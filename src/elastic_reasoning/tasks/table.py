@@ -17,11 +17,23 @@ from elastic_reasoning.tasks.rows import Hub, Placed, read_file, read_hub
 from elastic_reasoning.tasks.task import Problem, Split
 from elastic_reasoning.tasks.wording import fingerprint
 
-Grading = tuple[Callable[[Problem, str], Grade], Callable[[], None]]
-"""What grades the solution of a problem, and what ends the processes it has started."""
-
 ID = ("id",)
 VALIDATION_ONE_IN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Grading:
+    """How solutions are graded.
+
+    Attributes:
+        grade: grades the solution of a problem; from several threads at once.
+        close: ends the processes that grading has started.
+        note: what its user should know of it.
+    """
+
+    grade: Callable[[Problem, str], Grade]
+    close: Callable[[], None] = lambda: None
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -31,16 +43,19 @@ class TableTask:
     Attributes:
         name: the name it goes by in commands and records.
         splits: the problems of each split that it has.
-        grading: grades the solution of a problem; from several threads at once.
-        closing: ends what grading has started.
+        grading: how solutions are graded.
         fixes: what was mended in the published rows, by the problem's id.
     """
 
     name: str
     splits: Mapping[Split, Sequence[Problem]]
-    grading: Callable[[Problem, str], Grade]
-    closing: Callable[[], None]
+    grading: Grading
     fixes: Mapping[str, Fix] = field(default_factory=dict)
+
+    @property
+    def note(self) -> str:
+        """What its user should know of how it grades."""
+        return self.grading.note
 
     def problems(self, split: Split, limit: int | None = None) -> list[Problem]:
         """The first `limit` problems of a split, in the order of the source.
@@ -57,11 +72,11 @@ class TableTask:
 
     def grade(self, problem: Problem, solution: str) -> Grade:
         """Grade a solution with the task's grader."""
-        return self.grading(problem, solution)
+        return self.grading.grade(problem, solution)
 
     def close(self) -> None:
         """End the grader's processes."""
-        self.closing()
+        self.grading.close()
 
 
 def placed_rows(task: str, data: str, hubs: Sequence[Hub]) -> Iterator[Placed]:

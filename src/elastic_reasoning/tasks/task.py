@@ -42,6 +42,10 @@ class Task(Protocol):
     def name(self) -> str:
         """The name the task goes by in commands and records."""
 
+    @property
+    def note(self) -> str:
+        """What its user should know of how it grades; empty where there is nothing to say."""
+
     def problems(self, split: Split, limit: int | None = None) -> list[Problem]:
         """The first `limit` problems of a split (all of them for `None`), in a fixed order.
 

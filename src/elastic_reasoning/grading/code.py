@@ -1,0 +1,200 @@
+"""Grades programs by running them against tests, in a sandbox.
+
+    grader = CodeGrader(allow=True)
+    tests = CodeTests(stdin=(StdinTest("2 3\n", "5\n"),))
+    grader.grade(tests, "```python\nprint(sum(map(int, input().split())))\n```")     # Grade(correct=True, ...)
+
+A program is what stands in the last complete code block of the solution. It is stopped at its first failing test.
+Each test runs in a sandbox of its own. What a program may know of the answers differs by kind:
+
+- Standard input and output, calls: the expected value never enters the sandbox. What comes out is compared here, so
+  nothing that the program does to its own process matters, and the only way to pass is to give the right output.
+- `check(candidate)`: such tests hold their answers. They run in a second sandbox, in a process that loads no code of
+  the candidate; `candidate` calls over a socket into the first one. The verdict is that process's word that `check`
+  returned. A program that ends early, patches built-ins or searches its memory reaches nothing of it. In the weak
+  sandbox without a uid of its own (see `announce`), a program could look for that process and read or stop it.
+  Arguments are copies: a `check` that looks at what became of its own argument would not see it.
+"""
+
+import os
+import re
+import socket
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from elastic_reasoning.errors import GradingError
+from elastic_reasoning.grading.grade import Grade
+from elastic_reasoning.grading.outputs import same_output, same_value
+from elastic_reasoning.grading.probe import find_sandbox
+from elastic_reasoning.grading.run import Run, wait
+from elastic_reasoning.grading.sandbox import Limits, Sandbox
+
+BLOCK = re.compile(r"^([ \t]*)(`{3,})[ \t]*([^\s`]*)[^\n`]*\n(.*?)^[ \t]*\2`*[ \t]*$", re.MULTILINE | re.DOTALL)
+LANGUAGES = ("", "python", "py", "python3")
+# LeetCode's test sources end in `check(Solution().method)`; here it is the grader that calls.
+LAST_CALL = re.compile(r"^check\(.*\)\s*\Z", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class StdinTest:
+    """A program reads `stdin`, and must print `stdout`."""
+
+    stdin: str
+    stdout: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallTest:
+    """A function is called with `arguments`, JSON values, and must return `expected`."""
+
+    arguments: tuple[Any, ...]
+    expected: Any
+
+
+@dataclass(frozen=True, slots=True)
+class CodeTests:
+    """The tests of one problem, all of one kind.
+
+    Attributes:
+        stdin: programs that read and print.
+        calls: calls of `entry_point`, a method of class `Solution` or a function.
+        entry_point: the name of what is called.
+        check: source that defines `check(candidate)`, as HumanEval and LeetCode sets have it.
+        prelude: put before the program, such as imports, or HumanEval's prompt; Python that loads on its own. The
+            tests of `check` see it too.
+        limits: what each test may use.
+    """
+
+    stdin: tuple[StdinTest, ...] = ()
+    calls: tuple[CallTest, ...] = ()
+    entry_point: str = ""
+    check: str = ""
+    prelude: str = ""
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        """Raises GradingError: none or several kinds of tests, or nothing to call."""
+        kinds = [name for name in ("stdin", "calls", "check") if getattr(self, name)]
+        if len(kinds) != 1:
+            raise GradingError(f"tests of kinds {kinds}: give exactly one of stdin, calls and check")
+        if kinds != ["stdin"] and not self.entry_point:
+            raise GradingError(f"tests of kind {kinds[0]} without entry_point: name the function that they call")
+
+
+def last_code_block(solution: str) -> str | None:
+    """The content of the last complete block marked python, py, python3 or nothing, or `None`.
+
+    A block that the end of the solution cut is not taken: like DeepCoder, and because a cut program is none.
+    """
+    blocks = [block for block in BLOCK.finditer(solution.replace("\r\n", "\n")) if block[3].lower() in LANGUAGES]
+    if not blocks:
+        return None
+    indent, code = blocks[-1][1], blocks[-1][4]
+    return re.sub(f"^{indent}", "", code, flags=re.MULTILINE) if indent else code
+
+
+class CodeGrader:
+    """Runs programs against tests. Several threads may grade at once; each then has a sandbox of its own.
+
+    Args:
+        allow: whether generated programs may be run at all.
+        num_workers: how many solutions are graded at one time; 0: as many as there are cores.
+
+    Attributes:
+        sandbox: "bubblewrap" or "weak".
+    """
+
+    def __init__(self, allow: bool, num_workers: int = 0) -> None:
+        self._allow = allow
+        self._sandbox = find_sandbox()
+        self._slots = threading.BoundedSemaphore(num_workers or os.cpu_count() or 1)
+        self._closing = threading.Event()
+        self.sandbox = self._sandbox.name
+
+    def announce(self) -> str:
+        """What the sandbox does not stop, in one line; empty for bubblewrap."""
+        return self._sandbox.weakness
+
+    def grade(self, tests: CodeTests, solution: str) -> Grade:
+        """Run the program of a solution against the tests; blocks.
+
+        Returns:
+            The grade, with the program as the answer, and a reason: "no answer" (no code block), "wrong answer",
+            "time limit", "memory limit", "output limit", "error" (it raised or ended with a status other than 0), or
+            "no proof of the end" (it ended before the test did).
+
+        Raises:
+            GradingError: running programs is not allowed, the tests themselves do not load, the sandbox does not
+                start, or the grader was closed.
+        """
+        if not self._allow:
+            raise GradingError("grading this task runs generated programs: allow it with --allow-code-execution")
+        code = last_code_block(solution)
+        if code is None:
+            return Grade(correct=False, answer=None, reason="no answer")
+        with self._slots:
+            reason = _Trial(self._sandbox, self._closing, tests, f"{tests.prelude}\n{code}").reason()
+        return Grade(correct=reason is None, answer=code, reason=reason)
+
+    def close(self) -> None:
+        """Stop what still runs; `grade` then raises `GradingError`."""
+        self._closing.set()
+
+
+class _Trial:
+    """One program against its tests."""
+
+    def __init__(self, sandbox: Sandbox, closing: threading.Event, tests: CodeTests, source: str) -> None:
+        self._sandbox, self._closing, self._tests, self._source = sandbox, closing, tests, source
+        self._limits = tests.limits
+        self._deadline = time.monotonic() + tests.limits.total_seconds
+
+    def reason(self) -> str | None:
+        """Why the first failing test failed, or `None`."""
+        if self._tests.check:
+            return self._check()
+        reasons = map(self._print, self._tests.stdin) if self._tests.stdin else map(self._call, self._tests.calls)
+        return next((reason for reason in reasons if reason), None)
+
+    def _print(self, test: StdinTest) -> str | None:
+        job = {"mode": "program", "source": self._source}
+        with Run(self._sandbox, job, self._limits, test.stdin.encode(errors="replace")) as run:
+            outcome = run.end(self._wait(run))
+        same = same_output(outcome.stdout.decode(errors="replace"), test.stdout)
+        return outcome.reason or (None if same else "wrong answer")
+
+    def _call(self, test: CallTest) -> str | None:
+        job = {"mode": "call", "source": self._source, "entry_point": self._tests.entry_point}
+        with Run(self._sandbox, {**job, "arguments": test.arguments}, self._limits) as run:
+            outcome = run.end(self._wait(run))
+        if outcome.reason or not outcome.report:
+            return outcome.reason or "no proof of the end"
+        return None if same_value(outcome.report, test.expected) else "wrong answer"
+
+    def _check(self) -> str | None:
+        name = {"entry_point": self._tests.entry_point}
+        program = {"mode": "serve", "source": self._source, **name}
+        tests = {"mode": "check", "prelude": self._tests.prelude, "check": LAST_CALL.sub("", self._tests.check), **name}
+        near, far = socket.socketpair()
+        with near, far, Run(self._sandbox, program, self._limits, channel=far.fileno()) as serving:
+            far.close()
+            with Run(self._sandbox, tests, self._limits, channel=near.fileno()) as checking:
+                near.close()
+                checked = checking.end(self._wait(checking, serving))
+            verdict, _, detail = checked.report.decode(errors="replace").partition("\n")
+            match verdict:
+                case "passed":
+                    return None
+                case "gone":  # how the other one ended tells why
+                    reason = wait([serving], self._limits, time.monotonic() + 1, self._closing)
+                    return serving.end(reason).reason or "no proof of the end"
+                case "broken":
+                    raise GradingError(f"the tests do not load: {detail}")
+                case _:
+                    return verdict or checked.reason or "no proof of the end"
+
+    def _wait(self, *runs: Run) -> str | None:
+        deadline = min(self._deadline, time.monotonic() + self._limits.seconds)
+        return wait(runs, self._limits, deadline, self._closing)

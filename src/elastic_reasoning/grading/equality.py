@@ -1,0 +1,209 @@
+r"""Whether an answer equals a reference: a process of its own, because math-verify needs signals and may never end.
+
+    python -P equality.py FD    # answers requests from a `multiprocessing` connection until it is closed
+
+It imports nothing of this package, so that it starts as fast as sympy does. It is not part of the terminal's process
+group, ends when its parent is gone, and holds itself to a share of memory and, for each request, of processor time.
+"""
+
+import os
+import re
+import resource
+import sys
+import threading
+import time
+from contextlib import suppress
+from functools import lru_cache
+from multiprocessing.connection import Connection
+from typing import Any
+
+from latex2sympy2_extended.latex2sympy2 import ConversionConfig, NormalizationConfig, latex2sympy, normalize_latex
+from math_verify import verify
+from math_verify.errors import TimeoutException
+from math_verify.parser import get_last_eq, should_treat_as_complex
+from math_verify.utils import timeout
+from sympy import Basic, Expr, Float, N, Rational, cosh, exp, sinh, tanh
+
+MEMORY_BYTES = 1 << 30
+PARENT_CHECK_SECONDS = 0.5
+# Units are taken off before, because math-verify would read 2t as 2; and R/r is not 1.
+WRITING = NormalizationConfig(basic_latex=True, units=False, malformed_operators=True, nits=True, boxed="none")
+READING = ConversionConfig(lowercase_symbols=False)
+# A matrix of one cell is a reference that has lost its separators, as some in circulation have.
+ONE_CELL = re.compile(r"\\begin\{[pbv]?matrix\}[^\\&]*\\end\{[pbv]?matrix\}")
+ROWS = re.compile(r"\\\\|&")
+BASE = re.compile(r"\d_(\{[^{}]*\})")  # which math-verify drops
+ROUNDED = 1.5e-6  # relative: six significant digits of what has no finite decimal, as 0.333333 for 1/3
+EXACT = 1e-20
+HYPERBOLIC = (sinh, cosh, tanh)
+
+
+def equal(reference: Any, answer: Any, seconds: int) -> bool:
+    """Whether two normal forms of `latex.read` say the same."""
+    if reference == answer:
+        return True
+    unit, reference = _unit_of(reference)
+    other_unit, answer = _unit_of(answer)
+    if unit and other_unit and unit != other_unit:
+        return False
+    return _same(reference, answer, seconds)
+
+
+def _unit_of(tree: Any) -> tuple[str | None, Any]:
+    return (tree[1], tree[2]) if isinstance(tree, tuple) and tree[0] == "unit" else (None, tree)
+
+
+def _same(reference: Any, answer: Any, seconds: int) -> bool:
+    kinds = tuple("" if isinstance(tree, str) else tree[0] for tree in (reference, answer))
+    match kinds:
+        case ("", ""):
+            return _same_value(reference, answer, seconds)
+        case ("percent", "percent"):
+            return _same_value(reference[1], answer[1], seconds)
+        case ("percent", "") | ("", "percent"):
+            percent, plain = (reference[1], answer) if kinds[0] else (answer[1], reference)
+            return any(_same_value(plain, text, seconds) for text in (percent, f"\\frac{{{percent}}}{{100}}"))
+        case ("set" | "list", "set" | "list"):
+            return _matched(reference[1], answer[1], seconds)
+        case ("tuple" | "list", "tuple") | ("tuple", "list"):  # the order of a tuple may matter: x and y of a system
+            pairs = zip(reference[1], answer[1], strict=False)
+            return len(reference[1]) == len(answer[1]) and all(equal(*pair, seconds) for pair in pairs)
+    return False
+
+
+def _matched(references: list[Any], answers: list[Any], seconds: int) -> bool:
+    """Whether each member of one list equals a member of the other that no other member has taken."""
+    if len(references) != len(answers):
+        return False
+    left = list(answers)
+    for reference in references:
+        found = next((answer for answer in left if equal(reference, answer, seconds)), None)
+        if found is None:
+            return False
+        left.remove(found)
+    return True
+
+
+def _same_value(reference: str, answer: str, seconds: int) -> bool:
+    """Whether two pieces of LaTeX have the same value: numbers exactly, everything else as math-verify says."""
+    reference, answer = (normalize_latex(text, WRITING) for text in (reference, answer))
+    if ONE_CELL.fullmatch(reference):
+        answer = ROWS.sub("", answer)
+    if reference == answer:
+        return True
+    if BASE.findall(reference) != BASE.findall(answer):
+        return False
+    gold, found = timeout(seconds)(_parsed)(reference), timeout(seconds)(_parsed)(answer)
+    if gold is None or found is None:
+        return False
+    if _is_number(gold) and _is_number(found):
+        return bool(timeout(seconds)(_same_number)(gold, found))
+    return bool(verify(_exact(gold), _exact(found), timeout_seconds=seconds, raise_on_error=True))
+
+
+@lru_cache(maxsize=256)
+def _parsed(latex: str) -> Any:
+    """The sympy object that LaTeX stands for (of a chain of equations the last, if need be), or `None`."""
+    for text in dict.fromkeys((latex, get_last_eq(latex))):
+        with suppress(Exception):
+            return latex2sympy(
+                text,
+                is_real=not should_treat_as_complex(text),
+                normalization_config=None,
+                conversion_config=READING,
+            )
+    return None
+
+
+def _exact(value: Any) -> Any:
+    """The same with decimals as fractions and hyperbolic functions as exponentials, where there are symbols too."""
+    if not isinstance(value, Basic) or not value.free_symbols:
+        return value
+    return _as_fractions(value).rewrite(HYPERBOLIC, exp)
+
+
+def _as_fractions(value: Any) -> Any:
+    return value.xreplace({number: Rational(str(number)) for number in value.atoms(Float)})
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Expr) and bool(value.is_number) and value.is_finite is not False
+
+
+def _same_number(reference: Any, answer: Any) -> bool:
+    """Equal exactly, or one of them the decimal approximation of what has no finite decimal.
+
+    math-verify compares differences with an absolute bound, under which all small numbers are equal.
+    """
+    rounded = bool(reference.has(Float)) != bool(answer.has(Float))
+    reference, answer = _as_fractions(reference), _as_fractions(answer)
+    a, b = N(reference, 30), N(answer, 30)
+    apart = abs(a - b) / max(abs(a), abs(b), N("1e-300"))
+    if not apart <= ROUNDED:
+        return False
+    reference, answer = reference.doit(), answer.doit()
+    if reference.is_Rational and answer.is_Rational:
+        return bool(reference == answer) or (rounded and not (_finite_decimal(reference) and _finite_decimal(answer)))
+    return bool(apart <= EXACT) or rounded
+
+
+def _finite_decimal(value: Any) -> bool:
+    denominator = int(value.q)
+    for factor in (2, 5):
+        while denominator % factor == 0:
+            denominator //= factor
+    return denominator == 1
+
+
+def serve(connection: Connection) -> None:
+    """Answer request after request, (references, answer, seconds), with "equal", "unequal" or "time limit".
+
+    Out of memory, the process ends: another one may have enough.
+    """
+    connection.send("ready")
+    with suppress(EOFError, MemoryError):
+        while True:
+            references, answer, seconds = connection.recv()
+            bound_processor_time(seconds)
+            connection.send(_verdict(references, answer, seconds))
+
+
+def _verdict(references: list[Any], answer: Any, seconds: int) -> str:
+    verdict = "unequal"
+    for reference in references:
+        try:
+            if equal(reference, answer, seconds):
+                return "equal"
+        except TimeoutException:
+            verdict = "time limit"
+        except MemoryError:
+            raise
+        except Exception:  # whatever sympy raises on what it cannot compare
+            continue
+    return verdict
+
+
+def bound_processor_time(seconds: int) -> None:
+    """End this process if one request takes much longer than it may, even with no parent left to end it."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    limit_to(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + seconds + 3)
+
+
+def limit_to(kind: int, value: int) -> None:
+    """Lower the soft limit, as far as the system knows it and lets it be changed."""
+    with suppress(OSError, ValueError):
+        resource.setrlimit(kind, (value, resource.getrlimit(kind)[1]))
+
+
+def end_with_parent() -> None:
+    """Watch whether the parent still lives: while this process computes it does not see its connection close."""
+    parent = os.getppid()
+    while os.getppid() == parent:
+        time.sleep(PARENT_CHECK_SECONDS)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    limit_to(resource.RLIMIT_AS, MEMORY_BYTES)
+    threading.Thread(target=end_with_parent, daemon=True).start()
+    serve(Connection(int(sys.argv[1])))

@@ -1,0 +1,70 @@
+r"""Grading of mathematics: what the last box of a solution holds against the references, by value.
+
+    with closing(MathGrader()) as grader:
+        grader.grade([r"\frac{1}{2}"], r"so it is $\boxed{0.5}$").correct   # True
+
+The answer is the content of the last `\boxed{}`; failing that, what stands after the last "Final Answer:" or "the final
+answer is". Nothing else of the solution is read. Values are compared by math-verify
+(github.com/huggingface/Math-Verify) in processes of their own; `latex` and `equality` mend its gaps and keep apart what
+it takes for equal.
+"""
+
+import math
+import os
+from collections.abc import Sequence
+from importlib.util import find_spec
+
+from elastic_reasoning.errors import require
+from elastic_reasoning.grading.boxes import find_answer
+from elastic_reasoning.grading.grade import Grade
+from elastic_reasoning.grading.latex import read
+from elastic_reasoning.grading.workers import Workers
+
+LONGEST_ANSWER = 2000  # characters; the longest reference of the benchmarks has 210
+REASONS = {"equal": None, "unequal": "wrong answer", "time limit": "time limit", None: "time limit"}
+
+
+class MathGrader:
+    """Grades answers of mathematics, from any number of threads at once.
+
+    Args:
+        num_workers: processes, each started when it is first needed; 0 for as many as there are cores.
+        timeout_seconds: what one grade may take at most (beside starting another process after one that took longer).
+
+    Raises:
+        MissingDependencyError: math-verify is not installed.
+    """
+
+    def __init__(self, num_workers: int = 0, timeout_seconds: float = 5.0) -> None:
+        if find_spec("math_verify") is None:
+            require("math_verify", "eval")
+        self._workers = Workers(num_workers or os.cpu_count() or 1)
+        self._timeout_seconds = timeout_seconds
+
+    def grade(self, references: Sequence[str], solution: str) -> Grade:
+        """Whether the answer equals any of the references. Reasons: "no answer", "wrong answer", "time limit".
+
+        "time limit" stands for memory too: the answer could not be compared within what a process is given.
+
+        Raises:
+            GradingError: a grading process does not start, or the grader is closed.
+        """
+        stated = find_answer(solution)
+        if stated is None:
+            return Grade(correct=False, answer=None, reason="no answer", unboxed=True)
+        reason = self._compare(references, stated.text)
+        return Grade(reason is None, stated.text, reason, unboxed=not stated.boxed)
+
+    def _compare(self, references: Sequence[str], answer: str) -> str | None:
+        if len(answer) > LONGEST_ANSWER:
+            return "wrong answer"
+        wanted, found = [read(reference) for reference in references], read(answer)
+        if found in wanted:
+            return None
+        # math-verify's own limit, in whole seconds for each step, comes first: it costs no process.
+        step_seconds = max(1, math.ceil(self._timeout_seconds) - 1)
+        return REASONS[self._workers.ask((wanted, found, step_seconds), self._timeout_seconds)]
+
+    def close(self) -> None:
+        """End the processes."""
+        self._workers.close()

@@ -1,0 +1,71 @@
+"""What a sandbox is: limits, and how one process is started within them.
+
+There are two, `bubblewrap` and `weak`; `probe.find_sandbox` says which one works here, `run.Run` runs a program in it.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+PYTHON = Path(getattr(sys, "_base_executable", None) or sys.executable).resolve()
+# Libraries that a program may import besides the standard one: those that reference tests need.
+PACKAGES = ("numpy", "numpy.libs")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one test may use.
+
+    Attributes:
+        seconds: wall time of one test; processor time of each of its processes as well.
+        memory_mb: address space of each process, and memory of all of them together.
+        output_bytes: size of the output, and of any file that the program writes.
+        num_processes: processes and threads at one time.
+        disk_mb: all files together (bubblewrap only); they lie in memory.
+        total_seconds: wall time of all tests of one solution.
+    """
+
+    seconds: float = 10.0
+    memory_mb: int = 1024
+    output_bytes: int = 1 << 20
+    num_processes: int = 32
+    disk_mb: int = 64
+    total_seconds: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How one process is started: the command, what `Popen` is told besides, and its limit of processes."""
+
+    command: list[str]
+    options: dict[str, Any]
+    num_processes: int | None
+    packages: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """One way to run a program.
+
+    Attributes:
+        name: which one.
+        weakness: what it does not stop, in one line; empty for bubblewrap.
+        launch: given the arguments of Python and the limits, what to start; leaving the context cleans up.
+    """
+
+    name: Literal["bubblewrap", "weak"]
+    weakness: str
+    launch: Callable[[Sequence[str], Limits], AbstractContextManager[Launch]]
+
+
+def package_directories() -> list[Path]:
+    """Where the libraries lie that a program may import."""
+    spec = find_spec(PACKAGES[0])
+    if spec is None or spec.origin is None:
+        return []
+    site_packages = Path(spec.origin).parents[1]
+    return [path for name in PACKAGES if (path := site_packages / name).is_dir()]
