@@ -41,12 +41,16 @@ bench: $(READY)
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/generation.py
 	$(BIN)/python benchmarks/sharing.py
+	$(BIN)/python benchmarks/grading.py
+	$(BIN)/python benchmarks/sandbox.py
 
 bench-vllm: $(VLLM)/ready
 	$(VLLM)/bin/python benchmarks/vllm_throughput.py
 
 results: $(READY)
 	$(BIN)/python benchmarks/miniature.py
+	$(BIN)/python benchmarks/phases.py
+	$(BIN)/python benchmarks/kills.py
 
 clean:
 	rm -rf $(VENV) $(VLLM) runs build .pytest_cache .mypy_cache .ruff_cache

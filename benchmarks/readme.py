@@ -161,8 +161,8 @@ def grading(report: dict[str, Any]) -> str:
     return "\n".join(
         [
             f"References that pass their own grader: {num_rows - missed:,} of {num_rows:,}. "
-            f"References of other problems that are accepted: {accepted + false} of {num_pairs:,} pairs, each looked at and "
-            "listed with its reason (the same value in another writing, a unit or brackets left out), "
+            f"References of other problems that are accepted: {accepted + false} of {num_pairs:,} pairs, each looked "
+            "at and listed with its reason (the same value in another writing, a unit or brackets left out), "
             f"{false} of them false.",
             "",
             *lines,

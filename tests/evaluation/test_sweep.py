@@ -17,6 +17,7 @@ from elastic_reasoning.evaluation.config import SweepConfig, settings
 from elastic_reasoning.evaluation.manifest import read_manifest
 from elastic_reasoning.evaluation.metrics import generated_tokens, summarise
 from elastic_reasoning.evaluation.records import Key, Record, read_records
+from elastic_reasoning.evaluation.regrade import regrade
 from elastic_reasoning.evaluation.sweep import SweepResult, sweep
 from elastic_reasoning.request import Options, Sampling, derived_seed
 from elastic_reasoning.tasks.arithmetic import Arithmetic
@@ -150,6 +151,52 @@ def test_an_error_is_a_record_of_its_own_and_disturbs_no_other(tmp_path: Path, u
 def test_errors_are_not_tried_again(tmp_path: Path) -> None:
     run(tmp_path, budgets=("90+4",))
     assert run(tmp_path, budgets=("90+4",))[0].num_written == 0
+
+
+# Tasks of one's own.
+
+OWN = """
+from elastic_reasoning.errors import GradingError
+from elastic_reasoning.grading.grade import Grade
+from elastic_reasoning.tasks.task import Problem
+
+class Own:
+    name, note = "own", "graded by length"
+
+    def problems(self, split, limit=None):
+        return [Problem(str(n), ({"role": "user", "content": "a b so"},), "") for n in range(3)][:limit]
+
+    def grade(self, problem, solution):
+        if problem.id == "1" and solution:
+            raise GradingError("its tests do not load")
+        return Grade(len(solution) > 3, solution)
+
+    def close(self):
+        pass
+
+task = Own()
+"""
+
+
+def test_what_cannot_be_graded_is_counted_apart_and_graded_later(tmp_path: Path) -> None:
+    own = tmp_path / "own.py"
+    own.write_text(OWN)
+    notes: list[str] = []
+    config = replace(CONFIG, task=str(own), out=str(tmp_path / "run"), limit=None, strategies=("elastic",))
+    result = sweep(replace(config, options=Options()), load_engine=load_engine, on_note=notes.append)
+    assert notes == [f"{own}: graded by length"]
+    records = read_records(tmp_path / "run")[1]
+    assert len(records) == result.num_records == 2 * 3 * 3 * 2
+    failed = [record for record in records if record.error]
+    assert {record.problem for record in failed} == {"1"}
+    assert result.num_errors == len(failed) > 0
+    assert all(r.error == "not graded: its tests do not load" and r.correct is None and r.solution for r in failed)
+    assert all(record.correct == (len(record.solution) > 3) for record in records if not record.error)
+    assert sum(row.num_errors for row in summarise(records)) == len(failed)
+    own.write_text(OWN.replace('problem.id == "1" and solution', "False"))
+    regrade(tmp_path / "run", tmp_path / "again")
+    again = read_records(tmp_path / "again")[1]
+    assert all(r.error is None and r.correct == (len(r.solution) > 3) for r in again)
 
 
 # Going on.
