@@ -316,6 +316,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--recorded", nargs="+", default=list(RECORDED), help="saved completions")
     parser.add_argument("--repeats", type=int, default=NUM_REPEATS, help="of the measurement of throughput")
     chosen = parser.parse_args(arguments)
+    if not chosen.data.is_dir():
+        print(f"nothing is measured: there are no benchmark rows in {chosen.data} (--data FOLDER)")
+        return 0
     console = Console(width=120)
     with closing(MathGrader(num_workers=2)) as grader:
         figures = [references(grader, name, chosen.data, chosen.others) for name in chosen.benchmarks]
