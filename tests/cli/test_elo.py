@@ -42,6 +42,7 @@ def test_a_rating_with_what_is_left_out(
         assert f"{rating.rating:.0f} ± {rating.rating_se:.0f}" in out
         assert f"{rating.percentile:.1f}" in out
     assert "2/3" in out
+    assert "published, E1-Code-14B: 1457 (78.1%) at 1K+1K" in out
     assert "…" not in out
     assert "contests left out (1), no table: 9" in out
     assert "problems left out (1), their contest is left out\n" in out

@@ -267,6 +267,7 @@ def test_the_command_writes_results_samples_and_counts(tmp_path: Path) -> None:
     ("more", "message"),
     [
         (["--model_args", "pretrained=mini-e1"], "no budget"),
+        (["--model_args", "pretrained=mini-e1,budget=4+4", "--tasks", "nosuch"], "lm_eval: Tasks not found"),
         (["--model_args", "pretrained=mini-e1,budget=8+8,device=nowhere"], "device 'nowhere'"),
         (["--model_args", "pretrained=mini-e1,budget=8+8", "--device", "nowhere"], "device 'nowhere'"),
         (["--model_args", "pretrained=mini-e1,budget=8+8", "--apply_chat_template", "tools"], "chat template 'tools'"),

@@ -79,7 +79,10 @@ class Payload:
 @pytest.mark.parametrize(
     "raw",
     [packed(Payload()), packed({"a": Payload()}), packed([1]), packed(b"[]"), packed("{"), "%%%", "aGVsbG8=", ""]
-    + [base64.b64encode(zlib.compress(content)).decode() for content in (b"", b"\x80\x04.", b"no pickle", b"ctypes\n")],
+    + [
+        base64.b64encode(zlib.compress(content)).decode()
+        for content in (b"", b"\x80\x04.", b"no pickle", b"ctypes\n", b"(I1\nI2\nI3\nR.")
+    ],
 )
 def test_what_is_packed_otherwise_is_refused_and_nothing_of_it_runs(raw: str) -> None:
     with pytest.raises(ValueError, match="JSON; tests: a list of"):
@@ -102,13 +105,17 @@ def test_what_is_packed_otherwise_is_refused_and_nothing_of_it_runs(raw: str) ->
         ([CALL | {"testtype": "magic"}], "f", "testtype 'magic' to be one of functional, function_call, stdin"),
         ([CALL | {"input": "1 2"}], "f", "one JSON value a line"),
         ([CALL | {"input": 1}], "f", "the arguments of a call as a list"),
-        ([CALL, {"input": "1", "output": "1"}], "f", "tests of one kind and of one function, not of '', 'f'"),
+        ([CALL, {"input": "1", "output": "1"}], "f", "tests of one kind and of one function, not of 'f', ''"),
+        ([CALL, CALL | {"fn_name": "g"}], "f", "tests of one kind and of one function, not of 'f', 'g'"),
+        ({"inputs": [[1]], "outputs": [[1]], "fn_name": 5}, "", "the name of a function as a text, not 5"),
+        ([CALL | {"fn_name": ["f"]}], "", r"the name of a function as a text, not \['f'\]"),
+        ({"inputs": [None] * 3, "outputs": ["1"] * 3}, "", "standard input and output as texts"),
         ("[1", "", "JSON"),
     ],
 )
 def test_malformed_tests(raw: Any, function: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        read(raw, function=function)
+        read(raw, function=function, most=2)
 
 
 def test_of_many_tests_those_with_the_longest_input_are_kept() -> None:

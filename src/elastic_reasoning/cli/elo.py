@@ -15,6 +15,7 @@ from elastic_reasoning.errors import UsageError
 from elastic_reasoning.evaluation.contests import read_contests
 from elastic_reasoning.evaluation.elo import CONTEST_LEFT_OUT, NUM_ATTEMPTS, Rating, rate
 from elastic_reasoning.evaluation.records import read_records
+from elastic_reasoning.report.published import published
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ def main(argv: list[str]) -> int:
     rated = any(rating.contests for rating in ratings)
     if rated:
         Console().print(ratings_table(ratings))
+        print("\n".join(published_ratings()))
     print("\n".join([*left_out(ratings), *([] if rated else [MISSING])]))
     return 0
 
@@ -85,6 +87,15 @@ def ratings_table(ratings: Sequence[Rating]) -> Table:
         f"problem; {num_errors} records with an error are none"
     )
     return table
+
+
+def published_ratings() -> list[str]:
+    """What papers print, a line for each model with its source."""
+    lines = []
+    for series in published("codeforces"):
+        points = ", ".join(f"{point.rating:.0f} ({point.percentile}%) at {point.budget}" for point in series.points)
+        lines.append(f"published, {series.name}: {points}; {series.source}")
+    return lines
 
 
 def _figures(each: Rating) -> list[str]:

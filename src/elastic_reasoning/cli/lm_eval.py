@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from elastic_reasoning.errors import require
+from elastic_reasoning.errors import UsageError, require
 
 HELP = """usage: elastic lm_eval [arguments of lm_eval]
 
@@ -47,7 +47,10 @@ def main(argv: list[str]) -> int:
         harness = HarnessCLI()
         arguments = harness.parse_args()
     _complete(arguments)
-    harness.execute(arguments)
+    try:
+        harness.execute(arguments)
+    except ValueError as error:  # such as a task that it does not know
+        raise UsageError(f"lm_eval: {(str(error).splitlines() or [''])[0]}") from error
     return 0
 
 

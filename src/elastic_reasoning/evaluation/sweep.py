@@ -4,8 +4,8 @@
     result = sweep(config)
     summarise(read_records(Path(config.out))[1])
 
-A sweep that was interrupted goes on where it stopped when it is started again with the same settings. What was
-generated and not yet graded when it was killed is made again.
+A sweep that was interrupted goes on where it stopped when it is started again with the same settings. A record is
+written when the next completion arrives after its grade: what is under way until then is made again after a kill.
 """
 
 from collections.abc import Callable, Iterator

@@ -12,6 +12,7 @@ from checker import check
 from elastic_reasoning.budget import Budget
 from elastic_reasoning.engines.concurrent import Wanted
 from elastic_reasoning.engines.engine import generate
+from elastic_reasoning.engines.openai.connection import ServerConfig
 from elastic_reasoning.engines.openai.copies import RefusedError
 from elastic_reasoning.engines.openai.dialects import Terms
 from elastic_reasoning.engines.openai.engine import OpenAIEngine
@@ -265,6 +266,14 @@ def test_what_a_server_tells_of_its_context_is_believed(new_engine: Any) -> None
         engine = new_engine(model.template, server.url, context=20)
         assert engine.context == 64
         compare(engine, model, requests_of(model.template, 20))
+
+
+def test_a_model_whose_tokenizer_is_not_known() -> None:
+    server = ServerConfig(base_urls=("http://127.0.0.1:9/v1",))
+    with pytest.raises(EngineError, match=r"tokenizer of the served model 'm' is not known: .* --server.tokenizer"):
+        OpenAIEngine(server, "m")
+    with pytest.raises(EngineError, match="unknown model 'minni': did you mean 'mini'"):
+        OpenAIEngine(replace(server, tokenizer="minni"), "m")
 
 
 def test_several_delimiters_are_not_waited_for_in_text() -> None:

@@ -56,7 +56,15 @@ class OpenAIEngine:
 
     def __init__(self, config: ServerConfig, model: str = "") -> None:
         self.config = config
-        self.tokenizer, self.template = load_template(config.tokenizer or model, config.opening, config.closing)
+        try:
+            self.tokenizer, self.template = load_template(config.tokenizer or model, config.opening, config.closing)
+        except EngineError as error:
+            if config.tokenizer:
+                raise
+            raise EngineError(
+                f"the tokenizer of the served model {model!r} is not known: name its folder or hub name with "
+                f"--server.tokenizer ({error})"
+            ) from error
         self.abilities = ask_abilities(config, self.template, self.tokenizer, model)
         self.context = self.abilities.context
         self.counted = not self.abilities.ids
