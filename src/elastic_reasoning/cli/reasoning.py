@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from elastic_reasoning.errors import UsageError, unknown
 from elastic_reasoning.evaluation.metrics import Setting, by_setting
 from elastic_reasoning.evaluation.reasoning import (
     MEASURES,
+    STEPS,
+    WORDING,
     Change,
     ReasoningRow,
     Side,
@@ -35,9 +37,9 @@ TITLES = {
     "compression": "deflated",
     "short_steps": "short",
     "full_steps": "full",
-    "verified_steps": "verified",
+    "verified_steps": "veri-\nfied",
     "checks_per_step": "checks\n/step",
-    "restated": "restated",
+    "restated": "re-\nstated",
     "passes": "passes",
     "wrong_steps": "wrong",
     "unread_words": "unread",
@@ -96,7 +98,9 @@ def main(argv: list[str]) -> int:
     console = Console()
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console = Console(width=WIDTH_OF_FILES)
-    console.print(rows_table(rows))
+    for measures in (WORDING, STEPS):
+        if any(getattr(row, name) is not None for row in rows for name in measures):
+            console.print(rows_table(rows, measures))
     console.print(lengths_table(rows))
     if changed:
         console.print(changes_table(changed, *settings))
@@ -115,13 +119,15 @@ def _settings(records: Sequence[Record], named: Sequence[str]) -> list[Setting]:
     return [known[name] for name in dict.fromkeys(names)]
 
 
-def rows_table(rows: Sequence[ReasoningRow]) -> Table:
+def rows_table(rows: Sequence[ReasoningRow], measures: Mapping[str, str]) -> Table:
     """The means of each setting; a measure that no setting has is left out."""
-    shown = [name for name in MEASURES if any(getattr(row, name) is not None for row in rows)]
+    shown = [name for name in measures if any(getattr(row, name) is not None for row in rows)]
     table = _settings_table([TITLES[name] for name in shown])
     for row in rows:
-        _add(table, row, [getattr(row, name) for name in shown])
-    table.caption = "\n".join(f"{TITLES[name].replace(chr(10), ' ')}: {MEASURES[name]}" for name in shown)
+        _add(table, row, [_number(getattr(row, name)) for name in shown])
+    table.caption = "\n".join(
+        f"{TITLES[name].replace('-' + chr(10), '').replace(chr(10), ' ')}: {measures[name]}" for name in shown
+    )
     table.caption_justify = "left"
     return table
 
@@ -130,7 +136,7 @@ def lengths_table(rows: Sequence[ReasoningRow]) -> Table:
     """How long the parts of thoughts are, by where they begin."""
     table = _settings_table([f"{10 * tenth}%" for tenth in range(TENTHS)])
     for row in rows:
-        _add(table, row, row.length_by_tenth)
+        _add(table, row, [NOTHING if length is None else f"{length:.1f}" for length in row.length_by_tenth])
     table.caption = "words of a sentence, line or step, by the tenth of the thought in which it begins"
     table.caption_justify = "left"
     return table
@@ -138,15 +144,15 @@ def lengths_table(rows: Sequence[ReasoningRow]) -> Table:
 
 def _settings_table(titles: Sequence[str]) -> Table:
     table = _table()
-    for title in ("model", "strategy"):
-        table.add_column(title, overflow="fold", vertical="bottom")
+    table.add_column("model", overflow="fold", vertical="bottom", min_width=7)
+    table.add_column("strategy", no_wrap=True, vertical="bottom")
     for title in ("budget", *titles):
         table.add_column(title, justify="right", no_wrap=True, vertical="bottom")
     return table
 
 
-def _add(table: Table, row: ReasoningRow, values: Sequence[float | None]) -> None:
-    table.add_row(escape(row.model), escape(row.strategy), row.budget, *map(_number, values))
+def _add(table: Table, row: ReasoningRow, cells: Sequence[str]) -> None:
+    table.add_row(escape(row.model), escape(row.strategy), row.budget, *cells)
 
 
 def changes_table(changed: Sequence[Change], a: Setting, b: Setting) -> Table:
