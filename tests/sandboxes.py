@@ -28,7 +28,7 @@ WEAK = "weak"
 def sandbox(name: str, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
     """One of the three, or a skip with the reason."""
     if name == STRONG:
-        found = Sandbox("bubblewrap", "", bubblewrap.launch)
+        found = bubblewrap.sandbox()
         try:
             if bubblewrap.missing():
                 pytest.skip(bubblewrap.missing())

@@ -240,9 +240,26 @@ BLOCKS = {
     "```python\n    return a\n```": "    return a\n",
     "```python\r\na\r\n```\r\n": "a\n",
     "```python\n```": "",
+    "```python\na\n```python\nb\n```": "b\n",
+    "```text\na\n```python\nb\n```": "b\n",
+    "```python\na\n```\n```\nb": "a\n",
+    "````python\na\n```\nb\n```python\nc\n`````": "a\n```\nb\n```python\nc\n",
+    "```a```\n```python\na\n```": "a\n",
+    "``\na\n``": None,
+    "```python\na\x0b\u2028b\n```": "a\x0b\u2028b\n",
 }
 
 
 @pytest.mark.parametrize("solution", BLOCKS)
 def test_the_last_complete_block_of_python_is_the_program(solution: str) -> None:
     assert last_code_block(solution) == BLOCKS[solution]
+
+
+@pytest.mark.parametrize(
+    "solution",
+    ["```python\n" * 200_000, "```\n" * 199_999, "`" * 1_000_000, "```" + " " * 1_000_000 + "`", " " * 1_000_000],
+    ids=["openings", "bare fences", "ticks", "spaces", "an indent"],
+)
+def test_large_solutions_without_a_program(solution: str) -> None:
+    """What is more than linear in their size runs into the timeout."""
+    assert not last_code_block(solution)

@@ -38,11 +38,11 @@ TITLES = {
     "short_steps": "short",
     "full_steps": "full",
     "verified_steps": "veri-\nfied",
-    "checks_per_step": "checks\n/step",
-    "restated": "re-\nstated",
-    "passes": "passes",
+    "checks_per_step": "check\n/step",
+    "restated": "re-\nsaid",
+    "passes": "pass-\nes",
     "wrong_steps": "wrong",
-    "unread_words": "unread",
+    "unread_words": "un-\nread",
 }
 
 

@@ -2,7 +2,8 @@
 
 The program sees `/usr`, the standard library of this Python, numpy and two small file systems in memory, all but the
 last read-only; no network, no process but its own, an empty environment. When the first of its processes ends, or
-the one that started it dies in whatever way, the kernel ends all of them.
+the one that started it dies in whatever way, the kernel ends all of them. A filter refuses the system calls by which
+a program could get round these limits, see `seccomp`.
 
 As root, bubblewrap makes no user namespace and setpriv then changes to a uid drawn at random for each run: limits of
 processes count by uid, do not bind root, and runs side by side must not count against each other. Under another
@@ -14,6 +15,7 @@ container whose first process does not, each run leaves one entry in the table o
 """
 
 import os
+import platform
 import secrets
 import shutil
 import sys
@@ -21,7 +23,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from elastic_reasoning.grading.sandbox import PYTHON, Launch, Limits, package_directories
+from elastic_reasoning.grading.sandbox import PYTHON, Launch, Limits, Sandbox, package_directories
+from elastic_reasoning.grading.seccomp import machine_filter
 
 # Neither accounts nor containers are given uids from here on: https://systemd.io/UIDS-GIDS
 FIRST_UID, NUM_UIDS = 0x70000000, 1 << 28
@@ -33,6 +36,17 @@ def missing() -> str:
     needed = ["bwrap", "setpriv"] if os.geteuid() == 0 else ["bwrap"]
     absent = [name for name in needed if shutil.which(name) is None]
     return f"{' and '.join(absent)} not found" if absent else ""
+
+
+def sandbox() -> Sandbox:
+    """This sandbox, and what it does not stop for want of a filter."""
+    weakness = (
+        ""
+        if machine_filter()
+        else f"generated programs run in bubblewrap without a filter of system calls (none for {platform.machine()}): "
+        "they can pass their limits of memory and disk"
+    )
+    return Sandbox("bubblewrap", weakness, launch)
 
 
 def draw_uid() -> int:
@@ -54,10 +68,28 @@ def launch(arguments: Sequence[str], limits: Limits) -> Iterator[Launch]:
         python = [*drop, "--bounding-set=-all", "--inh-caps=-all", "--", *python]
     else:
         command += ["--unshare-user"]
+    fds = _readable(machine_filter())
+    for fd in fds:
+        command += ["--seccomp", str(fd)]
     command += [*_scratch(limits.disk_mb << 20), *_files(), "--remount-ro", "/dev", "--remount-ro", "/"]
     # Bubblewrap itself has no other environment either: inside, it is a process that a program may look at.
     environment = {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "OPENBLAS_NUM_THREADS": "1"}
-    yield Launch([*command, "--", *python], {"cwd": "/", "env": environment}, limits.num_processes, [INSIDE])
+    options = {"cwd": "/", "env": environment}
+    try:
+        yield Launch([*command, "--", *python], options, limits.num_processes, [INSIDE], fds)
+    finally:
+        for fd in fds:
+            os.close(fd)
+
+
+def _readable(content: bytes) -> tuple[int, ...]:
+    """A pipe to read a little content from, or none for no content."""
+    if not content:
+        return ()
+    reading, writing = os.pipe()
+    os.write(writing, content)
+    os.close(writing)
+    return (reading,)
 
 
 def _files() -> list[str]:

@@ -31,7 +31,6 @@ from elastic_reasoning.grading.probe import find_sandbox
 from elastic_reasoning.grading.run import Run, wait
 from elastic_reasoning.grading.sandbox import Limits, Sandbox
 
-BLOCK = re.compile(r"^([ \t]*)(`{3,})[ \t]*([^\s`]*)[^\n`]*\n(.*?)^[ \t]*\2`*[ \t]*$", re.MULTILINE | re.DOTALL)
 LANGUAGES = ("", "python", "py", "python3")
 # LeetCode's test sources end in `check(Solution().method)`; here it is the grader that calls.
 LAST_CALL = re.compile(r"^check\(.*\)\s*\Z", re.MULTILINE)
@@ -86,13 +85,29 @@ class CodeTests:
 def last_code_block(solution: str) -> str | None:
     """The content of the last complete block marked python, py, python3 or nothing, or `None`.
 
-    A block that the end of the solution cut is not taken: like DeepCoder, and because a cut program is none.
+    A fence closes a block if it is bare and at least as long as the one that opened it. Within a block, a fence with
+    one of these languages starts anew: the block before was never closed. A block that the end of the solution cut is
+    not taken: like DeepCoder, and because a cut program is none.
     """
-    blocks = [block for block in BLOCK.finditer(solution.replace("\r\n", "\n")) if block[3].lower() in LANGUAGES]
-    if not blocks:
+    lines = solution.replace("\r\n", "\n").split("\n")
+    last: tuple[int, int] | None = None  # the fences of the last block that is a program
+    start, num_open, is_program = 0, 0, False
+    for number, line in enumerate(lines):
+        text = line.strip(" \t")
+        info = text.lstrip("`")
+        num_ticks = len(text) - len(info)
+        if num_ticks < max(3, num_open) or "`" in info:
+            continue
+        language = next(iter(info.split(maxsplit=1)), "").lower()
+        if num_open and not info:
+            last = (start, number) if is_program else last
+            num_open = 0
+        elif not num_open or language in LANGUAGES:
+            start, num_open, is_program = number, num_ticks, language in LANGUAGES
+    if last is None:
         return None
-    indent, code = blocks[-1][1], blocks[-1][4]
-    return re.sub(f"^{indent}", "", code, flags=re.MULTILINE) if indent else code
+    indent = lines[last[0]].partition("`")[0]
+    return "".join(f"{line.removeprefix(indent)}\n" for line in lines[last[0] + 1 : last[1]])
 
 
 class CodeGrader:
@@ -183,17 +198,23 @@ class _Trial:
             with Run(self._sandbox, tests, self._limits, channel=near.fileno()) as checking:
                 near.close()
                 checked = checking.end(self._wait(checking, serving))
+            # A report counts only from a process that came to its own end: without a uid of its own, a program could
+            # write one and kill that process.
+            if checked.reason:
+                return checked.reason
             verdict, _, detail = checked.report.decode(errors="replace").partition("\n")
             match verdict:
                 case "passed":
                     return None
+                case "wrong answer" | "error" | "memory limit":
+                    return verdict
                 case "gone":  # how the other one ended tells why
                     reason = wait([serving], self._limits, time.monotonic() + 1, self._closing)
                     return serving.end(reason).reason or "no proof of the end"
                 case "broken":
                     raise GradingError(f"the tests do not load: {detail}")
                 case _:
-                    return verdict or checked.reason or "no proof of the end"
+                    return "no proof of the end"
 
     def _wait(self, *runs: Run) -> str | None:
         deadline = min(self._deadline, time.monotonic() + self._limits.seconds)

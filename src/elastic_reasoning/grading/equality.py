@@ -33,6 +33,8 @@ READING = ConversionConfig(lowercase_symbols=False)
 ONE_CELL = re.compile(r"\\begin\{[pbv]?matrix\}[^\\&]*\\end\{[pbv]?matrix\}")
 ROWS = re.compile(r"\\\\|&")
 BASE = re.compile(r"\d_(\{[^{}]*\})")  # which math-verify drops
+RANGE = re.compile(r"[<>]|\\(?:[lg]eq?(?:slant)?|[lg]t|mathbb)(?![a-z])")  # what says which numbers without brackets
+SPELLED = re.compile(r"[A-Za-z0-9 ]+")
 ROUNDED = 1.5e-6  # relative: six significant digits of what has no finite decimal, as 0.333333 for 1/3
 EXACT = 1e-20
 HYPERBOLIC = (sinh, cosh, tanh)
@@ -68,6 +70,15 @@ def _same(reference: Any, answer: Any, seconds: int) -> bool:
         case ("tuple" | "list", "tuple") | ("tuple", "list"):  # the order of a tuple may matter: x and y of a system
             pairs = zip(reference[1], answer[1], strict=False)
             return len(reference[1]) == len(answer[1]) and all(equal(*pair, seconds) for pair in pairs)
+        case ("tuple", "") if RANGE.search(answer):
+            return _same_value(_interval(reference), answer, seconds)
+        case ("", "tuple") if RANGE.search(reference):
+            return _same_value(reference, _interval(answer), seconds)
+        case ("ratio", "ratio"):
+            return _same_ratio(reference[1], answer[1], seconds)
+        case ("words", "") | ("", "words"):
+            words, plain = (reference[1], answer) if kinds[0] else (answer[1], reference)
+            return bool(SPELLED.fullmatch(plain)) and words == plain.casefold()
     return False
 
 
@@ -84,6 +95,23 @@ def _matched(references: list[Any], answers: list[Any], seconds: int) -> bool:
     return True
 
 
+def _interval(pair: Any) -> str:
+    """A pair as it was written: an open interval has the same brackets."""
+    return f"({','.join(map(str, pair[1]))})"
+
+
+def _same_ratio(reference: list[Any], answer: list[Any], seconds: int) -> bool:
+    """Whether two ratios have the same members up to one common factor: each the same share of the sum."""
+    if len(reference) != len(answer) or not all(isinstance(member, str) for member in (*reference, *answer)):
+        return False
+    sums = "+".join(f"({member})" for member in reference), "+".join(f"({member})" for member in answer)
+    shares = (
+        (rf"\frac{{{member}}}{{{sums[0]}}}", rf"\frac{{{other}}}{{{sums[1]}}}")
+        for member, other in zip(reference, answer, strict=True)
+    )
+    return all(_same_value(*pair, seconds) for pair in shares)
+
+
 def _same_value(reference: str, answer: str, seconds: int) -> bool:
     """Whether two pieces of LaTeX have the same value: numbers exactly, everything else as math-verify says."""
     reference, answer = (normalize_latex(text, WRITING) for text in (reference, answer))
@@ -98,7 +126,8 @@ def _same_value(reference: str, answer: str, seconds: int) -> bool:
         return False
     if _is_number(gold) and _is_number(found):
         return bool(timeout(seconds)(_same_number)(gold, found))
-    return bool(verify(_exact(gold), _exact(found), timeout_seconds=seconds, raise_on_error=True))
+    options = {"allow_set_relation_comp": True, "timeout_seconds": seconds, "raise_on_error": True}
+    return bool(verify(_exact(gold), _exact(found), **options))
 
 
 @lru_cache(maxsize=256)

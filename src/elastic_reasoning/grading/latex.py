@@ -34,6 +34,9 @@ SYMBOLS = str.maketrans(
         "±": r"\pm ",
         "∪": r"\cup ",
         "∈": r"\in ",
+        "≈": r"\approx ",
+        "∅": r"\emptyset ",
+        "ℝ": r"\mathbb{R}",
         "½": r"\frac{1}{2}",
         "，": ",",
         "€": "",
@@ -58,6 +61,9 @@ REWRITES = [
         (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
         (r"\\(?:mathbf|boldsymbol|bm)\s*(?=\{)", ""),
         (r"\\(?:text(?:bf|it|rm|sf|tt|normal)?|math(?:rm|it|sf|tt)|[mh]box|operatorname)\s*(?=\{)", r"\\text"),
+        (r"\\text\{ ?i ?\}", " i"),
+        (r"(?<=\d) i(?![A-Za-z])", "i"),
+        (r"\\text\{ ?([A-Z](?:, ?[A-Z])+) ?\}", r"\1"),
         (r"\\text\{\s*(?:and|or)\s*\}|(?<=[\d)}\s]) ?\b(?:and|or)\b ?(?=[-\d(\\]|[a-z] ?=)", ","),
         (rf"(?<=\d) ?\^? ?(?:\{{ ?\\text\{{ ?{ORDINAL} ?\}} ?\}}|\\text\{{ ?{ORDINAL} ?\}}|\{{ ?{ORDINAL} ?\}})", ""),
         (r"(?<=\d)th(?![A-Za-z])", ""),
@@ -67,6 +73,8 @@ REWRITES = [
         (r"(?<![\d)}])\.(?=\d)", "0."),
         (r"(?<=[A-Za-z)}])\'\'", r"^{\\prime\\prime}"),
         (r"(?<=[A-Za-z)}])\'", r"^{\\prime}"),
+        (r"(^|[-+=(,{] ?)(\d+) (\d+)/(\d+)(?![\d.])", r"\1\2\\frac{\3}{\4}"),
+        (r"\\varnothing(?![a-zA-Z])|^\\\{ ?\\\}$", r"\\emptyset"),
         (r"\\exp ?\{([^{}]*)\}", r"e^{\1}"),
         (r"(?<!log)([_^]) ?(\d+|[A-Za-z])", r"\1{\2}"),
         (r"\^\{T\}", r"^{\\top}"),
@@ -75,6 +83,8 @@ REWRITES = [
     )
 ]
 THOUSANDS = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
+REPEATING = re.compile(r"(\d*)\.(\d*) ?\\(?:overline|bar) ?\{(\d+)\}")
+RELATION = re.compile(r"^(?:=|\\(?:approx|simeq)(?![a-zA-Z]))\s*(?=.)")
 SETTING = re.compile(r"^(?:[A-Za-z]|\([A-Za-z](?:,\s*[A-Za-z])+\))\s*(?:=|\\in(?![a-z]))\s*(?=\([^()]*,|\\\{)")
 PLUS_MINUS = re.compile(r"\\pm(?![a-z])")
 NEEDLESS_SPACE = re.compile(r"(?<!\w)\s+|\s+(?!\w)")
@@ -90,16 +100,24 @@ def read(text: str) -> Tree:
     text = re.sub(f"[{RAISED}]+", lambda raised: "^{" + raised[0].translate(LEVEL) + "}", text)
     for pattern, replacement in REWRITES:
         text = pattern.sub(replacement, text)
+    text = REPEATING.sub(_fraction, text)
     if TRIGONOMETRY.search(text):
         text = DEGREES.sub(r"(\1\\cdot \\frac{\\pi}{180})", text)
     return tree(text)
+
+
+def _fraction(repeating: re.Match[str]) -> str:
+    """A decimal that repeats, as 0.1666..., in thirds, ninths and so on."""
+    whole, fixed, period = repeating.groups()
+    top = int(whole + fixed + period) - int(f"0{whole}{fixed}")
+    return f"\\frac{{{top}}}{{{'9' * len(period)}{'0' * len(fixed)}}}"
 
 
 def tree(text: str, depth: int = 0) -> Tree:
     """The structure of rewritten LaTeX: lists and tuples down to single values, so many levels deep at most."""
     if depth > DEEPEST:
         return squeeze(text)
-    text = SETTING.sub("", text.strip().rstrip(".,;: "))
+    text = SETTING.sub("", RELATION.sub("", text.strip().rstrip(".,;: ")))
     quantity, unit = without_unit(text)
     if THOUSANDS.fullmatch(quantity.strip()):
         return _measured(quantity.replace(",", ""), unit)
@@ -112,6 +130,8 @@ def tree(text: str, depth: int = 0) -> Tree:
     inside = enclosed(text, "(", ")")
     if inside is not None and len(parts := split(inside)) > 1:
         return ("tuple", [tree(part, depth + 1) for part in parts])
+    if len(parts := split(text, ":")) > 2:
+        return ("ratio", [tree(part, depth + 1) for part in parts])
     is_choice = inside is not None and re.fullmatch("[A-Z]", inside)
     return value(inside if inside and is_choice else text)
 
@@ -162,8 +182,8 @@ def enclosed(text: str, opening: str, closing: str) -> str | None:
     return inside if depth == 0 else None
 
 
-def split(text: str) -> list[str]:
-    """The parts between commas and semicolons outside all brackets; with "1,000, 2,000" the space tells them apart."""
+def split(text: str, marks: str = ",;") -> list[str]:
+    """The parts between marks outside all brackets; with "1,000, 2,000" the space tells them apart."""
     if re.search(r"[,;] ", text):
         text = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text)
     parts, depth, begin = [], 0, 0
@@ -172,7 +192,7 @@ def split(text: str) -> list[str]:
             depth += 1
         elif mark in ")]}":
             depth -= 1
-        elif mark in ",;" and depth == 0:
+        elif mark in marks and depth == 0:
             parts.append(text[begin:index])
             begin = index + 1
     return [part for part in (*parts, text[begin:]) if part.strip()] or [text]

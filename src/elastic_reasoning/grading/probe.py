@@ -11,7 +11,7 @@ from elastic_reasoning.grading.sandbox import Limits, Sandbox
 
 def find_sandbox() -> Sandbox:
     """The stronger sandbox that works here, found by running a program in it."""
-    sandbox = Sandbox("bubblewrap", "", bubblewrap.launch)
+    sandbox = bubblewrap.sandbox()
     problem = bubblewrap.missing()
     if not problem:
         try:

@@ -82,7 +82,7 @@ class Run:
                     stdin=self._stdin,
                     stdout=self._stdout,
                     stderr=self._stderr,
-                    pass_fds=[fd for fd in (job_fd, report_fd, channel) if fd is not None],
+                    pass_fds=[fd for fd in (job_fd, report_fd, channel, *launch.fds) if fd is not None],
                     start_new_session=True,
                     **launch.options,
                 )
@@ -222,9 +222,9 @@ def _family(pids: Iterable[int]) -> list[int]:
 
 
 def _memory_bytes(pid: int) -> int:
-    """Memory of a process that is not a mapped file. Pages shared since a fork count in each."""
+    """Memory of a process that is not a file on a disk. Pages that several processes share count in each."""
     try:
-        _, resident, shared, *_ = map(int, Path(f"/proc/{pid}/statm").read_text().split())
-    except (OSError, ValueError):
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
         return 0
-    return (resident - shared) * os.sysconf("SC_PAGE_SIZE")
+    return sum(int(line.split()[1]) << 10 for line in status.splitlines() if line.startswith(("RssAnon:", "RssShmem:")))

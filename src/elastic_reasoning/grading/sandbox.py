@@ -39,12 +39,21 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How one process is started: the command, what `Popen` is told besides, and its limit of processes."""
+    """How one process is started.
+
+    Attributes:
+        command: the command.
+        options: what `Popen` is told besides.
+        num_processes: its limit of processes; `None` for no limit.
+        packages: directories of libraries.
+        fds: open files that the command reads; closed on leaving the context.
+    """
 
     command: list[str]
     options: dict[str, Any]
     num_processes: int | None
     packages: list[str]
+    fds: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +62,7 @@ class Sandbox:
 
     Attributes:
         name: which one.
-        weakness: what it does not stop, in one line; empty for bubblewrap.
+        weakness: what it does not stop, in one line; empty for bubblewrap with its filter of system calls.
         launch: given the arguments of Python and the limits, what to start; leaving the context cleans up.
     """
 

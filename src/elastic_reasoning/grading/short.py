@@ -15,22 +15,35 @@ from elastic_reasoning.grading.boxes import first_line_after, last_box
 from elastic_reasoning.grading.grade import Grade
 
 ANSWER = re.compile(r"\banswer(?:\W{0,4}:|\s+is\b)[\s:*]*", re.IGNORECASE)
-# A letter that stands first and alone: C, (C), \text{C}, \textbf{(C) } 12, C. Paris; not the I of "I think"
-FIRST_LETTER = re.compile(r"(?:\\[a-zA-Z]+|[\s{($*\[])*([A-HJ]|I(?!\s+[a-z]))(?![A-Za-z'])")
+OPENING = r"(?:\\[a-zA-Z]+|[\s{($*\[])*"
+LONE = r"([A-HJ]|I(?!\s+[a-z]))(?![A-Za-z'])"
+# A letter that stands first and alone: C, (C), \text{C}, \textbf{(C) } 12, C. Paris, option C; not that of "A triangle"
+WORD = r"\s+(?!(?:because|since|and|or)\b)[A-Za-z]{2}"
+FIRST_LETTER = re.compile(rf"{OPENING}(?i:(?:the )?(?:option|choice|letter)\b:?)?{OPENING}{LONE}(?!{WORD})")
+# Another one after it: A, C; (A) and (C); A \text{ or } C
+NEXT_LETTER = re.compile(rf"[\W_]*?(?:[,;/&+]|\b(?:and|or)\b)(?:\W|and\b|or\b)*{LONE}")
+MARKUP = re.compile(r"\\[a-zA-Z]+")
+LONGEST_CHOICE = 200  # characters of a stated answer in which letters are looked for
 IN_BRACKETS = re.compile(r"\(([A-J])\)")
+THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+OF_NUMBER = re.compile(r"(?<![^\W\d_])[-.,/:](?=\d)")  # a sign, a decimal point, what parts two numbers
 COMMAND = re.compile(r"\\[a-zA-Z]+|[${}~]|\\[()\[\],; ]")
-ARTICLES = re.compile(r"\b(?:a|an|the)\b")
+ARTICLES = frozenset({"a", "an", "the"})
+MINUS = str.maketrans("−–", "--")
 
 
 def grade_choice(reference: str, solution: str) -> Grade:
     """Whether the solution chooses the letter of the reference, A to J.
 
-    Without a box and without "answer:", the last letter in round brackets counts.
+    Without a box and without "answer:", the last letter in round brackets counts. Several letters are a wrong answer.
     """
     box = last_box(solution)
     stated = first_line_after(ANSWER, solution) if box is None else box
-    letter = None if stated is None else FIRST_LETTER.match(stated)
-    answer = letter[1] if letter else box
+    letter = None if stated is None else FIRST_LETTER.match(stated[:LONGEST_CHOICE])
+    answer = box
+    if stated is not None and letter:
+        rest = MARKUP.sub(" ", stated[letter.end() : LONGEST_CHOICE])
+        answer = stated if NEXT_LETTER.match(rest) else letter[1]
     if answer is None and (bracketed := IN_BRACKETS.findall(solution)):
         answer = bracketed[-1]
     wanted = FIRST_LETTER.match(reference)
@@ -54,6 +67,12 @@ def _grade(answer: str | None, correct: bool, unboxed: bool) -> Grade:
 
 
 def _plain(text: str) -> str:
-    text = COMMAND.sub(" ", unicodedata.normalize("NFKC", text).casefold())
-    text = "".join(letter for letter in text if not unicodedata.category(letter).startswith("P"))
-    return " ".join(ARTICLES.sub(" ", text).split())
+    text = THOUSANDS.sub("", unicodedata.normalize("NFKC", text).casefold().translate(MINUS))
+    text = COMMAND.sub(" ", text)
+    kept = {match.start() for match in OF_NUMBER.finditer(text)}
+    letters = (
+        letter for at, letter in enumerate(text) if at in kept or not unicodedata.category(letter).startswith("P")
+    )
+    words = "".join(letters).split()
+    # a text of articles or of punctuation alone says what it says
+    return " ".join(word for word in words if word not in ARTICLES) or " ".join(words) or text.strip()

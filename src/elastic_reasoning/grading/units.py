@@ -48,6 +48,7 @@ MEANING = frozenset(
 IN_TEXT = re.compile(r"(.*[^ /.])[ /.]*(?:\\cdot)?[ /.]*\\text\{([^{}]*)\}(?:\^(?:\{[^{}]*\}|\d))? ?")
 BARE = re.compile(r"(.*[\d)}]) ((?:square |cubic )?[A-Za-z]{2,})(?: ?\^ ?(?:\{\d\}|\d))? ?")
 DEGREES = re.compile(r"(.*\S) ?\^\{\\circ\} ?C?")
+PRIMES = re.compile(r"(-?\d+(?:\.\d+)?) ?\^\{ ?(\\prime|\\prime ?\\prime) ?\}")
 COMMAND = re.compile(r"\\[A-Za-z]+")
 
 
@@ -66,6 +67,8 @@ def without_unit(text: str) -> tuple[str, str | None]:
         text, unit = match[1], known or unit
     if (match := DEGREES.fullmatch(text)) and is_number(match[1]):
         return match[1], "degree"
+    if match := PRIMES.fullmatch(text):
+        return match[1], "arc minute or foot" if match[2] == r"\prime" else "arc second or inch"
     return text, unit
 
 

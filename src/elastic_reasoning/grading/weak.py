@@ -26,7 +26,7 @@ def sandbox(problem: str) -> Sandbox:
     """
     drops = os.geteuid() == 0 and _runs_python(draw_uid())
     reads = "what any account can read" if drops else "whatever this account can read"
-    leaves = "" if drops else ", signal your processes, leave processes behind"
+    leaves = "" if drops else ", signal your processes, forge verdicts of check tests, leave processes behind"
     limited = "time and output" if sys.platform == "darwin" else "time, memory and output"
     weakness = (
         f"generated programs run in the weak sandbox ({problem}): {limited} are limited, but they can read {reads}, "
