@@ -42,6 +42,7 @@ REASONS: tuple[tuple[str, str, str, str], ...] = (
     ("olympiadbench", WRONG, "the function is the same, with or without the name before it", "11 81"),
     ("olympiadbench", WRONG, "one of two solutions is missing from the answer", "68"),
     ("olympiadbench", WRONG, "a number was taken for its hundredth, as if one were a percentage", "78 290"),
+    ("olympiadbench", WRONG, "the inequality says the same as the interval", "132"),
     ("olympiadbench", WRONG, "the same members in another order", "120 160 207 260 556"),
     ("olympiadbench", WRONG, "the same members; the word between them was lost", "126 216 226 237 301"),
     ("olympiadbench", WRONG, r"the same members, written with \pm", "154"),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from elastic_reasoning.errors import GradingError
-from elastic_reasoning.grading import code
+from elastic_reasoning.grading import code, run
 from elastic_reasoning.grading.code import CodeGrader, CodeTests
 from elastic_reasoning.grading.sandbox import Limits
 from sandboxes import DROPPED, STRONG, WEAK, nothing_left, sandbox
@@ -115,11 +115,12 @@ CROSSING = [
     "Decimal('1.5')",
     "Fraction(1, 3)",
     "range(3)",
+    "deque([1, 2])",
 ]
 
 
 def test_plain_values_cross_both_ways(grader: CodeGrader) -> None:
-    imports = "from decimal import Decimal\nfrom fractions import Fraction\n"
+    imports = "from collections import deque\nfrom decimal import Decimal\nfrom fractions import Fraction\n"
     values = ", ".join(CROSSING)
     check = f"def check(candidate):\n    for value in ({values}):\n        back = candidate(value, also=[value])\n"
     check += "        assert back == (value, [value]) and type(back[0]) is type(value)\n"
@@ -137,6 +138,31 @@ KINDS = {
 @pytest.mark.parametrize("name", KINDS)
 def test_kinds_of_plain_values_count_as_these(grader: CodeGrader, name: str) -> None:
     assert grade(grader, KINDS[name], "def check(candidate):\n    assert candidate(1) == {'a': 1}") is None
+
+
+ITERABLES = {
+    "a generator": "(i for i in (1, 2))",
+    "a map": "map(int, '12')",
+    "keys": "{1: 0, 2: 0}.keys()",
+    "values": "{0: 1, 3: 2}.values()",
+    "a range": "range(1, 3)",
+    "a deque": "__import__('collections').deque([1, 2])",
+}
+
+
+@pytest.mark.parametrize("name", ITERABLES)
+def test_what_can_be_iterated_over_crosses(grader: CodeGrader, name: str) -> None:
+    program = f"def f(n): return {ITERABLES[name]}"
+    assert grade(grader, program, "def check(candidate):\n    assert list(candidate(1)) == [1, 2]") is None
+    assert grade(grader, program, "def check(candidate):\n    assert list(candidate(1)) == [2, 1]") == "wrong answer"
+
+
+def test_exceptions_arrive_as_their_nearest_built_in_kind(grader: CodeGrader) -> None:
+    check = "def check(candidate):\n    try: candidate(1)\n"
+    check += "    except LookupError as error: assert str(error) == 'why'\n    else: assert False\n"
+    assert grade(grader, "class E(IndexError): pass\ndef f(n): raise E('why')", check) is None
+    assert grade(grader, "class E(Exception): pass\ndef f(n): raise E('why')", check) == "error"
+    assert grade(grader, "def f(n): pass", check) == "wrong answer"
 
 
 LINKED = """
@@ -193,6 +219,30 @@ def test_tests_that_do_not_load_are_no_fault_of_the_program(grader: CodeGrader) 
         grade(grader, "def f(n): return 1", "import no_such_module\n" + CHECK)
     with pytest.raises(GradingError, match="the tests do not load: SyntaxError"):
         grade(grader, "def f(n): return 1", "def check(")
+
+
+# In the weak sandbox without a uid of its own, this finds the other process by its open files, and ends it.
+MURDER = """
+import glob, os
+def f(n):
+    for path in glob.glob("/proc/[0-9]*/fd/*"):
+        pid = int(path.split("/")[2])
+        try:
+            if pid != os.getpid() and "(deleted)" in os.readlink(path) and MARK in open(f"/proc/{pid}/cmdline").read():
+                with open(path, "r+b", buffering=0) as file: file.write(b"passed")
+        except OSError: pass
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        pid = int(path.split("/")[2])
+        try:
+            if pid != os.getpid() and MARK in open(path).read(): os.kill(pid, 9)
+        except OSError: pass
+    return 1
+"""
+
+
+def test_a_verdict_of_a_process_that_was_ended_does_not_count(grader: CodeGrader) -> None:
+    mark = run.HARNESS.split()[-1]
+    assert grade(grader, f"MARK = {mark!r}\n{MURDER}") in ("wrong answer", "error", "no proof of the end")
 
 
 def test_a_call_that_takes_too_long(grader: CodeGrader) -> None:

@@ -131,6 +131,50 @@ k=3 | 3
 (1,2) | (1,2)
 (1,2) | \left(1,\ 2\right)
 (1,2) | (x,y)=(1,2)
+1:2:3 | 2 : 4 : 6
+1:2:3 | \frac{1}{3}:\frac{2}{3}:1
+1:2:3 | x:y:z = 1:2:3
+1:\sqrt{3}:2 | \sqrt{3}:3:2\sqrt{3}
+a:b:c | 2a:2b:2c
+1:2 | 2:4
+6-5i | 6 - 5 i
+3+4i | 3+4\,i
+3+4i | 3 + 4 \cdot i
+2i | 2\mathrm{i}
+2i | 2 \text{i}
+1+\sqrt{3}i | 1+\sqrt{3}\,\text{i}
+2i,-2i | \pm 2 i
+\frac{4A}{3+3i}e^{it} | \frac{4 A}{3+3 i} e^{i t}
+x<2 | (-\infty,2)
+(-\infty,2) | x<2
+(-\infty,2] | x \le 2
+(5,\infty) | x>5
+1<x<2 | (1,2)
+(1,2] | 1 < x \leq 2
+[1,2] | 1 \le x \le 2
+\mathbb{R} | (-\infty,\infty)
+(-\infty,\infty) | x \in \mathbb{R}
+5 | =5
+3.14 | \approx 3.14
+3.14 | x \approx 3.14
+\emptyset | \{\}
+\{\} | \varnothing
+\frac{1}{3} | 0.\overline{3}
+\frac{3}{11} | 0.\overline{27}
+\frac{10}{3} | 3.\overline{3}
+-\frac{1}{6} | -0.1\overline{6}
+0.\overline{9} | 1
+2 1/3 | \frac{7}{3}
+-\frac{7}{3} | -2 1/3
+x = 2 1/2 | 2.5
+\text{June 5} | June 5
+June 5 | \text{June 5}
+\text{A, B} | A, B
+A, B | \text{A, B}
+\text{ABC} | ABC
+ABC | \text{ABC}
+0.003 | 0.003^{\prime\prime}
+30^\circ 15' | 30^{\circ}15^{\prime}
 """
 DIFFERENT = r"""
 4210_{5} | 4210
@@ -250,6 +294,42 @@ x^T | x
 7.6 Z | 7.6
 100 | 1
 20 | 2000
+1:2:3 | 1:3:2
+1:2:3 | 1:2:4
+1:2:3 | 1:2
+1:2:3 | 1:2:3:4
+1:2:3 | 1:2:-3
+1:2:3 | \frac{1}{6}
+1:2:3 | (1,2,3)
+0:0:0 | 1:2:3
+2i | 2
+3+4i | 3-4 i
+5i | 5 \text{ in}
+(-\infty,2) | x \le 2
+x \le 2 | (-\infty,2)
+(-\infty,2] | x<2
+(1,2] | 1<x<2
+(1,2) | x<2
+(1,2) | 1 \le x \le 2
+[1,2] | x=1
+(-\infty,2) | x>2
+(-\infty,\infty) | \mathbb{Z}
+(1,2) | \mathbb{R}
+\emptyset | 0
+\{0\} | \{\}
+\pi | \approx 3.14
+0.\overline{3} | 0.3
+0.\overline{27} | 0.27
+2 1/3 | 21/3
+2 1/3 | 2, 1/3
+\text{June 5} | June 6
+\text{June 5} | June -5
+\text{ABC} | ACB
+\text{A, B} | A, C
+-5 | \text{5}
+0.003^{\prime} | 0.003^{\prime\prime}
+30^\circ 15' | 30^\circ 15''
+30^\circ 15' | 30^\circ 15
 """
 
 
@@ -440,6 +520,17 @@ def test_a_pathological_answer_is_wrong_and_harms_no_other(hurried_grader: MathG
     assert not grade.correct
     assert grade.reason in ("time limit", "wrong answer", "no answer")
     assert hurried_grader.grade(["5"], r"\boxed{\frac{10}{2}}").correct
+
+
+def test_what_is_nested_too_deep_is_wrong_without_being_compared(grader: MathGrader) -> None:
+    deep = "{" * 300 + "5" + "}" * 300
+    assert grader.grade(["5"], rf"\boxed{{{deep}}}").reason == "wrong answer"
+    assert grader.grade([deep], rf"\boxed{{{deep}}}").correct
+
+
+def test_a_long_list_is_compared(grader: MathGrader) -> None:
+    members = [str(number) for number in range(400)]
+    assert grader.grade([",".join(members)], rf"\boxed{{{', '.join(reversed(members))}}}").correct
 
 
 def test_what_takes_too_long_is_said_to(hurried_grader: MathGrader) -> None:

@@ -1,8 +1,10 @@
 """Each thing that a hostile or broken program does, in each sandbox that stops it; and that nothing of it is left."""
 
 import os
+import platform
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -14,8 +16,10 @@ from pathlib import Path
 import pytest
 
 from elastic_reasoning.errors import GradingError
+from elastic_reasoning.grading import bubblewrap
 from elastic_reasoning.grading.run import Outcome, Run, wait
 from elastic_reasoning.grading.sandbox import Limits
+from elastic_reasoning.grading.seccomp import MACHINES, machine_filter
 from sandboxes import DROPPED, STRONG, WEAK, marked, not_gone, nothing_left, sandbox
 
 LIMITS = Limits(seconds=20.0, memory_mb=256)
@@ -102,6 +106,114 @@ def test_a_memory_bomb(attack: Attack) -> None:
 def test_a_memory_bomb_of_several_processes(attack: Attack) -> None:
     source = "import os, time\nfor _ in range(3): os.fork()\nx = b'x' * (60 << 20)\ntime.sleep(99)"
     assert attack(source).reason == "memory limit"
+
+
+@on(STRONG, DROPPED, WEAK)
+def test_memory_that_processes_share(attack: Attack) -> None:
+    source = (
+        "import mmap, os, time\nfor _ in range(4):\n  if not os.fork(): break\n"
+        "x = mmap.mmap(-1, 150 << 20)\nx.write(b'x' * len(x))\ntime.sleep(99)"
+    )
+    assert attack(source).reason == "memory limit"
+
+
+# Prints what was not refused.
+CALLS = """
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+for call in (
+    lambda: libc.unshare(0x10000000),
+    lambda: libc.unshare(0x10020000),
+    lambda: libc.syscall({"x86_64": 56, "aarch64": 220}[os.uname().machine], 0x10000011, 0, 0, 0, 0),
+    lambda: libc.syscall(435, ctypes.create_string_buffer(88), 88),
+    lambda: libc.setns(os.open("/proc/self/ns/user", 0), 0),
+    lambda: libc.mount(b"tmpfs", b"/tmp", b"tmpfs", 0, b"size=1g"),
+    lambda: libc.memfd_create(b"name", 0),
+    lambda: libc.shmget(0, 1 << 20, 0o1600),
+    lambda: libc.msgget(0, 0o1600),
+    lambda: libc.syscall(425, 8, ctypes.create_string_buffer(120)),
+):
+    ctypes.set_errno(0)
+    if call() >= 0 or ctypes.get_errno() not in (1, 38):
+        print(call.__code__.co_names, os.strerror(ctypes.get_errno()))
+"""
+
+
+@on(STRONG)
+def test_system_calls_that_lead_out_of_the_limits_are_refused(attack: Attack) -> None:
+    assert result(attack(CALLS)) == (None, "")
+
+
+@on(STRONG)
+def test_calls_by_other_numbers_are_refused_too(attack: Attack) -> None:
+    if platform.machine() != "x86_64":
+        pytest.skip("x86_64 has a second set of numbers")
+    source = "import ctypes\nl = ctypes.CDLL(None, use_errno=True)\n"
+    source += "print(l.syscall(0x40000000 + 272, 0x10000000), ctypes.get_errno())"
+    assert result(attack(source)) == (None, "-1 1\n")
+
+
+@on(STRONG)
+def test_a_file_system_of_its_own_holds_no_more(attack: Attack) -> None:
+    source = (
+        "import ctypes, os\nuid = os.getuid()\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+        "print(libc.unshare(0x10020000), os.strerror(ctypes.get_errno()))\n"
+        "open('/proc/self/uid_map', 'w').write(f'0 {uid} 1')\n"
+        "libc.mount(b'tmpfs', b'/tmp', b'tmpfs', 0, b'size=1g')\n"
+        "for n in range(600): open(f'/tmp/{n}', 'wb').write(b'x' * 1000000)\nprint('written')"
+    )
+    assert result(attack(source)) == ("error", "-1 Operation not permitted\n")
+
+
+@on(STRONG)
+def test_threads_and_processes_work_as_usual(attack: Attack) -> None:
+    source = (
+        "import multiprocessing, os, subprocess, threading\nimport numpy\n"
+        "thread = threading.Thread(target=print, args=['thread'], kwargs={'flush': True})\n"
+        "thread.start()\nthread.join()\n"
+        "pid = os.fork()\nif not pid: os._exit(3)\nprint(os.waitpid(pid, 0)[1] >> 8)\n"
+        "print(subprocess.run(['echo', 'out'], capture_output=True, text=True).stdout, end='')\n"
+        "with multiprocessing.Pool(2) as pool: print(pool.map(abs, [-1, 2]))\n"
+        "print(multiprocessing.Value('i', 7).value, (numpy.eye(2) @ numpy.ones(2)).sum())"
+    )
+    assert result(attack(source, replace(LIMITS, memory_mb=1024))) == (None, "thread\n3\nout\n[1, 2]\n7 2.0\n")
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_the_filter_refuses_the_same_on_each_machine(name: str) -> None:
+    """As the kernel would run it: https://www.kernel.org/doc/html/latest/userspace-api/seccomp_filter.html"""
+    machine = MACHINES[name]
+    program = list(struct.iter_unpack("<HBBI", machine_filter(name)))
+
+    def verdict(number: int, flags: int = 0, word: int = machine.word) -> int:
+        words = {0: number, 4: word, 16: flags}
+        at, register = 0, 0
+        while True:
+            code, then, otherwise, value = program[at]
+            at += 1
+            match code:
+                case 0x06:
+                    return value
+                case 0x20:
+                    register = words[value]
+                case _:
+                    true = {0x15: register == value, 0x35: register >= value, 0x45: bool(register & value)}[code]
+                    at += then if true else otherwise
+
+    refuse, absent, allow = 0x00050001, 0x00050026, 0x7FFF0000
+    assert [verdict(number) for number in machine.refused] == [refuse] * len(machine.refused)
+    assert verdict(machine.clone3) == absent
+    for number in (machine.clone, machine.unshare):
+        assert (verdict(number, 0x10000000), verdict(number, 0x00020011)) == (refuse, allow)
+    assert verdict(machine.clone, word=0x40000003) == refuse
+    assert verdict(0x40000000) == refuse
+    assert verdict(0) == verdict(1) == allow
+
+
+def test_a_machine_without_a_filter_is_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert machine_filter("riscv64") == b""
+    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+    assert "without a filter of system calls (none for riscv64)" in bubblewrap.sandbox().weakness
 
 
 @on(STRONG, DROPPED, WEAK)
@@ -273,9 +385,10 @@ def test_a_killed_parent_takes_its_runs_along(attack: Attack, mark: str, tmp_pat
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     with subprocess.Popen([sys.executable, "-c", script], env=environment) as parent:
         deadline = time.monotonic() + 20
-        while len(marked(mark)) < 4 and time.monotonic() < deadline:  # this script, bwrap twice, the program
+        # This script, bwrap twice, the program twice: one more than of the trial program.
+        while (num_marked := len(marked(mark))) < 5 and time.monotonic() < deadline:
             time.sleep(0.02)
-        assert len(marked(mark)) >= 4
+        assert num_marked == 5
         parent.send_signal(signal.SIGKILL)
     assert not_gone(mark) == []
     assert list(tmp_path.iterdir()) == []
@@ -283,8 +396,6 @@ def test_a_killed_parent_takes_its_runs_along(attack: Attack, mark: str, tmp_pat
 
 def test_a_sandbox_that_does_not_start_is_an_error_of_the_grader(monkeypatch: pytest.MonkeyPatch) -> None:
     strong = sandbox(STRONG, monkeypatch)
-    from elastic_reasoning.grading import bubblewrap
-
     monkeypatch.setattr(bubblewrap, "PYTHON", Path("/nowhere/python"))
     with (
         Run(strong, {"mode": "program", "source": ""}, LIMITS) as run,

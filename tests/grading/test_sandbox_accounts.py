@@ -29,6 +29,7 @@ outcome("import os\\nprint([p for p in ('/etc/passwd', '/home', '/proc/1/environ
 outcome("import socket as s\\ntry: s.create_connection(('1.1.1.1', 53))\\nexcept OSError as e: print(e.errno)", "101")
 outcome("for p in ('/dev/x', '/x', '/usr/x', '/etc/x'):\\n try: open(p, 'w'); print(p)\\n except OSError: pass", "")
 outcome("import os\\nfor n in range(99): open(f'/dev/shm/{n}', 'wb').write(b'x' * 1000000)", "")
+outcome("import ctypes\\nprint(ctypes.CDLL(None).unshare(0x10000000))", "-1")
 check = CodeTests(check="def check(candidate):\\n  assert candidate(2) == 3", entry_point="f", limits=limits)
 print(grader.grade(check, "```\\ndef f(a): return a + 1\\n```").reason)
 """
@@ -56,7 +57,7 @@ def test_bubblewrap_under_an_account_other_than_root(tmp_path_factory: pytest.Te
     finally:
         shutil.rmtree(directory)
     assert run.stderr == ""
-    assert run.stdout.splitlines() == ["bubblewrap ", "None", "None", "None", "None", "None", "error", "None"]
+    assert run.stdout.splitlines() == ["bubblewrap ", *["None"] * 5, "error", "None", "None"]
 
 
 def test_bubblewrap_is_used_where_it_works(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,7 +71,15 @@ def test_without_bubblewrap_the_weak_one_says_what_it_does_not_stop(monkeypatch:
     monkeypatch.setattr(weak, "_runs_python", lambda uid: False)
     found = find_sandbox()
     assert found.name == "weak"
-    for words in ("bwrap", "not found", "read whatever", "network", "leave processes behind", "install bubblewrap"):
+    for words in (
+        "bwrap",
+        "not found",
+        "read whatever",
+        "network",
+        "forge",
+        "leave processes behind",
+        "install bubblewrap",
+    ):
         assert words in found.weakness
     assert "\n" not in found.weakness
 
@@ -91,4 +100,5 @@ def test_the_weak_one_says_less_where_the_program_has_another_uid(monkeypatch: p
     monkeypatch.setattr(weak, "_runs_python", lambda uid: True)
     weakness = weak.sandbox("no bwrap").weakness
     assert "leave processes" not in weakness
+    assert "forge" not in weakness
     assert "any account can read" in weakness

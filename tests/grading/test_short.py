@@ -37,6 +37,8 @@ from elastic_reasoning.grading.short import grade_choice, grade_text
         ("Answer: (C) or (C)", "(C) or (C)", True),
         ("Answer: C/B, and/or (D)", "C/B, and/or (D)", True),
         ("Answer: C, B, and D", "C, B, and D", True),
+        ("The answer is both (A) and (C).", "both (A) and (C).", True),
+        ("Answer: either option A or option C", "either option A or option C", True),
         ("Answer: C triangle", None, True),
         (r"\boxed{C triangle}", "C triangle", False),
         ("Cats. A or C?", None, True),

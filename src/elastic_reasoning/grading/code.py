@@ -12,7 +12,7 @@ Each test runs in a sandbox of its own. What a program may know of the answers d
 - `check(candidate)`: such tests hold their answers. They run in a second sandbox, in a process that loads no code of
   the candidate; `candidate` calls over a socket into the first one. The verdict is that process's word that `check`
   returned. A program that ends early, patches built-ins or searches its memory reaches nothing of it. In the weak
-  sandbox without a uid of its own (see `announce`), a program could look for that process and read or stop it.
+  sandbox without a uid of its own (see `announce`), a program could find that process, read it, or forge its verdict.
   Arguments are copies: a `check` that looks at what became of its own argument would not see it.
 """
 
@@ -129,7 +129,7 @@ class CodeGrader:
         self.sandbox = self._sandbox.name
 
     def announce(self) -> str:
-        """What the sandbox does not stop, in one line; empty for bubblewrap."""
+        """What the sandbox does not stop, in one line; empty for bubblewrap with its filter of system calls."""
         return self._sandbox.weakness
 
     def grade(self, tests: CodeTests, solution: str) -> Grade:

@@ -88,7 +88,8 @@ def _matched(references: list[Any], answers: list[Any], seconds: int) -> bool:
         return False
     left = list(answers)
     for reference in references:
-        found = next((answer for answer in left if equal(reference, answer, seconds)), None)
+        alike = [reference] if reference in left else left  # the cheap comparison first: a list may be long
+        found = next((answer for answer in alike if equal(reference, answer, seconds)), None)
         if found is None:
             return False
         left.remove(found)
@@ -121,7 +122,8 @@ def _same_value(reference: str, answer: str, seconds: int) -> bool:
         return True
     if BASE.findall(reference) != BASE.findall(answer):
         return False
-    gold, found = timeout(seconds)(_parsed)(reference), timeout(seconds)(_parsed)(answer)
+    is_real = not (should_treat_as_complex(reference) or should_treat_as_complex(answer))
+    gold, found = (timeout(seconds)(_parsed)(text, is_real) for text in (reference, answer))
     if gold is None or found is None:
         return False
     if _is_number(gold) and _is_number(found):
@@ -131,16 +133,14 @@ def _same_value(reference: str, answer: str, seconds: int) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _parsed(latex: str) -> Any:
-    """The sympy object that LaTeX stands for (of a chain of equations the last, if need be), or `None`."""
+def _parsed(latex: str, is_real: bool) -> Any:
+    """The sympy object that LaTeX stands for (of a chain of equations the last, if need be), or `None`.
+
+    Variables are real or complex as the caller says, since sympy tells one from the other even by the same name.
+    """
     for text in dict.fromkeys((latex, get_last_eq(latex))):
         with suppress(Exception):
-            return latex2sympy(
-                text,
-                is_real=not should_treat_as_complex(text),
-                normalization_config=None,
-                conversion_config=READING,
-            )
+            return latex2sympy(text, is_real=is_real, normalization_config=None, conversion_config=READING)
     return None
 
 

@@ -12,7 +12,8 @@ open file, read and closed before any code of a candidate runs. Its modes:
               over the socket, and write the verdict. No code of a candidate is ever loaded in this process.
 
 Arguments and values cross as pickles. What comes from a candidate is unpickled with plain values and the classes of
-the test's prelude only; whatever else it returns becomes a `Foreign`, which equals nothing.
+the test's prelude only. An iterator arrives as one over a list of what it gave, a view of a dictionary as a list, an
+exception as its nearest built-in kind; whatever else it returns becomes a `Foreign`, which equals nothing.
 
 Imports are few, and some of them late: they are most of what a short run costs.
 """
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 PLAIN: tuple[Any, ...] = (int, float, complex, str, bytes, list, tuple, dict, set, frozenset)
 CROSSING = {("builtins", kind.__name__) for kind in (*PLAIN, bool, bytearray, range)}
-CROSSING |= {("decimal", "Decimal"), ("fractions", "Fraction")}
+CROSSING |= {("builtins", "iter"), ("collections", "deque"), ("decimal", "Decimal"), ("fractions", "Fraction")}
 
 
 class Foreign:
@@ -104,7 +105,8 @@ def serve(job: Job) -> None:
         try:
             kind, value = b"v", candidate(*arguments, **keywords)
         except BaseException as error:
-            kind, value = b"x", (type(error).__name__, str(error))
+            name = next(base.__name__ for base in type(error).__mro__ if base.__module__ == "builtins")
+            kind, value = b"x", (name, str(error))
         try:
             data = dumps(value)
         except Exception:
@@ -147,7 +149,8 @@ class Candidate:
         self._requests, self._replies = open_channel(job)
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        """What the candidate returns; raises what it raised, if that is a built-in exception, or a RuntimeError."""
+        """What the candidate returns; raises the built-in kind of what it raised, or a RuntimeError where that is none
+        that a test expects (SystemExit) or that a message alone makes (UnicodeDecodeError)."""
         send(self._replies, self._dumps((arguments, keywords)))
         reply = receive(self._requests)
         try:
@@ -190,6 +193,7 @@ def pickling() -> tuple[Callable[[Any], bytes], Callable[[bytes], Any]]:
     is not as deep as it is long.
     """
     import pickle
+    from collections import abc
 
     class Pickler(pickle.Pickler):
         instances: list[Any]
@@ -205,6 +209,10 @@ def pickling() -> tuple[Callable[[Any], bytes], Callable[[bytes], Any]]:
             if type(value).__module__ == "solution":
                 self.instances.append(value)
                 return new_instance, (type(value).__name__,)
+            if isinstance(value, (abc.KeysView, abc.ValuesView, abc.ItemsView)):
+                return list, (list(value),)
+            if isinstance(value, abc.Iterator):
+                return iter, (list(value),)
             return NotImplemented
 
     class Unpickler(pickle.Unpickler):

@@ -58,6 +58,7 @@ REWRITES = [
         (r"\\\$ ?(\d[\d,.]*)", r"\1\\text{ dollars}"),
         (r"\\\$|\$|(?<!\\)\\[()\[\]]", ""),
         (r"(?<!\\)\\[,;: ]|~|\\q?quad(?![a-zA-Z])|\s+", " "),
+        (r"\\colon(?![a-zA-Z])", ":"),
         (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
         (r"\\(?:mathbf|boldsymbol|bm)\s*(?=\{)", ""),
         (r"\\(?:text(?:bf|it|rm|sf|tt|normal)?|math(?:rm|it|sf|tt)|[mh]box|operatorname)\s*(?=\{)", r"\\text"),
@@ -71,8 +72,8 @@ REWRITES = [
         (r"(?<=\d) ?[xX] ?(?=10 ?\^)", r" \\times "),
         (r"(?<=\d)\.(?=[/*+) ,-]|$)", ""),
         (r"(?<![\d)}])\.(?=\d)", "0."),
-        (r"(?<=[A-Za-z)}])\'\'", r"^{\\prime\\prime}"),
-        (r"(?<=[A-Za-z)}])\'", r"^{\\prime}"),
+        (r"(?<=[\w)}])\'\'", r"^{\\prime\\prime}"),
+        (r"(?<=[\w)}])\'", r"^{\\prime}"),
         (r"(^|[-+=(,{] ?)(\d+) (\d+)/(\d+)(?![\d.])", r"\1\2\\frac{\3}{\4}"),
         (r"\\varnothing(?![a-zA-Z])|^\\\{ ?\\\}$", r"\\emptyset"),
         (r"\\exp ?\{([^{}]*)\}", r"e^{\1}"),
@@ -84,7 +85,7 @@ REWRITES = [
 ]
 THOUSANDS = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 REPEATING = re.compile(r"(\d*)\.(\d*) ?\\(?:overline|bar) ?\{(\d+)\}")
-RELATION = re.compile(r"^(?:=|\\(?:approx|simeq)(?![a-zA-Z]))\s*(?=.)")
+RELATION = re.compile(r"^(?:[A-Za-z](?: ?: ?[A-Za-z])+ ?)?(?:=|\\(?:approx|simeq)(?![a-zA-Z]))\s*(?=.)")
 SETTING = re.compile(r"^(?:[A-Za-z]|\([A-Za-z](?:,\s*[A-Za-z])+\))\s*(?:=|\\in(?![a-z]))\s*(?=\([^()]*,|\\\{)")
 PLUS_MINUS = re.compile(r"\\pm(?![a-z])")
 NEEDLESS_SPACE = re.compile(r"(?<!\w)\s+|\s+(?!\w)")

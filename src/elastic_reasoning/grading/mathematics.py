@@ -13,6 +13,7 @@ import math
 import os
 from collections.abc import Sequence
 from importlib.util import find_spec
+from itertools import accumulate
 
 from elastic_reasoning.errors import require
 from elastic_reasoning.grading.boxes import find_answer
@@ -21,6 +22,7 @@ from elastic_reasoning.grading.latex import read
 from elastic_reasoning.grading.workers import Workers
 
 LONGEST_ANSWER = 2000  # characters; the longest reference of the benchmarks has 210
+DEEPEST_ANSWER = 16  # brackets in brackets; the deepest reference and saved answer have 4
 REASONS = {"equal": None, "unequal": "wrong answer", "time limit": "time limit", None: "time limit"}
 
 
@@ -61,6 +63,8 @@ class MathGrader:
         wanted, found = [read(reference) for reference in references], read(answer)
         if found in wanted:
             return None
+        if nesting(answer) > DEEPEST_ANSWER:
+            return "wrong answer"
         # math-verify's own limit, in whole seconds for each step, comes first: it costs no process.
         step_seconds = max(1, math.ceil(self._timeout_seconds) - 1)
         return REASONS[self._workers.ask((wanted, found, step_seconds), self._timeout_seconds)]
@@ -68,3 +72,9 @@ class MathGrader:
     def close(self) -> None:
         """End the processes."""
         self._workers.close()
+
+
+def nesting(text: str) -> int:
+    """How many brackets of any kind are open at once at most."""
+    signs = (1 if mark in "([{" else -1 for mark in text if mark in "()[]{}")
+    return max(accumulate(signs), default=0)

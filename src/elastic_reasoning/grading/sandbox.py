@@ -22,7 +22,7 @@ class Limits:
 
     Attributes:
         seconds: wall time of one test; processor time of each of its processes as well.
-        memory_mb: address space of each process, and memory of all of them together.
+        memory_mb: address space of each process, and memory of all of them together, shared pages counted in each.
         output_bytes: size of the output, and of any file that the program writes.
         num_processes: processes and threads at one time.
         disk_mb: all files together (bubblewrap only); they lie in memory.

@@ -17,11 +17,12 @@ from elastic_reasoning.grading.grade import Grade
 ANSWER = re.compile(r"\banswer(?:\W{0,4}:|\s+is\b)[\s:*]*", re.IGNORECASE)
 OPENING = r"(?:\\[a-zA-Z]+|[\s{($*\[])*"
 LONE = r"([A-HJ]|I(?!\s+[a-z]))(?![A-Za-z'])"
-# A letter that stands first and alone: C, (C), \text{C}, \textbf{(C) } 12, C. Paris, option C; not that of "A triangle"
+NAMED = r"(?i:(?:(?:the|both|either|options?|choices?|letter)\b:?\s*)+)?"
 WORD = r"\s+(?!(?:because|since|and|or)\b)[A-Za-z]{2}"
-FIRST_LETTER = re.compile(rf"{OPENING}(?i:(?:the )?(?:option|choice|letter)\b:?)?{OPENING}{LONE}(?!{WORD})")
+# A letter that stands first and alone: C, (C), \text{C}, \textbf{(C) } 12, C. Paris, option C; not that of "A triangle"
+FIRST_LETTER = re.compile(rf"{OPENING}{NAMED}{OPENING}{LONE}(?!{WORD})")
 # Another one after it: A, C; (A) and (C); A \text{ or } C
-NEXT_LETTER = re.compile(rf"[\W_]*?(?:[,;/&+]|\b(?:and|or)\b)(?:\W|and\b|or\b)*{LONE}")
+NEXT_LETTER = re.compile(rf"[\W_]*?(?:[,;/&+]|\b(?:and|or)\b)(?:\W|(?i:and|or|option|choice|letter)\b)*{LONE}")
 MARKUP = re.compile(r"\\[a-zA-Z]+")
 LONGEST_CHOICE = 200  # characters of a stated answer in which letters are looked for
 IN_BRACKETS = re.compile(r"\(([A-J])\)")

@@ -30,7 +30,8 @@ def sandbox(problem: str) -> Sandbox:
     limited = "time and output" if sys.platform == "darwin" else "time, memory and output"
     weakness = (
         f"generated programs run in the weak sandbox ({problem}): {limited} are limited, but they can read {reads}, "
-        f"use the network{leaves} and fill the disk; install bubblewrap 0.8 or later (apt-get install bubblewrap)"
+        f"use the network{leaves} and fill the disk and shared memory; "
+        "install bubblewrap 0.8 or later (apt-get install bubblewrap)"
     )
     return Sandbox("weak", weakness, partial(launch, drops))
 
