@@ -40,6 +40,12 @@ def test_nothing_is_run_unless_it_is_allowed() -> None:
         CodeGrader(allow=False).grade(printing("", ""), block("print()"))
 
 
+@pytest.mark.parametrize(("value", "correct"), [("x", True), ("x[0]", True), ("x + x", False)])
+def test_any_of_several_values_is_right(grader: CodeGrader, value: str, correct: bool) -> None:
+    tests = CodeTests(calls=(CallTest(([3],), 3, ([3],)),), entry_point="f", limits=LIMITS)
+    assert grader.grade(tests, block(f"def f(x):\n    return {value}")).correct == correct
+
+
 def test_a_grade_holds_the_program(grader: CodeGrader) -> None:
     grade = grader.grade(printing("2 3\n", "5\n"), block("print(sum(map(int, input().split())))"))
     assert (grade.correct, grade.reason, grade.unboxed) == (True, None, False)

@@ -51,10 +51,14 @@ def test_lines_as_a_list() -> None:
         ([CALL | {"metadata": {"func_name": "solve"}}], "", CallTest(([1, 2], "x"), [1, 2])),
         ([CALL | {"metadata": {"func_name": None}}], "solve", CallTest(([1, 2], "x"), [1, 2])),
         ([CALL | {"output": "not JSON"}], "solve", CallTest(([1, 2], "x"), "not JSON")),
-        ({"inputs": [[[1, 2], "x"]], "outputs": [[3]], "fn_name": "solve"}, "", CallTest(([1, 2], "x"), 3)),
+        ({"inputs": [[[1, 2], "x"]], "outputs": [[3]], "fn_name": "solve"}, "", CallTest(([1, 2], "x"), 3, ([3],))),
         ({"inputs": [[[1, 2], "x"]], "outputs": [[3, 4]], "fn_name": "solve"}, "", CallTest(([1, 2], "x"), [3, 4])),
-        ({"inputs": [[1]], "outputs": [["one"]], "fn_name": "solve"}, "", CallTest((1,), "one")),
-        ([{"type": "function_call", "fn_name": "solve", "input": [1, 2], "output": [3]}], "", CallTest((1, 2), 3)),
+        ({"inputs": [[1]], "outputs": [["one"]], "fn_name": "solve"}, "", CallTest((1,), "one", (["one"],))),
+        (
+            [{"type": "function_call", "fn_name": "solve", "input": [1, 2], "output": [3]}],
+            "",
+            CallTest((1, 2), 3, ([3],)),
+        ),
         ([{"fn_name": "solve", "input": [1, 2], "output": True}], "other", CallTest((1, 2), True)),
     ],
 )

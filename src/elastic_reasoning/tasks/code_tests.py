@@ -75,7 +75,7 @@ class Published:
             raise ValueError(f"tests of one kind and of one function, not of {', '.join(map(repr, functions))}")
         called = cases[0].function
         if called:
-            calls = tuple(CallTest(_arguments(case.input), _expected(case.output)) for case in cases)
+            calls = tuple(CallTest(_arguments(case.input), *_expected(case.output)) for case in cases)
             return CodeTests(calls=calls, entry_point=called, prelude=IMPORTS, limits=self.limits)
         lines = tuple(StdinTest(_lines(case.input), _lines(case.output)) for case in cases)
         return CodeTests(stdin=lines, prelude=IMPORTS, limits=self.limits)
@@ -130,16 +130,19 @@ def _arguments(given: Any) -> tuple[Any, ...]:
         raise ValueError("one JSON value a line as the arguments of a call") from None
 
 
-def _expected(wanted: Any) -> Any:
-    """TACO and SYNTHETIC-1 wrap a value in a list; LiveCodeBench writes it as JSON."""
+def _expected(wanted: Any) -> tuple[Any, tuple[Any, ...]]:
+    """The value that is right, and others that are too: LiveCodeBench writes it as JSON.
+
+    TACO and SYNTHETIC-1 wrap a value in a list, but not always: of a list of one both it and its member are right.
+    """
     if isinstance(wanted, list):
-        return wanted[0] if len(wanted) == 1 else wanted
+        return (wanted[0], (wanted,)) if len(wanted) == 1 else (wanted, ())
     if not isinstance(wanted, str):
-        return wanted
+        return wanted, ()
     try:
-        return json.loads(wanted)
+        return json.loads(wanted), ()
     except ValueError:
-        return wanted
+        return wanted, ()
 
 
 def _lines(value: Any) -> str:
