@@ -8,7 +8,7 @@ from pathlib import Path
 
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.progress import progress_bar
-from elastic_reasoning.cli.sweep import show_table
+from elastic_reasoning.cli.sweep import show
 from elastic_reasoning.errors import UsageError
 
 EXAMPLE = """
@@ -78,7 +78,7 @@ def main(argv: list[str]) -> int:
     if config.json:
         print(json.dumps({"records": str(out), "num_graded": result.num_graded, "changes": changes}))
         return 0
-    show_table(out, False)
+    show(out, report=False, as_json=False)
     print(f"{result.num_graded} records were graded now, {result.changes.total()} verdicts are other ones than before")
     for change in changes:
         print(f"  {change['num_records']:>6}  {change['before']} -> {change['now']}")

@@ -187,7 +187,8 @@ def _shown(side: Side) -> Table:
 
 
 def _table() -> Table:
-    return Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), header_style="bold", show_edge=False, pad_edge=False)
+    # The box keeps columns apart: without padding they fit into 80 characters.
+    return Table(box=box.SIMPLE_HEAD, padding=0, header_style="bold", show_edge=False, pad_edge=False)
 
 
 def _number(value: float | None) -> str:

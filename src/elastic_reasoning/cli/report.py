@@ -54,10 +54,12 @@ def main(argv: list[str]) -> int:
         raise UsageError(f"max_problems {config.max_problems}: must be 0 or more")
     folder = Path(config.records)
     out = Path(config.out) if config.out else folder / "report"
-    show_table(folder, config.json)
-    from elastic_reasoning.report.report import write_report
+    from elastic_reasoning.report.report import write_results
+    from elastic_reasoning.report.results import Results
 
-    paths = write_report(folder, out, config.title, config.max_problems, config.trained_at, config.published)
+    results = Results.read(folder)
+    show_table(folder, results.records, results.rows, config.json)
+    paths = write_results(results, out, config.title, config.max_problems, config.trained_at, config.published)
     if not config.json:
         print(f"page: {paths['page']}   figure: {paths['png']}")
     return 0

@@ -4,6 +4,7 @@ import json
 import os
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.progress import progress_bar
 from elastic_reasoning.documented import documented
 from elastic_reasoning.evaluation.config import SweepConfig
-from elastic_reasoning.evaluation.metrics import generated_tokens, seconds_of, summarise
+from elastic_reasoning.evaluation.metrics import Row, generated_tokens, seconds_of, summarise
 from elastic_reasoning.evaluation.records import Record, read_records
 from elastic_reasoning.evaluation.sweep import SweepResult, sweep
 
@@ -83,21 +84,24 @@ def run_with_progress(config: SweepConfig, command: str) -> SweepResult:
 
 def show(folder: Path, report: bool, as_json: bool) -> None:
     """Print the table of a folder of records, and write its report where that is wanted."""
-    show_table(folder, as_json)
-    if report:
-        from elastic_reasoning.report.report import write_report
+    if not report:
+        _, records = read_records(folder)
+        show_table(folder, records, summarise(records), as_json)
+        return
+    from elastic_reasoning.report.report import write_results
+    from elastic_reasoning.report.results import Results
 
-        paths = write_report(folder, folder / "report")
-        if not as_json:
-            print(f"page: {paths['page']}")
+    results = Results.read(folder)
+    show_table(folder, results.records, results.rows, as_json)
+    paths = write_results(results, folder / "report")
+    if not as_json:
+        print(f"page: {paths['page']}")
 
 
-def show_table(folder: Path, as_json: bool) -> None:
-    """Print the table of a folder of records, what sharing saved, and how fast it was."""
+def show_table(folder: Path, records: Sequence[Record], rows: Sequence[Row], as_json: bool) -> None:
+    """Print the table of a folder's records, what sharing saved, and how fast it was."""
     from elastic_reasoning.report.table import results_table, rows_to_json
 
-    _, records = read_records(folder)
-    rows = summarise(records)
     num_sampled, num_generated = generated_tokens(records)
     times = seconds_of(records)
     if as_json:

@@ -163,6 +163,18 @@ def budgets_of(config: SweepConfig) -> list[Budget]:
     return [Budget.parse(text) for text in texts]
 
 
+def check_engine(engine: str, server: ServerConfig, flag: str) -> None:
+    """Refuse an engine that is not known, or one of servers without a server; `flag` is how one is given.
+
+    Raises:
+        UsageError: as said.
+    """
+    if engine not in ENGINES:
+        raise UsageError(unknown("engine", engine, ENGINES))
+    if engine == "openai" and not server.base_urls:
+        raise UsageError(f"engine openai has no server: give {flag}http://127.0.0.1:8000/v1")
+
+
 def settings(config: SweepConfig) -> list[Setting]:
     """(strategy, budget, options) for every setting that differs in what it does.
 
@@ -177,10 +189,7 @@ def settings(config: SweepConfig) -> list[Setting]:
         raise UsageError(f"grading_workers {config.grading_workers}: must be 0 (one for each core) or more")
     if not config.strategies:
         raise UsageError("strategies is empty: give at least one")
-    if config.engine not in ENGINES:
-        raise UsageError(unknown("engine", config.engine, ENGINES))
-    if config.engine == "openai" and not config.server.base_urls:
-        raise UsageError("engine openai has no server: give --server.base_urls http://127.0.0.1:8000/v1")
+    check_engine(config.engine, config.server, "--server.base_urls ")
     if not config.out:
         raise UsageError("out is empty: give a folder for the records, as runs/sweep")
     check_options(config.options, config.strategies)

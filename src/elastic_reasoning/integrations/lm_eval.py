@@ -31,7 +31,7 @@ from elastic_reasoning.budget import Budget
 from elastic_reasoning.engines.engine import Engine, generate, new_request
 from elastic_reasoning.engines.openai.connection import ServerConfig
 from elastic_reasoning.errors import ElasticError, EngineError, UsageError, unknown
-from elastic_reasoning.evaluation.config import ENGINES, RunConfig
+from elastic_reasoning.evaluation.config import RunConfig, check_engine
 from elastic_reasoning.evaluation.models import open_model
 from elastic_reasoning.integrations import task_settings
 from elastic_reasoning.integrations.answers import Answer, Asked, summary
@@ -259,10 +259,7 @@ def _options(given: Mapping[str, Any]) -> Options:
 
 
 def _opened(config: RunConfig, model: str) -> Engine:
-    if config.engine not in ENGINES:
-        raise UsageError(unknown("engine", config.engine, ENGINES))
-    if config.engine == "openai" and not config.server.base_urls:
-        raise UsageError("engine openai has no server: give base_url=http://127.0.0.1:8000/v1")
+    check_engine(config.engine, config.server, "base_url=")
     if not model and config.engine != "openai":
         raise UsageError("no model: give one with the model's arguments, as pretrained=mini-e1")
     return open_model(config, model)

@@ -12,7 +12,6 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from elastic_reasoning.errors import RecordsError
-from elastic_reasoning.evaluation.records import read_records
 from elastic_reasoning.report.export import rows_to_csv, rows_to_latex
 from elastic_reasoning.report.figures import accuracy_figure, heat_figure, lengths_figure, save_figure
 from elastic_reasoning.report.figures.heat import grids
@@ -25,13 +24,24 @@ from elastic_reasoning.report.results import Results
 def write_report(
     folder: Path, out: Path, title: str = "", max_problems: int = 100, trained_at: str = "", overlay: bool = True
 ) -> dict[str, Path]:
-    """Read a folder of records and write report.html, the figures, results.csv, results.tex and summary.json.
+    """Read a folder of records and write its report; see `write_results`.
+
+    Raises:
+        RecordsError: the folder cannot be read or has no records, or `out` cannot be written.
+    """
+    return write_results(Results.read(folder), out, title, max_problems, trained_at, overlay)
+
+
+def write_results(
+    results: Results, out: Path, title: str = "", max_problems: int = 100, trained_at: str = "", overlay: bool = True
+) -> dict[str, Path]:
+    """Write report.html, the figures, results.csv, results.tex and summary.json.
 
     The figures, each as PNG and SVG: accuracy (over the total budget), tokens (over the tokens used), thinking (over
     t at a fixed s), lengths, and heat where some model was run with several t and several s.
 
     Args:
-        folder: what a sweep wrote.
+        results: of a folder of records.
         out: where to; it is made where it does not exist.
         title: heading of page and figures.
         max_problems: how many problems the page's browser of traces holds at the most.
@@ -42,12 +52,8 @@ def write_report(
         Paths by name: "page", "summary", "csv", "latex", and "png" of the figure of accuracy.
 
     Raises:
-        RecordsError: the folder cannot be read or has no records, or `out` cannot be written.
+        RecordsError: `out` cannot be written.
     """
-    manifest, records = read_records(folder)
-    if not records:
-        raise RecordsError(f"{folder} has no records yet: run the sweep again, it goes on where it stopped")
-    results = Results.of(manifest, records)
     figures = _figures(results, title, trained_at, overlay)
     texts = {
         "page": ("report.html", render_page(results, title, max_problems, trained_at, overlay)),

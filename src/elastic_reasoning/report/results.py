@@ -1,18 +1,20 @@
 """Everything that a report says of a run, worked out once.
 
-results = Results.of(*read_records(folder))
+results = Results.read(folder)
 results.rows, results.pairs, results.reasoning
 """
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
+from elastic_reasoning.errors import RecordsError
 from elastic_reasoning.evaluation.compare import Paired
 from elastic_reasoning.evaluation.manifest import Manifest
 from elastic_reasoning.evaluation.metrics import Row, Setting, generated_tokens, seconds_of, summarise
 from elastic_reasoning.evaluation.reasoning import ReasoningRow, reasoning_rows
-from elastic_reasoning.evaluation.records import Record
+from elastic_reasoning.evaluation.records import Record, read_records
 from elastic_reasoning.report.pairs import pairs_of
 
 
@@ -32,6 +34,18 @@ class Results:
     rows: list[Row]
     pairs: list[Paired]
     reasoning: list[ReasoningRow]
+
+    @classmethod
+    def read(cls, folder: Path) -> "Results":
+        """Work it out from what a sweep wrote.
+
+        Raises:
+            RecordsError: the folder cannot be read or has no records.
+        """
+        manifest, records = read_records(folder)
+        if not records:
+            raise RecordsError(f"{folder} has no records yet: run the sweep again, it goes on where it stopped")
+        return cls.of(manifest, records)
 
     @classmethod
     def of(cls, manifest: Manifest, records: Sequence[Record]) -> "Results":
