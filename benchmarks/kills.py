@@ -27,7 +27,8 @@ from elastic_reasoning.budget import Budget
 from elastic_reasoning.engines.engine import as_messages
 from elastic_reasoning.engines.loading import load
 from elastic_reasoning.evaluation.metrics import summarise
-from elastic_reasoning.evaluation.records import Key, Record, read_records
+from elastic_reasoning.evaluation.record import Key, Record
+from elastic_reasoning.evaluation.records import read_records
 from elastic_reasoning.strategies import find_strategy
 from elastic_reasoning.tasks.arithmetic import Arithmetic
 

@@ -22,7 +22,8 @@ from provenance import provenance
 
 from elastic_reasoning.evaluation.config import SweepConfig
 from elastic_reasoning.evaluation.metrics import Row, paired_difference, summarise
-from elastic_reasoning.evaluation.records import Record, read_records
+from elastic_reasoning.evaluation.record import Record
+from elastic_reasoning.evaluation.records import read_records
 from elastic_reasoning.evaluation.sweep import sweep
 from elastic_reasoning.miniature.make import make_pair, recipe
 from elastic_reasoning.report.figures import accuracy_figure, save_figure

@@ -19,7 +19,8 @@ from provenance import provenance
 from elastic_reasoning.evaluation.config import SweepConfig
 from elastic_reasoning.evaluation.metrics import Setting, paired_difference, summarise
 from elastic_reasoning.evaluation.reasoning import Change, changes
-from elastic_reasoning.evaluation.records import Record, read_records
+from elastic_reasoning.evaluation.record import Record
+from elastic_reasoning.evaluation.records import read_records
 from elastic_reasoning.evaluation.sweep import sweep
 
 RESULTS = Path(__file__).parent / "results" / "phases.json"

@@ -25,7 +25,8 @@ from elastic_reasoning.engines.engine import Engine
 from elastic_reasoning.engines.loading import load
 from elastic_reasoning.evaluation.config import SweepConfig, settings
 from elastic_reasoning.evaluation.metrics import generated_tokens
-from elastic_reasoning.evaluation.records import Key, Record, read_records
+from elastic_reasoning.evaluation.record import Key, Record
+from elastic_reasoning.evaluation.records import read_records
 from elastic_reasoning.evaluation.sweep import sweep
 from elastic_reasoning.request import Options
 

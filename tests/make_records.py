@@ -13,7 +13,8 @@ from pathlib import Path
 
 from elastic_reasoning.budget import Budget
 from elastic_reasoning.evaluation.manifest import Manifest, write_manifest
-from elastic_reasoning.evaluation.records import Part, Record, RecordsWriter
+from elastic_reasoning.evaluation.record import Part, Record
+from elastic_reasoning.evaluation.records import RecordsWriter
 from elastic_reasoning.tasks.task import Problem
 
 BASE, TRAINED = "mini", "mini-e1"

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from elastic_reasoning.engines.scripted import ScriptedEngine, word_template
 from elastic_reasoning.evaluation.config import SweepConfig
-from elastic_reasoning.evaluation.records import Record
+from elastic_reasoning.evaluation.record import Record
 from elastic_reasoning.evaluation.sweep import sweep
 from elastic_reasoning.request import Options, Request
 

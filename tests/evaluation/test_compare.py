@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from elastic_reasoning.errors import RecordsError
 from elastic_reasoning.evaluation.compare import Paired, compare_runs, holm
 from elastic_reasoning.evaluation.metrics import paired_difference, summarise
-from elastic_reasoning.evaluation.records import Record
+from elastic_reasoning.evaluation.record import Record
 from make_records import make_records
 
 BUDGETS = ("8+20", "24+20", "96+20")

@@ -13,7 +13,7 @@ from contest_tables import contest_table, write_contest
 from elastic_reasoning.errors import UsageError
 from elastic_reasoning.evaluation.contests import Contest, read_contests
 from elastic_reasoning.evaluation.elo import percentile, rate, rate_contest, rating_at, read_users
-from elastic_reasoning.evaluation.records import Record
+from elastic_reasoning.evaluation.record import Record
 from make_records import make_records
 from shared_data import BENCHMARKS, needs_data
 

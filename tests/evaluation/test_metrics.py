@@ -6,7 +6,7 @@ import pytest
 
 from elastic_reasoning.errors import RecordsError
 from elastic_reasoning.evaluation.metrics import generated_tokens, paired_difference, seconds_of, summarise
-from elastic_reasoning.evaluation.records import Record
+from elastic_reasoning.evaluation.record import Record
 from make_records import make_records
 
 A, B = ("mini", "elastic", "24+20"), ("mini-e1", "elastic", "24+20")

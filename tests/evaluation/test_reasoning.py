@@ -21,7 +21,7 @@ from elastic_reasoning.evaluation.reasoning import (
     side_by_side,
     thinking_text,
 )
-from elastic_reasoning.evaluation.records import Part, Record
+from elastic_reasoning.evaluation.record import Part, Record
 from elastic_reasoning.request import Sampling
 from elastic_reasoning.tasks.arithmetic import Arithmetic
 from make_records import make_records

@@ -9,7 +9,7 @@ from elastic_reasoning.errors import RecordsError, StrategyError, UsageError
 from elastic_reasoning.evaluation.manifest import Manifest
 from elastic_reasoning.evaluation.metrics import paired_difference, summarise
 from elastic_reasoning.evaluation.recommend import Recommendation, recommend
-from elastic_reasoning.evaluation.records import Record
+from elastic_reasoning.evaluation.record import Record
 from make_records import make_manifest, make_records
 
 RECORDS = make_records(60, 2)

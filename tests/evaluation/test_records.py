@@ -12,7 +12,8 @@ from elastic_reasoning.engines.engine import ask
 from elastic_reasoning.engines.scripted import ScriptedEngine, scripted, word_template
 from elastic_reasoning.errors import RecordsError
 from elastic_reasoning.evaluation.manifest import Manifest, read_manifest, write_manifest
-from elastic_reasoning.evaluation.records import Record, RecordsWriter, read_records
+from elastic_reasoning.evaluation.record import Record
+from elastic_reasoning.evaluation.records import RecordsWriter, read_records
 from elastic_reasoning.grading.grade import Grade
 from make_records import make_manifest, make_problems, make_records, write_folder
 
@@ -156,7 +157,8 @@ import resource, signal, sys
 from pathlib import Path
 from dataclasses import replace
 from elastic_reasoning.errors import RecordsError
-from elastic_reasoning.evaluation.records import Record, RecordsWriter
+from elastic_reasoning.evaluation.record import Record
+from elastic_reasoning.evaluation.records import RecordsWriter
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 folder = Path(sys.argv[1])
 record = Record.from_json((folder / "records.jsonl").read_text().splitlines()[0])
@@ -186,7 +188,8 @@ WRITE_FOR_EVER = """
 import itertools, sys
 from dataclasses import replace
 from pathlib import Path
-from elastic_reasoning.evaluation.records import Record, RecordsWriter
+from elastic_reasoning.evaluation.record import Record
+from elastic_reasoning.evaluation.records import RecordsWriter
 folder = Path(sys.argv[1])
 record = Record.from_json((folder / "records.jsonl").read_text().splitlines()[0])
 writer = RecordsWriter(folder)

@@ -5,7 +5,8 @@ import pytest
 
 from elastic_reasoning.errors import RecordsError, TaskError
 from elastic_reasoning.evaluation.manifest import MANIFEST, read_manifest
-from elastic_reasoning.evaluation.records import Record, RecordsWriter, read_records
+from elastic_reasoning.evaluation.record import Record
+from elastic_reasoning.evaluation.records import RecordsWriter, read_records
 from elastic_reasoning.evaluation.regrade import regrade
 from elastic_reasoning.evaluation.sweep import sweep
 from random_words import CONFIG, load_engine

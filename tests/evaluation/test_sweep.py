@@ -16,7 +16,8 @@ from elastic_reasoning.errors import BudgetError, EngineError, RecordsError, Str
 from elastic_reasoning.evaluation.config import SweepConfig, settings
 from elastic_reasoning.evaluation.manifest import read_manifest
 from elastic_reasoning.evaluation.metrics import generated_tokens, summarise
-from elastic_reasoning.evaluation.records import Key, Record, read_records
+from elastic_reasoning.evaluation.record import Key, Record
+from elastic_reasoning.evaluation.records import read_records
 from elastic_reasoning.evaluation.regrade import regrade
 from elastic_reasoning.evaluation.sweep import SweepResult, sweep
 from elastic_reasoning.request import Options, Sampling, derived_seed

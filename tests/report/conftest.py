@@ -8,7 +8,7 @@ import pytest
 
 from elastic_reasoning.budget import Budget
 from elastic_reasoning.evaluation.manifest import Manifest
-from elastic_reasoning.evaluation.records import Part, Record
+from elastic_reasoning.evaluation.record import Part, Record
 from elastic_reasoning.report.results import Results
 from elastic_reasoning.tasks.task import Problem
 

@@ -11,7 +11,8 @@ from elastic_reasoning.errors import UsageError
 from elastic_reasoning.evaluation.compare import compare_runs
 from elastic_reasoning.evaluation.manifest import Manifest
 from elastic_reasoning.evaluation.metrics import by_setting
-from elastic_reasoning.evaluation.records import Record, read_records
+from elastic_reasoning.evaluation.record import Record
+from elastic_reasoning.evaluation.records import read_records
 
 MOST_NAMED = 8
 """Settings that an error message names."""

@@ -15,7 +15,8 @@ from elastic_reasoning.cli.sweep import run_with_progress
 from elastic_reasoning.errors import UsageError
 from elastic_reasoning.evaluation.config import SweepConfig
 from elastic_reasoning.evaluation.metrics import Row, paired_difference, summarise
-from elastic_reasoning.evaluation.records import Record, read_records
+from elastic_reasoning.evaluation.record import Record
+from elastic_reasoning.evaluation.records import read_records
 from elastic_reasoning.training.config import TrainConfig
 
 if TYPE_CHECKING:

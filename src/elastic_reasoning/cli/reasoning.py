@@ -26,7 +26,8 @@ from elastic_reasoning.evaluation.reasoning import (
     reasoning_rows,
     side_by_side,
 )
-from elastic_reasoning.evaluation.records import Record, read_records
+from elastic_reasoning.evaluation.record import Record
+from elastic_reasoning.evaluation.records import read_records
 from elastic_reasoning.evaluation.wording import TENTHS
 
 NOTHING = "–"

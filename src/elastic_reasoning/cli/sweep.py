@@ -13,7 +13,8 @@ from elastic_reasoning.cli.progress import progress_bar
 from elastic_reasoning.documented import documented
 from elastic_reasoning.evaluation.config import SweepConfig
 from elastic_reasoning.evaluation.metrics import Row, generated_tokens, seconds_of, summarise
-from elastic_reasoning.evaluation.records import Record, read_records
+from elastic_reasoning.evaluation.record import Record
+from elastic_reasoning.evaluation.records import read_records
 from elastic_reasoning.evaluation.sweep import SweepResult, sweep
 
 WIDTH_OF_FILES = 120

@@ -13,7 +13,7 @@ from statistics import fmean
 from elastic_reasoning.errors import RecordsError
 from elastic_reasoning.evaluation.errorbars import NORMAL, paired_means
 from elastic_reasoning.evaluation.metrics import Setting, by_problem, by_setting
-from elastic_reasoning.evaluation.records import Record
+from elastic_reasoning.evaluation.record import Record
 
 Graded = Mapping[str, Sequence[Record]]
 """The graded records of each problem, in one setting."""

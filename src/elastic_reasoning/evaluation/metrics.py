@@ -17,7 +17,7 @@ from statistics import fmean, median
 from elastic_reasoning.budget import Budget
 from elastic_reasoning.errors import RecordsError
 from elastic_reasoning.evaluation.errorbars import clustered_se, paired_means
-from elastic_reasoning.evaluation.records import Record
+from elastic_reasoning.evaluation.record import Record
 from elastic_reasoning.evaluation.samples import are_programs, ks, majority, pass_at, percentile
 from elastic_reasoning.strategies import STRATEGIES, heeded
 

@@ -18,7 +18,7 @@ from typing import Any
 from elastic_reasoning.errors import RecordsError
 from elastic_reasoning.evaluation.errorbars import clustered_se, paired_means
 from elastic_reasoning.evaluation.metrics import Setting, by_problem, by_setting
-from elastic_reasoning.evaluation.records import Record
+from elastic_reasoning.evaluation.record import Record
 from elastic_reasoning.evaluation.wording import (
     TENTHS,
     by_tenth,

@@ -17,7 +17,7 @@ from elastic_reasoning.errors import RecordsError, UsageError
 from elastic_reasoning.evaluation.errorbars import Z95, clustered_se, interval, paired_means
 from elastic_reasoning.evaluation.manifest import Manifest
 from elastic_reasoning.evaluation.metrics import by_problem, by_setting
-from elastic_reasoning.evaluation.records import Record
+from elastic_reasoning.evaluation.record import Record
 from elastic_reasoning.strategies import STRATEGIES, find_strategy
 
 FEWEST = 4

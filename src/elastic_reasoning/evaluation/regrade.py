@@ -15,7 +15,8 @@ from typing import cast
 
 from elastic_reasoning.errors import GradingError, RecordsError
 from elastic_reasoning.evaluation.manifest import Manifest, read_manifest, write_manifest
-from elastic_reasoning.evaluation.records import NOT_GRADED, Record, RecordsWriter, read_records
+from elastic_reasoning.evaluation.record import NOT_GRADED, Record
+from elastic_reasoning.evaluation.records import RecordsWriter, read_records
 from elastic_reasoning.evaluation.verdicts import Verdict, in_threads
 from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.tasks.loading import TaskOptions, load_task

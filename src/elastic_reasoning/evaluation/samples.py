@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from math import comb
 
-from elastic_reasoning.evaluation.records import Record
+from elastic_reasoning.evaluation.record import Record
 
 RIGHT = object()
 """The class of all right answers: what equals the reference equals each other, however it is written."""

@@ -20,7 +20,8 @@ from elastic_reasoning.engines.sharing import SharingEngine
 from elastic_reasoning.evaluation.config import Setting, SweepConfig, deciding, models_of, parts_of, settings
 from elastic_reasoning.evaluation.manifest import MODELS_DIGEST, Manifest, write_manifest
 from elastic_reasoning.evaluation.models import check_models, open_model, precisions
-from elastic_reasoning.evaluation.records import Key, Record, RecordsWriter
+from elastic_reasoning.evaluation.record import Key, Record
+from elastic_reasoning.evaluation.records import RecordsWriter
 from elastic_reasoning.evaluation.verdicts import graded
 from elastic_reasoning.evaluation.weights import models_digest
 from elastic_reasoning.request import Request, derived_seed

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from elastic_reasoning.evaluation.compare import Paired, compare_runs, holm
 from elastic_reasoning.evaluation.metrics import Setting, by_setting
-from elastic_reasoning.evaluation.records import Record
+from elastic_reasoning.evaluation.record import Record
 from elastic_reasoning.report.names import MAIN, short_names
 from elastic_reasoning.report.table import NOTHING
 

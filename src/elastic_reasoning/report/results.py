@@ -14,7 +14,8 @@ from elastic_reasoning.evaluation.compare import Paired
 from elastic_reasoning.evaluation.manifest import Manifest
 from elastic_reasoning.evaluation.metrics import Row, Setting, generated_tokens, seconds_of, summarise
 from elastic_reasoning.evaluation.reasoning import ReasoningRow, reasoning_rows
-from elastic_reasoning.evaluation.records import Record, read_records
+from elastic_reasoning.evaluation.record import Record
+from elastic_reasoning.evaluation.records import read_records
 from elastic_reasoning.report.pairs import pairs_of
 
 

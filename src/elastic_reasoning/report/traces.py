@@ -12,7 +12,7 @@ from typing import Any
 
 from elastic_reasoning.evaluation.manifest import Asked
 from elastic_reasoning.evaluation.metrics import Setting
-from elastic_reasoning.evaluation.records import Part, Record
+from elastic_reasoning.evaluation.record import Part, Record
 
 MAX_BYTES = 3_000_000
 """An upper bound on the size of the traces, at which fewer samples and fewer problems are held. The page says so."""

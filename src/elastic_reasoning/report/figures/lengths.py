@@ -19,7 +19,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator, PercentFormatter
 
 from elastic_reasoning.evaluation.metrics import Setting, budget_order
-from elastic_reasoning.evaluation.records import Record
+from elastic_reasoning.evaluation.record import Record
 from elastic_reasoning.report.figures.look import COLOURS, QUIET, STYLE, set_title
 from elastic_reasoning.report.names import MAIN, NAMES, compact, compact_budget, short_names
 
