@@ -164,14 +164,25 @@ def replay(
     logprobs: Sequence[float] | None = None,
     end: frozenset[int] = frozenset(),
 ) -> Trace:
-    """Segments and mask of a completion, recovered from its ids.
+    """Segments and mask of a completion, recovered from its ids: see `retrace`."""
+    return retrace(Walk(request, template, context), ids, sampled_mask, logprobs, end)
+
+
+def retrace(
+    walk: Walk,
+    ids: Sequence[int],
+    sampled_mask: Sequence[bool] | None = None,
+    logprobs: Sequence[float] | None = None,
+    end: frozenset[int] = frozenset(),
+) -> Trace:
+    """Bring a new walk to its end by a completion that is known.
 
     What was discarded leaves no id. With the mask the recovery is exact all the same; without it a closing
     delimiter before the end of the budget is read as sampled, as it is on engines that cannot discard, and a
     "Wait" as the model's own.
 
     Args:
-        request, template, context: as the completion was made with.
+        walk: of the request, template and context that the completion was made with.
         ids: of the completion `[n]`.
         sampled_mask: False for forced ids `[n]`.
         logprobs: of the ids `[n]`; those of forced ids are not looked at.
@@ -180,26 +191,28 @@ def replay(
     Raises:
         EngineError: the ids cannot have come from this request and template, or they end too early.
     """
-    cursor = Cursor(Walk(request, template, context))
+    cursor = Cursor(walk)
     position = 0
     while not cursor.done:
         position = _read_forced(cursor, ids, position)
         forced = _first(sampled_mask, False, position, len(ids))
         num = cursor.until_event(ids[position:forced])
         if not num and forced == len(ids):
-            raise EngineError(f"the {len(ids)} ids end within a call of strategy {request.strategy!r}")
+            raise EngineError(f"the {len(ids)} ids end within a call of strategy {walk.request.strategy!r}")
         end_of_run = position + num if num else forced
         cursor.wake(ids[position:end_of_run], logprobs and logprobs[position:end_of_run])
         position = end_of_run
         if not num:
             cursor._hand_over(_discarded(cursor, ids[forced : _first(sampled_mask, True, forced, len(ids))]))
         if cursor.ids[:position] != list(ids[:position]):
-            raise EngineError(f"id {ids[position - 1]} at {position - 1} is one that {request.strategy!r} discards")
+            raise EngineError(
+                f"id {ids[position - 1]} at {position - 1} is one that {walk.request.strategy!r} discards"
+            )
     position = _read_forced(cursor, ids, position)
     while position < len(ids) and ids[-1] in end:
         ids = ids[:-1]
     if cursor.walk.error is None and position != len(ids):
-        raise EngineError(f"{len(ids) - position} ids follow the end of strategy {request.strategy!r}")
+        raise EngineError(f"{len(ids) - position} ids follow the end of strategy {walk.request.strategy!r}")
     return cursor.walk.trace()
 
 

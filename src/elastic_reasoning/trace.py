@@ -168,6 +168,11 @@ class Trace:
         return self._ran_out(Phase.SOLUTION)
 
     @property
+    def cut(self) -> bool:
+        """Whether the tokens ran out before the sequence had ended, in whichever phase."""
+        return bool(self.segments) and self.segments[-1].finish is Finish.LENGTH
+
+    @property
     def escaped(self) -> bool:
         """Whether thinking was opened again within the solution."""
         ids = list(chain.from_iterable(segment.ids for segment in self._phase(Phase.SOLUTION)))

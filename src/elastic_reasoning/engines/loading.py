@@ -43,22 +43,31 @@ def load(
         EngineError: the model is not there, or cannot be run.
         TemplateError: its thinking delimiters cannot be found.
     """
-    import torch
-    import transformers
-
     from elastic_reasoning.engines.transformers import TransformersEngine, end_ids
 
     dtype, device = resolve_precision(model, dtype, device)
-    if not sys.stderr.isatty() or Path(model_path(model)).is_dir():  # a bar is for what is fetched
-        transformers.logging.disable_progress_bar()
     tokenizer = load_tokenizer(model)
-    weights = _loaded(transformers.AutoModelForCausalLM, model, dtype=getattr(torch, dtype))
+    weights = load_weights(model, dtype)
     try:
         weights = weights.to(device).eval()
     except (RuntimeError, AssertionError) as error:
         raise EngineError(f"device {device!r} cannot be used ({_reason(error)}): try auto or cpu") from error
     template = resolve_template(tokenizer, opening=opening, closing=closing, eos_ids=end_ids(weights))
     return TransformersEngine(weights, tokenizer, template, max_rows)
+
+
+def load_weights(model: str, dtype: str) -> Any:
+    """A causal language model with weights of a type, where transformers puts it.
+
+    Raises:
+        EngineError: the model is not there.
+    """
+    import torch
+    import transformers
+
+    if not sys.stderr.isatty() or Path(model_path(model)).is_dir():  # a bar is for what is fetched
+        transformers.logging.disable_progress_bar()
+    return _loaded(transformers.AutoModelForCausalLM, model, dtype=getattr(torch, dtype))
 
 
 def load_tokenizer(model: str) -> Any:

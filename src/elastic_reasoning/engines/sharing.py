@@ -10,6 +10,9 @@ the rounds are barriers: followers are answered, or go on, when the leaders of a
 
     engine = SharingEngine(load("mini"))
     traces = list(generate(engine, requests))      # trace.num_reused tells what was not generated again
+
+Around an engine that owns its random numbers it serves the same end with another promise: the thinking of a smaller
+budget is the beginning of the longest one, and what follows is drawn anew. Anytime training needs no more.
 """
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence

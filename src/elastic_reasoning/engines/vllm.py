@@ -4,8 +4,8 @@
     traces = list(generate(engine, requests))
     engine.close()
 
-vLLM owns its random numbers: draws repeat with the seed as far as vLLM's do, and one thinking cannot serve several
-budgets (`SharingEngine`).
+vLLM owns its random numbers: draws repeat with the seed as far as vLLM's do, and what one thinking gives for several
+budgets (`SharingEngine`) is not what separate runs would.
 """
 
 import asyncio
@@ -16,22 +16,13 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from elastic_reasoning.cursor import replay
-from elastic_reasoning.engines.concurrent import (
-    LoopThread,
-    Sampled,
-    Wanted,
-    run_by_events,
-    run_concurrently,
-    seed_of,
-)
+from elastic_reasoning.engines.concurrent import LoopThread, run_concurrently
 from elastic_reasoning.engines.loading import load_template, model_path
+from elastic_reasoning.engines.vllm_answers import answer
 from elastic_reasoning.errors import EngineError, StrategyError, UsageError, require
-from elastic_reasoning.request import Request
 from elastic_reasoning.template import Message, Prompt, Template, render_prompt
 from elastic_reasoning.trace import Trace
 from elastic_reasoning.walk import Walk
-from elastic_reasoning.wire import most_tokens, one_pass, to_wire
 
 OWN = (
     "model",
@@ -177,71 +168,21 @@ class VllmEngine:
             self._llm = None  # while the interpreter can still finalise it
 
     async def _answer(self, walk: Walk) -> Trace:
-        from vllm.exceptions import VLLMValidationError
         from vllm.v1.engine.exceptions import EngineDeadError
 
-        if walk.call is None:
-            return walk.trace()
         try:
-            if self._speculates or walk.steps or not one_pass(walk.request.options):
-                return await run_by_events(walk, self._sample)
-            return await self._in_one_pass(walk)
+            return await answer(walk, self._ask, self.context, in_one_pass=not self._speculates)
         except EngineDeadError as error:
             raise EngineError("vLLM has died: its log, above, says why") from error
-        except (VLLMValidationError, StrategyError) as error:  # the request's fault
-            walk.fail(" ".join(str(error).split()))
-            return walk.trace()
 
-    async def _in_one_pass(self, walk: Walk) -> Trace:
-        request = walk.request
-        sampled = await self._complete(
-            request,
-            request.prompt.ids,
-            seed_of(request),
-            max_tokens=most_tokens(request, self.template, self.context),
-            extra_args=dict(to_wire(request)),
-        )
-        return replay(
-            request, sampled.ids, self.template, self.context, logprobs=sampled.logprobs, end=self.template.eos
-        )
-
-    async def _sample(self, wanted: Wanted) -> Sampled:
-        if wanted.banned and self._speculates:
-            raise StrategyError("min_thinking forbids tokens, which vLLM cannot with speculative decoding")
-        return await self._complete(
-            wanted.request,
-            wanted.ids,
-            seed_of(wanted.request, wanted.position),
-            max_tokens=self.context - len(wanted.ids) if wanted.max_tokens is None else wanted.max_tokens,
-            stop_token_ids=sorted(wanted.watch),
-            logit_bias=dict.fromkeys(wanted.banned, -100.0) or None,
-        )
-
-    async def _complete(self, request: Request, ids: Sequence[int], seed: int, **settings: Any) -> Sampled:
-        from vllm import SamplingParams
+    async def _ask(self, ids: Sequence[int], params: Any) -> Any:
         from vllm.inputs import TokensPrompt
-        from vllm.sampling_params import RequestOutputKind
 
-        sampling = request.sampling
-        # What vLLM reports is taken after top-p, top-k and bans; asked for is what stood before.
-        has_logprobs = sampling.top_p == 1 and sampling.top_k == 0 and not request.options.min_thinking
-        params = SamplingParams(
-            temperature=sampling.temperature,
-            top_p=sampling.top_p,
-            top_k=sampling.top_k,
-            seed=seed,
-            logprobs=0 if has_logprobs else None,
-            detokenize=False,
-            output_kind=RequestOutputKind.FINAL_ONLY,
-            **settings,
-        )
+        if params.logit_bias and self._speculates:
+            raise StrategyError("min_thinking forbids tokens, which vLLM cannot with speculative decoding")
         prompt, name = TokensPrompt(prompt_token_ids=list(ids)), str(next(self._names))
         [output] = [output async for output in self._llm.generate(prompt, params, name)]
-        completion = output.outputs[0]
-        new = tuple(completion.token_ids)
-        if not has_logprobs or completion.logprobs is None:
-            return Sampled(new, None)
-        return Sampled(new, tuple(at[token].logprob for at, token in zip(completion.logprobs, new, strict=True)))
+        return output.outputs[0]
 
 
 async def _started(llm: Any, arguments: Any) -> Any:

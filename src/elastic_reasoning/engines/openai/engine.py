@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from elastic_reasoning.cursor import replay
+from elastic_reasoning.cursor import retrace
 from elastic_reasoning.engines.concurrent import Sampled, Wanted, run_by_events, run_concurrently
 from elastic_reasoning.engines.loading import load_template
 from elastic_reasoning.engines.openai.abilities import DIALECTS, Abilities, find_abilities
@@ -114,7 +114,7 @@ class OpenAIEngine:
         terms = self._terms(request, one_pass=True, bans=request.options.min_thinking > 0)
         sampled = await line.ask(*ask_one_pass(request, limit, terms), read_one_pass)
         end = self.template.eos
-        return replay(request, sampled.ids, self.template, self.context, logprobs=sampled.logprobs, end=end)
+        return retrace(walk, sampled.ids, logprobs=sampled.logprobs, end=end)
 
     async def _stretch(self, line: Line, wanted: Wanted) -> Sampled:
         dialect = DIALECTS[self.abilities.dialect]
