@@ -1,12 +1,65 @@
 """What a training run is: the fields of a recipe, of the flags of `elastic train`, and of `TrainConfig` in Python."""
 
-import math
 from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
-from elastic_reasoning.budget import Budget
-from elastic_reasoning.errors import TrainingError, unknown
 from elastic_reasoning.request import Options, Sampling
-from elastic_reasoning.strategies import find_strategy
+from elastic_reasoning.tasks.loading import TaskOptions
+
+
+@dataclass(frozen=True)
+class Constants:
+    """The numbers in the formulas of rewards (`elastic_reasoning.training.rewards`).
+
+    Attributes:
+        alpha: reward lost for each token of length away from what was asked for (l1_exact, l1_max).
+        delta: reward of a right answer of exactly the length asked for (l1_max).
+        overlong_tokens: tokens of a response above which it is punished in full (overlong).
+        overlong_buffer: tokens below that within which the punishment grows from 0 (overlong).
+    """
+
+    alpha: float = 0.0003
+    delta: float = 0.5
+    overlong_tokens: int = 16384
+    overlong_buffer: int = 4096
+
+
+@dataclass(frozen=True)
+class Lora:
+    """Low-rank adapters instead of all weights (Hu et al. 2021, arXiv 2106.09685), through peft.
+
+    Attributes:
+        rank: of the adapters; 0 trains all weights.
+        alpha: their scale is alpha / rank.
+        dropout: probability of a dropped input; 0 keeps every importance ratio at 1.
+        targets: names of the layers that get one; empty for all linear layers but the last.
+    """
+
+    rank: int = 0
+    alpha: int = 32
+    dropout: float = 0.0
+    targets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RolloutVllm:
+    """How vLLM makes rollouts: within the training processes (engine vllm-colocated) or behind a server (vllm-server).
+
+    Attributes:
+        gpu_memory_utilization: share of each GPU's memory that a colocated vLLM takes.
+        tensor_parallel_size: processes that share a colocated copy of the model.
+        sleep: give a colocated vLLM's memory back while the model is optimised.
+        max_model_len: tokens of prompt and completion; null for the model's own context.
+        url: where the server is, as http://127.0.0.1:8000.
+        group_port: port over which weights reach the server.
+    """
+
+    gpu_memory_utilization: float = 0.3
+    tensor_parallel_size: int = 1
+    sleep: bool = False
+    max_model_len: int | None = None
+    url: str = "http://127.0.0.1:8000"
+    group_port: int = 51216
 
 
 @dataclass(frozen=True)
@@ -16,28 +69,56 @@ class TrainConfig:
     Attributes:
         model: mini, mini-e1, a folder in Hugging Face format, or a hub name.
         out: folder for checkpoints, metrics and the selected model; an interrupted run goes on in it.
-        task: arithmetic.
-        strategy: how a rollout's budget is spent; elastic is E1, unconstrained is plain GRPO.
-        budget: thinking and solution tokens of every rollout, as 24+20.
-        options: what the strategy is told beyond the budget.
+        task: arithmetic, deepscaler, deepcoder, or a .jsonl or .py file of one's own.
+        data: a local JSONL or Parquet file with the task's rows, in place of the hub.
+        allow_code_execution: run the programs that the model writes, in a sandbox; tasks of code need it.
+        grading_workers: processes that grade; 0 for as many as there are cores.
+        strategies: how a rollout's budget is spent; elastic is E1, unconstrained is plain GRPO; of several, each
+            prompt draws one.
+        plan: how many budgets a run knows: fixed (one), random (each prompt draws one), curriculum (one after the
+            other), or anytime (every thinking is cut and answered at each).
+        budgets: thinking and solution tokens, as 24+20; of random and curriculum also a range, as 100..4000+0.
+        weights: of each budget, for random and anytime; all alike if empty.
+        options: what the strategies are told beyond the budget; each gets what it understands.
+        rewards: weight of each reward by its name: correct, l1_exact, l1_max, overlong, format.
+        constants: the numbers in their formulas.
+        reward_timeout_seconds: how long the rewards of a step may take; a rollout without one by then is not learnt
+            from.
         temperature: of rollouts and of the loss.
-        steps: optimizer steps.
-        prompts_per_step: prompts of one step.
+        steps: batches of rollouts.
+        prompts_per_step: prompts of one step, over all processes.
         samples_per_prompt: rollouts of each prompt; their mean reward is the baseline.
-        micro_batch_size: rollouts of one forward and backward pass; must divide a step's rollouts.
+        updates_per_step: optimizer steps on the rollouts of one step.
+        micro_batch_size: rollouts of one forward and backward pass of one process.
         learning_rate: at the start.
         lr_schedule: linear (to 0), constant, or cosine.
-        num_lr_warmup_steps: steps of linear rise before that.
-        beta: weight of the KL term to the starting model.
+        num_lr_warmup_steps: optimizer steps of linear rise before that.
+        beta: weight of the KL term to the starting model (low-variance estimator).
         loss: TRL's loss_type: dapo (mean over the tokens of a step), grpo (over each rollout), bnpo or dr_grpo.
+        advantages: normalised (by the standard deviation of a prompt's rewards) or centred (by their mean alone). Those
+            of thinking under anytime training are never normalised: centred gives its answers the same scale.
+        epsilon: importance ratios are clipped to 1 - epsilon and 1 + epsilon.
+        epsilon_high: their upper bound is 1 + this; null for epsilon.
+        mask_cut: leave rollouts out of the loss that ran out of tokens, in whichever phase.
         max_grad_norm: gradients are clipped to this norm.
+        weight_decay: of AdamW.
+        entropy_bonus: weight of the mean entropy of the learnt tokens, which the loss rewards.
+        max_prompt_tokens: longer problems are left out; null for no limit.
         seed: of rollouts and of the order of problems.
-        num_problems: training problems, the first of the split.
+        num_problems: training problems at most, the first of the split; null for all.
         save_every: steps between checkpoints; each is validated.
-        num_validation_problems: validation problems that decide which checkpoint is selected.
+        validation_budgets: budgets at which a checkpoint is validated; those of training if empty, a range by its ends.
+        num_validation_problems: validation problems at most, whose mean reward selects a checkpoint.
+        engine: what makes rollouts: transformers, vllm-colocated, or vllm-server.
+        vllm: how vLLM does.
         max_rows: sequences that are generated together.
-        dtype: float32, or bfloat16, which takes half the memory but loses small updates in rounding.
+        dtype: of the weights: float32, which vLLM computes in bfloat16; bfloat16, which takes half the memory but
+            loses small updates in rounding; float64.
+        mixed_precision: no, or bf16: compute in bfloat16 on float32 weights.
+        gradient_checkpointing: compute activations twice instead of keeping them.
+        lora: adapters instead of all weights.
         device: auto, cpu or cuda.
+        report_to: tensorboard, wandb and trackio, any of them.
         opening: opening delimiter of thinking, where the tokenizer does not name it.
         closing: closing delimiter.
     """
@@ -45,104 +126,94 @@ class TrainConfig:
     model: str = "mini"
     out: str = "runs/train"
     task: str = "arithmetic"
-    strategy: str = "elastic"
-    budget: str = "24+20"
+    data: str = ""
+    allow_code_execution: bool = False
+    grading_workers: int = 0
+    strategies: tuple[str, ...] = ("elastic",)
+    plan: str = "fixed"
+    budgets: tuple[str, ...] = ("24+20",)
+    weights: tuple[float, ...] = ()
     options: Options = field(default_factory=Options)
+    rewards: dict[str, float] = field(default_factory=lambda: {"correct": 1.0})
+    constants: Constants = field(default_factory=Constants)
+    reward_timeout_seconds: float = 120.0
     temperature: float = 1.0
     steps: int = 100
     prompts_per_step: int = 16
     samples_per_prompt: int = 16
+    updates_per_step: int = 1
     micro_batch_size: int = 256
     learning_rate: float = 1e-3
     lr_schedule: str = "linear"
     num_lr_warmup_steps: int = 0
     beta: float = 0.0
     loss: str = "dapo"
+    advantages: str = "normalised"
+    epsilon: float = 0.2
+    epsilon_high: float | None = None
+    mask_cut: bool = False
     max_grad_norm: float = 1.0
+    weight_decay: float = 0.0
+    entropy_bonus: float = 0.0
+    max_prompt_tokens: int | None = None
     seed: int = 0
-    num_problems: int = 4096
+    num_problems: int | None = 4096
     save_every: int = 20
+    validation_budgets: tuple[str, ...] = ()
     num_validation_problems: int = 256
+    engine: str = "transformers"
+    vllm: RolloutVllm = field(default_factory=RolloutVllm)
     max_rows: int = 256
     dtype: str = "float32"
+    mixed_precision: str = "no"
+    gradient_checkpointing: bool = False
+    lora: Lora = field(default_factory=Lora)
     device: str = "auto"
+    report_to: tuple[str, ...] = ()
     opening: str | None = None
     closing: str | None = None
 
     @property
+    def num_cuts(self) -> int:
+        """Rollouts that each thinking is made into."""
+        return len(self.budgets) if self.plan == "anytime" else 1
+
+    @property
     def num_rollouts(self) -> int:
-        """Rollouts of one step."""
-        return self.prompts_per_step * self.samples_per_prompt
+        """Rollouts of one step, over all processes."""
+        return self.prompts_per_step * self.samples_per_prompt * self.num_cuts
 
     @property
     def sampling(self) -> Sampling:
         """How rollouts are drawn: always from the whole distribution, which is the one that the loss is about."""
         return Sampling(temperature=self.temperature, seed=self.seed)
 
-
-SCHEDULES = ("linear", "constant", "cosine")
-LOSSES = ("dapo", "grpo", "bnpo", "dr_grpo")
-DTYPES = ("float32", "bfloat16")
-DEVICES = ("auto", "cpu", "cuda")
-EXECUTION = ("out", "max_rows", "device")
-"""Fields that say how a run is made, not what comes out of it: they may change when it goes on."""
-
-LEAST = {
-    "steps": 1,
-    "prompts_per_step": 1,
-    "samples_per_prompt": 2,  # a baseline is the mean of several
-    "micro_batch_size": 1,
-    "num_lr_warmup_steps": 0,
-    "seed": 0,
-    "num_problems": 1,
-    "save_every": 1,
-    "num_validation_problems": 1,
-    "max_rows": 1,
-}
+    @property
+    def task_options(self) -> TaskOptions:
+        """What the task is told."""
+        return TaskOptions(data=self.data, allow_code_execution=self.allow_code_execution, workers=self.grading_workers)
 
 
-def check(config: TrainConfig) -> None:
-    """Refuse what cannot be trained, before anything is loaded.
+EXECUTION = (
+    "out",
+    "data",
+    "allow_code_execution",
+    "grading_workers",
+    "max_rows",
+    "device",
+    "vllm",
+    "gradient_checkpointing",
+    "micro_batch_size",
+    "reward_timeout_seconds",
+    "report_to",
+)
+"""Fields that say how a run is made, not what comes out of it: they may change when it goes on.
 
-    Raises:
-        TrainingError, BudgetError, StrategyError: with the value, what is allowed, and the fix.
-    """
-    _check_rollouts(config)
-    for name, least in LEAST.items():
-        if getattr(config, name) < least:
-            raise TrainingError(f"{name} {getattr(config, name)}: must be {least} or more")
-    for name in ("temperature", "learning_rate", "max_grad_norm"):
-        if not 0 < getattr(config, name) < math.inf:
-            raise TrainingError(f"{name} {getattr(config, name)}: must be a number above 0")
-    if not 0 <= config.beta < math.inf:
-        raise TrainingError(f"beta {config.beta}: must be 0 (no KL term) or more")
-    for name, allowed in (("lr_schedule", SCHEDULES), ("loss", LOSSES), ("dtype", DTYPES)):
-        if getattr(config, name) not in allowed:
-            raise TrainingError(unknown(name, getattr(config, name), allowed))
-    if config.device not in DEVICES:
-        raise TrainingError(
-            f"device {config.device!r}: must be {', '.join(DEVICES[:-1])} or {DEVICES[-1]}; "
-            "to choose one of several GPUs, set CUDA_VISIBLE_DEVICES"
-        )
-    if config.num_rollouts % config.micro_batch_size:
-        raise TrainingError(
-            f"micro_batch_size {config.micro_batch_size} does not divide the {config.num_rollouts} rollouts of a step"
-        )
+Other micro batches add up the same numbers in another order (with loss grpo and bnpo, other means); which rows `data`
+holds is told by the problems."""
 
 
-def _check_rollouts(config: TrainConfig) -> None:
-    find_strategy(config.strategy, config.options)
-    budget = Budget.parse(config.budget)
-    if budget.solution == 0:
-        raise TrainingError(f"budget {budget}: a rollout without a solution earns no reward; give it tokens")
-    if config.options.min_thinking and not config.options.wait:
-        raise TrainingError(
-            "min_thinking forbids tokens, so that rollouts would not come from the model's own distribution: "
-            "give options.wait to replace the delimiter instead"
-        )
-
-
-def decisive(config: TrainConfig) -> dict[str, object]:
+def decisive(config: TrainConfig) -> dict[str, Any]:
     """The fields that decide the parameters a run ends with."""
     values = asdict(config)
     return {f.name: values[f.name] for f in fields(TrainConfig) if f.name not in EXECUTION}

@@ -1,0 +1,142 @@
+"""What is refused of a training run before anything is loaded."""
+
+import math
+
+from elastic_reasoning.errors import TrainingError, require, unknown
+from elastic_reasoning.strategies import check_options
+from elastic_reasoning.training.config import TrainConfig
+from elastic_reasoning.training.plan import Plan
+from elastic_reasoning.training.rewards import check_rewards
+
+SCHEDULES = ("linear", "constant", "cosine")
+LOSSES = ("dapo", "grpo", "bnpo", "dr_grpo")
+ADVANTAGES = ("normalised", "centred")
+DTYPES = ("float32", "bfloat16", "float64")
+PRECISIONS = ("no", "bf16")
+ENGINES = ("transformers", "vllm-colocated", "vllm-server")
+DEVICES = ("auto", "cpu", "cuda")
+REPORTS = ("tensorboard", "wandb", "trackio")
+SEPARATE = {"elastic", "nothinking", "vanilla", "s1"}
+"""Strategies whose rollouts are never longer than their budget."""
+NAMES = {
+    "lr_schedule": SCHEDULES,
+    "loss": LOSSES,
+    "advantages": ADVANTAGES,
+    "dtype": DTYPES,
+    "mixed_precision": PRECISIONS,
+    "engine": ENGINES,
+}
+LEAST = {
+    "steps": 1,
+    "prompts_per_step": 1,
+    "samples_per_prompt": 2,  # a baseline is the mean of several
+    "updates_per_step": 1,
+    "micro_batch_size": 1,
+    "num_lr_warmup_steps": 0,
+    "grading_workers": 0,
+    "seed": 0,
+    "num_problems": 1,
+    "max_prompt_tokens": 1,
+    "save_every": 1,
+    "num_validation_problems": 1,
+    "max_rows": 1,
+}
+
+
+def check(config: TrainConfig, num_processes: int = 1) -> None:
+    """Refuse what cannot be trained, before anything is loaded.
+
+    Args:
+        config: the run.
+        num_processes: processes that train together.
+
+    Raises:
+        TrainingError, BudgetError, StrategyError: with the value, what is allowed, and the fix.
+        MissingDependencyError: what `report_to` or `lora` needs is not installed.
+    """
+    _check_rollouts(config)
+    check_rewards(config)
+    for name, least in LEAST.items():
+        value = getattr(config, name)
+        if value is not None and value < least:
+            raise TrainingError(f"{name} {value}: must be {least} or more")
+    for name in ("temperature", "learning_rate", "max_grad_norm", "reward_timeout_seconds", "epsilon"):
+        if not 0 < getattr(config, name) < math.inf:
+            raise TrainingError(f"{name} {getattr(config, name)}: must be a number above 0")
+    for name in ("beta", "weight_decay", "entropy_bonus"):
+        if not 0 <= getattr(config, name) < math.inf:
+            raise TrainingError(f"{name} {getattr(config, name)}: must be 0 (none) or more")
+    for name, allowed in NAMES.items():
+        if getattr(config, name) not in allowed:
+            raise TrainingError(unknown(name, getattr(config, name), allowed))
+    if config.epsilon_high is not None and not 0 < config.epsilon_high < math.inf:
+        raise TrainingError(f"epsilon_high {config.epsilon_high}: must be a number above 0, or null for epsilon")
+    if config.vllm.tensor_parallel_size < 1 or not 0 < config.vllm.gpu_memory_utilization <= 1:
+        raise TrainingError(
+            f"vllm {config.vllm}: tensor_parallel_size must be 1 or more, gpu_memory_utilization above 0 and at most 1"
+        )
+    if config.device not in DEVICES:
+        raise TrainingError(
+            f"device {config.device!r}: must be {', '.join(DEVICES[:-1])} or {DEVICES[-1]}; "
+            "to choose one of several GPUs, set CUDA_VISIBLE_DEVICES"
+        )
+    if config.mixed_precision != "no" and config.dtype != "float32":
+        raise TrainingError(f"mixed_precision {config.mixed_precision}: wants dtype float32, not {config.dtype}")
+    if config.lora.rank < 0 or config.lora.alpha <= 0 or not 0 <= config.lora.dropout < 1:
+        raise TrainingError(f"lora {config.lora}: rank must be 0 or more, alpha above 0, dropout in [0, 1)")
+    if config.lora.rank:
+        require("peft", "train")
+    for name in config.report_to:
+        if name not in REPORTS:
+            raise TrainingError(unknown("report_to", name, REPORTS))
+        require(name, "track")
+    _check_split(config, num_processes)
+
+
+def _check_rollouts(config: TrainConfig) -> None:
+    check_options(config.options, config.strategies)
+    if not config.strategies:
+        raise TrainingError("strategies: none was given; write at least one, as elastic")
+    plan = Plan(config)
+    for asked in plan.extremes():
+        (budget,) = asked.budgets
+        if asked.strategy in ("elastic", "nothinking") and budget.solution == 0:
+            raise TrainingError(f"budget {budget}: a rollout without a solution earns no reward; give it tokens")
+        if asked.strategy != "unconstrained" and budget.total == 0:
+            raise TrainingError(f"budget {budget}: a rollout without tokens earns no reward; give it some")
+        if asked.strategy in ("l1-exact", "l1-max") and budget.total is None:
+            raise TrainingError(f"budget {budget}: strategy {asked.strategy} asks for a length; give both parts tokens")
+    if config.plan == "curriculum" and config.steps < len(config.budgets):
+        raise TrainingError(f"steps {config.steps}: plan 'curriculum' has {len(config.budgets)} budgets to go through")
+    if config.plan == "anytime" and config.options.grace:
+        raise TrainingError(
+            "options.grace with plan 'anytime': the cuts of one thinking are at its budgets; leave it out"
+        )
+    if config.loss == "dr_grpo" and (plan.largest is None or set(config.strategies) - SEPARATE):
+        raise TrainingError(
+            "loss 'dr_grpo' divides by the most tokens of a rollout, which these strategies and budgets do not bound; "
+            "use dapo"
+        )
+    if config.options.min_thinking and not config.options.wait:
+        raise TrainingError(
+            "min_thinking forbids tokens, so that rollouts would not come from the model's own distribution: "
+            "give options.wait to replace the delimiter instead"
+        )
+    if config.options.min_thinking and config.engine != "transformers":
+        raise TrainingError(
+            f"min_thinking with engine {config.engine}: vLLM's log-probabilities are taken after what it forbids; "
+            "use engine transformers"
+        )
+
+
+def _check_split(config: TrainConfig, num_processes: int) -> None:
+    """Whole prompts to processes, and whole micro batches to updates."""
+    if config.prompts_per_step % num_processes:
+        raise TrainingError(
+            f"prompts_per_step {config.prompts_per_step} cannot be split evenly over {num_processes} processes"
+        )
+    num_local = config.num_rollouts // num_processes
+    if num_local % (config.micro_batch_size * config.updates_per_step):
+        where = f"{num_local} rollouts of a step" + (" of each process" if num_processes > 1 else "")
+        updates = f" in {config.updates_per_step} updates" if config.updates_per_step > 1 else ""
+        raise TrainingError(f"micro_batch_size {config.micro_batch_size} does not divide the {where}{updates}")
