@@ -6,7 +6,8 @@ outcome(config)      # parameters, metrics and selection, bit for bit
 """
 
 import json
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from elastic_reasoning.training.config import TrainConfig
 
 SMALL = TrainConfig(
     model="mini",
-    budget="64+12",
+    budgets=("64+12",),
     steps=5,
     prompts_per_step=4,
     samples_per_prompt=4,
@@ -32,15 +33,23 @@ def small_run(out: Path, **changes: Any) -> TrainConfig:
 
 
 def arguments(config: TrainConfig) -> list[str]:
-    """The flags of `elastic train` for a run."""
-    values = {name: getattr(config, name) for name in TrainConfig.__dataclass_fields__ if name != "options"}
-    return [f"--{name}={value}" for name, value in values.items() if value is not None]
+    """The flags of `elastic train` for a run: one for each field that is not at its default."""
+    return list(_flags(config, TrainConfig(), ""))
+
+
+def _flags(config: Any, default: Any, prefix: str) -> Iterator[str]:
+    for field in fields(default):
+        value, usual = getattr(config, field.name), getattr(default, field.name)
+        if is_dataclass(value):
+            yield from _flags(value, usual, f"{prefix}{field.name}.")
+        elif value != usual:
+            yield f"--{prefix}{field.name}={value if isinstance(value, str) else json.dumps(value)}"
 
 
 def steps_logged(out: str) -> list[dict[str, float]]:
     """The metrics of each step, without what a clock says."""
     lines = [json.loads(line) for line in Path(out, "metrics.jsonl").read_text().splitlines()]
-    return [{name: value for name, value in line.items() if name != "step_time"} for line in lines]
+    return [{n: v for n, v in line.items() if n != "step_time" and not n.endswith("_seconds")} for line in lines]
 
 
 def outcome(config: TrainConfig) -> dict[str, Any]:

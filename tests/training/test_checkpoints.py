@@ -37,9 +37,9 @@ def write_checkpoint(out: Path, step: int) -> Path:
     return folder
 
 
-def save(out: Path, step: int, accuracy: float) -> None:
+def save(out: Path, step: int, score: float) -> None:
     """What happens after the trainer has written a checkpoint."""
-    mark_complete(out / "checkpoints" / f"checkpoint-{step}", step, accuracy)
+    mark_complete(out / "checkpoints" / f"checkpoint-{step}", step, 0.9 - score, score)
     select(out)
     prune(out)
 
@@ -116,7 +116,7 @@ def test_death_while_a_checkpoint_is_written(tmp_path: Path) -> None:
     write_checkpoint(tmp_path, 4)
     (tmp_path / "checkpoints" / "checkpoint-6").mkdir()
     newest = repair(tmp_path)
-    assert newest == Checkpoint(tmp_path / "checkpoints" / "checkpoint-2", 2, 0.5)
+    assert newest == Checkpoint(tmp_path / "checkpoints" / "checkpoint-2", 2, 0.4, 0.5)
     assert [path.name for path in (tmp_path / "checkpoints").iterdir()] == ["checkpoint-2"]
 
 
@@ -150,7 +150,7 @@ def test_the_selected_model_is_only_the_model(tmp_path: Path) -> None:
 
 def test_checkpoints_are_ordered_by_number(tmp_path: Path) -> None:
     for step in (10, 9, 100):
-        mark_complete(write_checkpoint(tmp_path, step), step, 0.1)
+        mark_complete(write_checkpoint(tmp_path, step), step, 0.1, 0.1)
     assert [checkpoint.step for checkpoint in checkpoints(tmp_path)] == [9, 10, 100]
     newest = repair(tmp_path)
     assert newest is not None

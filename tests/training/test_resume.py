@@ -13,6 +13,7 @@ from elastic_reasoning.training import grpo
 from elastic_reasoning.training.checkpoints import selected
 from elastic_reasoning.training.config import TrainConfig
 from elastic_reasoning.training.grpo import train
+from elastic_reasoning.training.rollouts import Validated
 from small_runs import arguments, outcome, small_run, steps_logged
 
 SOURCE = str(Path(__file__).parents[2] / "src")
@@ -79,15 +80,15 @@ def test_checkpoints_fall_between_batches_of_rollouts(tmp_path: Path, monkeypatc
     monkeypatch.setattr(trl, "GRPOTrainer", lambda **kwargs: trainers.append(real(**kwargs)) or trainers[0])
     generated: list[int] = []
     rollouts = grpo.roll_out
-    monkeypatch.setattr(grpo, "roll_out", lambda *args: generated.append(args[-1]) or rollouts(*args))
+    monkeypatch.setattr(grpo, "roll_out", lambda *args: generated.append(args[3]) or rollouts(*args))
     saved: list[int] = []
 
-    def at_a_boundary(*args: Any) -> float:
+    def at_a_boundary(*args: Any) -> Validated:
         (trainer,) = trainers
         assert trainer._step % (trainer.args.steps_per_generation * trainer.num_iterations) == 0
         assert generated == list(range(trainer.state.global_step))
         saved.append(trainer.state.global_step)
-        return 0.5
+        return Validated(2, 1, 1.0, 0, None)
 
     monkeypatch.setattr(grpo, "validate", at_a_boundary)
     train(config)

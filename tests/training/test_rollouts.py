@@ -5,16 +5,18 @@ from typing import Any
 import pytest
 
 from elastic_reasoning.engines.loading import load
-from elastic_reasoning.errors import TrainingError
 from elastic_reasoning.request import Options
 from elastic_reasoning.tasks.arithmetic import Arithmetic
 from elastic_reasoning.trace import Phase, Trace
-from elastic_reasoning.training.rollouts import as_rows, problem_order, roll_out, rollout_metrics, validate
+from elastic_reasoning.training.plan import Plan
+from elastic_reasoning.training.rollouts import problem_order, roll_out, rollout_metrics, validate
+from elastic_reasoning.training.scoring import Scored, Scorer
 from small_runs import SMALL
 
 G = SMALL.samples_per_prompt
 PROBLEMS = Arithmetic().problems("train", 3)
-PROMPTS = [problem.messages for problem in PROBLEMS for _ in range(G)]
+PLAN = Plan(SMALL)
+SCORER = Scorer(Arithmetic(), SMALL)
 CONTEXT_OF_MINI = 512
 
 
@@ -25,11 +27,12 @@ def engine() -> Any:
 
 @pytest.fixture(scope="module")
 def traces(engine: Any) -> list[Trace]:
-    return roll_out(engine, PROMPTS, SMALL, step=3)
+    return roll_out(engine, PROBLEMS, PLAN, step=3)
 
 
 def test_one_rollout_for_each_prompt_in_order(engine: Any, traces: list[Trace]) -> None:
-    assert [trace.request.prompt for trace in traces] == [engine.prompt(messages) for messages in PROMPTS]
+    prompts = [engine.prompt(problem.messages) for problem in PROBLEMS for _ in range(G)]
+    assert [trace.request.prompt for trace in traces] == prompts
     assert [trace.request.sample for trace in traces] == [*range(G)] * 3
     assert all(trace.request.budget.thinking == 64 and trace.request.strategy == "elastic" for trace in traces)
 
@@ -42,78 +45,110 @@ def test_a_group_has_one_seed_and_different_samples(traces: list[Trace]) -> None
 
 
 def test_the_same_prompt_twice_in_a_step_is_two_groups(engine: Any) -> None:
-    traces = roll_out(engine, [PROBLEMS[0].messages] * (2 * G), SMALL, step=0)
+    traces = roll_out(engine, [PROBLEMS[0]] * 2, PLAN, step=0)
     assert [trace.ids for trace in traces[:G]] != [trace.ids for trace in traces[G:]]
 
 
 def test_seed_and_step_decide_the_draws(engine: Any, traces: list[Trace]) -> None:
     def ids(step: int = 3, seed: int = 0) -> list[tuple[int, ...]]:
-        return [trace.ids for trace in roll_out(engine, PROMPTS, replace(SMALL, seed=seed), step)]
+        return [trace.ids for trace in roll_out(engine, PROBLEMS, Plan(replace(SMALL, seed=seed)), step)]
 
     assert ids() == [trace.ids for trace in traces]
     assert ids(step=4) != ids()
     assert ids(seed=1) != ids()
 
 
-def test_rows_are_the_traces(traces: list[Trace]) -> None:
-    rows = as_rows(traces)
-    assert rows.logprobs is not None
-    for n, trace in enumerate(traces):
-        assert tuple(rows.prompt_ids[n]) == trace.request.prompt.ids
-        assert tuple(rows.completion_ids[n]) == trace.ids
-        assert len(rows.completion_ids[n]) == len(rows.sampled_mask[n]) == len(rows.logprobs[n])
-        forced = [segment for segment in trace.segments if not segment.sampled]
-        assert rows.sampled_mask[n].count(0) == sum(len(segment.ids) for segment in forced)
-        assert all(value == 0.0 for value, one in zip(rows.logprobs[n], rows.sampled_mask[n], strict=True) if not one)
-        assert all(value < 0.0 for value, one in zip(rows.logprobs[n], rows.sampled_mask[n], strict=True) if one)
-    assert any(0 in mask for mask in rows.sampled_mask)
+def test_several_processes_make_the_rollouts_of_one(engine: Any, traces: list[Trace]) -> None:
+    parts = [roll_out(engine, PROBLEMS[n : n + 1], PLAN, step=3, first_group=n) for n in range(3)]
+    assert [trace.ids for part in parts for trace in part] == [trace.ids for trace in traces]
 
 
-def test_rows_without_logprobs(traces: list[Trace]) -> None:
-    bare = [replace(segment, logprobs=None) for segment in traces[0].segments]
-    assert as_rows([replace(traces[0], segments=tuple(bare)), traces[1]]).logprobs is None
+def test_the_cuts_of_a_sample_share_one_thinking(engine: Any) -> None:
+    config = replace(SMALL, plan="anytime", budgets=("8+12", "24+12", "64+12"))
+    traces = roll_out(engine, PROBLEMS, Plan(config), step=0)
+    assert [trace.request.budget.thinking for trace in traces] == [8, 24, 64] * 3 * G
+    alone = roll_out(engine, PROBLEMS, Plan(replace(config, plan="fixed", budgets=("24+12",))), step=0)
+    assert [trace.ids for trace in traces[1::3]] == [trace.ids for trace in alone]
+    for n in range(0, len(traces), 3):
+        thought = [_sampled_thinking(trace) for trace in traces[n : n + 3]]
+        assert thought[0] == thought[2][: len(thought[0])]
+        assert thought[1] == thought[2][: len(thought[1])]
+        assert [trace.num_reused for trace in traces[n : n + 2]] >= [len(thought[0]), len(thought[1])]
+        assert traces[n + 2].num_reused == 0
 
 
-def test_a_rollout_with_an_error_is_refused(traces: list[Trace]) -> None:
-    with pytest.raises(TrainingError, match="a rollout could not be made: it broke"):
-        as_rows([traces[0], replace(traces[1], error="it broke")])
+def _sampled_thinking(trace: Trace) -> list[int]:
+    return [i for segment in trace.segments if segment.phase is Phase.THINKING for i in segment.ids]
 
 
-def test_a_budget_beyond_the_context_is_refused(engine: Any) -> None:
-    too_much = replace(SMALL, budget=f"{CONTEXT_OF_MINI}+12")
-    with pytest.raises(TrainingError, match="a rollout could not be made"):
-        as_rows(roll_out(engine, PROMPTS, too_much, step=0))
-    with pytest.raises(TrainingError, match="a rollout could not be made"):
-        validate(engine, Arithmetic(), PROBLEMS, too_much)
+def test_options_reach_the_strategies_that_have_them(engine: Any) -> None:
+    config = replace(SMALL, strategies=("elastic", "s1"), options=Options(grace=2, answer_tokens=3))
+    traces = roll_out(engine, PROBLEMS, Plan(config), step=1)
+    for trace in traces:
+        mine = Options(grace=2) if trace.request.strategy == "elastic" else Options(answer_tokens=3)
+        assert trace.request.options == mine
 
 
-def test_text_that_replaces_an_early_delimiter_is_forced(engine: Any) -> None:
-    config = replace(SMALL, options=Options(min_thinking=64, wait="wait"), temperature=100.0)
-    traces = roll_out(engine, PROMPTS, config, step=0)
-    waits = [segment for trace in traces for segment in trace.segments if segment.phase is Phase.THINKING]
-    assert any(not segment.sampled for segment in waits)
-    rows = as_rows(traces)
-    assert [sum(mask) for mask in rows.sampled_mask] == [trace.num_sampled_tokens for trace in traces]
+def test_a_budget_beyond_the_context_is_a_failed_rollout(engine: Any) -> None:
+    too_much = Plan(replace(SMALL, budgets=(f"{CONTEXT_OF_MINI}+12",)))
+    assert all(trace.error for trace in roll_out(engine, PROBLEMS, too_much, step=0))
+    found = validate(engine, SCORER, [*enumerate(PROBLEMS)], too_much, 64)
+    assert (found.num, found.failed, found.right, found.earned) == (3, 3, 0, 0.0)
+    assert "context" in str(found.error)
+
+
+def scored(traces: list[Trace]) -> list[Scored]:
+    grades = [Arithmetic().grade(PROBLEMS[0], trace.solution_text) for trace in traces]
+    return [Scored(trace, grade, float(grade.correct), None) for trace, grade in zip(traces, grades, strict=True)]
 
 
 def test_metrics_are_means_over_rollouts(traces: list[Trace]) -> None:
-    metrics = rollout_metrics(traces)
-    num = len(traces)
-    assert metrics["thinking_tokens"] == sum(trace.num_thinking_tokens for trace in traces) / num
-    assert metrics["solution_tokens"] == sum(trace.num_solution_tokens for trace in traces) / num
-    assert metrics["forced_rate"] == sum(len(t.ids) - t.num_sampled_tokens > 0 for t in traces) / num
-    assert metrics["cut_rate"] == sum(trace.solution_cut for trace in traces) / num
+    failed = Scored(replace(traces[0], error="it broke"), None, None, "it broke")
+    metrics = rollout_metrics([*scored(traces[1:]), failed])
+    done = traces[1:]
+    num = len(done)
+    assert metrics["thinking_tokens"] == sum(trace.num_thinking_tokens for trace in done) / num
+    assert metrics["solution_tokens"] == sum(trace.num_solution_tokens for trace in done) / num
+    assert metrics["sampled_tokens"] == sum(trace.num_sampled_tokens for trace in done) / (num + 1)
+    assert metrics["forced_rate"] == sum(len(t.ids) - t.num_sampled_tokens > 0 for t in done) / num
+    assert metrics["cut_rate"] == sum(trace.cut for trace in done) / num
+    assert metrics["failed_rate"] == 1 / (num + 1)
     assert 0 < metrics["forced_rate"] <= 1
 
 
+def test_what_cuts_share_is_counted_once(engine: Any) -> None:
+    config = replace(SMALL, plan="anytime", budgets=("8+12", "64+12"))
+    traces = roll_out(engine, PROBLEMS, Plan(config), step=0)
+    drawn = rollout_metrics(scored(traces))["sampled_tokens"] * len(traces)
+    assert drawn == sum(trace.num_sampled_tokens for trace in traces) - sum(trace.num_reused for trace in traces)
+    assert drawn < sum(trace.num_sampled_tokens for trace in traces)
+
+
+def test_nothing_but_failures_has_metrics_too(traces: list[Trace]) -> None:
+    metrics = rollout_metrics([Scored(replace(traces[0], error="it broke"), None, None, "it broke")])
+    assert (metrics["failed_rate"], metrics["accuracy"]) == (1.0, 0.0)
+
+
 def test_validation_is_the_same_every_time_and_counts_solved_problems(engine: Any) -> None:
-    problems = Arithmetic().problems("validation", 24)
-    config = replace(SMALL, budget="160+20")
-    accuracy = validate(engine, Arithmetic(), problems, config)
-    assert accuracy == validate(engine, Arithmetic(), problems, replace(config, seed=7))
-    assert accuracy > 0.5
-    wrong = [replace(problem, answer="-") for problem in problems]
-    assert validate(engine, Arithmetic(), wrong, config) == 0.0
+    problems = [*enumerate(Arithmetic().problems("validation", 24))]
+    config = replace(SMALL, budgets=("160+20",))
+    found = validate(engine, SCORER, problems, Plan(config), 5)
+    assert found == validate(engine, SCORER, problems, Plan(replace(config, seed=7)), 64)
+    assert (found.num, found.failed, found.error) == (24, 0, None)
+    assert found.right > 12
+    assert found.earned == found.right  # the reward is correctness
+    halves = [validate(engine, SCORER, problems[n::2], Plan(config), 64) for n in range(2)]
+    assert (found.num, found.right) == (sum(half.num for half in halves), sum(half.right for half in halves))
+    wrong = [(number, replace(problem, answer="-")) for number, problem in problems]
+    assert validate(engine, SCORER, wrong, Plan(config), 64).right == 0
+
+
+def test_validation_asks_at_every_setting(engine: Any) -> None:
+    problems = [*enumerate(Arithmetic().problems("validation", 6))]
+    plan = Plan(replace(SMALL, validation_budgets=("8+12", "160+12")))
+    each = [validate(engine, SCORER, problems, Plan(replace(SMALL, budgets=(b,))), 64) for b in ("8+12", "160+12")]
+    found = validate(engine, SCORER, problems, plan, 64)
+    assert (found.num, found.right) == (12, sum(one.right for one in each))
 
 
 def test_problems_are_asked_pass_after_pass() -> None:

@@ -15,16 +15,35 @@ from elastic_reasoning.files import sync, write_atomically
 
 MARK = "complete.json"
 SELECTION = "selection.json"
-NOT_OF_THE_MODEL = ("optimizer.pt", "scheduler.pt", "rng_state*.pth", "trainer_state.json", "training_args.bin", MARK)
+NOT_OF_THE_MODEL = (
+    "optimizer*",
+    "scheduler.pt",
+    "rng_state*.pth",
+    "trainer_state.json",
+    "training_args.bin",
+    "pytorch_model_fsdp*",
+    "global_step*",  # DeepSpeed's shards, and what goes with them
+    "latest",
+    "zero_to_fp32.py",
+    MARK,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A complete checkpoint: where it is, after how many steps, and its accuracy on validation problems."""
+    """A complete checkpoint.
+
+    Attributes:
+        folder: where it is.
+        step: after how many steps.
+        accuracy: on validation problems.
+        score: what it is selected by: the mean reward on validation problems.
+    """
 
     folder: Path
     step: int
     accuracy: float
+    score: float
 
 
 def _sync_all(folder: Path) -> None:
@@ -32,22 +51,23 @@ def _sync_all(folder: Path) -> None:
         sync(path)
 
 
-def _write(path: Path, step: int, accuracy: float) -> None:
-    write_atomically(path, json.dumps({"step": step, "accuracy": accuracy}))
+def _write(path: Path, step: int, accuracy: float, score: float) -> None:
+    write_atomically(path, json.dumps({"step": step, "accuracy": accuracy, "score": score}))
 
 
 def _read(path: Path, folder: Path) -> Checkpoint | None:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-        return Checkpoint(folder, int(data["step"]), float(data["accuracy"]))
+        accuracy = float(data["accuracy"])
+        return Checkpoint(folder, int(data["step"]), accuracy, float(data.get("score", accuracy)))
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
-def mark_complete(folder: Path, step: int, accuracy: float) -> None:
+def mark_complete(folder: Path, step: int, accuracy: float, score: float) -> None:
     """Declare a checkpoint whole, after everything in it has reached the disk."""
     _sync_all(folder)
-    _write(folder / MARK, step, accuracy)
+    _write(folder / MARK, step, accuracy, score)
 
 
 def checkpoints(out: Path) -> list[Checkpoint]:
@@ -70,21 +90,21 @@ def select(out: Path) -> Checkpoint | None:
     model, incoming, outgoing = out / "model", out / "model.new", out / "model.old"
     best = selected(out)
     for checkpoint in checkpoints(out):
-        if best is None or (checkpoint.accuracy, checkpoint.step) > (best.accuracy, best.step):
+        if best is None or (checkpoint.score, checkpoint.step) > (best.score, best.step):
             best = checkpoint
     if best is None or best.folder == model:
         return best
     for folder in (incoming, outgoing):
         _remove(folder)
     shutil.copytree(best.folder, incoming, ignore=shutil.ignore_patterns(*NOT_OF_THE_MODEL))
-    _write(incoming / SELECTION, best.step, best.accuracy)
+    _write(incoming / SELECTION, best.step, best.accuracy, best.score)
     _sync_all(incoming)
     if model.exists():
         model.rename(outgoing)
     incoming.rename(model)
     sync(out)
     _remove(outgoing)
-    return Checkpoint(model, best.step, best.accuracy)
+    return Checkpoint(model, best.step, best.accuracy, best.score)
 
 
 def prune(out: Path) -> None:

@@ -1,32 +1,44 @@
-"""E1 training on TRL's `GRPOTrainer`: the one file that knows its experimental `rollout_func`.
+"""Training: GRPO under budget-constrained rollouts, on one device or several, interrupted or not.
 
-    result = train(TrainConfig(model="mini", budget="24+20", out="runs/e1"))
-    load(str(result.folder))
-
-What is relied on of TRL, and pinned by a contract test: `rollout_func` is called once a step with its prompts, each
-already repeated; `env_mask` becomes the loss mask; other keys reach the reward function; `log_metric` is averaged
-into the logs; the loss is taken at the trainer's temperature.
+result = train(TrainConfig(model="mini", budgets=("24+20",), out="runs/e1"))
+load(str(result.folder))
 """
 
 import math
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from elastic_reasoning.budget import Budget
-from elastic_reasoning.engines.loading import load
-from elastic_reasoning.engines.transformers import TransformersEngine
+from elastic_reasoning.engines.loading import load_template, load_weights
 from elastic_reasoning.errors import TrainingError, require
-from elastic_reasoning.tasks.loading import load_task
-from elastic_reasoning.tasks.task import Problem, Task
-from elastic_reasoning.trace import Trace
-from elastic_reasoning.training.checkpoints import Checkpoint, mark_complete, prune, select, selected
-from elastic_reasoning.training.config import TrainConfig, check
-from elastic_reasoning.training.folder import Metrics, OnStep, find_run, working_in, write_config, writing
-from elastic_reasoning.training.rollouts import as_rows, problem_order, roll_out, rollout_metrics, validate
+from elastic_reasoning.template import Message, Prompt, render_prompt
+from elastic_reasoning.training.checkpoints import Checkpoint, checkpoints, mark_complete, prune, select, selected
+from elastic_reasoning.training.checks import check
+from elastic_reasoning.training.config import TrainConfig, decisive
+from elastic_reasoning.training.data import Data, load_data
+from elastic_reasoning.training.folder import (
+    Metrics,
+    OnStep,
+    find_run,
+    hold_to,
+    saving,
+    working_in,
+    write_config,
+    writing,
+)
+from elastic_reasoning.training.plan import Plan
+from elastic_reasoning.training.policy import Policy, new_policy
+from elastic_reasoning.training.processes import meet, num_launched
+from elastic_reasoning.training.reports import reporting_in
+from elastic_reasoning.training.rollouts import problem_order, requests_of, roll_out, rollout_metrics, validate
+from elastic_reasoning.training.rows import Row, as_rows
+from elastic_reasoning.training.scoring import Scored, Scorer
+from elastic_reasoning.training.trained_for import trained_for, write_trained_for
+from elastic_reasoning.training.trainer import filler_of, new_arguments, new_trainer, quietly
+from elastic_reasoning.walk import Walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +48,8 @@ class TrainResult:
     Attributes:
         folder: the selected model in Hugging Face format.
         step: the step it is from.
-        accuracy: its accuracy on validation problems, under the strategy and budget of training.
+        accuracy: its accuracy on validation problems, under the strategies and budgets of validation. Where rewards
+            are more than that, it was selected by their mean.
         resumed_from: the step at which this run took up an earlier one, 0 for a fresh run.
     """
 
@@ -49,188 +62,207 @@ class TrainResult:
 def train(config: TrainConfig, on_step: OnStep = lambda step, metrics: None) -> TrainResult:
     """Train, or go on with a run that was interrupted.
 
+    Under `accelerate launch` every process calls this; the main one writes the run's folder.
+
     Args:
         config: the run.
-        on_step: called after every step with its number and metrics.
+        on_step: called after every step with its number and metrics, in the main process.
 
     Raises:
         TrainingError: the configuration cannot be trained, the folder holds another run or cannot be written, or
             the loss is no longer a number.
-        MissingDependencyError: TRL is not installed.
+        MissingDependencyError: TRL, or what the configuration names, is not installed.
     """
-    check(config)
+    check(config, num_launched())
+    require("trl", "train")
+    require("datasets", "train")
     out = Path(config.out)
-    with working_in(out):
-        start = find_run(out, config)
+    processes = meet(config)
+    main = processes.is_main_process
+    with working_in(out) if main else nullcontext():
+        if main:
+            find_run(out, decisive(config), decisive(TrainConfig()))
+        processes.wait_for_everyone()
+        start = next(reversed(checkpoints(out)), None)
         if start is None or start.step < config.steps:
-            _run(config, out, start, on_step)
+            _Run(config, out, processes, on_step).train(start)
         best = selected(out)
     if best is None:
         raise TrainingError(f"{out} has no complete checkpoint: give another out")
     return TrainResult(best.folder, best.step, best.accuracy, resumed_from=start.step if start else 0)
 
 
-def _run(config: TrainConfig, out: Path, start: Checkpoint | None, on_step: OnStep) -> None:
-    task = load_task(config.task)
-    problems = task.problems("train", config.num_problems)
-    validation = task.problems("validation", config.num_validation_problems)
-    trl = require("trl", "train")
-    datasets = require("datasets", "train")
-    engine = load(
-        config.model,
-        max_rows=config.max_rows,
-        dtype=config.dtype,
-        device=config.device,
-        opening=config.opening,
-        closing=config.closing,
-    )
-    write_config(out, config)
-    metrics = Metrics(out / "metrics.jsonl", start.step if start else 0, on_step)
+class _Run:
+    """One process's part of a run."""
 
-    def on_save(step: int) -> None:
-        accuracy = validate(engine, task, validation, config)
-        with writing(out):
-            mark_complete(out / "checkpoints" / f"checkpoint-{step}", step, accuracy)
-            select(out)
-            prune(out)
+    def __init__(self, config: TrainConfig, out: Path, processes: Any, on_step: OnStep) -> None:
+        self.config = config
+        self.out = out
+        self.processes = processes
+        self.main: bool = processes.is_main_process
+        self.on_step = on_step
+        self.plan = Plan(config)
+        self.tokenizer, self.template = load_template(config.model, config.opening, config.closing)
+        self.data: Data = load_data(config, self._num_tokens)
+        num_prompts = config.steps * config.prompts_per_step
+        self.order = problem_order(len(self.data.training), num_prompts, config.seed)
+        self.scorer = Scorer(self.data.task, config)
+        self.filler = filler_of(self.tokenizer, self.template)
+        self.policy: Policy | None = None
+        self.trainer: Any = None
 
-    unique = datasets.Dataset.from_list([{"prompt": list(p.messages), "problem": p.id} for p in problems])
-    order = problem_order(len(problems), config.steps * config.prompts_per_step, config.seed)
-    with _quietly():
-        trainer = trl.GRPOTrainer(
-            model=engine.model,
-            args=_arguments(trl, config, engine),
-            processing_class=engine.tokenizer,
-            train_dataset=unique.select(order),
-            reward_funcs=_reward(task, problems),
-            rollout_func=_rollouts(engine, config),
-            callbacks=[_keeper(metrics, on_save)],
-        )
-        _silence(trainer)
-        trainer._save_checkpoint = writing(out)(trainer._save_checkpoint)
-        trainer.train(resume_from_checkpoint=str(start.folder) if start else None)
+    def train(self, start: Checkpoint | None) -> None:
+        """Train from a checkpoint, or from the beginning, to the end."""
+        import torch
+
+        config = self.config
+        try:
+            with quietly(), reporting_in(self.out, config.report_to):
+                # Before the model is loaded: under ZeRO-3 it decides how.
+                arguments = new_arguments(config, self.processes.num_processes, self.out)
+                model = load_weights(config.model, config.dtype)
+                self._refuse_what_does_not_fit(model)
+                if self.main:
+                    hold_to(self.out, self.data.digest)
+                    write_config(self.out, decisive(config))
+                metrics = Metrics(self.out / "metrics.jsonl", start.step if start else 0, self.on_step, self.main)
+                callback = _keeper(metrics, self._on_save, config.updates_per_step)
+                self.trainer = new_trainer(
+                    config, arguments, model, self.tokenizer, self._dataset(), self._roll_out, callback
+                )
+                self.trainer._save_checkpoint = saving(self.out)(self.trainer._save_checkpoint)
+                self.trainer.train(resume_from_checkpoint=str(start.folder) if start else None)
+        except torch.OutOfMemoryError as error:
+            raise TrainingError(
+                f"the memory of the device does not do for micro_batch_size {config.micro_batch_size}: lower it, or "
+                "turn on gradient_checkpointing (complete checkpoints are kept)"
+            ) from error
+        except Exception as error:
+            if type(error).__module__.partition(".")[0] not in config.report_to:
+                raise
+            raise TrainingError(f"report_to: {type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
+        finally:
+            if self.policy is not None:
+                self.policy.close()
+            self.scorer.close()
+
+    def _refuse_what_does_not_fit(self, model: Any) -> None:
+        """Ask one problem under every budget of the run, without an answer.
+
+        Raises:
+            TrainingError: the model's context does not hold one, or the strategy cannot spend it.
+        """
+        context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+        for asked in self.plan.extremes():
+            for request in requests_of(self._prompt, self.data.validation[0], asked, self.config, seed=0):
+                error = Walk(request, self.template, context).error
+                if error:
+                    raise TrainingError(f"budget {request.budget}, strategy {request.strategy}: {error}")
+
+    def _prompt(self, messages: Sequence[Message]) -> Prompt:
+        return render_prompt(self.tokenizer, self.template, messages)
+
+    def _num_tokens(self, messages: Sequence[Message]) -> int:
+        return len(self._prompt(messages).ids)
+
+    def _dataset(self) -> Any:
+        """The problems in the order in which they are asked."""
+        rows = [{"prompt": list(problem.messages)} for problem in self.data.training]
+        return require("datasets", "train").Dataset.from_list(rows).select(self.order)
+
+    def _current(self, trainer: Any) -> Policy:
+        """What generates with the weights of now."""
+        if self.policy is None:
+            self.policy = new_policy(self.config, trainer, self.tokenizer, self.template)
+        self.policy.refresh()
+        return self.policy
+
+    def _roll_out(
+        self, trainer: Any, prompts: Sequence[Any], step: int
+    ) -> tuple[list[Row], list[float | None], dict[str, float]]:
+        """This process's rollouts of a step."""
+        config = self.config
+        per_prompt = config.samples_per_prompt * config.num_cuts
+        num_groups = len(prompts) // per_prompt
+        first_group = self.processes.process_index * num_groups
+        first = step * config.prompts_per_step + first_group
+        problems = [self.data.training[index] for index in self.order[first : first + num_groups]]
+        if [list(problem.messages) for problem in problems] != list(prompts[::per_prompt]):
+            raise TrainingError(f"the trainer asks other problems at step {step + 1} than are due: use the tested TRL")
+        engine = self._current(trainer).engine
+        started = time.perf_counter()
+        traces = roll_out(engine, problems, self.plan, step, first_group)
+        generated = time.perf_counter()
+        scored = self.scorer.score(traces, [problem for problem in problems for _ in range(per_prompt)])
+        self._refuse_nothing(scored)
+        metrics = rollout_metrics(scored) | {
+            "generation_seconds": generated - started,
+            "reward_seconds": time.perf_counter() - generated,
+        }
+        return as_rows(scored, config, self.filler), [one.reward for one in scored], metrics
+
+    def _refuse_nothing(self, scored: Sequence[Scored]) -> None:
+        """End training, in all processes, where no rollout of a step has a reward in any of them."""
+        (num,) = self._sums(sum(one.reward is not None for one in scored))
+        if not num:
+            first = next((one.error for one in scored), None)
+            raise TrainingError(
+                f"none of the rollouts of a step has a reward; the first: {first}; mend that (elastic validate tries "
+                "a task's grading), or raise reward_timeout_seconds or grading_workers"
+            )
+
+    def _on_save(self, step: int) -> None:
+        """Validate a checkpoint, declare it whole, and select."""
+        accuracy, score = self._validate()
+        self.processes.wait_for_everyone()  # until every process has written its part of the checkpoint
+        if self.main:
+            folder = self.out / "checkpoints" / f"checkpoint-{step * self.config.updates_per_step}"
+            with writing(self.out):
+                write_trained_for(folder, trained_for(self.config, step, accuracy))
+                mark_complete(folder, step, accuracy, score)
+                select(self.out)
+                prune(self.out)
+        self.processes.wait_for_everyone()
+
+    def _validate(self) -> tuple[float, float]:
+        """Accuracy and mean reward on validation problems; each process asks its part of them."""
+        index, num = self.processes.process_index, self.processes.num_processes
+        problems = list(enumerate(self.data.validation))[index::num]
+        engine = self._current(self.trainer).engine
+        found = validate(engine, self.scorer, problems, self.plan, self.config.num_rollouts // num)
+        asked, right, earned, failed = self._sums(found.num, found.right, found.earned, found.failed)
+        if failed == asked:
+            raise TrainingError(f"no validation problem could be asked and graded: {found.error}")
+        return right / asked, earned / asked
+
+    def _sums(self, *values: float) -> list[float]:
+        """Sums over the processes."""
+        import torch
+
+        accelerator = self.trainer.accelerator
+        mine = torch.tensor(values, dtype=torch.float64, device=accelerator.device)
+        sums: list[float] = accelerator.gather(mine).view(-1, len(values)).sum(dim=0).tolist()
+        return sums
 
 
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Without the warning that `rollout_func` is experimental, and without TRL's message to its makers."""
-    from huggingface_hub import constants
-
-    before = constants.HF_HUB_DISABLE_TELEMETRY
-    constants.HF_HUB_DISABLE_TELEMETRY = True
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*rollout_func.*experimental")
-            yield
-    finally:
-        constants.HF_HUB_DISABLE_TELEMETRY = before
-
-
-def _silence(trainer: Any) -> None:
-    """Print no logs, and write no model card into the folder of checkpoints: both are ours to tell."""
-    from transformers import PrinterCallback
-
-    trainer.remove_callback(PrinterCallback)
-    trainer.create_model_card = lambda **kwargs: None
-    model = trainer.model  # its tied weights are saved once; a checkpoint without the copies is not to be warned of
-    model._keys_to_ignore_on_save.update(model.all_tied_weights_keys)
-
-
-def _keeper(metrics: Metrics, on_save: Callable[[int], None]) -> Any:
-    """A callback that logs every step, and validates and declares whole every checkpoint."""
+def _keeper(metrics: Metrics, on_save: Callable[[int], None], updates_per_step: int) -> Any:
+    """A callback that logs every step, and has every checkpoint validated and declared whole."""
     from transformers import TrainerCallback
 
     class Keeper(TrainerCallback):
         def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any], **kwargs: Any) -> None:
             if "reward" not in logs:
                 return
+            step = state.global_step // updates_per_step
             for name in ("loss", "grad_norm"):
                 if not math.isfinite(logs[name]):
                     raise TrainingError(
-                        f"the {name} of step {state.global_step} is {logs[name]}: start again with a smaller "
+                        f"the {name} of step {step} is {logs[name]}: start again with a smaller "
                         "learning_rate or max_grad_norm and another out (the last complete checkpoint is kept)"
                     )
-            metrics.write(state.global_step, logs)
+            metrics.write(step, logs)
 
         def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            on_save(state.global_step)
+            on_save(state.global_step // updates_per_step)
 
     return Keeper()
-
-
-def _arguments(trl: Any, config: TrainConfig, engine: TransformersEngine) -> Any:
-    """TRL's configuration; what it has to say on sampling is derived from ours.
-
-    Generation and optimisation are aligned: one batch of rollouts is one optimizer step, so that a checkpoint never
-    falls between the two and every importance ratio is 1. The data set is the order of problems for the whole run.
-    """
-    num_micro_batches = config.num_rollouts // config.micro_batch_size
-    on_cpu = engine.model.device.type == "cpu"
-    arguments = trl.GRPOConfig(
-        output_dir=str(Path(config.out) / "checkpoints"),
-        max_steps=config.steps,
-        per_device_train_batch_size=config.micro_batch_size,
-        gradient_accumulation_steps=num_micro_batches,
-        steps_per_generation=num_micro_batches,
-        num_iterations=1,
-        num_generations=config.samples_per_prompt,
-        shuffle_dataset=False,
-        temperature=config.sampling.temperature,
-        top_p=config.sampling.top_p,
-        top_k=config.sampling.top_k,
-        disable_dropout=True,
-        learning_rate=config.learning_rate,
-        lr_scheduler_type="constant_with_warmup" if config.lr_schedule == "constant" else config.lr_schedule,
-        warmup_steps=config.num_lr_warmup_steps,
-        weight_decay=0.0,
-        max_grad_norm=config.max_grad_norm,
-        beta=config.beta,
-        loss_type=config.loss,
-        max_completion_length=Budget.parse(config.budget).total or engine.context,
-        seed=config.seed,
-        save_strategy="steps",
-        save_steps=config.save_every,
-        logging_steps=1,
-        logging_nan_inf_filter=False,
-        report_to="none",
-        disable_tqdm=True,
-        bf16=False,
-        gradient_checkpointing=False,
-        use_cpu=on_cpu,
-        dataloader_pin_memory=not on_cpu,
-    )
-    arguments._n_gpu = min(arguments.n_gpu, 1)  # transformers would spread a batch over every GPU it sees
-    return arguments
-
-
-def _rollouts(engine: TransformersEngine, config: TrainConfig) -> Callable[[list[Any], Any], dict[str, Any]]:
-    """TRL's `rollout_func`: the prompts are already repeated `samples_per_prompt` times."""
-
-    def rollout_func(prompts: list[Any], trainer: Any) -> dict[str, Any]:
-        traces = roll_out(engine, prompts, config, trainer.state.global_step)
-        rows = as_rows(traces)
-        return {
-            "prompt_ids": rows.prompt_ids,
-            "completion_ids": rows.completion_ids,
-            "logprobs": rows.logprobs,
-            "env_mask": rows.sampled_mask,
-            "trace": traces,
-        }
-
-    return rollout_func
-
-
-def _reward(task: Task, problems: list[Problem]) -> Callable[..., list[float]]:
-    """The task's own grade, 1 or 0. TRL's decoded text has lost the delimiters: the trace is graded instead."""
-    by_id = {problem.id: problem for problem in problems}
-
-    def correctness(
-        problem: list[str], trace: list[Trace], log_metric: Callable[[str, float], None], **kwargs: Any
-    ) -> list[float]:
-        grades = [task.grade(by_id[p], t.solution_text) for p, t in zip(problem, trace, strict=True)]
-        for name, value in rollout_metrics(trace).items():
-            log_metric(name, value)
-        log_metric("no_answer_rate", sum(grade.answer is None for grade in grades) / len(grades))
-        return [float(grade.correct) for grade in grades]
-
-    return correctness

@@ -1,53 +1,23 @@
-"""Rollouts under a budget, as rows that any trainer can learn from.
+"""Rollouts under the budgets of a plan, from any engine.
 
-This module knows traces, not trainers: the adapter to TRL is `elastic_reasoning.training.grpo`.
+This module knows traces, not trainers: `elastic_reasoning.training.rows` makes them into rows to learn from.
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count, islice
 
-from elastic_reasoning.engines.engine import Engine, generate, new_request
-from elastic_reasoning.errors import TrainingError
+from elastic_reasoning.engines.engine import Engine, generate
+from elastic_reasoning.engines.sharing import SharingEngine
 from elastic_reasoning.request import Request, derived_seed
-from elastic_reasoning.tasks.task import Problem, Task
-from elastic_reasoning.template import Message
+from elastic_reasoning.strategies import find_strategy
+from elastic_reasoning.tasks.task import Problem
+from elastic_reasoning.template import Message, Prompt
 from elastic_reasoning.trace import Trace
 from elastic_reasoning.training.config import TrainConfig
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Rollouts as lists, row by row.
-
-    Attributes:
-        prompt_ids: `[rows][prompt]`.
-        completion_ids: `[rows][completion]`.
-        sampled_mask: 1 for sampled tokens, 0 for forced ones, which never enter a loss `[rows][completion]`.
-        logprobs: as sampled, 0.0 for forced tokens `[rows][completion]`; `None` where the engine gave none.
-    """
-
-    prompt_ids: list[list[int]]
-    completion_ids: list[list[int]]
-    sampled_mask: list[list[int]]
-    logprobs: list[list[float]] | None
-
-
-def as_rows(traces: Sequence[Trace]) -> Rows:
-    """Traces to training rows.
-
-    Raises:
-        TrainingError: a trace has an error; there is nothing to learn from it.
-    """
-    _refuse_errors(traces)
-    logprobs = [trace.logprobs for trace in traces]
-    return Rows(
-        prompt_ids=[list(trace.request.prompt.ids) for trace in traces],
-        completion_ids=[list(trace.ids) for trace in traces],
-        sampled_mask=[[int(sampled) for sampled in trace.sampled_mask] for trace in traces],
-        logprobs=None if any(row is None for row in logprobs) else [list(row or ()) for row in logprobs],
-    )
+from elastic_reasoning.training.plan import Asked, Plan
+from elastic_reasoning.training.scoring import Scored, Scorer
 
 
 def problem_order(num_problems: int, num: int, seed: int) -> list[int]:
@@ -63,39 +33,98 @@ def problem_order(num_problems: int, num: int, seed: int) -> list[int]:
     return list(islice(passes(), num))
 
 
-def roll_out(engine: Engine, prompts: Sequence[Sequence[Message]], config: TrainConfig, step: int) -> list[Trace]:
-    """One completion for each prompt, in order.
+def roll_out(engine: Engine, problems: Sequence[Problem], plan: Plan, step: int, first_group: int = 0) -> list[Trace]:
+    """The rollouts of some prompts of a step: prompt after prompt, sample after sample, cut after cut.
+
+    Draws are keyed by seed, step, prompt and sample, so that a run which goes on after an interruption makes the same
+    rollouts, and several processes make those that one would. The cuts of a sample share one thinking: the engine
+    thinks once, and answers from each of its beginnings.
 
     Args:
         engine: what generates.
-        prompts: chat messages, each prompt repeated `samples_per_prompt` times in a row.
-        config: strategy, budget, sampling and seed.
-        step: the optimizer step; with prompt and sample it is the key of every draw, so that a run which goes on
-            after an interruption makes the same rollouts.
+        problems: what the prompts ask.
+        plan: what each is given.
+        step: counts from 0.
+        first_group: the number of the first prompt within the step.
     """
+    config = plan.config
     requests: list[Request] = []
-    for group, messages in enumerate(prompts[:: config.samples_per_prompt]):
-        first = _request(engine, messages, config, derived_seed(config.seed, step, group))
-        requests += [replace(first, sample=sample) for sample in range(config.samples_per_prompt)]
-    return _answers(engine, requests)
+    for group, problem in enumerate(problems, start=first_group):
+        cuts = requests_of(
+            engine.prompt, problem, plan.asked(step, group), config, derived_seed(config.seed, step, group)
+        )
+        requests += [replace(cut, sample=sample) for sample in range(config.samples_per_prompt) for cut in cuts]
+    return _answers(SharingEngine(engine) if config.num_cuts > 1 else engine, requests)
 
 
-def validate(engine: Engine, task: Task, problems: Sequence[Problem], config: TrainConfig) -> float:
-    """Share of problems solved with one sample each, under training's strategy and budget; the draws never change.
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """What became of validation problems.
 
-    Raises:
-        TrainingError: a problem cannot be asked.
+    Attributes:
+        num: answers asked for.
+        right: answers that are.
+        earned: the sum of their rewards; an answer that could not be made or graded earns nothing.
+        failed: how many those are.
+        error: why, of the first of them.
     """
-    requests = [_request(engine, problem.messages, config, seed) for seed, problem in enumerate(problems)]
-    traces = _answers(engine, requests)
-    _refuse_errors(traces)
-    grades = [task.grade(problem, trace.solution_text) for problem, trace in zip(problems, traces, strict=True)]
-    return sum(grade.correct for grade in grades) / len(grades)
+
+    num: int
+    right: int
+    earned: float
+    failed: int
+    error: str | None
 
 
-def _request(engine: Engine, messages: Sequence[Message], config: TrainConfig, seed: int) -> Request:
-    sampling = replace(config.sampling, seed=seed)
-    return new_request(engine, messages, config.budget, config.strategy, config.options, sampling)
+def validate(
+    engine: Engine, scorer: Scorer, problems: Sequence[tuple[int, Problem]], plan: Plan, at_once: int
+) -> Validated:
+    """Ask each problem once at each of the settings that a plan is validated at.
+
+    Args:
+        scorer: grades as for a step.
+        problems: each with its number, which is its seed: the draws never change.
+        at_once: answers that are graded within the time for the rewards of a step.
+    """
+    asked = [
+        (problem, request)
+        for number, problem in problems
+        for setting in plan.validated()
+        for request in requests_of(engine.prompt, problem, setting, plan.config, number)
+    ]
+    traces = _answers(SharingEngine(engine), [request for _, request in asked])
+    scored: list[Scored] = []
+    for start in range(0, len(asked), at_once):
+        part = slice(start, start + at_once)
+        scored += scorer.score(traces[part], [problem for problem, _ in asked[part]])
+    errors = [one.error for one in scored if one.reward is None]
+    return Validated(
+        num=len(scored),
+        right=sum(one.grade is not None and one.grade.correct for one in scored),
+        earned=sum(one.reward or 0.0 for one in scored),
+        failed=len(errors),
+        error=next(iter(errors), None),
+    )
+
+
+def requests_of(
+    prompt: Callable[[Sequence[Message]], Prompt], problem: Problem, asked: Asked, config: TrainConfig, seed: int
+) -> list[Request]:
+    """One request for each budget that a prompt is given.
+
+    Args:
+        prompt: chat messages to a prompt, as an engine makes it.
+        problem: what is asked.
+        asked: what the prompt is given.
+        config: options and temperature.
+        seed: the key of the draws.
+    """
+    strategy = find_strategy(asked.strategy)
+    options, sampling = strategy.keep(config.options), replace(config.sampling, seed=seed)
+    return [
+        Request(prompt(strategy.edit(problem.messages, budget)), budget, asked.strategy, options, sampling)
+        for budget in asked.budgets
+    ]
 
 
 def _answers(engine: Engine, requests: Sequence[Request]) -> list[Trace]:
@@ -105,19 +134,25 @@ def _answers(engine: Engine, requests: Sequence[Request]) -> list[Trace]:
     return [traces[number] for number in range(len(requests))]
 
 
-def _refuse_errors(traces: Sequence[Trace]) -> None:
-    for trace in traces:
-        if trace.error is not None:
-            raise TrainingError(f"a rollout could not be made: {trace.error}")
+def rollout_metrics(scored: Sequence[Scored]) -> dict[str, float]:
+    """Means over the rollouts of a step: tokens of each phase, how often the budget was felt, and how grading went.
 
+    `sampled_tokens` counts what was generated: tokens that several cuts share count once.
+    """
+    done = [one for one in scored if one.trace.error is None]
+    graded = [one.grade for one in scored if one.grade is not None]
+    traces = [one.trace for one in done]
 
-def rollout_metrics(traces: Sequence[Trace]) -> dict[str, float]:
-    """Means over the rollouts of a step: tokens of each phase, and how often the budget was felt."""
-    num = len(traces)
+    def mean(values: Sequence[float], num: int) -> float:
+        return sum(values) / max(num, 1)
+
     return {
-        "thinking_tokens": sum(trace.num_thinking_tokens for trace in traces) / num,
-        "solution_tokens": sum(trace.num_solution_tokens for trace in traces) / num,
-        "sampled_tokens": sum(trace.num_sampled_tokens for trace in traces) / num,
-        "forced_rate": sum(trace.forced_close for trace in traces) / num,
-        "cut_rate": sum(trace.solution_cut for trace in traces) / num,
+        "accuracy": mean([grade.correct for grade in graded], len(graded)),
+        "thinking_tokens": mean([trace.num_thinking_tokens for trace in traces], len(traces)),
+        "solution_tokens": mean([trace.num_solution_tokens for trace in traces], len(traces)),
+        "sampled_tokens": mean([trace.num_sampled_tokens - trace.num_reused for trace in traces], len(scored)),
+        "forced_rate": mean([trace.forced_close for trace in traces], len(traces)),
+        "cut_rate": mean([trace.cut for trace in traces], len(traces)),
+        "no_answer_rate": mean([grade.answer is None for grade in graded], len(graded)),
+        "failed_rate": mean([one.reward is None for one in scored], len(scored)),
     }
