@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.engines.loading import load_template
@@ -12,6 +13,7 @@ from elastic_reasoning.engines.openai.connection import ServerConfig, connected
 from elastic_reasoning.engines.openai.engine import ask_abilities
 from elastic_reasoning.engines.openai.probes import Logprobs
 from elastic_reasoning.errors import EngineError, UsageError
+from elastic_reasoning.training.trained_for import read_trained_for
 
 LOGPROBS = {
     Logprobs.NONE: "none that can be used; traces have none",
@@ -92,12 +94,15 @@ def main(argv: list[str]) -> int:
     server = replace(server, tokenizer=config.tokenizer or _named(server, config.model))
     tokenizer, template = load_template(server.tokenizer, server.opening, server.closing)
     abilities = ask_abilities(server, template, tokenizer, config.model)
+    about = read_trained_for(Path(server.tokenizer))
     if config.json:
         values = {"url": config.url, **asdict(abilities), "ids": abilities.ids, "native_exact": False}
-        print(json.dumps({**values, "way": _way(abilities)}))
+        print(json.dumps({**values, "way": _way(abilities), "trained_for": about and asdict(about)}))
         return 0
     for name, text in _lines(config.url, abilities):
         print(f"{name:<18}{text}")
+    if about:
+        print(f"{'trained for':<18}{', '.join(about.strategies)} at {', '.join(about.budgets)} ({about.plan})")
     return 0
 
 

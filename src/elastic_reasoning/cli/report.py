@@ -6,6 +6,7 @@ from pathlib import Path
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.sweep import show_table
 from elastic_reasoning.errors import UsageError
+from elastic_reasoning.training.trained_for import budget_to_mark
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,8 @@ class ReportConfig:
         out: folder for report.html, the figures as PNG and SVG, results.csv, results.tex and summary.json; "report" in
             the records' folder if empty.
         title: heading of the page and the figures.
-        trained_at: a budget to mark as the one that training saw, as 24+20.
+        trained_at: a budget to mark as the one that training saw, as 24+20; if empty, the one that the models of the
+            records were trained for, where their folders tell (elastic.json).
         published: lay what papers print for the task over accuracy against tokens used.
         max_problems: problems whose traces the page holds at the most.
         json: print the table as JSON.
@@ -59,7 +61,8 @@ def main(argv: list[str]) -> int:
 
     results = Results.read(folder)
     show_table(folder, results.records, results.rows, config.json)
-    paths = write_results(results, out, config.title, config.max_problems, config.trained_at, config.published)
+    trained_at = config.trained_at or budget_to_mark(results.manifest.config.get("models", ()))
+    paths = write_results(results, out, config.title, config.max_problems, trained_at, config.published)
     if not config.json:
         print(f"page: {paths['page']}   figure: {paths['png']}")
     return 0

@@ -16,6 +16,7 @@ from elastic_reasoning.evaluation.metrics import Row, generated_tokens, seconds_
 from elastic_reasoning.evaluation.record import Record
 from elastic_reasoning.evaluation.records import read_records
 from elastic_reasoning.evaluation.sweep import SweepResult, sweep
+from elastic_reasoning.training.trained_for import budget_to_mark
 
 WIDTH_OF_FILES = 120
 """Columns of a table that does not go to a terminal."""
@@ -94,7 +95,8 @@ def show(folder: Path, report: bool, as_json: bool) -> None:
 
     results = Results.read(folder)
     show_table(folder, results.records, results.rows, as_json)
-    paths = write_results(results, folder / "report")
+    trained_at = budget_to_mark(results.manifest.config.get("models", ()))
+    paths = write_results(results, folder / "report", trained_at=trained_at)
     if not as_json:
         print(f"page: {paths['page']}")
 

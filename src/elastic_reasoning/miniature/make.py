@@ -14,7 +14,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 import yaml
@@ -25,6 +25,7 @@ from elastic_reasoning.evaluation.manifest import source_commit
 from elastic_reasoning.miniature.warmup import WarmupConfig, save_model, warm_up
 from elastic_reasoning.training.config import TrainConfig
 from elastic_reasoning.training.grpo import train
+from elastic_reasoning.training.trained_for import FILE
 
 Config = TypeVar("Config", WarmupConfig, TrainConfig)
 OnStep = Callable[[str, int, int], None]
@@ -34,7 +35,9 @@ OnStep = Callable[[str, int, int], None]
 def recipe(config_class: type[Config], name: str) -> Config:
     """A shipped recipe."""
     text = (files("elastic_reasoning.recipes") / f"{name}.yaml").read_text(encoding="utf-8")
-    return config_class(**yaml.safe_load(text))
+    given = yaml.safe_load(text).items()
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in given}
+    return config_class(**values)
 
 
 def make_pair(out: Path, seed: int = 0, on_step: OnStep = lambda what, step, num_steps: None) -> tuple[Path, Path]:
@@ -54,6 +57,7 @@ def make_pair(out: Path, seed: int = 0, on_step: OnStep = lambda what, step, num
     model = AutoModelForCausalLM.from_pretrained(trained, dtype=torch.float32)
     shutil.rmtree(out / "e1-model", ignore_errors=True)
     save_model(model, out / "e1-model")
+    shutil.copy(trained / FILE, out / "e1-model")
     return base, out / "e1-model"
 
 
