@@ -103,7 +103,7 @@ def _arguments(config_class: type[Any], argv: Sequence[str], positional: str | N
         elif not equals:
             value = waiting.pop(0)
         result.append(f"{flag}={_as_list(value) if flag in lists else value}")
-    return result
+    return sorted(result, key=lambda flag: not flag.startswith("--recipe="))  # flags override it, wherever it stands
 
 
 def _as_list(value: str) -> str:

@@ -26,7 +26,9 @@ COMMANDS = {
     "elo": "Codeforces rating and percentile, from saved contest tables",
     "reasoning": "how the thinking itself differs between settings",
     "lm_eval": "lm-evaluation-harness under a budget: any of its generative tasks",
+    "warm-start": "teach a model without a thinking format to think between delimiters",
     "train": "train a model under budget-constrained rollouts",
+    "export": "a trained model with its card, to keep or to upload",
     "doctor": "what a server can do, and how budgets will be kept there",
 }
 
@@ -82,7 +84,8 @@ def _run(arguments: list[str]) -> int:
 def _command(name: str) -> Callable[[list[str]], int]:
     if name not in COMMANDS:
         raise UsageError(unknown("command", name, COMMANDS))
-    command: Callable[[list[str]], int] = importlib.import_module(f"elastic_reasoning.cli.{name}").main
+    module = importlib.import_module(f"elastic_reasoning.cli.{name.replace('-', '_')}")
+    command: Callable[[list[str]], int] = module.main
     return command
 
 

@@ -2,18 +2,36 @@
 
 import json
 import shlex
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 from elastic_reasoning.cli.command import parse
+from elastic_reasoning.cli.live import OnStep, live_view
 from elastic_reasoning.cli.progress import progress_bar
 from elastic_reasoning.documented import documented
-from elastic_reasoning.training.config import TrainConfig, check
+from elastic_reasoning.training.checks import check
+from elastic_reasoning.training.config import TrainConfig
 
-SHOWN = ("reward", "thinking_tokens", "solution_tokens", "forced_rate", "cut_rate", "no_answer_rate", "step_time")
+SHOWN = (
+    "reward",
+    "accuracy",
+    "thinking_tokens",
+    "solution_tokens",
+    "forced_rate",
+    "failed_rate",
+    "cut_rate",
+    "no_answer_rate",
+    "kl",
+    "step_time",
+)
 
 EXAMPLE = """
 elastic train --recipe recipes/mini-e1.yaml --out runs/e1
-elastic train --model mini --budget 16+20 --steps 50 --out runs/e1-16
+elastic train --dry-run recipes/mini-e1.yaml            (what it would do, without loading the model)
+elastic train --model mini --budgets 16+20 --steps 50 --out runs/e1-16
+accelerate launch --config_file recipes/launch/ddp.yaml --num_processes 2 -m elastic_reasoning.cli.main train \
+    recipes/mini-e1.yaml --micro-batch-size 128 --device cpu --out runs/e1-2
 elastic generate "a 4 b -8 c +7 d *3 e +9 f -2 g *7 =" --model runs/e1/model
 """
 
@@ -22,7 +40,14 @@ elastic generate "a 4 b -8 c +7 d *3 e +9 f -2 g *7 =" --model runs/e1/model
 class TrainCommand(TrainConfig):
     """A run with what the command adds."""
 
-    __doc__ = documented(TrainConfig, "json: print each step and the result as lines of JSON.")
+    __doc__ = documented(
+        TrainConfig,
+        """
+        dry_run: print what the run is, needs and would download, and stop.
+        json: print each step and the result as lines of JSON; with dry_run, one object.
+        """,
+    )
+    dry_run: bool = False
     json: bool = False
 
 
@@ -32,33 +57,66 @@ def main(argv: list[str]) -> int:
         TrainCommand,
         argv,
         command="train",
-        about="Train with GRPO; every rollout is made under the budget. Started again, it goes on where it stopped.",
+        about="Train with GRPO; every rollout is made under a budget. Started again, it goes on where it stopped.\n"
+        "The recipe may also be given without its flag. On a terminal the curves of the run are shown.",
         example=EXAMPLE,
+        positional="recipe",
     )
-    check(config)
+    from elastic_reasoning.training.processes import is_main_launched, num_launched
+
+    check(config, num_launched())
+    is_main = is_main_launched()
+    if config.dry_run:
+        if is_main:
+            _show_plan(config, num_launched())
+        return 0
     from elastic_reasoning.training.grpo import train
 
-    with progress_bar("train") as (start, _):
-
-        def on_step(step: int, metrics: dict[str, float]) -> None:
-            start(step, config.steps)
-            show_step(step, metrics, config.json)
-
+    with _shown(config, is_main) as on_step:
         try:
             result = train(config, on_step)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 f"checkpoints are kept in {config.out}; to go on: {shlex.join(['elastic', 'train', *argv])}"
             ) from None
+    if not is_main:
+        return 0
     if config.json:
         values = {"model": str(result.folder), "step": result.step, "validation_accuracy": result.accuracy}
         print(json.dumps({**values, "resumed_from": result.resumed_from}))
     else:
-        print(
-            f"selected step {result.step} (validation accuracy {result.accuracy:.1%}): {result.folder}\n"
-            f'try it: elastic generate "a 4 b -8 c +7 d *3 e +9 f -2 g *7 =" --model {result.folder}'
-        )
+        print(f"selected step {result.step} (validation accuracy {result.accuracy:.1%}): {result.folder}")
+        if config.task == "arithmetic":
+            print(f'try it: elastic generate "a 4 b -8 c +7 d *3 e +9 f -2 g *7 =" --model {result.folder}')
     return 0
+
+
+def _show_plan(config: TrainCommand, num_processes: int) -> None:
+    from elastic_reasoning.training.dry_run import resolve
+
+    plan = resolve(config, num_processes)
+    print(json.dumps(plan.to_dict()) if config.json else "\n".join(plan.lines()))
+
+
+def _shown(config: TrainCommand, is_main: bool) -> AbstractContextManager[OnStep]:
+    """What is called after a step: the live view on a terminal, elsewhere a line for each step of the main process."""
+    from rich.console import Console
+
+    if not is_main:
+        return nullcontext(lambda step, metrics: None)
+    console = Console()
+    return live_view(config, console) if console.is_terminal and not config.json else _lines(config)
+
+
+@contextmanager
+def _lines(config: TrainCommand) -> Iterator[OnStep]:
+    with progress_bar("train") as (start, _):
+
+        def on_step(step: int, metrics: dict[str, float]) -> None:
+            start(step, config.steps)
+            show_step(step, metrics, config.json)
+
+        yield on_step
 
 
 def show_step(step: int, metrics: dict[str, float], as_json: bool) -> None:
