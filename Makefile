@@ -46,9 +46,12 @@ bench: $(READY)
 
 bench-vllm: $(VLLM)/ready
 	$(VLLM)/bin/python benchmarks/vllm_throughput.py
+	$(VLLM)/bin/python benchmarks/vllm_rollouts.py
 
 results: $(READY)
 	$(BIN)/python benchmarks/miniature.py
+	$(BIN)/python benchmarks/training.py --bases runs/miniature
+	$(BIN)/python benchmarks/step_time.py
 	$(BIN)/python benchmarks/phases.py
 	$(BIN)/python benchmarks/kills.py
 

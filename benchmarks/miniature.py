@@ -10,8 +10,6 @@ figure of the README.
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -19,11 +17,11 @@ from pathlib import Path
 import torch
 import yaml
 from provenance import provenance
+from seeds import DONE, by_seed, labelled, run_children, training_cost
 
 from elastic_reasoning.evaluation.config import SweepConfig
 from elastic_reasoning.evaluation.metrics import Row, paired_difference, summarise
 from elastic_reasoning.evaluation.record import Record
-from elastic_reasoning.evaluation.records import read_records
 from elastic_reasoning.evaluation.sweep import sweep
 from elastic_reasoning.miniature.make import make_pair, recipe
 from elastic_reasoning.report.figures import accuracy_figure, save_figure
@@ -34,7 +32,6 @@ from elastic_reasoning.training.grpo import train
 ROOT = Path(__file__).parent.parent
 TRAINED_AT = "24+20"
 MODELS = ("base", "e1", "grpo")
-DONE = "done"  # a file in the folder of a seed that is finished
 
 
 def main() -> int:
@@ -51,8 +48,11 @@ def main() -> int:
         run_seed(arguments.out / f"seed-{arguments.one}", arguments.one, arguments.limit)
         return 0
     seeds = [int(seed) for seed in arguments.seeds.split(",")]
-    run_seeds(seeds, arguments)
-    records = [r for n, seed in enumerate(seeds) for r in labelled(arguments.out / f"seed-{seed}", n)]
+    waiting = [str(seed) for seed in seeds if not (arguments.out / f"seed-{seed}" / DONE).exists()]
+    flags = ["--limit", str(arguments.limit), "--out", str(arguments.out)]
+    run_children(__file__, dict.fromkeys(waiting), arguments.jobs, flags)
+    folders = [arguments.out / f"seed-{seed}" / "records" for seed in seeds]
+    records = [record for n, folder in enumerate(folders) for record in labelled(folder, MODELS, n)]
     report = judge(records, seeds, arguments.out)
     text = as_markdown(report)
     print(text)
@@ -67,20 +67,6 @@ def main() -> int:
         (ROOT / "docs" / "figures").mkdir(parents=True, exist_ok=True)
         save_figure(figure, ROOT / "docs" / "figures" / "miniature")
     return 0 if all(claim["holds"] for claim in report["claims"] if claim["required"]) else 1
-
-
-def run_seeds(seeds: list[int], arguments: argparse.Namespace) -> None:
-    """A child process for each seed, some at a time."""
-    waiting = [seed for seed in seeds if not (arguments.out / f"seed-{seed}" / DONE).exists()]
-    running: list[subprocess.Popen[bytes]] = []
-    while waiting or running:
-        while waiting and len(running) < arguments.jobs:
-            seed = waiting.pop(0)
-            command = [sys.executable, __file__, "--one", str(seed), "--limit", str(arguments.limit)]
-            command += ["--out", str(arguments.out)]
-            running.append(subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}))
-        if running.pop(0).wait():
-            raise SystemExit("a seed failed; what it finished is kept, run the same command again")
 
 
 def run_seed(out: Path, seed: int, limit: int) -> None:
@@ -109,19 +95,16 @@ def run_seed(out: Path, seed: int, limit: int) -> None:
     print(f"seed {seed}: done", flush=True)
 
 
-def labelled(out: Path, number: int) -> list[Record]:
-    """The records of one seed, as sample `number` of models named base, e1 and grpo."""
-    manifest, records = read_records(out / "records")
-    names = dict(zip(manifest.config["models"], MODELS, strict=True))
-    return [replace(record, model=names[record.model], sample=number) for record in records]
-
-
 def judge(records: list[Record], seeds: list[int], out: Path) -> dict:
     """Every claim, pooled over seeds and for each seed."""
     pooled = summarise(records)
     claims = [claim for name, part in by_seed(records, seeds) for claim in claims_of(name, part)]
     training = {
-        str(seed): {name: trained_tokens(out / f"seed-{seed}" / name) for name in ("e1", "grpo")} for seed in seeds
+        str(seed): {
+            name: training_cost(out / f"seed-{seed}" / name, recipe(TrainConfig, f"mini-{name}").num_rollouts)
+            for name in ("e1", "grpo")
+        }
+        for seed in seeds
     }
     return {
         **provenance(),
@@ -131,24 +114,6 @@ def judge(records: list[Record], seeds: list[int], out: Path) -> dict:
         "training_tokens": training,
         "rows": [asdict(row) for row in pooled],
         "rows_by_seed": {name: [asdict(row) for row in summarise(part)] for name, part in by_seed(records, seeds)[1:]},
-    }
-
-
-def by_seed(records: list[Record], seeds: list[int]) -> list[tuple[str, list[Record]]]:
-    """All records together, then those of each seed."""
-    parts = [(f"seed {seed}", [r for r in records if r.sample == n]) for n, seed in enumerate(seeds)]
-    return [("all seeds", records), *parts]
-
-
-def trained_tokens(folder: Path) -> dict[str, float]:
-    """What a training run sampled, and the seconds its steps took."""
-    config = json.loads((folder / "config.json").read_text())
-    steps = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    rollouts = config["prompts_per_step"] * config["samples_per_prompt"]
-    return {
-        "steps": len(steps),
-        "sampled_tokens": round(sum(step["sampled_tokens"] for step in steps) * rollouts),
-        "seconds": round(sum(step["step_time"] for step in steps)),
     }
 
 

@@ -6,6 +6,7 @@ python benchmarks/readme.py
 import json
 import re
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
@@ -26,6 +27,9 @@ def filled(text: str) -> str:
         "kills": kills,
         "phases": phases,
         "thinking": thinking,
+        "training": training,
+        "step_time": step_time,
+        "vllm_rollouts": vllm_rollouts,
     }.items():
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         path = RESULTS / f"{'phases' if name == 'thinking' else name}.json"
@@ -85,6 +89,30 @@ def miniature(report: dict[str, Any]) -> str:
         cells = [str(seed), *at_budget, *(f"{n:.1f}" for n in free), *(f"{n:,}" for n in trained)]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def training(report: dict[str, Any]) -> str:
+    """The tables as `training.py` printed them."""
+    return (RESULTS / "training.md").read_text(encoding="utf-8").strip()
+
+
+def step_time(report: dict[str, Any]) -> str:
+    lines = ["| part of a step | seconds | share |", "|---|---|---|"]
+    lines += [f"| {part} | {report['seconds'][part]:.3f} | {share:.1%} |" for part, share in report["shares"].items()]
+    missed = "" if report["overhead"] <= report["most"] else " (**missed**)"
+    outside = f"Outside generation and optimisation: {report['overhead']:.1%} of a step of `recipes/mini-e1.yaml`"
+    wanted = f"at most {report['most']:.0%} were wanted{missed}"
+    return "\n".join([*lines, "", f"{outside}; {wanted}. Medians of {report['num_steps']} steps. {measured(report)}."])
+
+
+def vllm_rollouts(report: dict[str, Any]) -> str:
+    plain = median(report["processor_seconds"]["plain"])
+    lines = ["| 256 rollouts on a colocated vLLM | processor seconds | over plain |", "|---|---|---|"]
+    for name, values in report["processor_seconds"].items():
+        ratio = "" if name == "weight sync" else f"{median(values) / plain:.2f}"
+        lines.append(f"| {name} | {median(values):.3f} | {ratio} |")
+    made = f"vLLM {report['vllm']}, TRL {report['trl']}, {report['budgets']}"
+    return "\n".join([*lines, "", f"Medians of {len(values)} interleaved repeats; {made}. {measured(report)}."])
 
 
 def percent(row: dict[str, Any]) -> str:
