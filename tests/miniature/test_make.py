@@ -11,7 +11,9 @@ from elastic_reasoning.engines.loading import SHIPPED, load
 from elastic_reasoning.miniature import make
 from elastic_reasoning.miniature.make import make_pair, recipe
 from elastic_reasoning.miniature.warmup import WarmupConfig
-from elastic_reasoning.training.config import TrainConfig, check
+from elastic_reasoning.training.checks import check
+from elastic_reasoning.training.config import TrainConfig
+from elastic_reasoning.training.trained_for import read_trained_for
 
 MODELS = Path(str(files("elastic_reasoning"))) / "miniature" / "models"
 SMALL = {
@@ -29,6 +31,10 @@ def test_a_pair_is_made_and_taken_up_again(tmp_path, monkeypatch):
     assert seen == [("warm-up", 1, 2), ("warm-up", 2, 2), ("E1 training", 1, 1)]
     for folder in pair:
         assert ask(load(str(folder)), "a 4 b -8 c +7 d *3 e +9 f -2 g *7 =", "8+4").error is None
+    assert read_trained_for(pair[0]) is None
+    about = read_trained_for(pair[1])
+    assert about is not None
+    assert (about.budgets, about.model, about.step) == (("24+20",), "base", 1)
     weights = [(folder / "model.safetensors").read_bytes() for folder in pair]
     assert make_pair(tmp_path, on_step=lambda *step: pytest.fail("nothing is left to do")) == pair
     assert [(folder / "model.safetensors").read_bytes() for folder in pair] == weights
@@ -43,6 +49,9 @@ def test_the_shipped_pair_says_where_it_is_from():
     note = json.loads((MODELS / "MADE.json").read_text())
     assert len(note["commit"]) == 40
     assert "--ship" in note["command"]
+    about = read_trained_for(MODELS / "mini-e1")
+    assert about is not None
+    assert (about.budgets, about.model) == (("24+20",), "mini")
     assert {folder.name for folder in MODELS.iterdir() if folder.is_dir()} == set(SHIPPED)
     assert sum(file.stat().st_size for file in MODELS.rglob("*") if file.is_file()) < 1_200_000
 
