@@ -15,13 +15,14 @@ from transformers import AutoModelForCausalLM, TrainerCallback
 
 from elastic_reasoning.engines.loading import model_path
 from elastic_reasoning.tasks.arithmetic import Arithmetic
-from elastic_reasoning.tasks.task import Problem
 from elastic_reasoning.trace import Trace
+from elastic_reasoning.training import grpo
 from elastic_reasoning.training.config import TrainConfig
 from elastic_reasoning.training.grpo import train
 from elastic_reasoning.training.plan import Plan
 from elastic_reasoning.training.rollouts import problem_order, rollout_metrics
-from elastic_reasoning.training.scoring import Scored, Scorer
+from elastic_reasoning.training.rows import Row, as_rows
+from elastic_reasoning.training.scoring import Scored
 from small_runs import small_run
 
 trl = pytest.importorskip("trl")
@@ -87,14 +88,14 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Callable[[TrainConfig], Watched]:
             seen.trainer = trainer
             return trainer
 
-        def scored(self: Scorer, traces: list[Trace], problems: list[Problem]) -> list[Scored]:
-            seen.traces.append(traces)
-            seen.scored.append(score(self, traces, problems))
-            return seen.scored[-1]
+        def rows_of(scored: list[Scored], *args: Any) -> list[Row]:
+            seen.scored.append(scored)
+            seen.traces.append([one.trace for one in scored])
+            return as_rows(scored, *args)
 
-        real, score = trl.GRPOTrainer, Scorer.score
+        real = trl.GRPOTrainer
         monkeypatch.setattr(trl, "GRPOTrainer", new_trainer)
-        monkeypatch.setattr(Scorer, "score", scored)
+        monkeypatch.setattr(grpo, "as_rows", rows_of)
         train(config, lambda step, metrics: seen.logs.append(metrics))
         return seen
 
