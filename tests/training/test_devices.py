@@ -73,7 +73,14 @@ def by_one(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
     return config
 
 
-@pytest.mark.parametrize(("launch", "tolerance"), [("ddp", 1e-9), ("fsdp2", 1e-9), ("zero3", 5e-4)])
+@pytest.mark.parametrize(
+    ("launch", "tolerance"),
+    [
+        ("ddp", 1e-9),
+        pytest.param("fsdp2", 1e-9, marks=pytest.mark.full),
+        pytest.param("zero3", 5e-4, marks=pytest.mark.full),
+    ],
+)
 def test_two_processes_train_what_one_does(tmp_path: Path, by_one: TrainConfig, launch: str, tolerance: float) -> None:
     """ZeRO-3 trains in float32, whatever the type of the weights."""
     config = small_run(tmp_path, micro_batch_size=8, **TEN_STEPS)
@@ -86,7 +93,7 @@ def test_two_processes_train_what_one_does(tmp_path: Path, by_one: TrainConfig, 
     ]
 
 
-@pytest.mark.parametrize(("num_problems", "codes"), [(2, [0, 0]), (1, [1, 1])])
+@pytest.mark.parametrize(("num_problems", "codes"), [(2, [0, 0]), pytest.param(1, [1, 1], marks=pytest.mark.full)])
 def test_processes_end_where_none_of_them_has_a_reward(tmp_path: Path, num_problems: int, codes: list[int]) -> None:
     task = tmp_path / "ungraded.py"
     task.write_text(UNGRADED)
@@ -128,6 +135,7 @@ def test_checkpointed_gradients_are_the_same(tmp_path: Path) -> None:
     assert distance(weights(plain), weights(again)) == 0
 
 
+@pytest.mark.full
 def test_bfloat16_is_computed_in_and_not_kept(tmp_path: Path) -> None:
     config = small_run(tmp_path, steps=2, mixed_precision="bf16")
     exact = small_run(tmp_path / "exact", steps=2)

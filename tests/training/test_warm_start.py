@@ -161,6 +161,7 @@ def test_a_run_goes_on_as_if_nothing_had_happened(
     assert outcome(config) == undisturbed
 
 
+@pytest.mark.full
 def test_a_killed_process_is_taken_up_by_the_same_command(
     untaught: tuple[Path, Path], tmp_path: Path, undisturbed: dict[str, Any]
 ) -> None:
