@@ -50,15 +50,3 @@ def test_places_that_the_user_has_named_stand(tmp_path: Path, monkeypatch: pytes
     assert os.environ["WANDB_DIR"] == "mine"
     with reporting_in(tmp_path, ()):
         assert "TENSORBOARD_LOGGING_DIR" not in os.environ
-
-
-def test_no_report_is_made_unasked(tmp_path: Path) -> None:
-    train(small_run(tmp_path, steps=1))
-    assert {path.name for path in tmp_path.iterdir()} == {
-        "checkpoints",
-        "config.json",
-        "metrics.jsonl",
-        "model",
-        "problems.digest",
-        "train.lock",
-    }
