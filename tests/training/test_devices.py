@@ -183,9 +183,8 @@ def wait_for_steps(config: TrainConfig, num: int) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize(
-    "launch", ["ddp", pytest.param("fsdp2", marks=pytest.mark.full), pytest.param("zero3", marks=pytest.mark.full)]
-)
+@pytest.mark.full
+@pytest.mark.parametrize("launch", ["ddp", "fsdp2", "zero3"])
 def test_a_run_goes_on_after_either_process_is_killed(tmp_path: Path, launch: str) -> None:
     settings: dict[str, Any] = {"micro_batch_size": 8, "save_every": 1}
     whole, config = small_run(tmp_path / "whole", **settings), small_run(tmp_path / "killed", **settings)

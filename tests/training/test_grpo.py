@@ -321,8 +321,10 @@ def test_a_full_disk_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     "changes",
     [
-        {"plan": "random", "budgets": ("4..64+12", "16+8"), "weights": (1.0, 2.0)},
-        {"plan": "curriculum", "budgets": ("64+12", "16+12")},
+        pytest.param(
+            {"plan": "random", "budgets": ("4..64+12", "16+8"), "weights": (1.0, 2.0)}, marks=pytest.mark.full
+        ),
+        pytest.param({"plan": "curriculum", "budgets": ("64+12", "16+12")}, marks=pytest.mark.full),
         {"plan": "anytime", "budgets": ("8+12", "64+12"), "micro_batch_size": 16},
         {"updates_per_step": 2, "micro_batch_size": 8, "beta": 0.01, "epsilon_high": 0.28},
         {"strategies": ("l1-exact", "l1-max"), "rewards": {"l1_exact": 1.0, "l1_max": 1.0}, "plan": "random"},

@@ -297,7 +297,12 @@ def run_of(tmp_path: Path, **changes: Any) -> TrainConfig:
     return small_run(tmp_path / "run", **{**settings, **changes})
 
 
-@pytest.mark.parametrize("name", CASES)
+QUICK = ("dapo", "grpo with KL and a failure", "vanilla without cut rollouts", "L1", "anytime, centred, with failures")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.full) for name in CASES]
+)
 def test_loss_and_gradient_are_those_of_the_formulas(tmp_path: Path, watch: Watch, name: str) -> None:
     changes, failed = CASES[name]
     config = run_of(tmp_path, **changes)
