@@ -7,7 +7,7 @@ A run that goes on begins with the curves that its folder holds.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isfinite
@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from elastic_reasoning.training.config import TrainConfig
+from elastic_reasoning.training.folder import OnStep
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.panel import Panel
 
-OnStep = Callable[[int, dict[str, float]], None]
 BARS = "▁▂▃▄▅▆▇█"
 NUM_BARS = 40
 NUM_TIMED = 10  # the last steps, whose mean says how long the others will take

@@ -7,11 +7,12 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 from elastic_reasoning.cli.command import parse
-from elastic_reasoning.cli.live import OnStep, live_view
+from elastic_reasoning.cli.live import live_view
 from elastic_reasoning.cli.progress import progress_bar
 from elastic_reasoning.documented import documented
 from elastic_reasoning.training.checks import check
 from elastic_reasoning.training.config import TrainConfig
+from elastic_reasoning.training.folder import OnStep
 
 SHOWN = (
     "reward",

@@ -86,11 +86,21 @@ def check(config: TrainConfig, num_processes: int = 1) -> None:
         raise TrainingError(f"lora {config.lora}: rank must be 0 or more, alpha above 0, dropout in [0, 1)")
     if config.lora.rank:
         require("peft", "train")
-    for name in config.report_to:
+    check_reports(config.report_to)
+    _check_split(config, num_processes)
+
+
+def check_reports(report_to: tuple[str, ...]) -> None:
+    """Refuse a place to report to that is not known.
+
+    Raises:
+        TrainingError: with the nearest one that is.
+        MissingDependencyError: it is not installed.
+    """
+    for name in report_to:
         if name not in REPORTS:
             raise TrainingError(unknown("report_to", name, REPORTS))
         require(name, "track")
-    _check_split(config, num_processes)
 
 
 def _check_rollouts(config: TrainConfig) -> None:

@@ -149,10 +149,12 @@ def _said_plainly(config: TrainConfig) -> Iterator[None]:
     except (RuntimeError, ValueError, OSError) as error:
         if isinstance(error, ElasticError):
             raise
-        where = f" at {config.vllm.url}" if config.engine == "vllm-server" else ""
-        what = (
-            f"lora.targets {list(config.lora.targets)}" if "peft" in type(error).__module__ else config.engine + where
-        )
+        if type(error).__module__.startswith("peft"):
+            what = f"lora.targets {list(config.lora.targets)}"
+        elif config.engine == "transformers":
+            raise
+        else:
+            what = config.engine + (f" at {config.vllm.url}" if config.engine == "vllm-server" else "")
         raise TrainingError(f"{what} cannot be used: {' '.join(str(error).split())[:300]}") from error
 
 

@@ -4,10 +4,7 @@ import math
 from dataclasses import dataclass
 
 from elastic_reasoning.errors import TrainingError, unknown
-
-SCHEDULES = ("linear", "constant", "cosine")
-DTYPES = ("float32", "bfloat16", "float64")
-PRECISIONS = ("no", "bf16")
+from elastic_reasoning.training.checks import DTYPES, PRECISIONS, SCHEDULES, check_reports
 
 
 @dataclass(frozen=True)
@@ -76,6 +73,7 @@ def check(config: WarmStartConfig, num_processes: int = 1) -> None:
 
     Raises:
         TrainingError: with the value, what is allowed, and the fix.
+        MissingDependencyError: what `report_to` needs is not installed.
     """
     for name, example in (("model", "Qwen/Qwen2.5-Math-1.5B"), ("data", "traces.jsonl")):
         if not getattr(config, name):
@@ -99,3 +97,4 @@ def check(config: WarmStartConfig, num_processes: int = 1) -> None:
     for name, known in (("lr_schedule", SCHEDULES), ("dtype", DTYPES), ("mixed_precision", PRECISIONS)):
         if getattr(config, name) not in known:
             raise TrainingError(unknown(name, getattr(config, name), known))
+    check_reports(config.report_to)

@@ -31,6 +31,7 @@ from elastic_reasoning.training.checkpoints import (
 from elastic_reasoning.training.config import TrainConfig
 from elastic_reasoning.training.folder import Metrics, OnStep, find_run, saving, working_in, write_config, writing
 from elastic_reasoning.training.processes import meet, num_launched, on_cpu
+from elastic_reasoning.training.reports import reporting_in
 from elastic_reasoning.training.thinking_format import give_thinking_format
 from elastic_reasoning.training.traces import Example, Examples, cut_of, order, read_examples
 from elastic_reasoning.training.trainer import quietly, silence
@@ -118,7 +119,7 @@ def _run(
 ) -> None:
     trl = require("trl", "train")
     datasets = require("datasets", "train")
-    with quietly():
+    with quietly(), reporting_in(out, config.report_to):
         arguments = _arguments(trl, config, processes.num_processes)  # before the model: under ZeRO-3 it decides how
         tokenizer, model = load_tokenizer(config.model), load_weights(config.model, config.dtype)
         examples = _examples(config, model, tokenizer)
