@@ -21,8 +21,9 @@ from elastic_reasoning.cursor import replay
 from elastic_reasoning.delimiter import TokenDelimiter
 from elastic_reasoning.engines.scripted import ScriptedEngine
 from elastic_reasoning.errors import TemplateError
+from elastic_reasoning.rendering import render_prompt
 from elastic_reasoning.request import Options, Request
-from elastic_reasoning.template import Prompt, Thinking, find_delimiters, render_prompt, resolve_template
+from elastic_reasoning.template import Prompt, Thinking, find_delimiters, resolve_template
 from elastic_reasoning.trace import Finish, Phase, Trace
 from elastic_reasoning.walk import Walk
 from letters import by_count, by_events, show

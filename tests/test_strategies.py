@@ -263,7 +263,7 @@ def test_rule_11_every_token_is_sampled_or_forced_and_forced_ones_have_log_proba
 
 
 # Rules 12 and 13 have their tests in test_properties, test_cursor and with the engines.
-# Rule 14: the state of the prompt is that of the assistant's own turn, see test_template.
+# Rule 14: the state of the prompt is that of the assistant's own turn, see test_rendering.
 # Rule 15
 
 

@@ -1,97 +1,16 @@
-"""Templates from real tokenizers, made here with the structure of each model family's."""
+"""Templates from tokenizers of every family."""
 
-from functools import cache
 from typing import Any
 
 import pytest
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from elastic_reasoning.delimiter import TextDelimiter, TokenDelimiter
 from elastic_reasoning.errors import TemplateError
-from elastic_reasoning.template import Template, Thinking, find_delimiters, render_prompt, resolve_template
-
-TEXT = [
-    "let us think step by step about 1 + 1 = 2 . so the answer is 2 .\n",
-    "<p>\na</p>\n<b>\nthink</b>\n<i>\nreason</i>\n",
-    "We think. Then we answer! Why?\n\n",
-]
-# Qwen's rule: signs and the line ends behind them stay together, so that ">\n" becomes a token.
-SPLIT = r"\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|[^\r\n\p{L}\p{N}]?\p{L}+|\s*[\r\n]+|\s+"
-
-DEEPSEEK_OLD = (
-    "{% for m in messages %}{% if m['role'] == 'user' %}{{ '<｜User｜>' + m['content'] }}{% else %}"
-    "{% set c = m['content'] %}{% if '</think>' in c %}{% set c = c.split('</think>')[-1] %}{% endif %}"
-    "{{ '<｜Assistant｜>' + c + '<｜end▁of▁sentence｜>' }}{% endif %}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<｜Assistant｜>' }}{% endif %}"
-)
-DEEPSEEK = DEEPSEEK_OLD.replace("{{ '<｜Assistant｜>' }}", "{{ '<｜Assistant｜><think>\\n' }}")
-DEEPSEEK_TOKENS = ["<｜User｜>", "<｜Assistant｜>", "<think>", "</think>"]
-CHATML = (
-    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\\n' + m['content'] + '<|im_end|>\\n' }}{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}GENERATION{% endif %}"
-)
-QWEN3 = CHATML.replace(
-    "GENERATION",
-    "{% if enable_thinking is defined and enable_thinking is false %}{{ '<think>\\n\\n</think>\\n\\n' }}{% endif %}",
-)
-QWEN3_WITHOUT = CHATML.replace("GENERATION", "{{ '<think>\\n\\n</think>\\n\\n' }}")
-QWQ = CHATML.replace("GENERATION", "{{ '<think>\\n' }}")
-CHATML_TOKENS = ["<|im_start|>", "<|im_end|>", "<tool_call>", "</tool_call>", "<think>", "</think>"]
-MAGISTRAL = (
-    "{{ '[SYSTEM_PROMPT]Write your thoughts as [THINK]so[/THINK].[/SYSTEM_PROMPT]' }}"
-    "{% for m in messages %}{% if m['role'] == 'user' %}{{ '[INST]' + m['content'] + '[/INST]' }}{% else %}"
-    "{{ m['content'] + eos_token }}{% endif %}{% endfor %}"
-)
-MAGISTRAL_TOKENS = ["[INST]", "[/INST]", "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", "[THINK]", "[/THINK]"]
-PLAIN = CHATML.replace("GENERATION", "")
-
-
-@cache
-def trained() -> str:
-    """A byte-level BPE tokenizer of a few hundred tokens, as JSON."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(SPLIT), "isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=330, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
-    )
-    tokenizer.train_from_iterator(TEXT * 20, trainer)
-    return tokenizer.to_str()
-
-
-def tokenizer_of(tokens: list[str], chat: str | None, *, special: bool = False, eos: str | None = "<|end|>") -> Any:
-    """A byte-level BPE tokenizer with these added tokens and this chat template."""
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(trained()), eos_token=eos)
-    tokenizer.add_tokens([AddedToken(token, normalized=False, special=special) for token in tokens])
-    tokenizer.chat_template = chat
-    return tokenizer
-
-
-def user(text: str) -> list[dict[str, str]]:
-    return [{"role": "user", "content": text}]
-
-
-FAMILIES = {
-    "DeepSeek-R1, opened by the chat template": (DEEPSEEK_TOKENS, DEEPSEEK, "<think>", "</think>", Thinking.OPEN),
-    "DeepSeek-R1, older": (DEEPSEEK_TOKENS, DEEPSEEK_OLD, "<think>", "</think>", Thinking.ABSENT),
-    "Qwen3": (CHATML_TOKENS, QWEN3, "<think>", "</think>", Thinking.ABSENT),
-    "Qwen3 told not to think": (CHATML_TOKENS, QWEN3_WITHOUT, "<think>", "</think>", Thinking.CLOSED),
-    "QwQ": (CHATML_TOKENS, QWQ, "<think>", "</think>", Thinking.OPEN),
-    "Magistral": (MAGISTRAL_TOKENS, MAGISTRAL, "[THINK]", "[/THINK]", Thinking.ABSENT),
-    "a model that names its tokens": (
-        ["<|begin_of_thought|>", "<|end_of_thought|>"],
-        PLAIN,
-        "<|begin_of_thought|>",
-        "<|end_of_thought|>",
-        Thinking.ABSENT,
-    ),
-}
+from elastic_reasoning.rendering import render_prompt
+from elastic_reasoning.template import Template, Thinking, find_delimiters, resolve_template
+from families import CHATML_TOKENS, FAMILIES, PLAIN, QWEN3, QWQ, tokenizer_of, user
 
 
 @pytest.mark.parametrize(("tokens", "chat", "opening", "closing", "thinking"), FAMILIES.values(), ids=FAMILIES.keys())
@@ -108,84 +27,6 @@ def test_delimiters_come_from_the_tokenizer(tokens, chat, opening, closing, thin
     assert prompt.thinking is thinking
     rendered = tokenizer.apply_chat_template(user("1 + 1 ?"), add_generation_prompt=True, tokenize=False)
     assert template.decode(prompt.ids) == rendered
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("text", ["is {0} closed by {1} ?", "{0}", "{0} {1}", "{1} {0}", " why {0} \n"])
-def test_rule_6_delimiters_in_the_users_text_do_not_count(family: str, text: str) -> None:
-    tokens, chat, opening, closing, thinking = FAMILIES[family]
-    tokenizer = tokenizer_of(tokens, chat)
-    template = resolve_template(tokenizer)
-    assert render_prompt(tokenizer, template, user(text.format(opening, closing))).thinking is thinking
-
-
-def test_rule_6_text_that_the_chat_template_trims_does_not_count_either() -> None:
-    chat = MAGISTRAL.replace("m['content'] + '[/INST]'", "(m['content'] | trim) + '[/INST]'")
-    tokenizer = tokenizer_of(MAGISTRAL_TOKENS, chat)
-    prompt = render_prompt(tokenizer, resolve_template(tokenizer), user(" what does [THINK] mean ? "))
-    assert prompt.thinking is Thinking.ABSENT
-
-
-def test_an_empty_question_is_rendered() -> None:
-    tokenizer = tokenizer_of(MAGISTRAL_TOKENS, MAGISTRAL)
-    assert render_prompt(tokenizer, resolve_template(tokenizer), user("")).thinking is Thinking.ABSENT
-
-
-ALWAYS_OPEN = QWQ.replace("{% if add_generation_prompt %}", "").removesuffix("{% endif %}")
-
-
-@pytest.mark.parametrize("text", ["1 + 1 ?", "", "think", "<think>", "what is <think> \n", "assistant\n<think>\n"])
-@pytest.mark.parametrize("trim", [" | trim", " | replace('<think>', '')", " | upper", ""])
-def test_an_assistants_turn_that_is_opened_unasked_is_read_too(text: str, trim: str) -> None:
-    """Also where the user writes what the chat template does, and where that is not written as it is."""
-    assert "add_generation_prompt" not in ALWAYS_OPEN
-    tokenizer = tokenizer_of(CHATML_TOKENS, ALWAYS_OPEN.replace("m['content']", f"(m['content']{trim})"))
-    assert render_prompt(tokenizer, resolve_template(tokenizer), user(text)).thinking is Thinking.OPEN
-
-
-def test_a_chat_template_may_look_into_the_message() -> None:
-    said = "{% if '/no_think' in messages[-1]['content'] %}{{ '<think>\\n\\n</think>\\n\\n' }}{% endif %}"
-    tokenizer = tokenizer_of(CHATML_TOKENS, CHATML.replace("GENERATION", said))
-    template = resolve_template(tokenizer)
-    assert render_prompt(tokenizer, template, user("1 ?")).thinking is Thinking.ABSENT
-    assert render_prompt(tokenizer, template, user("1 ? /no_think")).thinking is Thinking.CLOSED
-
-
-def test_a_message_may_be_made_of_parts() -> None:
-    parts = CHATML.replace("m['content']", "(m['content'] | map(attribute='text') | join)")
-    tokenizer = tokenizer_of(CHATML_TOKENS, parts.replace("GENERATION", "{{ '<think>\\n' }}"))
-    turns = [{"role": "user", "content": [{"type": "text", "text": "what is </think> ?"}]}]
-    prompt = render_prompt(tokenizer, resolve_template(tokenizer), turns)
-    assert prompt.thinking is Thinking.OPEN
-    assert "what is </think> ?<|im_end|>" in tokenizer.decode(prompt.ids)
-
-
-def test_messages_that_a_chat_template_refuses_are_an_error_of_one_line() -> None:
-    strict = "{% if messages[0]['role'] != 'user' %}{{ raise_exception('roles\\nmust begin with user') }}{% endif %}"
-    tokenizer = tokenizer_of(CHATML_TOKENS, strict + QWEN3)
-    template = resolve_template(tokenizer)
-    assert render_prompt(tokenizer, template, user("1 ?")).ids
-    with pytest.raises(TemplateError, match=r"refuses the messages: roles must begin with user$"):
-        render_prompt(tokenizer, template, [{"role": "system", "content": "be brief"}, *user("1 ?")])
-
-
-def test_a_last_message_that_is_not_written_is_an_error() -> None:
-    tokenizer = tokenizer_of(MAGISTRAL_TOKENS, MAGISTRAL.replace("{% else %}", "{% elif m['role'] == 'assistant' %}"))
-    with pytest.raises(TemplateError, match=r"last message says \(role 'tool'\)"):
-        render_prompt(tokenizer, resolve_template(tokenizer), [*user("1 ?"), {"role": "tool", "content": "2"}])
-
-
-def test_rule_14_thinking_of_earlier_turns_does_not_count() -> None:
-    tokenizer = tokenizer_of(CHATML_TOKENS, QWEN3)
-    turns = [*user("1 ?"), {"role": "assistant", "content": "<think>\na"}, *user("2 ?")]
-    assert render_prompt(tokenizer, resolve_template(tokenizer), turns).thinking is Thinking.ABSENT
-
-
-def test_a_tokenizer_without_chat_template_takes_plain_text() -> None:
-    tokenizer = tokenizer_of(["<think>", "</think>"], None)
-    prompt = render_prompt(tokenizer, resolve_template(tokenizer), user("1 + 1"))
-    assert tokenizer.decode(prompt.ids) == "1 + 1"
-    assert prompt.thinking is Thinking.ABSENT
 
 
 # Delimiters of plain text

@@ -1,8 +1,9 @@
 import pytest
 
-from elastic_reasoning.template import Thinking, render_prompt, resolve_template
+from elastic_reasoning.rendering import render_prompt
+from elastic_reasoning.template import Thinking, resolve_template
 from elastic_reasoning.turn import thinking_of
-from test_template import (
+from families import (
     CHATML_TOKENS,
     DEEPSEEK,
     DEEPSEEK_OLD,

@@ -13,9 +13,10 @@ from elastic_reasoning.cursor import Cursor, replay
 from elastic_reasoning.engines.engine import Engine, ask, generate, new_request
 from elastic_reasoning.engines.loading import load
 from elastic_reasoning.errors import ElasticError
+from elastic_reasoning.rendering import render_prompt
 from elastic_reasoning.request import Options, Request, Sampling
 from elastic_reasoning.strategies import STRATEGIES, Strategy
-from elastic_reasoning.template import Prompt, Template, Thinking, render_prompt, resolve_template
+from elastic_reasoning.template import Prompt, Template, Thinking, resolve_template
 from elastic_reasoning.trace import Finish, Phase, Segment, Trace
 from elastic_reasoning.walk import Completion, Walk, run_by_call
 

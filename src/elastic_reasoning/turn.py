@@ -5,7 +5,8 @@ from functools import lru_cache
 from typing import Any
 
 from elastic_reasoning.errors import TemplateError
-from elastic_reasoning.template import MARK, Template, Thinking, marked, render, state_of_turn
+from elastic_reasoning.rendering import MARK, marked, render, state_of_turn
+from elastic_reasoning.template import Template, Thinking
 
 
 def thinking_of(tokenizer: Any, template: Template, ids: Sequence[int]) -> Thinking:

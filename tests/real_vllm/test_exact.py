@@ -19,8 +19,9 @@ from elastic_reasoning.budget import Budget
 from elastic_reasoning.cursor import replay
 from elastic_reasoning.engines.engine import generate, new_request
 from elastic_reasoning.engines.loading import load, load_template
+from elastic_reasoning.rendering import render_prompt
 from elastic_reasoning.request import Options, Request, Sampling
-from elastic_reasoning.template import Prompt, Template, Thinking, render_prompt
+from elastic_reasoning.template import Prompt, Template, Thinking
 from elastic_reasoning.trace import Trace
 from elastic_reasoning.wire import PROMPT, most_tokens, to_wire
 from real_vllm.same import problems, tie

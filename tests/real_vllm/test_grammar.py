@@ -12,8 +12,9 @@ from checker import check
 from elastic_reasoning.budget import Budget
 from elastic_reasoning.cursor import replay
 from elastic_reasoning.engines.loading import load_template
+from elastic_reasoning.rendering import render_prompt
 from elastic_reasoning.request import Request
-from elastic_reasoning.template import Prompt, Thinking, render_prompt
+from elastic_reasoning.template import Prompt, Thinking
 from elastic_reasoning.trace import Trace
 from elastic_reasoning.wire import most_tokens, to_wire
 from real_vllm.same import problems

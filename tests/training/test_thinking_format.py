@@ -11,7 +11,8 @@ from elastic_reasoning.errors import TemplateError
 from elastic_reasoning.miniature.model import build_model
 from elastic_reasoning.miniature.tokenizer import build_tokenizer
 from elastic_reasoning.miniature.untaught import untaught_tokenizer
-from elastic_reasoning.template import Thinking, render_prompt
+from elastic_reasoning.rendering import render_prompt
+from elastic_reasoning.template import Thinking
 from elastic_reasoning.training.thinking_format import give_thinking_format
 
 QUESTION = [{"role": "user", "content": "a 4 b -8 ="}]

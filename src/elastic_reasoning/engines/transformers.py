@@ -18,7 +18,8 @@ from elastic_reasoning.cursor import Cursor
 from elastic_reasoning.engines.batch import Batch, num_logits
 from elastic_reasoning.engines.probe import choose_store
 from elastic_reasoning.errors import EngineError
-from elastic_reasoning.template import Message, Prompt, Template, as_ids, render_prompt, resolve_template
+from elastic_reasoning.rendering import render_prompt
+from elastic_reasoning.template import Message, Prompt, Template, as_ids, resolve_template
 from elastic_reasoning.trace import Trace
 from elastic_reasoning.walk import Walk
 

@@ -20,7 +20,8 @@ from elastic_reasoning.engines.concurrent import LoopThread, run_concurrently
 from elastic_reasoning.engines.loading import load_template, model_path
 from elastic_reasoning.engines.vllm_answers import answer
 from elastic_reasoning.errors import EngineError, StrategyError, UsageError, require
-from elastic_reasoning.template import Message, Prompt, Template, render_prompt
+from elastic_reasoning.rendering import render_prompt
+from elastic_reasoning.template import Message, Prompt, Template
 from elastic_reasoning.trace import Trace
 from elastic_reasoning.walk import Walk
 

@@ -18,7 +18,8 @@ from urllib.request import Request, urlopen
 
 from elastic_reasoning.engines.loading import SHIPPED, check_model, model_path
 from elastic_reasoning.errors import TrainingError
-from elastic_reasoning.template import Message, Template, as_ids, render_prompt, resolve_template
+from elastic_reasoning.rendering import render_prompt
+from elastic_reasoning.template import Message, Template, as_ids, resolve_template
 from elastic_reasoning.training.config import Lora, TrainConfig
 
 TABLE = Path(__file__).with_name("architectures.json")

@@ -9,10 +9,10 @@ No weights and no data are downloaded. What cannot be read on this machine is sa
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from elastic_reasoning.rendering import render_prompt
 from elastic_reasoning.tasks.code import HUBS
 from elastic_reasoning.tasks.mathematics import SOURCES
 from elastic_reasoning.tasks.table import VALIDATION_ONE_IN
-from elastic_reasoning.template import render_prompt
 from elastic_reasoning.training.architecture import Model, has_weights, known_delimiters
 from elastic_reasoning.training.checks import check
 from elastic_reasoning.training.config import Lora, TrainConfig

@@ -14,7 +14,8 @@ from typing import Any
 
 from elastic_reasoning.engines.loading import load_template, load_weights
 from elastic_reasoning.errors import TrainingError, require
-from elastic_reasoning.template import Message, Prompt, render_prompt
+from elastic_reasoning.rendering import render_prompt
+from elastic_reasoning.template import Message, Prompt
 from elastic_reasoning.training.checkpoints import Checkpoint, checkpoints, mark_complete, prune, select, selected
 from elastic_reasoning.training.checks import check
 from elastic_reasoning.training.config import TrainConfig, decisive

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from elastic_reasoning.errors import TemplateError
-from elastic_reasoning.template import Template, Thinking, find_delimiters, render_prompt, resolve_template
+from elastic_reasoning.rendering import render_prompt
+from elastic_reasoning.template import Template, Thinking, find_delimiters, resolve_template
 
 OPENING, CLOSING = "<think>", "</think>"
 AFTER_OPENING = "\n"

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from elastic_reasoning.errors import TrainingError
+from elastic_reasoning.rendering import render_prompt
 from elastic_reasoning.request import derived_seed
 from elastic_reasoning.tasks.fields import Field, Row, take, text
 from elastic_reasoning.tasks.rows import read_file
-from elastic_reasoning.template import Template, render_prompt
+from elastic_reasoning.template import Template
 
 
 def _yes_or_no(value: Any) -> bool:

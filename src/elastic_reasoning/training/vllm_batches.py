@@ -7,7 +7,8 @@ from typing import Any
 
 from elastic_reasoning.engines.vllm_answers import answer
 from elastic_reasoning.errors import EngineError
-from elastic_reasoning.template import Message, Prompt, Template, render_prompt
+from elastic_reasoning.rendering import render_prompt
+from elastic_reasoning.template import Message, Prompt, Template
 from elastic_reasoning.trace import Trace
 from elastic_reasoning.walk import Walk
 

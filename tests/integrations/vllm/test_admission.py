@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from elastic_reasoning.engines.loading import load_template
-from elastic_reasoning.template import render_prompt
+from elastic_reasoning.rendering import render_prompt
 
 pytest.importorskip("vllm.v1.engine.input_processor", reason="vllm is not installed")
 

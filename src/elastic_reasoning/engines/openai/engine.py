@@ -22,8 +22,9 @@ from elastic_reasoning.engines.openai.copies import RefusedError, UnreachableErr
 from elastic_reasoning.engines.openai.dialects import Terms
 from elastic_reasoning.engines.openai.vllm import ask_one_pass, read_one_pass
 from elastic_reasoning.errors import EngineError, UsageError
+from elastic_reasoning.rendering import render_prompt
 from elastic_reasoning.request import Request
-from elastic_reasoning.template import Message, Prompt, Template, render_prompt
+from elastic_reasoning.template import Message, Prompt, Template
 from elastic_reasoning.trace import Trace
 from elastic_reasoning.walk import Walk
 from elastic_reasoning.wire import most_tokens, one_pass
