@@ -183,3 +183,29 @@ def test_an_interrupted_grade_leaves_no_late_answer_for_the_next() -> None:
         with pytest.raises(KeyboardInterrupt):
             grader.grade(["5"], ENDLESS)
         assert grader.grade(["5"], r"\boxed{\frac{10}{2}}").correct
+
+
+def test_the_clock_decides_nothing() -> None:
+    """A process that is held up longer than a grade may compute still gives the right verdict."""
+    before = grading_processes()
+    with closing(MathGrader(num_workers=1, timeout_seconds=1.0)) as grader, ThreadPoolExecutor(1) as threads:
+        assert grader.grade(["5"], r"\boxed{\frac{10}{2}}").correct
+        (process,) = grading_processes() - before
+        os.kill(process, signal.SIGSTOP)
+        grade = threads.submit(grader.grade, ["7"], r"\boxed{\frac{14}{2}}")
+        time.sleep(2.0)
+        assert not grade.done()
+        os.kill(process, signal.SIGCONT)
+        assert grade.result(timeout=60).correct
+
+
+def test_a_process_that_never_gets_the_processor_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "PATIENCE", 1)
+    before = grading_processes()
+    with closing(MathGrader(num_workers=1, timeout_seconds=0.5)) as grader:
+        assert grader.grade(["5"], r"\boxed{\frac{10}{2}}").correct
+        (process,) = grading_processes() - before
+        os.kill(process, signal.SIGSTOP)
+        with pytest.raises(GradingError, match=r"did not get 0\.5 s of processor time"):
+            grader.grade(["7"], r"\boxed{\frac{14}{2}}")
+        assert grader.grade(["7"], r"\boxed{\frac{14}{2}}").correct

@@ -9,7 +9,6 @@ answer is". Nothing else of the solution is read. Values are compared by math-ve
 it takes for equal.
 """
 
-import math
 import os
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -23,7 +22,7 @@ from elastic_reasoning.grading.workers import Workers
 
 LONGEST_ANSWER = 2000  # characters; the longest reference of the benchmarks has 210
 DEEPEST_ANSWER = 16  # brackets in brackets; the deepest reference and saved answer have 4
-REASONS = {"equal": None, "unequal": "wrong answer", "time limit": "time limit", None: "time limit"}
+REASONS = {"equal": None, "unequal": "wrong answer", "time limit": "time limit", "memory limit": "memory limit"}
 
 
 class MathGrader:
@@ -31,7 +30,7 @@ class MathGrader:
 
     Args:
         num_workers: processes, each started when it is first needed; 0 for as many as there are cores.
-        timeout_seconds: what one grade may take at most (beside starting another process after one that took longer).
+        timeout_seconds: processor time that one grade may take, so that a busy machine gives the same verdicts.
 
     Raises:
         MissingDependencyError: math-verify is not installed.
@@ -44,9 +43,8 @@ class MathGrader:
         self._timeout_seconds = timeout_seconds
 
     def grade(self, references: Sequence[str], solution: str) -> Grade:
-        """Whether the answer equals any of the references. Reasons: "no answer", "wrong answer", "time limit".
-
-        "time limit" stands for memory too: the answer could not be compared within what a process is given.
+        """Whether the answer equals any of the references. Reasons: "no answer", "wrong answer", or "time limit"
+        (of processor time) and "memory limit" where they could not be compared.
 
         Raises:
             GradingError: a grading process does not start, or the grader is closed.
@@ -65,9 +63,7 @@ class MathGrader:
             return None
         if nesting(answer) > DEEPEST_ANSWER:
             return "wrong answer"
-        # math-verify's own limit, in whole seconds for each step, comes first: it costs no process.
-        step_seconds = max(1, math.ceil(self._timeout_seconds) - 1)
-        return REASONS[self._workers.ask((wanted, found, step_seconds), self._timeout_seconds)]
+        return REASONS[self._workers.ask(wanted, found, self._timeout_seconds)]
 
     def close(self) -> None:
         """End the processes."""

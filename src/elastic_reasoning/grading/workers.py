@@ -1,7 +1,7 @@
-"""Processes that compare answers, one request each at a time, killed and replaced when they do not answer in time.
+"""Processes that compare answers, one request each at a time, replaced when they run out of time or memory.
 
     workers = Workers(2)
-    workers.ask((wanted, found, 4), seconds=5.0)   # "equal", "unequal", "time limit"; None: no answer in time
+    workers.ask(wanted, found, seconds=5.0)   # "equal", "unequal", "time limit", "memory limit"
     workers.close()
 
 Each is a new Python that runs one file (`equality.py`), never a fork: it needs no `__main__` guard, holds nothing of a
@@ -9,12 +9,12 @@ parent with a GPU and starts in about half a second. It is outside the terminal'
 the parent alone, and ends by itself when the parent is gone, however that died.
 """
 
+import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from elastic_reasoning.errors import GradingError
 
 SCRIPT = Path(__file__).with_name("equality.py")
 START_SECONDS = 60.0
+PATIENCE = 60
+"""How many times its processor time a request may take by the clock: as on a machine with so many programs a core."""
 
 
 class Worker:
@@ -47,24 +49,39 @@ class Worker:
             )
         try:
             self._receive(START_SECONDS)
-        except (EOFError, OSError) as error:
+        except (EOFError, OSError) as error:  # a TimeoutError is one
             self.end()
             raise GradingError(f"a grading process did not start: {' '.join(command)} says why") from error
 
-    def ask(self, request: Any, seconds: float) -> str:
-        """The answer to one request.
+    def ask(self, references: Any, answer: Any, seconds: float) -> str:
+        """The answer to one request, which may use so many seconds of processor time.
 
         Raises:
-            TimeoutError: none came in time.
+            GradingError: the machine did not give it that much in a long time.
             EOFError, OSError: the process is gone.
         """
-        self._connection.send(request)
-        return self._receive(seconds)
+        self._connection.send((references, answer, seconds))
+        try:
+            return self._receive(PATIENCE * seconds)
+        except TimeoutError:
+            raise GradingError(
+                f"a grading process did not get {seconds:g} s of processor time within {PATIENCE * seconds:g} s: "
+                "this machine is too busy, or has stopped it"
+            ) from None
+        except (EOFError, OSError):
+            if self._process.wait() == -signal.SIGXCPU:
+                return "time limit"
+            raise
 
     def _receive(self, seconds: float) -> str:
         if not self._connection.poll(seconds):
             raise TimeoutError
         return str(self._connection.recv())
+
+    @property
+    def ended(self) -> bool:
+        """Whether the process has ended."""
+        return self._process.poll() is not None
 
     def kill(self) -> None:
         """Kill the process and wait until it is gone; may be called while another thread asks."""
@@ -87,26 +104,22 @@ class Workers:
         self._busy: set[Worker] = set()
         self._closed = False
 
-    def ask(self, request: Any, seconds: float) -> str | None:
-        """The answer, or `None` where none came within so many seconds; waits for a free process first.
+    def ask(self, references: Any, answer: Any, seconds: float) -> str:
+        """Whether an answer equals one of the references; waits for a free process first.
 
         A process that dies is replaced once, in case it was not the request that killed it.
 
+        Returns:
+            "equal", "unequal", "time limit" (of processor time), or "memory limit" for what a process dies of.
+
         Raises:
-            GradingError: a process does not start, or the workers are closed.
+            GradingError: a process does not start or is not given the processor, or the workers are closed.
         """
         with self._places:
-            deadline = time.monotonic() + seconds
             for replaced in (False, True):
-                try:
-                    with self._worker(new=replaced) as worker:
-                        # The start of the first process is not charged to the request.
-                        return worker.ask(request, deadline - time.monotonic() if replaced else seconds)
-                except TimeoutError:
-                    return None
-                except (EOFError, OSError):
-                    continue
-            return None
+                with suppress(EOFError, OSError), self._worker(new=replaced) as worker:
+                    return worker.ask(references, answer, seconds)
+            return "memory limit"
 
     @contextmanager
     def _worker(self, new: bool) -> Iterator[Worker]:
@@ -126,7 +139,7 @@ class Workers:
         finally:
             with self._lock:
                 self._busy.remove(worker)
-                kept = kept and not self._closed
+                kept = kept and not self._closed and not worker.ended
                 if kept:
                     self._idle.append(worker)
             if not kept:
