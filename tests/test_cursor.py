@@ -120,6 +120,16 @@ def test_rule_12_with_the_mask_what_was_discarded_is_recovered(says: str, option
     assert (show(again), finishes(again)) == (show(trace), finishes(trace))
 
 
+@pytest.mark.parametrize("closing", ["C", "CD", "CDC"])
+@pytest.mark.parametrize("said", ["{}bc{}x$", "{0}{0}x$", "a{}{}x$", "{}", "$"])
+def test_rule_12_log_probabilities_come_back_too_where_the_first_tokens_were_taken_back(
+    said: str, closing: str
+) -> None:
+    trace = answer(letters(closing=closing), said.format(closing, closing), "9+3", min_thinking=3, wait="w")
+    again = replay(trace.request, trace.ids, trace.template, None, trace.sampled_mask, trace.logprobs)
+    assert again == trace
+
+
 def test_without_the_mask_a_forced_delimiter_before_the_end_of_the_budget_is_read_as_sampled() -> None:
     trace = answer(ONE, "ab$x$", "9+3")
     assert show(trace) == "thinking:ab closing:[C] solution:x$"

@@ -1,98 +1,16 @@
 """Properties of every strategy, over arbitrary token scripts, templates and budgets."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
+from cases import Case, cases
 from checker import check
 from elastic_reasoning.budget import Budget
 from elastic_reasoning.cursor import replay
-from elastic_reasoning.engines.scripted import ScriptedEngine
-from elastic_reasoning.request import Options, Request
-from elastic_reasoning.strategies import STRATEGIES
-from elastic_reasoning.template import Prompt, Template, Thinking
 from elastic_reasoning.trace import Finish, Phase, Trace
-from elastic_reasoning.walk import Walk
-from letters import by_count, by_events, by_position, letters, pieces_template
-
-CLOSINGS = ["C", "CD", "CC", "CCD", "CDC", "CDCa", "CCCC", "C.", ".C", "CDE.", "OC"]
-OPENINGS = ["O", "OP", "CO", "OO", "OPa"]
-TEXT_PAIRS = [("<t>", "</t>"), ("(", "(()"), ("<t>", "ttx"), ("<", ">")]
-MERGES = ["</", "/t", "t>", ">.", "x<", "</t>", "<t>", "/t>", ">x", "t></t", "((", "()", "tt", "tx", "", "t.", ".<"]
-
-
-@st.composite
-def letter_templates(draw: st.DrawFn) -> Template:
-    eos = draw(st.sampled_from(["$", "$Z"]))
-    return letters(draw(st.sampled_from(OPENINGS)), draw(st.sampled_from(CLOSINGS)), "$ZOPCDEawv.", eos)
-
-
-@st.composite
-def text_templates(draw: st.DrawFn) -> Template:
-    """Delimiters of plain text: tokens may straddle them, and may spell them in several ways."""
-    merges = draw(st.lists(st.sampled_from(MERGES), unique=True, max_size=6))
-    return pieces_template(["$", *"</t>x.()Cawv", *merges], *draw(st.sampled_from(TEXT_PAIRS)))
-
-
-TEMPLATES = letter_templates() | text_templates()
-COUNTS = st.sampled_from([None, *range(12)])
-FEW = st.sampled_from(range(5))
-SMALL_TEXTS = st.sampled_from(["", "", "w", "v", "wv"])
-
-
-@dataclass(frozen=True)
-class Case:
-    """A request to a model that follows a script."""
-
-    request: Request
-    template: Template
-    context: int | None
-    says: tuple[int, ...]
-    counting: bool
-
-    def script(self):
-        return (by_count if self.counting else by_position)(self.says, self.template)
-
-    def run(self, interpreter: str) -> Trace:
-        engine = ScriptedEngine(self.script(), self.template, self.context, interpreter)
-        return next(engine.run([Walk(self.request, self.template, self.context)]))
-
-
-@st.composite
-def said(draw: st.DrawFn, template: Template) -> tuple[int, ...]:
-    """Arbitrary ids, in which delimiters, their beginnings and ends of sentences are frequent."""
-    parts = [(token,) for token in range(template.num_tokens)] + [(token,) for token in template.boundaries] * 4
-    for delimiter in (template.closing, template.opening):
-        parts += [delimiter.ids[:n] for n in range(1, len(delimiter.ids) + 1)]
-    size = draw(st.sampled_from([0, 4, 12]))
-    return tuple(token for part in draw(st.lists(st.sampled_from(parts), min_size=size, max_size=14)) for token in part)
-
-
-def option_values(strategy: str, budget: Budget) -> st.SearchStrategy[Options]:
-    bound = 4 if budget.thinking is None else min(4, budget.thinking + 1)
-    values = {
-        "wrap_up": SMALL_TEXTS,
-        "grace": FEW,
-        "min_thinking": st.sampled_from([0, 0, 0, *range(bound + 1)]),
-        "wait": SMALL_TEXTS,
-        "num_waits": FEW,
-        "answer_tokens": FEW,
-        "answer_text": SMALL_TEXTS,
-        "max_total": st.integers(0, 12),
-    }
-    return st.builds(Options, **{name: values[name] for name in sorted(STRATEGIES[strategy].honours)})
-
-
-@st.composite
-def cases(draw: st.DrawFn, strategies: tuple[str, ...] = (*STRATEGIES, "elastic", "elastic", "elastic", "s1")) -> Case:
-    template = draw(TEMPLATES)
-    strategy = draw(st.sampled_from(strategies))
-    budget = Budget(draw(COUNTS), draw(COUNTS))
-    prompt = Prompt((1,) * draw(st.integers(0, 3)), draw(st.sampled_from([*Thinking, Thinking.OPEN])))
-    context = draw(st.sampled_from([None, None, *range(0, 40, 2)]))
-    request = Request(prompt, budget, strategy, draw(option_values(strategy, budget)))
-    return Case(request, template, context, draw(said(template)), draw(st.booleans()))
+from letters import by_events
 
 
 def parts(trace: Trace) -> list[tuple]:

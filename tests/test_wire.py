@@ -1,13 +1,13 @@
 import pytest
 from hypothesis import given, settings
 
+from cases import Case, cases
 from elastic_reasoning.budget import Budget
 from elastic_reasoning.errors import ElasticError
 from elastic_reasoning.request import Options, Request
 from elastic_reasoning.template import Prompt, Thinking
 from elastic_reasoning.wire import NAMES, Wire, from_wire, most_tokens, one_pass, to_wire
 from letters import letters
-from test_properties import Case, cases
 
 OPEN = Prompt((4,), Thinking.OPEN)
 

@@ -200,7 +200,7 @@ def retrace(
         if not num and forced == len(ids):
             raise EngineError(f"the {len(ids)} ids end within a call of strategy {walk.request.strategy!r}")
         end_of_run = position + num if num else forced
-        cursor.wake(ids[position:end_of_run], logprobs and logprobs[position:end_of_run])
+        cursor.wake(ids[position:end_of_run], None if logprobs is None else logprobs[position:end_of_run])
         position = end_of_run
         if not num:
             cursor._hand_over(_discarded(cursor, ids[forced : _first(sampled_mask, True, forced, len(ids))]))
@@ -242,4 +242,6 @@ def _discarded(cursor: Cursor, forced: Sequence[int]) -> Completion:
     if tuple(forced[: len(close)]) == close:
         return Completion(sampled, logprobs, Finish.EOS)
     taken_back = (0.0,) * len(closing.ids)
-    return Completion((*sampled, *closing.ids), logprobs and (*logprobs, *taken_back), Finish.DELIMITER)
+    return Completion(
+        (*sampled, *closing.ids), None if logprobs is None else (*logprobs, *taken_back), Finish.DELIMITER
+    )

@@ -6,6 +6,7 @@ from contextlib import closing
 import pytest
 from hypothesis import given, settings
 
+from cases import Case, cases
 from elastic_reasoning.budget import Budget
 from elastic_reasoning.engines.concurrent import LoopThread, Sampled, Wanted, run_by_events, run_concurrently
 from elastic_reasoning.engines.scripted import ScriptedEngine, scripted_logprob
@@ -14,7 +15,6 @@ from elastic_reasoning.template import Prompt, Template, Thinking
 from elastic_reasoning.trace import Trace
 from elastic_reasoning.walk import Walk
 from letters import by_position, letters
-from test_properties import Case, cases
 
 TEMPLATE = letters()
 SAYS = TEMPLATE.encode("abCxy$")

@@ -7,6 +7,7 @@ import torch
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
+from cases import COUNTS, chosen_by, make_options, make_script, make_template
 from elastic_reasoning.budget import Budget
 from elastic_reasoning.engines.engine import Engine, generate, new_request
 from elastic_reasoning.engines.loading import load
@@ -18,7 +19,6 @@ from elastic_reasoning.template import Message, Prompt, Template, Thinking
 from elastic_reasoning.trace import Trace
 from elastic_reasoning.walk import Walk
 from letters import by_position, letters
-from test_properties import COUNTS, TEMPLATES, option_values, said
 
 STRATEGIES = ("elastic", "elastic", "nothinking", "vanilla", "s1", "s1", "unconstrained", "l1-max")
 
@@ -65,14 +65,15 @@ def same(shared: Trace, separate: Trace) -> bool:
 @st.composite
 def groups(draw: st.DrawFn) -> tuple[Template, int | None, str, list[Script], list[Request]]:
     """Requests in any mix of strategies, budgets and options, to a model that follows scripts."""
-    template = draw(TEMPLATES)
+    choose = chosen_by(draw)
+    template = make_template(choose)
     thinking = draw(st.sampled_from([*Thinking, Thinking.OPEN]))
     context = draw(st.sampled_from([None, None, None, 30, 45]))
     requests = []
     for number in range(draw(st.integers(2, 9))):
-        strategy, budget = draw(st.sampled_from(STRATEGIES)), Budget(draw(COUNTS), draw(COUNTS))
+        strategy, budget = draw(st.sampled_from(STRATEGIES)), Budget(choose(COUNTS), choose(COUNTS))
         prompt = Prompt((1,) * draw(st.sampled_from([2, 2, 3])), thinking)
-        options = draw(option_values(strategy, budget) | st.just(Options()))
+        options = make_options(choose, strategy, budget) if choose([True, False]) else Options()
         sample = draw(st.sampled_from([0, 0, 0, 1]))
         requests.append(Request(prompt, budget, strategy, options, sample=sample, name=str(number)))
     scripts = [draw(scripts_of(template)) for _ in range(2)]
@@ -82,7 +83,7 @@ def groups(draw: st.DrawFn) -> tuple[Template, int | None, str, list[Script], li
 @st.composite
 def scripts_of(draw: st.DrawFn, template: Template) -> Script:
     """A script keyed by position alone, or by all that was said before."""
-    says = draw(said(template))
+    says = make_script(chosen_by(draw), template)
     if draw(st.booleans()):
         return by_position(says, template)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import event, given, settings
 
+from cases import Case, cases
 from checker import check
 from elastic_reasoning.budget import Budget
 from elastic_reasoning.cursor import replay
@@ -19,7 +20,6 @@ from elastic_reasoning.trace import Finish, Phase, Trace
 from elastic_reasoning.walk import Walk
 from elastic_reasoning.wire import most_tokens
 from letters import by_count, finishes, letters, show
-from test_properties import Case, cases
 
 Script = Callable[[Request, Sequence[int]], Iterator[int]]
 Edits = tuple[int | None, frozenset[int], int | None]

@@ -1,0 +1,106 @@
+"""Requests to models that follow a script, made of choices: by hypothesis, or by a random number generator.
+
+@given(cases())
+def test_of_any_request(case): case.run("token")
+
+make_case(random.Random(7).choice)
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import strategies as st
+
+from elastic_reasoning.budget import Budget
+from elastic_reasoning.engines.scripted import ScriptedEngine
+from elastic_reasoning.request import Options, Request
+from elastic_reasoning.strategies import STRATEGIES
+from elastic_reasoning.template import Prompt, Template, Thinking
+from elastic_reasoning.trace import Trace
+from elastic_reasoning.walk import Walk
+from letters import by_count, by_position, letters, pieces_template
+
+Choose = Callable[[Sequence[Any]], Any]
+"""Takes one of several values."""
+
+CLOSINGS = ["C", "CD", "CC", "CCD", "CDC", "CDCa", "CCCC", "C.", ".C", "CDE.", "OC"]
+OPENINGS = ["O", "OP", "CO", "OO", "OPa"]
+TEXT_PAIRS = [("<t>", "</t>"), ("(", "(()"), ("<t>", "ttx"), ("<", ">")]
+MERGES = ["</", "/t", "t>", ">.", "x<", "</t>", "<t>", "/t>", ">x", "t></t", "((", "()", "tt", "tx", "", "t.", ".<"]
+
+COUNTS = (None, *range(12))
+FEW = range(5)
+SIZES = (0, 1, 3, 5, 8, 11, 14)
+SMALL_TEXTS = ("", "", "w", "v", "wv")
+OFTEN = (*STRATEGIES, "elastic", "elastic", "elastic", "s1")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A request to a model that follows a script."""
+
+    request: Request
+    template: Template
+    context: int | None
+    says: tuple[int, ...]
+    counting: bool
+
+    def script(self):
+        return (by_count if self.counting else by_position)(self.says, self.template)
+
+    def run(self, interpreter: str) -> Trace:
+        engine = ScriptedEngine(self.script(), self.template, self.context, interpreter)
+        return next(engine.run([Walk(self.request, self.template, self.context)]))
+
+
+def make_template(choose: Choose) -> Template:
+    """Delimiters of one or several tokens, or of plain text: tokens may straddle it and spell it in several ways."""
+    if choose([True, False]):
+        return letters(choose(OPENINGS), choose(CLOSINGS), "$ZOPCDEawv.", choose(["$", "$Z"]))
+    merges = dict.fromkeys(choose(MERGES) for _ in range(choose(range(7))))
+    return pieces_template(["$", *"</t>x.()Cawv", *merges], *choose(TEXT_PAIRS))
+
+
+def make_script(choose: Choose, template: Template) -> tuple[int, ...]:
+    """Arbitrary ids, in which delimiters, their beginnings and ends of sentences are frequent."""
+    tokens, ends = ([(token,) for token in ids] for ids in (range(template.num_tokens), sorted(template.boundaries)))
+    tools = (template.tools.opening, template.tools.closing) if template.tools else ()
+    delimiters = (template.closing, template.opening, *tools)
+    begun = [delimiter.ids[:n] for delimiter in delimiters for n in range(1, len(delimiter.ids) + 1)]
+    whole = [delimiter.ids for delimiter in delimiters]
+    parts = (choose(choose([tokens, tokens, ends or tokens, begun, whole])) for _ in range(choose(SIZES)))
+    return tuple(token for part in parts for token in part)
+
+
+def make_options(choose: Choose, strategy: str, budget: Budget) -> Options:
+    bound = 4 if budget.thinking is None else min(4, budget.thinking + 1)
+    values: dict[str, Sequence[Any]] = {
+        "wrap_up": SMALL_TEXTS,
+        "grace": FEW,
+        "min_thinking": [0, 0, 0, *range(bound + 1)],
+        "wait": SMALL_TEXTS,
+        "num_waits": FEW,
+        "answer_tokens": FEW,
+        "answer_text": SMALL_TEXTS,
+        "max_total": range(13),
+    }
+    return Options(**{name: choose(values[name]) for name in sorted(STRATEGIES[strategy].honours)})
+
+
+def make_case(choose: Choose, strategies: Sequence[str] = OFTEN, template: Template | None = None) -> Case:
+    template, strategy = template or make_template(choose), choose(strategies)
+    budget = Budget(choose(COUNTS), choose(COUNTS))
+    prompt = Prompt((1,) * choose(range(4)), choose([*Thinking, Thinking.OPEN]))
+    context = choose([None, None, *range(0, 40, 2)])
+    request = Request(prompt, budget, strategy, make_options(choose, strategy, budget))
+    return Case(request, template, context, make_script(choose, template), choose([True, False]))
+
+
+def chosen_by(draw: st.DrawFn) -> Choose:
+    return lambda values: draw(st.sampled_from(values))
+
+
+@st.composite
+def cases(draw: st.DrawFn, strategies: Sequence[str] = OFTEN) -> Case:
+    return make_case(chosen_by(draw), strategies)
