@@ -48,6 +48,16 @@ def test_record_of_a_trace_holds_what_the_trace_says() -> None:
     assert Record.from_json(record.to_json()) == record
 
 
+def test_the_rule_of_a_verdict_is_kept_and_records_without_one_are_read() -> None:
+    template = word_template("<think>", "</think>", "<eos>", words=["two", "4"])
+    engine = ScriptedEngine(scripted(template, "two", "4"), template)
+    record = Record.of(ask(engine, "two", "1+1"), "mini", "p-1", Grade(True, "4", rule="same value"))
+    assert record.rule == "same value"
+    assert Record.from_json(record.to_json()) == record
+    old = {name: value for name, value in json.loads(record.to_json()).items() if name != "rule"}
+    assert Record.from_json(json.dumps(old)) == replace(record, rule="")
+
+
 def test_a_trace_with_an_error_is_not_graded() -> None:
     template = word_template("<think>", "</think>", "<eos>", words=["two"])
     engine = ScriptedEngine(scripted(template, "two", "two"), template, context=4)

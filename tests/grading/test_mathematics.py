@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elastic_reasoning.grading.mathematics import MathGrader
+from elastic_reasoning.grading.rules import DEFAULT
 from shared_data import BENCHMARKS, SAVED, needs_data, rows
 
 # reference | answer
@@ -559,3 +560,28 @@ def test_grades_agree_with_those_recorded(name: str, share: float) -> None:
     ]
     assert len(agree) >= 29
     assert sum(agree) / len(agree) >= share
+
+
+@pytest.mark.parametrize(
+    ("reference", "answer", "rule"),
+    [
+        ("5", "5", "identical"),
+        (r"\frac24", "0.5", "same value"),
+        ("1,3", "3,1", "same members"),
+        (r"\frac13", "0.333333", "rounded"),
+        (r"\frac13,1", "1,0.333333", "rounded"),
+        (r"5\text{ cm}", "5", "unit left out"),
+        (r"50\%", "0.5", "percent"),
+        (r"(-\infty,2)", "x<2", "same set"),
+        ("ABC", r"\text{ABC}", "same words"),
+        ("5", "6", ""),
+    ],
+)
+def test_a_verdict_names_its_rule(grader: MathGrader, reference: str, answer: str, rule: str) -> None:
+    assert grader.grade([reference], rf"\boxed{{{answer}}}").rule == rule
+
+
+def test_a_rule_can_be_switched_off() -> None:
+    with closing(MathGrader(num_workers=1, rules=DEFAULT - {"unit left out"})) as strict:
+        assert not strict.grade([r"5\text{ cm}"], r"\boxed{5}").correct
+        assert strict.grade(["5"], r"\boxed{5.0}").rule == "same value"

@@ -45,6 +45,7 @@ class Record:
         budget_hit, forced_close, solution_cut, escaped: as in `Trace`.
         segments: every token of the completion, in order.
         solution: the text that was graded.
+        rule: by which rule the answer is correct, where its grader has several; else empty.
         seconds: how long the run took from the record before to this one; over the records of a model they add up
             to the time that the run took. Two records that differ in nothing else are equal.
     """
@@ -69,6 +70,7 @@ class Record:
     escaped: bool
     segments: list[Part]
     solution: str = ""
+    rule: str = ""
     seconds: float = field(default=0.0, compare=False)
 
     @property
@@ -121,6 +123,7 @@ class Record:
                 for segment in trace.segments
             ],
             solution=trace.solution_text if trace.error is None else "",
+            rule="" if graded is None else graded.rule,
             seconds=round(seconds, 4),
         )
 
@@ -142,10 +145,11 @@ class Record:
             raise RecordsError("not JSON") from None
         if not isinstance(data, dict):
             raise RecordsError("not a record (not a JSON object)")
-        if data.keys() != set(_NAMES):
-            wrong = ", ".join(sorted(data.keys() ^ set(_NAMES)))
+        wrong = ", ".join(sorted((_REQUIRED - data.keys()) | (data.keys() - set(_NAMES))))
+        if wrong:
             raise RecordsError(f"not a record (missing or unknown: {wrong})")
         return cls(**data)
 
 
 _NAMES = [each.name for each in fields(Record)]
+_REQUIRED = set(_NAMES) - {"rule"}  # which records of before it was kept have not

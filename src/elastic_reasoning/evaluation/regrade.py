@@ -9,7 +9,7 @@ Graders are mended, references are corrected: what models wrote stays the same.
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import cast
 
@@ -138,6 +138,7 @@ def _with(record: Record, verdict: Verdict) -> Record:
             return record
         case GradingError():
             error = f"{NOT_GRADED}{verdict}"
-            return replace(record, correct=None, answer=None, reason=None, unboxed=False, error=error)
-        case Grade(correct=correct, answer=answer, reason=reason, unboxed=unboxed):
-            return replace(record, correct=correct, answer=answer, reason=reason, unboxed=unboxed, error=None)
+            return replace(record, correct=None, answer=None, reason=None, unboxed=False, rule="", error=error)
+        case Grade():
+            verdict_fields = {each.name: getattr(verdict, each.name) for each in fields(verdict)}
+            return replace(record, **verdict_fields, error=None)

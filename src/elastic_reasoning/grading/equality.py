@@ -2,7 +2,7 @@ r"""Whether an answer equals a reference: a process of its own, because math-ver
 
     python -P equality.py FD    # answers requests from a `multiprocessing` connection until it is closed
 
-It imports nothing of this package, so that it starts as fast as sympy does. It is not part of the terminal's process
+It imports nothing heavy but sympy, so that it starts as fast as that. It is not part of the terminal's process
 group, ends when its parent is gone, and holds itself to a share of memory and, for each request, of processor time:
 the clock would count what other programs do.
 """
@@ -26,6 +26,8 @@ from math_verify import verify
 from math_verify.parser import get_last_eq, should_treat_as_complex
 from sympy import Basic, Expr, Float, N, Rational, cosh, exp, sinh, tanh
 
+from elastic_reasoning.grading.rules import most_lenient
+
 MEMORY_BYTES = 1 << 30
 PARENT_CHECK_SECONDS = 0.5
 # Units are taken off before, because math-verify would read 2t as 2; and R/r is not 1.
@@ -42,22 +44,30 @@ EXACT = 1e-20
 HYPERBOLIC = (sinh, cosh, tanh)
 
 
-def equal(reference: Any, answer: Any) -> bool:
-    """Whether two normal forms of `latex.read` say the same."""
+def equal(reference: Any, answer: Any) -> str | None:
+    """The most lenient rule that two normal forms of `latex.read` need to say the same, or `None`."""
     if reference == answer:
-        return True
+        return "identical"
     unit, reference = _unit_of(reference)
     other_unit, answer = _unit_of(answer)
     if unit and other_unit and unit != other_unit:
-        return False
-    return _same(reference, answer)
+        return None
+    return _also("unit left out" if unit != other_unit else "identical", _same(reference, answer))
+
+
+def _also(rule: str, other: str | None) -> str | None:
+    return None if other is None else most_lenient(rule, other)
+
+
+def _if(equal: bool, rule: str) -> str | None:
+    return rule if equal else None
 
 
 def _unit_of(tree: Any) -> tuple[str | None, Any]:
     return (tree[1], tree[2]) if isinstance(tree, tuple) and tree[0] == "unit" else (None, tree)
 
 
-def _same(reference: Any, answer: Any) -> bool:
+def _same(reference: Any, answer: Any) -> str | None:
     kinds = tuple("" if isinstance(tree, str) else tree[0] for tree in (reference, answer))
     match kinds:
         case ("", ""):
@@ -66,36 +76,46 @@ def _same(reference: Any, answer: Any) -> bool:
             return _same_value(reference[1], answer[1])
         case ("percent", "") | ("", "percent"):
             percent, plain = (reference[1], answer) if kinds[0] else (answer[1], reference)
-            return any(_same_value(plain, text) for text in (percent, f"\\frac{{{percent}}}{{100}}"))
+            ways = (_same_value(plain, text) for text in (percent, f"\\frac{{{percent}}}{{100}}"))
+            return _also("percent", next(filter(None, ways), None))
         case ("set" | "list", "set" | "list"):
             return _matched(reference[1], answer[1])
         case ("tuple" | "list", "tuple") | ("tuple", "list"):  # the order of a tuple may matter: x and y of a system
-            pairs = zip(reference[1], answer[1], strict=False)
-            return len(reference[1]) == len(answer[1]) and all(equal(*pair) for pair in pairs)
+            return _in_order(reference[1], answer[1])
         case ("tuple", "") if RANGE.search(answer):
             return _same_value(_interval(reference), answer)
         case ("", "tuple") if RANGE.search(reference):
             return _same_value(reference, _interval(answer))
         case ("ratio", "ratio"):
-            return _same_ratio(reference[1], answer[1])
+            return _if(_same_ratio(reference[1], answer[1]), "same members")
         case ("words", "") | ("", "words"):
             words, plain = (reference[1], answer) if kinds[0] else (answer[1], reference)
-            return bool(SPELLED.fullmatch(plain)) and words == plain.casefold()
-    return False
+            return _if(bool(SPELLED.fullmatch(plain)) and words == plain.casefold(), "same words")
+    return None
 
 
-def _matched(references: list[Any], answers: list[Any]) -> bool:
+def _in_order(references: list[Any], answers: list[Any]) -> str | None:
+    if len(references) != len(answers):
+        return None
+    rule: str | None = "same members"
+    for pair in zip(references, answers, strict=True):
+        rule = rule and _also(rule, equal(*pair))
+    return rule
+
+
+def _matched(references: list[Any], answers: list[Any]) -> str | None:
     """Whether each member of one list equals a member of the other that no other member has taken."""
     if len(references) != len(answers):
-        return False
-    left = list(answers)
+        return None
+    left, needed = list(answers), "same members"
     for reference in references:
         alike = [reference] if reference in left else left  # the cheap comparison first: a list may be long
-        found = next((answer for answer in alike if equal(reference, answer)), None)
+        found = next(((answer, rule) for answer in alike if (rule := equal(reference, answer))), None)
         if found is None:
-            return False
-        left.remove(found)
-    return True
+            return None
+        left.remove(found[0])
+        needed = most_lenient(needed, found[1])
+    return needed
 
 
 def _interval(pair: Any) -> str:
@@ -115,24 +135,25 @@ def _same_ratio(reference: list[Any], answer: list[Any]) -> bool:
     return all(_same_value(*pair) for pair in shares)
 
 
-def _same_value(reference: str, answer: str) -> bool:
+def _same_value(reference: str, answer: str) -> str | None:
     """Whether two pieces of LaTeX have the same value: numbers exactly, everything else as math-verify says."""
     reference, answer = (normalize_latex(text, WRITING) for text in (reference, answer))
     if ONE_CELL.fullmatch(reference):
         answer = ROWS.sub("", answer)
     if reference == answer:
-        return True
+        return "identical"
     if BASE.findall(reference) != BASE.findall(answer):
-        return False
+        return None
     is_real = not (should_treat_as_complex(reference) or should_treat_as_complex(answer))
     gold, found = (_parsed(text, is_real) for text in (reference, answer))
     if gold is None or found is None:
-        return False
+        return None
     if _is_number(gold) and _is_number(found):
         return _same_number(gold, found)
     # Its own limit is one by the clock, under which a busy machine decides.
     options = {"allow_set_relation_comp": True, "timeout_seconds": None, "raise_on_error": True}
-    return bool(verify(_exact(gold), _exact(found), **options))
+    is_range = any(RANGE.search(text) for text in (reference, answer))
+    return _if(verify(_exact(gold), _exact(found), **options), "same set" if is_range else "same value")
 
 
 @lru_cache(maxsize=256)
@@ -162,7 +183,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, Expr) and bool(value.is_number) and value.is_finite is not False
 
 
-def _same_number(reference: Any, answer: Any) -> bool:
+def _same_number(reference: Any, answer: Any) -> str | None:
     """Equal exactly, or one of them the decimal approximation of what has no finite decimal.
 
     math-verify compares differences with an absolute bound, under which all small numbers are equal.
@@ -172,11 +193,13 @@ def _same_number(reference: Any, answer: Any) -> bool:
     a, b = N(reference, 30), N(answer, 30)
     apart = abs(a - b) / max(abs(a), abs(b), N("1e-300"))
     if not apart <= ROUNDED:
-        return False
+        return None
     reference, answer = reference.doit(), answer.doit()
     if reference.is_Rational and answer.is_Rational:
-        return bool(reference == answer) or (rounded and not (_finite_decimal(reference) and _finite_decimal(answer)))
-    return bool(apart <= EXACT) or rounded
+        if reference == answer:
+            return "same value"
+        return _if(rounded and not (_finite_decimal(reference) and _finite_decimal(answer)), "rounded")
+    return "same value" if apart <= EXACT else _if(rounded, "rounded")
 
 
 def _finite_decimal(value: Any) -> bool:
@@ -192,32 +215,33 @@ class OutOfTime(BaseException):
 
 
 def serve(connection: Connection) -> None:
-    """Answer request after request, (references, answer, seconds), with "equal", "unequal" or "time limit".
+    """Answer request after request, (references, answer, rules, seconds), with a rule, "unequal" or "time limit".
 
     Out of memory, the process ends: another one may have enough.
     """
     connection.send("ready")
     with suppress(EOFError, MemoryError):
         while True:
-            references, answer, seconds = connection.recv()
-            connection.send(_verdict(references, answer, seconds))
+            references, answer, rules, seconds = connection.recv()
+            connection.send(_verdict(references, answer, rules, seconds))
 
 
-def _verdict(references: list[Any], answer: Any, seconds: float) -> str:
+def _verdict(references: list[Any], answer: Any, rules: frozenset[str], seconds: float) -> str:
     try:
         with processor_time(seconds):
-            return "equal" if any(_equals(reference, answer) for reference in references) else "unequal"
+            needed = (_rule(reference, answer) for reference in references)
+            return next((rule for rule in needed if rule in rules), "unequal")
     except OutOfTime:
         return "time limit"
 
 
-def _equals(reference: Any, answer: Any) -> bool:
+def _rule(reference: Any, answer: Any) -> str:
     try:
-        return equal(reference, answer)
+        return equal(reference, answer) or ""
     except MemoryError:
         raise
     except Exception:  # whatever sympy raises on what it cannot compare
-        return False
+        return ""
 
 
 @contextmanager

@@ -10,7 +10,7 @@ it takes for equal.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib.util import find_spec
 from itertools import accumulate
 
@@ -18,11 +18,12 @@ from elastic_reasoning.errors import require
 from elastic_reasoning.grading.boxes import find_answer
 from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.grading.latex import read
+from elastic_reasoning.grading.rules import DEFAULT
 from elastic_reasoning.grading.workers import Workers
 
 LONGEST_ANSWER = 2000  # characters; the longest reference of the benchmarks has 210
 DEEPEST_ANSWER = 16  # brackets in brackets; the deepest reference and saved answer have 4
-REASONS = {"equal": None, "unequal": "wrong answer", "time limit": "time limit", "memory limit": "memory limit"}
+REASONS = {"unequal": "wrong answer", "time limit": "time limit", "memory limit": "memory limit"}
 
 
 class MathGrader:
@@ -31,16 +32,18 @@ class MathGrader:
     Args:
         num_workers: processes, each started when it is first needed; 0 for as many as there are cores.
         timeout_seconds: processor time that one grade may take, so that a busy machine gives the same verdicts.
+        rules: the names of the rules to go by (`rules.RULES`).
 
     Raises:
         MissingDependencyError: math-verify is not installed.
     """
 
-    def __init__(self, num_workers: int = 0, timeout_seconds: float = 5.0) -> None:
+    def __init__(self, num_workers: int = 0, timeout_seconds: float = 5.0, rules: Collection[str] = DEFAULT) -> None:
         if find_spec("math_verify") is None:
             require("math_verify", "eval")
         self._workers = Workers(num_workers or os.cpu_count() or 1)
         self._timeout_seconds = timeout_seconds
+        self._rules = rules
 
     def grade(self, references: Sequence[str], solution: str) -> Grade:
         """Whether the answer equals any of the references. Reasons: "no answer", "wrong answer", or "time limit"
@@ -52,18 +55,21 @@ class MathGrader:
         stated = find_answer(solution)
         if stated is None:
             return Grade(correct=False, answer=None, reason="no answer", unboxed=True)
-        reason = self._compare(references, stated.text)
-        return Grade(reason is None, stated.text, reason, unboxed=not stated.boxed)
+        outcome = self._compare(references, stated.text)
+        if outcome in REASONS:
+            return Grade(False, stated.text, REASONS[outcome], unboxed=not stated.boxed)
+        return Grade(True, stated.text, unboxed=not stated.boxed, rule=outcome)
 
-    def _compare(self, references: Sequence[str], answer: str) -> str | None:
+    def _compare(self, references: Sequence[str], answer: str) -> str:
+        """The rule by which they are equal, or one of the outcomes that have a reason."""
         if len(answer) > LONGEST_ANSWER:
-            return "wrong answer"
+            return "unequal"
         wanted, found = [read(reference) for reference in references], read(answer)
         if found in wanted:
-            return None
+            return "identical"
         if nesting(answer) > DEEPEST_ANSWER:
-            return "wrong answer"
-        return REASONS[self._workers.ask(wanted, found, self._timeout_seconds)]
+            return "unequal"
+        return self._workers.ask(wanted, found, self._rules, self._timeout_seconds)
 
     def close(self) -> None:
         """End the processes."""

@@ -1,7 +1,7 @@
 """Processes that compare answers, one request each at a time, replaced when they run out of time or memory.
 
     workers = Workers(2)
-    workers.ask(wanted, found, seconds=5.0)   # "equal", "unequal", "time limit", "memory limit"
+    workers.ask(wanted, found, DEFAULT, seconds=5.0)   # "same value", "unequal", "time limit", "memory limit"
     workers.close()
 
 Each is a new Python that runs one file (`equality.py`), never a fork: it needs no `__main__` guard, holds nothing of a
@@ -9,11 +9,12 @@ parent with a GPU and starts in about half a second. It is outside the terminal'
 the parent alone, and ends by itself when the parent is gone, however that died.
 """
 
+import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import Pipe
 from pathlib import Path
@@ -22,6 +23,7 @@ from typing import Any
 from elastic_reasoning.errors import GradingError
 
 SCRIPT = Path(__file__).with_name("equality.py")
+PACKAGES = str(Path(__file__).parents[2])  # the folder that holds ours, which need not be installed
 START_SECONDS = 60.0
 PATIENCE = 60
 """How many times its processor time a request may take by the clock: as on a machine with so many programs a core."""
@@ -37,11 +39,13 @@ class Worker:
     def __init__(self) -> None:
         # -P: the folder of the file, with modules of ours that are called like those of Python, is not searched.
         command = [sys.executable, "-P", str(SCRIPT)]
+        searched = filter(None, (os.environ.get("PYTHONPATH"), PACKAGES))
         self._connection, theirs = Pipe()
         with theirs:
             self._process = subprocess.Popen(
                 [*command, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(searched)},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -53,14 +57,14 @@ class Worker:
             self.end()
             raise GradingError(f"a grading process did not start: {' '.join(command)} says why") from error
 
-    def ask(self, references: Any, answer: Any, seconds: float) -> str:
+    def ask(self, references: Any, answer: Any, rules: Collection[str], seconds: float) -> str:
         """The answer to one request, which may use so many seconds of processor time.
 
         Raises:
             GradingError: the machine did not give it that much in a long time.
             EOFError, OSError: the process is gone.
         """
-        self._connection.send((references, answer, seconds))
+        self._connection.send((references, answer, frozenset(rules), seconds))
         try:
             return self._receive(PATIENCE * seconds)
         except TimeoutError:
@@ -104,13 +108,14 @@ class Workers:
         self._busy: set[Worker] = set()
         self._closed = False
 
-    def ask(self, references: Any, answer: Any, seconds: float) -> str:
-        """Whether an answer equals one of the references; waits for a free process first.
+    def ask(self, references: Any, answer: Any, rules: Collection[str], seconds: float) -> str:
+        """Whether an answer equals one of the references by any of the rules; waits for a free process first.
 
         A process that dies is replaced once, in case it was not the request that killed it.
 
         Returns:
-            "equal", "unequal", "time limit" (of processor time), or "memory limit" for what a process dies of.
+            The rule by which it does, or "unequal", "time limit" (of processor time), or "memory limit" for what a
+                process dies of.
 
         Raises:
             GradingError: a process does not start or is not given the processor, or the workers are closed.
@@ -118,7 +123,7 @@ class Workers:
         with self._places:
             for replaced in (False, True):
                 with suppress(EOFError, OSError), self._worker(new=replaced) as worker:
-                    return worker.ask(references, answer, seconds)
+                    return worker.ask(references, answer, rules, seconds)
             return "memory limit"
 
     @contextmanager

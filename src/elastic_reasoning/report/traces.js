@@ -113,7 +113,7 @@ function renderCard(side, problem) {
     return;
   }
   const verdict = verdictOf(trace);
-  const said = trace.error ?? (trace.answer === null ? trace.reason ?? "no answer" : `answered ${trace.answer}`);
+  const said = trace.error ?? (trace.answer === null ? trace.reason ?? "no answer" : `answered ${trace.answer}`) + (trace.rule ? `, right by the rule: ${trace.rule}` : "");
   by(side).replaceChildren(heading,
     el("div", { class: "verdict" }, el("span", { class: `badge ${verdict.kind}` }, `${verdict.sign} ${verdict.text}`), el("span", { class: "said" }, said)),
     meters(trace, data.settings[trace.setting]),

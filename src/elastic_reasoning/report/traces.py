@@ -22,7 +22,7 @@ HEAD, TAIL = 6000, 2000
 """Characters that are held of the beginning and the end of a text that is longer than both."""
 FLAGS = ("budget_hit", "forced_close", "solution_cut", "escaped", "unboxed")
 TRACE = (
-    *("setting", "sample", "correct", "answer", "reason", "error"),
+    *("setting", "sample", "correct", "answer", "reason", "rule", "error"),
     *("num_thinking", "num_solution", "num_forced", "flags", "parts"),
 )
 PART = ("phase", "sampled", "finish", "num", "omitted", "text", "length")
@@ -102,6 +102,7 @@ def _problem(asked: Asked, records: Sequence[Record], index: Mapping[Setting, in
             record.correct,
             record.answer,
             record.reason,
+            record.rule,
             record.error,
             record.num_thinking_tokens,
             record.num_solution_tokens,
