@@ -1,7 +1,7 @@
 """A sweep without weights: each model is a keyed random source of words that thinks a while and answers with a digit.
 
 sweep(replace(CONFIG, out=folder), load_engine=load_engine)
-python tests/random_words.py FOLDER        # the same in a process of its own; prints each record's key once written
+python tests/random_words.py FOLDER '{"limit": 9}'      # in a process of its own; prints each record's key once written
 """
 
 import hashlib
@@ -52,4 +52,5 @@ def announce(record: Record) -> None:
 
 
 if __name__ == "__main__":
-    sweep(replace(CONFIG, out=sys.argv[1]), on_record=announce, load_engine=load_engine)
+    changes = json.loads(sys.argv[2])
+    sweep(replace(CONFIG, out=sys.argv[1], **changes), on_record=announce, load_engine=load_engine)

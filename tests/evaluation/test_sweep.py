@@ -1,6 +1,7 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -255,10 +256,10 @@ def test_a_sweep_that_is_killed_loses_nothing_that_was_written(
     assert [asdict(row) for row in summarise(records)] == [asdict(row) for row in summarise(undisturbed)]
 
 
-def killed_after(folder: Path, num_lines: int) -> list[Key]:
+def killed_after(folder: Path, num_lines: int, changes: dict | None = None) -> list[Key]:
     """Sweep in a process of its own, kill it once it has said so many keys, and return all that it said."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(SOURCE), *sys.path])}
-    command = [sys.executable, random_words.__file__, str(folder)]
+    command = [sys.executable, random_words.__file__, str(folder), json.dumps(changes or {})]
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(num_lines)]
@@ -281,24 +282,144 @@ def test_a_torn_last_line_is_made_again(tmp_path: Path, undisturbed: list[Record
     assert by_key(records) == by_key(undisturbed)
 
 
+GROWTHS = {
+    "problems": {"limit": 9},
+    "samples": {"samples": 3},
+    "a smaller budget": {"budgets": (*CONFIG.budgets, "1+4")},
+    "a larger budget": {"budgets": ("30+4",)},
+    "another s": {"budgets": ("8+2",)},
+    "a grid": {"budgets": (), "thinking": ("0", "2"), "solution": ("3",)},
+    "a strategy": {"strategies": ("nothinking",), "options": Options(wrap_up="so")},
+    "a strategy with options of its own": {"strategies": ("l1-max",), "options": Options(max_total=30)},
+    "a model": {"models": ("three",)},
+    "everything": {"limit": 7, "samples": 3, "budgets": ("3+4", "8+4"), "models": ("two", "three")},
+}
+
+
+@pytest.mark.parametrize("changes", GROWTHS.values(), ids=GROWTHS)
+def test_what_is_added_later_is_what_a_run_made_at_once_would_have(
+    tmp_path: Path, undisturbed: list[Record], changes: dict
+) -> None:
+    run(tmp_path / "grown")
+    first = (tmp_path / "grown/records.jsonl").read_bytes()
+    result, records = run(tmp_path / "grown", **changes)
+    assert (tmp_path / "grown/records.jsonl").read_bytes().startswith(first)
+    assert result.num_written == len(records) - NUM_RECORDS > 0
+    at_once = lines_by_key(run(tmp_path / "at once", **changes)[1])
+    grown = lines_by_key(records)
+    assert grown == {**lines_by_key(undisturbed), **at_once}
+    assert run(tmp_path / "grown", **changes)[0].num_written == 0
+    assert run(tmp_path / "grown")[0].num_written == 0
+    assert run(tmp_path / "grown", limit=2, samples=1, models=("two",))[0].num_written == 0  # less than there is
+
+
+def lines_by_key(records: Iterable[Record]) -> dict[Key, str]:
+    """Each record as it is written, but for time and for what was served by another one that was run beside it."""
+    return {record.key: replace(record, seconds=0.0, num_reused_tokens=0).to_json() for record in records}
+
+
+def test_the_manifest_tells_what_was_added_and_when(tmp_path: Path) -> None:
+    notes: list[str] = []
+    run(tmp_path)
+    first = read_manifest(tmp_path)
+    assert first.grown == []
+    changes = {"limit": 7, "budgets": ("3+4",), "strategies": ("elastic",), "options": Options()}
+    config = replace(CONFIG, out=str(tmp_path), **changes)
+    sweep(config, load_engine=load_engine, on_note=notes.append)
+    sweep(config, load_engine=load_engine)
+    now = read_manifest(tmp_path)
+    (growth,) = now.grown
+    settings_ = [f"{model}/elastic/3+4" for model in ("one", "two")]
+    assert growth["added"] == {"budgets": ["3+4"], "settings": settings_, "problems": 7}
+    assert growth["created"] >= first.created
+    assert growth["versions"] == first.versions
+    assert notes == [f"{tmp_path} grows: budgets 3+4, problems 7"]
+    assert now.problems[:6] == first.problems
+    assert now.config == {
+        **first.config,
+        "budgets": [*first.config["budgets"], "3+4"],
+        "settings": [*first.config["settings"], *settings_],
+    }
+    assert replace(now, config=first.config, problems=first.problems, grown=[]) == first
+
+
+def test_a_folder_grows_while_it_is_unfinished(tmp_path: Path, undisturbed: list[Record]) -> None:
+    killed_after(tmp_path, 20)
+    started: list[tuple[int, int]] = []
+    config = replace(CONFIG, out=str(tmp_path), samples=1, strategies=("elastic",), budgets=("8+4", "5+4"))
+    sweep(replace(config, options=Options()), lambda *n: started.append(n), load_engine=load_engine)
+    ((num_done, total),) = started
+    assert total == 2 * 2 * 6
+    assert 0 < num_done < 6 * 2
+    _, records = run(tmp_path)
+    assert {key: line for key, line in lines_by_key(records).items() if key[2] != "5+4"} == lines_by_key(undisturbed)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_growth_that_is_killed_goes_on(tmp_path: Path, undisturbed: list[Record], seed: int) -> None:
+    changes: dict = {"limit": 8, "samples": 3, "budgets": ("3+4", "8+4"), "models": ("two", "three")}
+    run(tmp_path / "grown")
+    rng = random.Random(seed)
+    for num_lines in (1, rng.randrange(2, 30), rng.randrange(1, 60)):
+        killed_after(tmp_path / "grown", num_lines, changes)
+    _, records = run(tmp_path / "grown", **changes)
+    lines = (tmp_path / "grown/records.jsonl").read_bytes().splitlines()
+    assert len(lines) == len(records)
+    at_once = lines_by_key(run(tmp_path / "at once", **changes)[1])
+    assert lines_by_key(records) == {**lines_by_key(undisturbed), **at_once}
+    assert len(read_manifest(tmp_path / "grown").grown) == 1
+
+
+def test_a_record_that_is_served_later_is_the_one_that_was_served_at_once(tmp_path: Path) -> None:
+    """With the miniature, and its draws: smaller and larger t, one s, in either order."""
+    small = SweepConfig(models=("mini",), strategies=("elastic", "s1", "vanilla"), limit=3, samples=2, device="cpu")
+    small = replace(small, options=Options(answer_tokens=2))
+    budgets = ("6+4", "12+4", "30+4")
+    sweep(replace(small, budgets=budgets, out=str(tmp_path / "at once")))
+    for name, order in (("up", budgets), ("down", budgets[::-1])):
+        for budget in order:
+            sweep(replace(small, budgets=(budget,), out=str(tmp_path / name)))
+        assert lines_by_key(read_records(tmp_path / name)[1]) == lines_by_key(read_records(tmp_path / "at once")[1])
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"samples": 3}, "config.samples = 2, not 3"),
-        ({"limit": 5}, "config.limit = 6, not 5"),
-        ({"sampling": Sampling(seed=1)}, "seed = 0, not 1"),
-        ({"sampling": Sampling(top_k=5)}, "config.sampling.top_k = 0, not 5"),
-        ({"options": Options(answer_tokens=3)}, "config.options.answer_tokens = 2, not 3"),
-        ({"budgets": ("2+4", "8+4", "21+4")}, 'config.budgets.2. = "20.4", not "21.4"'),
-        ({"split": "validation"}, 'split = "test", not "validation"'),
+        ({"sampling": Sampling(seed=1)}, "--sampling.seed 0, not 1"),
+        ({"sampling": Sampling(top_k=5)}, "--sampling.top_k 0, not 5"),
+        ({"sampling": Sampling(temperature=0.6)}, "--sampling.temperature 1.0, not 0.6"),
+        ({"options": Options(answer_tokens=3)}, "--options.answer_tokens 2 for strategy s1, not 3"),
+        (
+            {"options": Options(answer_tokens=2, wrap_up="so")},
+            '--options.wrap_up "" for strategy elastic, not so',
+        ),
+        ({"split": "validation"}, "--split test, not validation"),
+        ({"dtype": "float16"}, "--dtype auto, not float16"),
+        ({"opening": "<a>", "closing": "</a>"}, "--opening null, not <a>"),
     ],
 )
-def test_other_settings_do_not_go_on_in_the_same_folder(tmp_path: Path, changes: dict, message: str) -> None:
+@pytest.mark.parametrize("more", [{}, {"limit": 9, "samples": 3, "models": ("two", "three")}])
+def test_what_decides_a_result_does_not_change_within_a_folder(
+    tmp_path: Path, changes: dict, message: str, more: dict
+) -> None:
     run(tmp_path)
-    before = (tmp_path / "records.jsonl").read_bytes()
-    with pytest.raises(RecordsError, match=f"was started with .*{message}: go on with the same settings, or use"):
-        run(tmp_path, **changes)
-    assert (tmp_path / "records.jsonl").read_bytes() == before
+    before = (tmp_path / "records.jsonl").read_bytes(), read_manifest(tmp_path)
+    with pytest.raises(RecordsError, match=f"was made with {re.escape(message)}, and that decides results: give the"):
+        run(tmp_path, **changes, **more)
+    assert ((tmp_path / "records.jsonl").read_bytes(), read_manifest(tmp_path)) == before
+
+
+@pytest.mark.parametrize("limit", [None, 2, 3, 5])
+def test_other_problems_are_refused(tmp_path: Path, limit: int | None) -> None:
+    data = tmp_path / "own.jsonl"
+    lines = [json.dumps({"problem": f"{n} and {n} =", "answer": str(2 * n)}) for n in range(5)]
+    data.write_text("\n".join(lines[:3]))
+    run(tmp_path / "run", task=str(data), limit=None)
+    data.write_text("\n".join([lines[0], lines[4], *lines[2:]]))
+    with pytest.raises(RecordsError, match=r"holds other problems: .* of problem 2 was .*the same --task and --data"):
+        run(tmp_path / "run", task=str(data), limit=limit)
+    data.write_text("\n".join(lines))
+    assert run(tmp_path / "run", task=str(data), limit=limit)[0].num_written == (0 if limit in (2, 3) else 2 * 10 * 4)
 
 
 def test_other_weights_of_the_same_model_do_not_go_on_in_the_same_folder(tmp_path: Path) -> None:
@@ -311,8 +432,9 @@ def test_other_weights_of_the_same_model_do_not_go_on_in_the_same_folder(tmp_pat
     assert read_manifest(tmp_path / "run").config["models_digest"].keys() == {str(model)}
     (model / "README.md").write_text("says nothing of the weights")
     assert run(tmp_path / "run", models=models)[0].num_written == 0
+    assert run(tmp_path / "run", models=("another/one",))[0].num_written == NUM_RECORDS // 2
     weights.write_bytes(b"Weights")
-    with pytest.raises(RecordsError, match=rf"was started with other weights of model {model}: put those back"):
+    with pytest.raises(RecordsError, match=rf"was made with other weights of model {model}: put those back"):
         run(tmp_path / "run", models=models)
     weights.write_bytes(b"weights")
     (model / "tokenizer.json").write_text("{}")
@@ -354,7 +476,7 @@ def test_a_folder_made_with_a_wrong_model_can_be_used_with_the_right_one(tmp_pat
             sweep(replace(small, models=models))
     assert sweep(small).num_written == 2
     assert read_manifest(tmp_path).config["dtype"] == {"mini": "float32"}
-    with pytest.raises(RecordsError, match=r'config.dtype.mini = "float32", not "bfloat16"'):
+    with pytest.raises(RecordsError, match=r"--dtype float32 for model mini, not bfloat16"):
         sweep(replace(small, dtype="bfloat16"))
 
 

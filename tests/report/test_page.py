@@ -161,3 +161,10 @@ def test_pairs_are_models_against_the_first_and_strategies_against_separate_budg
 def test_a_run_of_errors_alone_has_a_page() -> None:
     failed = [replace(r, error="no room", correct=None, answer=None, segments=[], num_reused_tokens=0) for r in RECORDS]
     assert "no room" in page_of(make_manifest(12), failed)
+
+
+def test_what_was_added_later_is_told() -> None:
+    added = {"budgets": ["8+20", "24+20"], "problems": 12}
+    growth: Any = {"created": "2025-01-02T00:00:00+00:00", "added": added, "versions": {}, "commit": None}
+    page = page_of(replace(make_manifest(12), grown=[growth]), RECORDS)
+    assert "<dt>added 2025-01-02T00:00:00+00:00</dt><dd>budgets 8+20, 24+20; problems 12</dd>" in page

@@ -22,6 +22,8 @@ PUBLISHED_BUDGETS = ("512+1024", "1024+1024", "2048+1024", "3072+1024")
 """Those of the curves in Xu et al. 2025, arXiv 2505.05315."""
 EXECUTION = ("data", "out", "grading_workers", "share", "max_rows", "device", "vllm", "server")
 """Fields that say how a run is made, not what comes out of it. Which rows `data` holds is told by the problems."""
+RESOLVED = ("limit", "thinking", "solution", "thinking_model", "solution_model")
+"""Fields that are told by the problems, the budgets and the models."""
 VLLM_EXECUTION = ("tensor_parallel_size", "data_parallel_size")
 SERVER_DECIDES = ("tokenizer", "dialect", "mode", "context", "opening", "closing")
 THEN = ">"
@@ -49,7 +51,8 @@ class RunConfig:
         solution_model: the model that writes the solution behind another one's thinking.
         allow_code_execution: run the programs that models write, in a sandbox; tasks of code need it.
         grading_workers: processes that grade; 0 for as many as there are cores.
-        out: folder for the records; an interrupted run goes on in it.
+        out: folder for the records. A run goes on in it where it stopped, and takes more problems, samples, budgets,
+            strategies and models.
         engine: transformers, vllm, or openai for a server; each model is then the name under which it is served.
         vllm: how vLLM is started (engine vllm).
         server: where the models are served (engine openai).
@@ -206,11 +209,21 @@ def settings(config: SweepConfig) -> list[Setting]:
 
 
 def deciding(config: SweepConfig) -> dict[str, object]:
-    """What decides the records: every setting but how the run is made."""
+    """What decides the records: every setting but how the run is made.
+
+    Models, strategies, budgets, the settings that come of them, and samples may grow later; the options are those that
+    each strategy understands, so that another one can be added with its own.
+    """
     values = asdict(config)
-    decides = {f.name: values[f.name] for f in fields(SweepConfig) if f.name not in EXECUTION}
-    decides["models"] = models_of(config)
+    decides = {f.name: values[f.name] for f in fields(SweepConfig) if f.name not in (*EXECUTION, *RESOLVED)}
+    models, asked = models_of(config), settings(config)
+    decides["models"] = models
     decides["budgets"] = tuple(map(str, budgets_of(config)))
+    decides["settings"] = tuple(f"{model}/{strategy}/{budget}" for model in models for strategy, budget, _ in asked)
+    decides["options"] = {
+        strategy: {name: getattr(options, name) for name in sorted(find_strategy(strategy).honours)}
+        for strategy, _, options in asked
+    }
     decides["vllm"] = {name: value for name, value in values["vllm"].items() if name not in VLLM_EXECUTION}
     decides["server"] = {name: values["server"][name] for name in SERVER_DECIDES}
     return decides

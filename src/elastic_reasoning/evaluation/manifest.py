@@ -1,15 +1,16 @@
 """What a folder of records was made with: `manifest.json` beside `records.jsonl`.
 
-manifest = Manifest.new(task="arithmetic", split="test", seed=0, config={"limit": 512}, problems=problems)
-write_manifest(folder, manifest)       # or, where the folder has one already, a check that it is the same run
-read_manifest(folder).config["limit"]  # 512
+manifest = Manifest.new(task="arithmetic", split="test", seed=0, config={"samples": 4}, problems=problems)
+read_manifest(folder).config["samples"]  # 4
+
+`elastic_reasoning.evaluation.growth` says what a folder that has one already may be asked for.
 """
 
 import json
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
@@ -24,7 +25,7 @@ MANIFEST = "manifest.json"
 RECORDS = "records.jsonl"
 MODELS_DIGEST = "models_digest"
 """Key of the configuration: for each local model, a hash of its weights."""
-FORMAT = 2
+FORMAT = 3
 PACKAGES = ("elastic-reasoning", "torch", "transformers")
 
 
@@ -37,6 +38,15 @@ class Asked(TypedDict):
     graded_by: str
 
 
+class Growth(TypedDict):
+    """What a finished run was asked for later: the new entries of each list, and the new number of what is counted."""
+
+    created: str
+    added: dict[str, Any]
+    versions: dict[str, str | None]
+    commit: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """What was run.
@@ -44,13 +54,14 @@ class Manifest:
     Attributes:
         task, split: where the problems are from.
         seed: the seed of every draw.
-        config: the resolved configuration. A run can be taken up again only with the same one, so it holds what
-            decides the records and nothing else.
+        config: the resolved configuration: what decides the records, and nothing else. Its models, strategies,
+            budgets, settings and samples are all that were ever asked for here.
         problems: what was asked, in order.
         data: the local file with the task's rows; empty for the hub. It may have moved since.
         versions: of this package, Python, torch and transformers; `None` for what is not installed.
         commit: the commit of this package's source, "-dirty" behind it where files were changed; `None` outside git.
         created: when, in UTC.
+        grown: what was asked for later, and when.
         version: of this format.
     """
 
@@ -63,6 +74,7 @@ class Manifest:
     versions: dict[str, str | None]
     commit: str | None
     created: str
+    grown: list[Growth] = field(default_factory=list)
     version: int = FORMAT
 
     @classmethod
@@ -142,62 +154,15 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> Manifest:
-    """Write the manifest of a new run, or check that a run which goes on is the same.
-
-    Call it with the folder's `RecordsWriter` open, so that no other run can be at it.
-
-    Returns:
-        The manifest that stands: the one that was there, if there was one.
+    """Put the manifest of a folder in place of the one that is there.
 
     Raises:
-        RecordsError: the folder holds another run, or cannot be written.
+        RecordsError: it cannot be written.
     """
-    path, records = folder / MANIFEST, folder / RECORDS
-    has_records = records.exists() and records.stat().st_size > 0
-    if path.exists() and has_records:  # without records nothing depends on it yet: a mistake can be put right
-        before = read_manifest(folder)
-        _check_same(folder, before, manifest)
-        return before
-    if has_records:
-        raise RecordsError(f"{folder} has {RECORDS} but no {MANIFEST} that says what they are: use another folder")
+    path = folder / MANIFEST
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(path, json.dumps(asdict(manifest), indent=2, ensure_ascii=False) + "\n")
     except OSError as error:
         raise RecordsError(f"cannot write {path}: {error.strerror}; pass a folder that can be written") from None
     return manifest
-
-
-def _check_same(folder: Path, before: Manifest, now: Manifest) -> None:
-    """What decides the records must be the same; versions, commit and date may differ."""
-    decides = ("task", "split", "seed", "config", "problems")
-    old, new = ({name: getattr(manifest, name) for name in decides} for manifest in (before, now))
-    found = _first_difference(old, new)
-    if found:
-        key, was, would_be = found
-        model = key.removeprefix(f"config.{MODELS_DIGEST}.")
-        if model != key:
-            raise RecordsError(
-                f"{folder} was started with other weights of model {model}: put those back, or use another folder"
-            )
-        raise RecordsError(
-            f"{folder} was started with {key} = {_short(was)}, not {_short(would_be)}: "
-            "go on with the same settings, or use another folder"
-        )
-
-
-def _first_difference(old: Any, new: Any, key: str = "") -> tuple[str, Any, Any] | None:
-    if isinstance(old, dict) and isinstance(new, dict):
-        pairs = {f"{key}.{name}".lstrip("."): (old.get(name), new.get(name)) for name in {**old, **new}}
-    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        pairs = {f"{key}[{n}]": both for n, both in enumerate(zip(old, new, strict=True))}
-    else:
-        return None if old == new else (key, old, new)
-    return next(filter(None, (_first_difference(a, b, name) for name, (a, b) in pairs.items())), None)
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, list) and len(value) > 12:
-        return f"a list of {len(value)}"
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 120 else f"{text[:117]}..."

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import cast
 
 from elastic_reasoning.errors import GradingError, RecordsError
-from elastic_reasoning.evaluation.manifest import Manifest, read_manifest, write_manifest
+from elastic_reasoning.evaluation.growth import take_up
+from elastic_reasoning.evaluation.manifest import Manifest, read_manifest
 from elastic_reasoning.evaluation.record import NOT_GRADED, Record
 from elastic_reasoning.evaluation.records import RecordsWriter, read_records
 from elastic_reasoning.evaluation.verdicts import Verdict, in_threads
@@ -88,7 +89,7 @@ def regrade(
         changes: Counter[tuple[Outcome, Outcome]] = Counter()
         num_graded = 0
         with RecordsWriter(out) as writer:
-            write_manifest(out, replace(asked, created=manifest.created))
+            take_up(out, replace(asked, created=manifest.created, grown=manifest.grown))
             on_start(len(writer.done), len(records))
             left = [record for record in records if record.key not in writer.done]
             for before, now in _graded(task, {problem.id: problem for problem in problems}, left, workers):

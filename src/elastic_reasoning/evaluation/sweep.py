@@ -4,8 +4,9 @@
     result = sweep(config)
     summarise(read_records(Path(config.out))[1])
 
-A sweep that was interrupted goes on where it stopped when it is started again with the same settings. A record is
-written when the next completion arrives after its grade: what is under way until then is made again after a kill.
+A sweep that was interrupted goes on where it stopped when it is started again, and one that is finished takes more
+problems, samples, budgets, strategies and models: nothing is made twice. A record is written when the next completion
+arrives after its grade: what is under way until then is made again after a kill.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,7 +19,8 @@ from typing import cast
 from elastic_reasoning.engines.engine import Engine, generate, new_request
 from elastic_reasoning.engines.sharing import SharingEngine
 from elastic_reasoning.evaluation.config import Setting, SweepConfig, deciding, models_of, parts_of, settings
-from elastic_reasoning.evaluation.manifest import MODELS_DIGEST, Manifest, write_manifest
+from elastic_reasoning.evaluation.growth import take_up
+from elastic_reasoning.evaluation.manifest import MODELS_DIGEST, Growth, Manifest
 from elastic_reasoning.evaluation.models import check_models, open_model, precisions
 from elastic_reasoning.evaluation.record import Key, Record
 from elastic_reasoning.evaluation.records import RecordsWriter
@@ -61,8 +63,14 @@ class _Plan:
             for setting in self.settings:
                 yield (model, setting[0], str(setting[1]), problem.id, sample), setting
 
-    def is_done(self, model: str, done: set[Key]) -> bool:
-        return all(key in done for problem in self.problems for key, _ in self.keys(model, problem))
+    def num_done(self, model: str, done: set[Key]) -> int:
+        """How many of a model's records there are; others in the folder were asked for at another time."""
+        return sum(key in done for problem in self.problems for key, _ in self.keys(model, problem))
+
+    @property
+    def num_each(self) -> int:
+        """Records that each model will have."""
+        return len(self.settings) * len(self.problems) * self.config.samples
 
 
 def sweep(
@@ -79,7 +87,8 @@ def sweep(
         on_start: called once with the number of records there are and that there will be.
         on_record: called with each record once it is written.
         load_engine: (configuration, model name) to an engine; the configuration's own if not given.
-        on_note: called with what a task has to say of how it grades, and an engine of how it keeps budgets.
+        on_note: called with what a task has to say of how it grades, an engine of how it keeps budgets, and how a
+            folder grows.
 
     Raises:
         ElasticError: something asked for is not known, or the folder cannot be used.
@@ -100,10 +109,13 @@ def sweep(
         num_errors = num_written = 0
         with RecordsWriter(Path(config.out)) as writer:
             manifest = Manifest.new(config.task, config.split, config.sampling.seed, decides, problems, config.data)
-            write_manifest(Path(config.out), manifest)
-            on_start(len(writer.done), len(models) * len(plan_settings) * len(problems) * config.samples)
+            stands = take_up(Path(config.out), manifest)
+            if stands.grown and stands.grown[-1]["created"] == manifest.created:
+                on_note(f"{config.out} grows: {in_words(stands.grown[-1])}")
+            num_done = {model: plan.num_done(model, writer.done) for model in models}
+            on_start(sum(num_done.values()), len(models) * plan.num_each)
             for model in models:
-                if plan.is_done(model, writer.done):
+                if num_done[model] == plan.num_each:
                     continue
                 with closing((load_engine or open_model)(config, model)) as engine:
                     if engine.note:
@@ -114,6 +126,12 @@ def sweep(
                         num_errors += record.error is not None
                         on_record(record)
             return SweepResult(len(writer.done), num_written, num_errors, writer.num_cut_bytes)
+
+
+def in_words(growth: Growth) -> str:
+    """What was added to a run, as a few words."""
+    added = {name: what for name, what in growth["added"].items() if name != "settings" or len(growth["added"]) == 1}
+    return ", ".join(f"{name} {', '.join(what) if isinstance(what, list) else what}" for name, what in added.items())
 
 
 def _records(plan: _Plan, model: str, engine: Engine, done: set[Key]) -> Iterator[Record]:

@@ -1,0 +1,164 @@
+"""What a folder of records may be asked for beyond what it holds, and what must stay as it was.
+
+    with RecordsWriter(folder) as writer:
+        manifest = take_up(folder, asked)
+        manifest.grown[-1]["added"]            # {"strategies": ["s1"], "samples": 4}
+
+More problems, samples, budgets, strategies and models leave every record there is as it was. Whatever decides a result
+may not change: half of the records would then say something else than the other half.
+"""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from elastic_reasoning.errors import RecordsError
+from elastic_reasoning.evaluation.config import parts_of
+from elastic_reasoning.evaluation.manifest import (
+    MANIFEST,
+    MODELS_DIGEST,
+    RECORDS,
+    Growth,
+    Manifest,
+    read_manifest,
+    write_manifest,
+)
+
+LISTS = ("models", "strategies", "budgets", "settings")
+"""Keys of the configuration whose lists may become longer."""
+NUMBERS = ("samples",)
+"""Keys whose number may rise."""
+BY_NAME = ("options", "dtype", MODELS_DIGEST)
+"""Keys that hold a value for each strategy or model: names may be added, and each keeps its value."""
+
+
+def take_up(folder: Path, asked: Manifest) -> Manifest:
+    """Begin a run in a folder, or go on with the one that is there.
+
+    Call it with the folder's `RecordsWriter` open, so that no other run can be at it.
+
+    Returns:
+        The manifest that stands from now on.
+
+    Raises:
+        RecordsError: the folder holds another run, or cannot be read or written.
+    """
+    path, records = folder / MANIFEST, folder / RECORDS
+    has_records = records.exists() and records.stat().st_size > 0
+    if not has_records:  # nothing depends on a manifest yet: a mistake can be put right
+        return write_manifest(folder, asked)
+    if not path.exists():
+        raise RecordsError(f"{folder} has {RECORDS} but no {MANIFEST} that says what they are: use another folder")
+    before = read_manifest(folder)
+    after = grow(folder, before, asked)
+    return before if after == before else write_manifest(folder, after)
+
+
+def grow(folder: Path, before: Manifest, asked: Manifest) -> Manifest:
+    """The manifest of a run that goes on: what it held, and what is asked beyond it.
+
+    Asking for less than there is changes nothing.
+
+    Args:
+        folder: named in messages.
+        before: what stands in the folder.
+        asked: the manifest that the same run would have in a folder of its own.
+
+    Raises:
+        RecordsError: something that decides results is another; the message names its flag and both values.
+    """
+    _check_fixed(folder, before, asked)
+    _check_problems(folder, before, asked)
+    config = dict(before.config)
+    added: dict[str, Any] = {}
+    for name in LISTS:
+        had = before.config.get(name, [])
+        new = [each for each in asked.config.get(name, []) if each not in had]
+        if new:
+            config[name], added[name] = [*had, *new], new
+    for name in NUMBERS:
+        if asked.config.get(name, 0) > before.config.get(name, 0):
+            config[name] = added[name] = asked.config[name]
+    for name in BY_NAME:
+        had, wanted = before.config.get(name), asked.config.get(name)
+        if isinstance(had, dict) and isinstance(wanted, dict):
+            config[name] = {**had, **wanted}
+    if len(asked.problems) > len(before.problems):
+        added["problems"] = len(asked.problems)
+    if not added:
+        return before
+    growth = Growth(created=asked.created, added=added, versions=asked.versions, commit=asked.commit)
+    problems = max(before.problems, asked.problems, key=len)
+    return replace(before, config=config, problems=problems, data=asked.data, grown=[*before.grown, growth])
+
+
+def _check_fixed(folder: Path, before: Manifest, asked: Manifest) -> None:
+    old, new = _fixed(before, asked), _fixed(asked, before)
+    found = _first_difference(old, new)
+    if not found:
+        return
+    path, was, would_be = found
+    if path[0] == MODELS_DIGEST:
+        raise RecordsError(
+            f"{folder} was made with other weights of model {path[1]}: put those back, "
+            "or give another folder with --out"
+        )
+    if path[0] == "options":
+        flag, of = ".".join(["options", *path[2:]]), f" for strategy {path[1]}"
+    elif path[0] == "dtype" and len(path) > 1:
+        flag, of = "dtype", f" for model {path[1]}"
+    else:
+        flag, of = ".".join(path), ""
+    raise RecordsError(
+        f"{folder} was made with --{flag} {_short(was)}{of}, not {_short(would_be)}, and that decides results: "
+        f"give the same --{flag}, or another folder with --out"
+    )
+
+
+def _fixed(manifest: Manifest, other: Manifest) -> dict[str, Any]:
+    """What may not change between two manifests, by the names of the flags."""
+    fixed: dict[str, Any] = {"task": manifest.task, "split": manifest.split, "sampling": {"seed": manifest.seed}}
+    for name, value in manifest.config.items():
+        against = other.config.get(name)
+        if name in (*LISTS, *NUMBERS):
+            continue
+        if name in BY_NAME and isinstance(value, dict) and isinstance(against, dict):
+            # A model without a digest is none of ours; with one on one side alone it is another model.
+            known = against.keys() if name != MODELS_DIGEST else _parts(other)
+            fixed[name] = {key: each for key, each in value.items() if key in known}
+        else:
+            fixed[name] = {**fixed.get(name, {}), **value} if isinstance(value, dict) else value
+    return fixed
+
+
+def _parts(manifest: Manifest) -> set[str]:
+    """The models of a manifest, each of a pair by itself."""
+    return {part for model in manifest.config.get("models", []) for part in parts_of(model)}
+
+
+def _check_problems(folder: Path, before: Manifest, asked: Manifest) -> None:
+    """One list of problems must begin the other one: that is what another limit makes of a task."""
+    for number, (old, new) in enumerate(zip(before.problems, asked.problems, strict=False), 1):
+        found = _first_difference(old, new)
+        if found:
+            path, was, would_be = found
+            raise RecordsError(
+                f"{folder} holds other problems: {'.'.join(path)} of problem {number} was {_short(was)}, not "
+                f"{_short(would_be)}; give the same --task and --data, or another folder with --out"
+            )
+
+
+def _first_difference(old: Any, new: Any, path: tuple[str, ...] = ()) -> tuple[tuple[str, ...], Any, Any] | None:
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return None if old == new else (path, old, new)
+    pairs = {name: (old.get(name), new.get(name)) for name in {**old, **new}}
+    return next(filter(None, (_first_difference(a, b, (*path, name)) for name, (a, b) in pairs.items())), None)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, str) and value and not any(letter.isspace() for letter in value):
+        text = value
+    else:
+        text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 120 else f"{text[:117]}..."
