@@ -325,8 +325,17 @@ class Running:
         """Cut every connection, as the end of a process does."""
         runners = [*self._before, *([self._runner] if self._runner else [])]
         self._before, self._runner = [], None
+
+        async def stop(runner: web.AppRunner) -> None:
+            assert runner.server is not None
+            for connection in runner.server.connections:
+                if connection.transport is not None:
+                    connection.transport.abort()  # what is not sent yet would keep it open
+            await runner.cleanup()
+            await asyncio.sleep(0)  # a socket is closed by the loop
+
         for runner in runners:
-            asyncio.run_coroutine_threadsafe(runner.cleanup(), self._thread.loop).result()
+            asyncio.run_coroutine_threadsafe(stop(runner), self._thread.loop).result()
 
     def close(self) -> None:
         self.stop()

@@ -16,6 +16,7 @@ HEAVY = ("torch", "transformers", "vllm", "trl", "matplotlib")
 
 CORE = 0
 LAYERS = {
+    "untrusted": 1,
     "engines": 1,
     "tasks": 1,
     "grading": 1,

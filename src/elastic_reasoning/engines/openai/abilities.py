@@ -7,15 +7,15 @@
 What it says of itself comes first; what matters is then tried.
 """
 
-import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
+
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from elastic_reasoning.engines.openai.connection import Connection, Line
 from elastic_reasoning.engines.openai.copies import RefusedError
-from elastic_reasoning.engines.openai.dialects import Body, Dialect, Terms
+from elastic_reasoning.engines.openai.dialects import Dialect, Terms
 from elastic_reasoning.engines.openai.llama_cpp import LLAMA_CPP
 from elastic_reasoning.engines.openai.probes import (
     Logprobs,
@@ -27,17 +27,20 @@ from elastic_reasoning.engines.openai.probes import (
     speculates,
 )
 from elastic_reasoning.engines.openai.sglang import SGLANG
-from elastic_reasoning.engines.openai.text import OPENAI
-from elastic_reasoning.engines.openai.vllm import VLLM
+from elastic_reasoning.engines.openai.text import OPENAI, TextCompletion
+from elastic_reasoning.engines.openai.vllm import VLLM, Completion
 from elastic_reasoning.errors import EngineError, UsageError, unknown
 from elastic_reasoning.request import Sampling
 from elastic_reasoning.template import Template
+from elastic_reasoning.untrusted.json import MalformedError, decode
 
 DIALECTS: dict[str, Dialect] = {"vllm": VLLM, "sglang": SGLANG, "llama.cpp": LLAMA_CPP, "openai": OPENAI}
 
-Read = TypeVar("Read")
+Told = TypeVar("Told", bound=Struct)
 
 NO_ENDPOINT = (404, 405, 501)
+MOST_LISTED = 10
+Count = Annotated[int, Meta(ge=0)]
 
 
 @dataclass(frozen=True)
@@ -135,81 +138,91 @@ async def find_abilities(connection: Connection, template: Template, tokenizer: 
         )
 
 
-async def _get(line: Line, path: str, read: Callable[[Body], Read]) -> Read:
-    """What is made of the JSON there; of none where nothing is. What stands beside /v1 may be closed or broken."""
+class _Model(Struct):
+    """One model of a server: its name, what it was loaded from, and its context where that is told."""
+
+    id: str
+    root: str | None = None
+    max_model_len: Count | None = None
+
+
+class _Models(Struct):
+    data: list[_Model] | None = None
+
+
+class _Sglang(Struct):
+    speculative_algorithm: str | UnsetType | None = UNSET
+    version: str = ""
+
+
+class _LlamaCppSettings(Struct):
+    n_ctx: Count | None = None
+    speculative: Any = None
+
+
+class _LlamaCpp(Struct):
+    default_generation_settings: _LlamaCppSettings | None = None
+    build_info: str = ""
+
+
+class _Version(Struct):
+    version: str = ""
+
+
+async def _get(line: Line, path: str, kind: type[Told]) -> Told:
+    """What a server tells there; nothing where it does not. What stands beside /v1 may be closed or broken."""
     try:
-        return await line.ask(path, read=lambda text: read(_loaded(text)))
+        return await line.ask(path, None, partial(_told, kind))
     except RefusedError:
-        return read({})
+        return kind()
     except EngineError:
         if path.startswith("/"):
-            return read({})
+            return kind()
         raise
 
 
-def _loaded(text: str) -> Body:
+def _told(kind: type[Told], text: str) -> Told:
     try:
-        answer = json.loads(text)
-    except ValueError:  # a page for people
-        return {}
-    return answer if isinstance(answer, dict) else {}
-
-
-@dataclass(frozen=True)
-class _Served:
-    """One model of a server: its name, what it was loaded from, and its context where that is told."""
-
-    name: str
-    root: str
-    context: int | None
-
-
-def _served(answer: Body) -> list[_Served]:
-    return [
-        _Served(str(entry["id"]), str(entry.get("root") or entry["id"]), _number(entry.get("max_model_len")))
-        for entry in answer.get("data") or []
-    ]
-
-
-def _number(value: Any) -> int | None:
-    return int(value) if value else None
-
-
-def _sglang(answer: Body) -> _Found | None:
-    if "speculative_algorithm" not in answer:
-        return None
-    return _Found("sglang", version=str(answer.get("version", "")), speculative=bool(answer["speculative_algorithm"]))
-
-
-def _llama_cpp(answer: Body) -> _Found | None:
-    if "default_generation_settings" not in answer:
-        return None
-    settings, version = answer["default_generation_settings"], str(answer.get("build_info", ""))
-    return _Found("llama.cpp", (), _number(settings.get("n_ctx")), version, settings.get("speculative"))
+        return decode(text, kind)
+    except MalformedError:  # a page for people, or another kind of server
+        return kind()
 
 
 async def _introduce(line: Line) -> _Found:
     """What the server says of itself, where servers of each kind say it."""
-    served = await _get(line, "models", _served)
-    models = tuple(entry.name for entry in served)
-    context = next((entry.context for entry in served if entry.context), None)
+    served = await _served(line)
+    models = tuple(model.id for model in served)
+    context = next((model.max_model_len for model in served if model.max_model_len), None)
     for path in ("/get_server_info", "/server_info"):
-        if found := await _get(line, path, _sglang):
+        sglang = await _get(line, path, _Sglang)
+        if sglang.speculative_algorithm is not UNSET:
             # SGLang samples at most max_model_len - 2 - prompt tokens (Scheduler.init_req_max_new_tokens).
-            return replace(found, models=models, context=context and context - 2)
-    if found := await _get(line, "/props", _llama_cpp):
-        return replace(found, models=models)
-    return _Found(None, models, context, await _get(line, "/version", lambda answer: str(answer.get("version", ""))))
+            on = bool(sglang.speculative_algorithm)
+            return _Found("sglang", models, context and context - 2, sglang.version, on)
+    props = await _get(line, "/props", _LlamaCpp)
+    settings = props.default_generation_settings
+    if settings is not None:
+        speculative = settings.speculative if isinstance(settings.speculative, bool) else None
+        return _Found("llama.cpp", models, settings.n_ctx or None, props.build_info, speculative)
+    return _Found(None, models, context, (await _get(line, "/version", _Version)).version)
+
+
+async def _served(line: Line) -> list[_Model]:
+    return (await _get(line, "models", _Models)).data or []
 
 
 def _chosen(model: str, found: _Found) -> str:
     if not model and len(found.models) > 1:
-        raise EngineError(f"the server has several models, {', '.join(found.models)}: say which (--model)")
+        raise EngineError(f"the server has several models, {_listed(found.models)}: say which (--model)")
     if not model and not found.models:
         raise EngineError("the server does not list its models: say which one is meant (--model)")
     if model and found.models and model not in found.models:
         raise EngineError(unknown("model", model, found.models))
     return model or found.models[0]
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:MOST_LISTED]) + (" and more" if len(names) > MOST_LISTED else "")
 
 
 async def _spoken(line: Line, names: list[str], terms: Terms) -> tuple[str, bool]:
@@ -234,13 +247,11 @@ async def _spoken(line: Line, names: list[str], terms: Terms) -> tuple[str, bool
 
 def _is_answer(name: str, prompt_ids: bool, num_ids: int, text: str) -> bool:
     """Whether an answer is one of that dialect."""
-    answer = json.loads(text)
-    if name == "vllm":
-        return bool(answer["choices"][0].get("token_ids"))
-    if name == "llama.cpp":
-        return "tokens" in answer
-    if name == "openai" and prompt_ids:  # it may have read the numbers as text
-        return bool((answer.get("usage") or {}).get("prompt_tokens") == num_ids)
+    answer = decode(text, DIALECTS[name].answer)
+    if isinstance(answer, Completion):
+        return bool(answer.choices[0].token_ids)
+    if isinstance(answer, TextCompletion) and prompt_ids:  # it may have read the numbers as text
+        return answer.usage is not None and answer.usage.prompt_tokens == num_ids
     return True
 
 
@@ -250,7 +261,7 @@ async def _why_not(line: Line, names: list[str], refusal: RefusedError) -> str:
     if refusal.status not in NO_ENDPOINT:
         return f"{base} does not answer as {' or '.join(names)} does: {refusal}"
     try:
-        await line.ask("chat/completions", {}, read=str)
+        await line.ask("chat/completions", {}, str)
         has_chat = True
     except RefusedError as error:
         has_chat = error.status not in NO_ENDPOINT
@@ -265,5 +276,5 @@ async def _why_not(line: Line, names: list[str], refusal: RefusedError) -> str:
 async def name_tokenizer(connection: Connection, model: str = "") -> str:
     """What the server says its model was loaded from, or is called."""
     with connection.line() as line:
-        served = await _get(line, "models", _served)
-    return next((entry.root for entry in served if model in ("", entry.name)), model)
+        served = await _served(line)
+    return next((entry.root or entry.id for entry in served if model in ("", entry.id)), model)

@@ -10,23 +10,35 @@ alone for a while and asked again, or another copy is; only when nothing has ans
 
 import asyncio
 import errno
-import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import isfinite
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from elastic_reasoning.engines.concurrent import LoopThread
-from elastic_reasoning.engines.openai.copies import Copy, RefusedError, UnavailableError, UnreachableError
+from elastic_reasoning.engines.openai import copies
+from elastic_reasoning.engines.openai.bodies import MOST_BYTES, read_body
+from elastic_reasoning.engines.openai.copies import (
+    Copy,
+    RefusedError,
+    UnavailableError,
+    UnreachableError,
+    retry_after,
+)
 from elastic_reasoning.errors import EngineError, UsageError, require
+from elastic_reasoning.untrusted.json import Fault, MalformedError, decode
 
 Read = TypeVar("Read")
 
 MODES = ("auto", "one-pass", "by-call")
 CONNECT_SECONDS = 10.0
 WATCH_SECONDS = 5.0
+MOST_READ, MOST_SHOWN = 4096, 300
+"""Letters of what a server says of an error."""
 UNAVAILABLE = (408, 425, 429)
 """What a server answers, beside 5xx, when the same request may be right a little later."""
 
@@ -69,10 +81,10 @@ class ServerConfig:
                 raise UsageError(f"base URL {url!r}: write it as http://127.0.0.1:8000/v1")
         if self.concurrency < 1:
             raise UsageError(f"concurrency {self.concurrency}: must be 1 or more")
-        if self.timeout_seconds <= 0:
-            raise UsageError(f"timeout_seconds {self.timeout_seconds}: must be more than 0")
-        if self.retry_seconds < 0:
-            raise UsageError(f"retry_seconds {self.retry_seconds}: must be 0 or more")
+        if not (isfinite(self.timeout_seconds) and self.timeout_seconds > 0):
+            raise UsageError(f"timeout_seconds {self.timeout_seconds}: must be more than 0, and finite")
+        if not (isfinite(self.retry_seconds) and self.retry_seconds >= 0):
+            raise UsageError(f"retry_seconds {self.retry_seconds}: must be 0 or more, and finite")
         if self.mode not in MODES:
             raise UsageError(f"mode {self.mode!r}: must be one of {', '.join(MODES)}")
 
@@ -84,6 +96,8 @@ class Connection:
         self._aiohttp: Any = require("aiohttp", "server")
         self.config = config
         self._key = os.environ.get(config.api_key_env, "").strip()
+        if not (self._key.isascii() and self._key.isprintable()):
+            raise UsageError(f"the key in {config.api_key_env} holds letters that no HTTP header may: set it anew")
         self._copies = [Copy(url, self._new_session) for url in config.base_urls]
         self._watching = asyncio.create_task(self._watch())
 
@@ -133,18 +147,26 @@ class Connection:
         """The least busy of those that are not left alone; the first to be asked again where all are."""
         return min(self._copies, key=lambda copy: (max(0.0, copy.rest_until - now), copy.num_busy))
 
-    async def once(self, session: Any, url: str, body: Any) -> str:
-        """One try: the text of the answer to a POST, or to a GET where there is no body."""
+    async def once(self, session: Any, url: str, body: Any, most: int = MOST_BYTES) -> str:
+        """One try: the text of the answer to a POST, or to a GET where there is no body.
+
+        Raises:
+            UnavailableError: another try may succeed.
+            RefusedError: the server finds fault with the request, or its answer is too long, has no end, or is no HTTP.
+            EngineError: the key is not accepted.
+        """
         method = "GET" if body is None else "POST"
         try:
             async with session.request(method, url, json=body, allow_redirects=False) as response:
                 status, wait = response.status, response.headers.get("Retry-After", "")
-                text = str(await response.read(), "utf-8", "replace")
+                text = await read_body(response, most, self.config.timeout_seconds)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
             raise UnavailableError("the session was closed") from None  # by `Copy.well`
+        except self._aiohttp.ClientResponseError as error:
+            raise RefusedError(f"the server does not answer in HTTP: {self._line(str(error.message))}") from None
         except (self._aiohttp.ClientError, TimeoutError, OSError) as error:
             late = f"no answer within timeout_seconds {self.config.timeout_seconds:g}"
             reason = self._line(str(error)) or (late if isinstance(error, TimeoutError) else type(error).__name__)
@@ -156,7 +178,8 @@ class Connection:
             state = "set, and not accepted" if self._key else "not set"
             raise EngineError(f"{url} answered {status}: the key in {self.config.api_key_env} is {state}")
         if status in UNAVAILABLE or (status >= 500 and status != 501):
-            raise UnavailableError(f"{status} {self._said(text)}", float(wait) if wait.isdigit() else 0.0)
+            rest_seconds = retry_after(wait, datetime.now(UTC), self.config.retry_seconds)
+            raise UnavailableError(f"{status} {self._said(text)}", rest_seconds)
         if status >= 300:
             raise RefusedError(f"the server answered {status}: {self._said(text)}", status)
         return text
@@ -164,16 +187,16 @@ class Connection:
     def _said(self, text: str) -> str:
         """What a server says of an error, on one line."""
         try:
-            said = json.loads(text)
-        except ValueError:
+            said = decode(text)
+        except MalformedError:
             return self._line(text)
         for name in ("error", "message", "detail"):
             said = said.get(name, said) if isinstance(said, dict) else said
-        return self._line(said if isinstance(said, str) else json.dumps(said))
+        return self._line(said if isinstance(said, str) else text)
 
     def _line(self, text: str) -> str:
-        text = " ".join(text.split())
-        return (text.replace(self._key, "[key]") if self._key else text)[:300]
+        text = text.replace(self._key, "[key]") if self._key else text
+        return " ".join(text[:MOST_READ].split())[:MOST_SHOWN]
 
 
 class Line:
@@ -188,30 +211,27 @@ class Line:
         self.copy = connection.free_copy(asyncio.get_running_loop().time())
         self.copy.num_busy += 1
 
-    async def ask(self, path: str, body: Any = None, read: Callable[[str], Read] = json.loads) -> Read:
-        """POST a body as JSON, or GET where there is none, until there is an answer.
+    async def ask(self, path: str, body: Any, read: Callable[[str], Read], most: int = MOST_BYTES) -> Read:
+        """POST a body as JSON, or GET where it is `None`, until there is an answer.
 
         Args:
             path: below the base URL; beside it, if it begins with a slash.
             body: what is sent.
             read: makes something of the answer's text; it may find that the answer is `UnavailableError` after all.
+            most: bytes; an answer that is longer is not read to its end.
 
         Raises:
-            RefusedError: the request is at fault.
+            RefusedError: the request is at fault, or its answer is.
             UnreachableError: nothing has answered for `retry_seconds`.
-            EngineError: the key is not accepted, or the answer is not what it should be.
+            EngineError: the key is not accepted, or another kind of server answers.
         """
         config, clock = self._connection.config, asyncio.get_running_loop()
         failing_since = None
         while True:
-            self._choose(clock.time())
-            rest_until = self.copy.rest_until
-            if failing_since is not None:
-                rest_until = min(rest_until, failing_since + config.retry_seconds)
-            await asyncio.sleep(max(0.0, rest_until - clock.time()))
+            await self._wait(None if failing_since is None else failing_since + config.retry_seconds)
             url = self.copy.address(path)
             try:
-                answer = read(await self._connection.once(self.copy.session, url, body))
+                answer = read(await self._connection.once(self.copy.session, url, body, most))
             except UnavailableError as error:
                 now = clock.time()
                 self.copy.failed(now, error)
@@ -222,13 +242,29 @@ class Line:
                         f"{url} does not answer: {error} (tried for {now - failing_since:.0f} s): "
                         f"{'lower concurrency or raise timeout_seconds' if error.is_late else fix}"
                     ) from None
-            except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+            except MalformedError as error:
+                if error.fault is Fault.VALUE:
+                    raise RefusedError(f"the server's answer cannot be used: {error}") from None
                 raise EngineError(
-                    f"{url} answered with something else than was asked for: is it the right URL?"
-                ) from error
+                    f"{url} answered with something else than was asked for ({error}): is it the right URL?"
+                ) from None
             else:
                 await self.copy.well()
                 return answer
+
+    async def _wait(self, until: float | None) -> None:
+        """Wait for a copy that may be asked, but not beyond `until`.
+
+        It is looked for again and again: another request may find meanwhile that a copy is well.
+        """
+        clock = asyncio.get_running_loop()
+        while True:
+            now = clock.time()
+            self._choose(now)
+            rest_until = self.copy.rest_until if until is None else min(self.copy.rest_until, until)
+            if rest_until <= now:
+                return
+            await asyncio.sleep(min(rest_until - now, copies.LONGEST_REST_SECONDS))
 
     def _choose(self, now: float) -> None:
         """Move to another copy where this one is left alone."""

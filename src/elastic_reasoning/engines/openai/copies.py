@@ -1,6 +1,9 @@
 """One copy of a server, and what can go wrong with it."""
 
+import re
 from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,7 +29,7 @@ class UnavailableError(Exception):
     """One try failed in a way that another may not.
 
     Attributes:
-        rest_seconds: how long the server asks to be left alone.
+        rest_seconds: how long the server is to be left alone.
         is_gone: nothing listens there.
         is_late: it was asked, and did not answer in time.
     """
@@ -36,6 +39,22 @@ class UnavailableError(Exception):
         self.rest_seconds = rest_seconds
         self.is_gone = is_gone
         self.is_late = is_late
+
+
+def retry_after(header: str, now: datetime, most_seconds: float) -> float:
+    """Seconds that a `Retry-After` asks for: a number or a date (RFC 9110, 10.2.3); 0 where it is neither.
+
+    It is a server's word: no more of it is heeded than `most_seconds`.
+    """
+    header = header.strip()
+    if re.fullmatch(r"[0-9]+(\.[0-9]*)?", header):
+        return min(float(header), most_seconds)
+    try:
+        date = parsedate_to_datetime(header)
+        date = date if date.tzinfo else date.replace(tzinfo=UTC)
+        return min(max(0.0, (date - now).total_seconds()), most_seconds)
+    except (ValueError, OverflowError):
+        return 0.0
 
 
 class Copy:
@@ -65,8 +84,11 @@ class Copy:
         return f"{self.root}{path}" if path.startswith("/") else f"{self.base}/{path}"
 
     async def well(self) -> None:
-        """It answered. Where it was gone this is another process, and what the one before was asked is given up."""
-        self._rest_seconds = FIRST_REST_SECONDS
+        """It answered: how long it wanted to be left alone is forgotten.
+
+        Where it was gone this is another process, and what the one before was asked is given up.
+        """
+        self._rest_seconds, self.rest_until = FIRST_REST_SECONDS, 0.0
         if self.is_gone:
             self.is_gone = False
             before, self.session = self.session, self._new_session()

@@ -17,6 +17,7 @@ from elastic_reasoning.cursor import retrace
 from elastic_reasoning.engines.concurrent import Sampled, Wanted, run_by_events, run_concurrently
 from elastic_reasoning.engines.loading import load_template
 from elastic_reasoning.engines.openai.abilities import DIALECTS, Abilities, find_abilities
+from elastic_reasoning.engines.openai.bodies import most_bytes
 from elastic_reasoning.engines.openai.connection import Connection, Line, ServerConfig, connected
 from elastic_reasoning.engines.openai.copies import RefusedError, UnreachableError
 from elastic_reasoning.engines.openai.dialects import Terms
@@ -113,16 +114,22 @@ class OpenAIEngine:
         request = walk.request
         limit = most_tokens(request, self.template, self.context)
         terms = self._terms(request, one_pass=True, bans=request.options.min_thinking > 0)
-        sampled = await line.ask(*ask_one_pass(request, limit, terms), read_one_pass)
-        end = self.template.eos
-        return retrace(walk, sampled.ids, logprobs=sampled.logprobs, end=end)
+        path, body = ask_one_pass(request, limit, terms)
+        read = partial(read_one_pass, template=self.template)
+        sampled = await line.ask(path, body, read, most_bytes(body["max_tokens"]))
+        try:
+            return retrace(walk, sampled.ids, logprobs=sampled.logprobs, end=self.template.eos)
+        except EngineError as error:
+            raise RefusedError(f"the server did not keep to the budget: {error}") from None
 
     async def _stretch(self, line: Line, wanted: Wanted) -> Sampled:
         dialect = DIALECTS[self.abilities.dialect]
         terms = self._terms(wanted.request, one_pass=False, bans=bool(wanted.banned))
         if wanted.max_tokens is None:
             wanted = replace(wanted, max_tokens=self._room(len(wanted.ids)))
-        return await line.ask(*dialect.ask(wanted, terms), lambda text: dialect.read(text, wanted, terms))
+        path, body = dialect.ask(wanted, terms)
+        most = most_bytes(wanted.max_tokens)
+        return await line.ask(path, body, lambda text: dialect.read(text, wanted, terms), most)
 
     def _terms(self, request: Request, *, one_pass: bool, bans: bool) -> Terms:
         known = self.abilities.knows_logprobs(request.sampling, one_pass=one_pass, bans=bans)

@@ -4,10 +4,16 @@ It stops at text and not at ids, so it may write on where an id is waited for. I
 the text that it stops at, so none are asked for.
 """
 
-import json
+from msgspec import Struct
 
 from elastic_reasoning.engines.concurrent import Sampled, Wanted, seed_of
-from elastic_reasoning.engines.openai.dialects import Body, Dialect, Terms, cut
+from elastic_reasoning.engines.openai.dialects import Body, Dialect, Id, Terms, cut
+from elastic_reasoning.untrusted.json import decode
+
+
+class _Answer(Struct):
+    tokens: list[Id]
+    stop_type: str = ""
 
 
 def _ask(wanted: Wanted, terms: Terms) -> tuple[str, Body]:
@@ -32,9 +38,9 @@ def _ask(wanted: Wanted, terms: Terms) -> tuple[str, Body]:
 
 
 def _read(text: str, wanted: Wanted, terms: Terms) -> Sampled:
-    answer = json.loads(text)
-    ids, stop = list(answer["tokens"]), answer["stop_type"]
-    return cut(ids, None, wanted, ended=stop == "eos", full=stop == "limit")
+    answer = decode(text, _Answer)
+    ended, full = answer.stop_type == "eos", answer.stop_type == "limit"
+    return cut(answer.tokens, None, wanted, terms, ended=ended, full=full)
 
 
-LLAMA_CPP = Dialect(ids=True, ask=_ask, read=_read)
+LLAMA_CPP = Dialect(ids=True, answer=_Answer, ask=_ask, read=_read)

@@ -1,8 +1,8 @@
 """Questions that tell what a server does, by what it answers."""
 
-import json
 from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 
 from elastic_reasoning.budget import Budget
 from elastic_reasoning.cursor import replay
@@ -10,11 +10,12 @@ from elastic_reasoning.engines.concurrent import Sampled, Wanted
 from elastic_reasoning.engines.openai.connection import Line
 from elastic_reasoning.engines.openai.copies import RefusedError
 from elastic_reasoning.engines.openai.dialects import Dialect, Terms
-from elastic_reasoning.engines.openai.text import OPENAI
-from elastic_reasoning.engines.openai.vllm import VLLM, ask_one_pass, read_one_pass
+from elastic_reasoning.engines.openai.text import OPENAI, TextCompletion
+from elastic_reasoning.engines.openai.vllm import VLLM, Completion, ask_one_pass, read_one_pass
 from elastic_reasoning.errors import EngineError
 from elastic_reasoning.request import Request, Sampling
 from elastic_reasoning.template import Prompt, Thinking
+from elastic_reasoning.untrusted.json import decode
 
 NUM_PROBED = 8
 CERTAIN = -1e-3
@@ -73,7 +74,7 @@ async def has_plug_in(line: Line, terms: Terms) -> bool:
     wanted = probe(terms, Sampling(temperature=0), 2).request
     path, body = ask_one_pass(wanted, 1, terms)
     try:
-        await line.ask(path, {**body, "vllm_xargs": {"thinking_budget": -1}})
+        await line.ask(path, {**body, "vllm_xargs": {"thinking_budget": -1}}, str)
         return False
     except RefusedError as error:
         if error.status != 400:
@@ -86,7 +87,8 @@ async def has_plug_in(line: Line, terms: Terms) -> bool:
                 budget=Budget(thinking, 2),
             )
             sampled = await line.ask(
-                *ask_one_pass(request, thinking + template.closing.most_forced + 3, terms), read_one_pass
+                *ask_one_pass(request, thinking + template.closing.most_forced + 3, terms),
+                partial(read_one_pass, template=template),
             )
             replay(request, sampled.ids, template, end=template.eos)
     except (RefusedError, EngineError):
@@ -98,7 +100,7 @@ async def has_native_budget(line: Line, terms: Terms) -> bool:
     """Whether vLLM takes a `thinking_token_budget`, for which it wants a reasoning parser."""
     path, body = VLLM.ask(probe(terms, Sampling(temperature=0), 1), terms)
     try:
-        await line.ask(path, {**body, "thinking_token_budget": 1})
+        await line.ask(path, {**body, "thinking_token_budget": 1}, partial(decode, kind=Completion))
     except RefusedError:
         return False
     return True
@@ -107,7 +109,7 @@ async def has_native_budget(line: Line, terms: Terms) -> bool:
 async def speculates(line: Line) -> bool | None:
     """vLLM's counters name speculative decoding where it is on."""
     try:
-        metrics = await line.ask("/metrics", read=str)
+        metrics = await line.ask("/metrics", None, str)
     except (RefusedError, EngineError):  # it may be closed to us
         return None
     return "spec_decode" in metrics if "vllm:" in metrics else None
@@ -128,4 +130,4 @@ async def shows_closing(line: Line, terms: Terms) -> bool:
 
 
 def _text(text: str) -> str:
-    return str(json.loads(text)["choices"][0]["text"])
+    return decode(text, TextCompletion).choices[0].text

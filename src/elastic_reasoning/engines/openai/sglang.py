@@ -3,10 +3,28 @@
 No seed is sent: only its deterministic mode has one for each request.
 """
 
-import json
+from typing import Any
+
+from msgspec import Struct
 
 from elastic_reasoning.engines.concurrent import Sampled, Wanted
-from elastic_reasoning.engines.openai.dialects import FORBIDDEN, Body, Dialect, Terms, check_aborted, cut
+from elastic_reasoning.engines.openai.dialects import FORBIDDEN, Body, Dialect, Id, Terms, check_aborted, cut
+from elastic_reasoning.untrusted.json import decode
+
+
+class _Reason(Struct):
+    type: str
+    matched: Any = None
+
+
+class _Meta(Struct):
+    finish_reason: _Reason
+    output_token_logprobs: list[tuple[float, Id, str | None]] | None = None
+
+
+class _Answer(Struct):
+    meta_info: _Meta
+    output_ids: list[Id] | None = None
 
 
 def _ask(wanted: Wanted, terms: Terms) -> tuple[str, Body]:
@@ -27,17 +45,16 @@ def _ask(wanted: Wanted, terms: Terms) -> tuple[str, Body]:
 
 
 def _read(text: str, wanted: Wanted, terms: Terms) -> Sampled:
-    answer = json.loads(text)
-    meta = answer["meta_info"]
-    reason = meta["finish_reason"]
-    check_aborted(reason["type"])
-    pairs = meta.get("output_token_logprobs")
-    ids = [pair[1] for pair in pairs] if pairs else list(answer["output_ids"])
-    logprobs = [pair[0] for pair in pairs] if pairs else None
-    matched = reason.get("matched")
-    if isinstance(matched, int) and ids[-1:] != [matched]:
-        ids.append(matched)  # where what is stopped at is trimmed
-    return cut(ids, logprobs, wanted, ended=reason["type"] == "stop", full=reason["type"] == "length")
+    answer = decode(text, _Answer)
+    reason, pairs = answer.meta_info.finish_reason, answer.meta_info.output_token_logprobs
+    check_aborted(reason.type)
+    ids = [token for _, token, _ in pairs] if pairs else list(answer.output_ids or ())
+    logprobs = [logprob for logprob, _, _ in pairs] if pairs else None
+    matched = reason.matched
+    if type(matched) is int and matched >= 0 and ids[-1:] != [matched]:
+        ids.append(matched)  # where what is stopped at is trimmed, with its log-probability
+        logprobs = None
+    return cut(ids, logprobs, wanted, terms, ended=reason.type == "stop", full=reason.type == "length")
 
 
-SGLANG = Dialect(ids=True, ask=_ask, read=_read)
+SGLANG = Dialect(ids=True, answer=_Answer, ask=_ask, read=_read)

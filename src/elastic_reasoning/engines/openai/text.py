@@ -4,14 +4,37 @@ Where a server does not say whether it stopped at the delimiter or at the end of
 delimiter if both come to the same, as they do in the thinking of `elastic` without `wait`.
 """
 
-import json
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, Struct
 
 from elastic_reasoning.engines.concurrent import Sampled, Wanted, seed_of
 from elastic_reasoning.engines.openai.copies import RefusedError
 from elastic_reasoning.engines.openai.dialects import Body, Dialect, Terms, check_aborted, cut
+from elastic_reasoning.untrusted.json import decode
 
-STOPS = ("stop_reason", "matched_stop")
-"""What some servers call the string that they stopped at; it is null at the end of the sequence."""
+LETTERS_PER_TOKEN = 256
+"""The longest tokens, which are runs of blanks, have half as many."""
+
+
+class _Choice(Struct):
+    """`stop_reason` and `matched_stop` are what some servers call the string that they stopped at: null at the end."""
+
+    text: str
+    finish_reason: str | None = None
+    stop_reason: Any = UNSET
+    matched_stop: Any = UNSET
+
+
+class _Usage(Struct):
+    prompt_tokens: int | None = None
+
+
+class TextCompletion(Struct):
+    """As much of an answer as is read."""
+
+    choices: Annotated[list[_Choice], Meta(min_length=1)]
+    usage: _Usage | None = None
 
 
 def _ask(wanted: Wanted, terms: Terms) -> tuple[str, Body]:
@@ -43,22 +66,29 @@ def _ask(wanted: Wanted, terms: Terms) -> tuple[str, Body]:
 
 
 def _read(text: str, wanted: Wanted, terms: Terms) -> Sampled:
-    choice = json.loads(text)["choices"][0]
-    check_aborted(choice["finish_reason"])
-    ids = terms.template.encode(choice["text"])
-    if choice["finish_reason"] != "length":
+    choice = decode(text, TextCompletion).choices[0]
+    check_aborted(choice.finish_reason)
+    if wanted.max_tokens is not None and len(choice.text) > LETTERS_PER_TOKEN * wanted.max_tokens:
+        raise RefusedError(f"the server answered with {len(choice.text):,} letters for {wanted.max_tokens} tokens")
+    ids = terms.template.encode(_whole_letters(choice.text))
+    if choice.finish_reason != "length":
         ids += _end(choice, wanted, terms)
-    return cut(ids, None, wanted, ended=False, full=False)
+    return cut(ids, None, wanted, terms, ended=False, full=False)
 
 
-def _end(choice: Body, wanted: Wanted, terms: Terms) -> tuple[int, ...]:
+def _whole_letters(text: str) -> str:
+    """A text without halves of letters, which JSON may hold and no tokenizer takes."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _end(choice: _Choice, wanted: Wanted, terms: Terms) -> tuple[int, ...]:
     """The ids of what a stretch ended with, which is not in its text."""
-    told = next((name for name in STOPS if name in choice), None)
+    stop = choice.matched_stop if choice.stop_reason is UNSET else choice.stop_reason
     eos = (min(terms.template.eos),)
-    if not wanted.stop_texts or (told and not isinstance(choice[told], str)):
+    if not wanted.stop_texts or not (stop is UNSET or isinstance(stop, str)):
         return eos
     options = wanted.request.options
-    if not told and (not wanted.discards_end or options.wait or options.num_waits):
+    if stop is UNSET and (not wanted.discards_end or options.wait or options.num_waits):
         raise RefusedError(
             f"the server does not tell whether it stopped at {wanted.stop_texts[0]!r} or at the end: use a strategy "
             "that opens and closes thinking by itself, such as elastic without wait, or a server that returns ids"
@@ -67,4 +97,4 @@ def _end(choice: Body, wanted: Wanted, terms: Terms) -> tuple[int, ...]:
     return template.closing.ids if wanted.stop_texts == (template.closing.text,) else template.opening.ids
 
 
-OPENAI = Dialect(ids=False, ask=_ask, read=_read)
+OPENAI = Dialect(ids=False, answer=TextCompletion, ask=_ask, read=_read)

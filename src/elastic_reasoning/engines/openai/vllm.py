@@ -1,13 +1,42 @@
 """vLLM's `/v1/completions` with `return_token_ids` (vLLM 0.32): a stretch of tokens, or all in one pass."""
 
-import json
 from collections.abc import Sequence
+from typing import Annotated
+
+from msgspec import Meta, Struct
 
 from elastic_reasoning.engines.concurrent import Sampled, Wanted, seed_of
 from elastic_reasoning.engines.openai.copies import RefusedError
-from elastic_reasoning.engines.openai.dialects import FORBIDDEN, Body, Dialect, Terms, check_aborted, cut
+from elastic_reasoning.engines.openai.dialects import (
+    FORBIDDEN,
+    Body,
+    Dialect,
+    Id,
+    Terms,
+    check_aborted,
+    check_sampled,
+    cut,
+)
 from elastic_reasoning.request import Request
+from elastic_reasoning.template import Template
+from elastic_reasoning.untrusted.json import decode
 from elastic_reasoning.wire import to_wire
+
+
+class _Logprobs(Struct):
+    token_logprobs: list[float]
+
+
+class _Choice(Struct):
+    token_ids: list[Id] | None = None
+    finish_reason: str | None = None
+    logprobs: _Logprobs | None = None
+
+
+class Completion(Struct):
+    """As much of an answer as is read."""
+
+    choices: Annotated[list[_Choice], Meta(min_length=1)]
 
 
 def _body(request: Request, ids: Sequence[int], max_tokens: int | None, seed: int, terms: Terms) -> Body:
@@ -42,14 +71,16 @@ def _ask(wanted: Wanted, terms: Terms) -> tuple[str, Body]:
 
 def _read(text: str, wanted: Wanted, terms: Terms) -> Sampled:
     ids, logprobs, reason = _choice(text)
-    return cut(ids, logprobs, wanted, ended=reason == "stop", full=reason == "length")
+    return cut(ids, logprobs, wanted, terms, ended=reason == "stop", full=reason == "length")
 
 
-def _choice(text: str) -> tuple[list[int], list[float] | None, str]:
-    choice = json.loads(text)["choices"][0]
-    check_aborted(choice["finish_reason"])
-    logprobs = choice.get("logprobs")
-    return list(choice["token_ids"]), logprobs and logprobs["token_logprobs"], choice["finish_reason"]
+def _choice(text: str) -> tuple[list[int], list[float] | None, str | None]:
+    choice = decode(text, Completion).choices[0]
+    check_aborted(choice.finish_reason)
+    if choice.token_ids is None:
+        raise RefusedError("the server answered without the ids that it was asked for")
+    logprobs = None if choice.logprobs is None else choice.logprobs.token_logprobs
+    return choice.token_ids, logprobs, choice.finish_reason
 
 
 def ask_one_pass(request: Request, max_tokens: int | None, terms: Terms) -> tuple[str, Body]:
@@ -58,10 +89,11 @@ def ask_one_pass(request: Request, max_tokens: int | None, terms: Terms) -> tupl
     return "completions", {**body, "vllm_xargs": to_wire(request)}
 
 
-def read_one_pass(text: str) -> Sampled:
+def read_one_pass(text: str, template: Template) -> Sampled:
     """Every id of the completion, forced ones among them."""
     ids, logprobs, _ = _choice(text)
+    check_sampled(ids, logprobs, template)
     return Sampled(tuple(ids), None if logprobs is None else tuple(logprobs))
 
 
-VLLM = Dialect(ids=True, ask=_ask, read=_read)
+VLLM = Dialect(ids=True, answer=Completion, ask=_ask, read=_read)

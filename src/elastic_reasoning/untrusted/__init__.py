@@ -1,0 +1,1 @@
+"""What others wrote: files and answers that may be damaged, of another kind, or made to do harm."""
