@@ -145,7 +145,7 @@ def test_no_full_size_recipe_is_forgotten_here():
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_a_full_size_recipe_says_how_it_is_run_and_what_it_follows(name):
     text = (RECIPES / f"{name}.yaml").read_text()
-    assert f"--recipe recipes/{name}.yaml" in text
-    assert "--config_file recipes/launch/fsdp2.yaml -m elastic_reasoning.cli.main train" in text
+    assert f"--recipe {name}" in text
+    assert '--config_file "$(elastic recipes launch/fsdp2)" -m elastic_reasoning.cli.main train' in text
     assert "arXiv" in text
     assert "seed: 0  # not published" in text

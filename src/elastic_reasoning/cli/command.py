@@ -1,7 +1,7 @@
 """From a command line, and a recipe under it, to a frozen dataclass.
 
-A recipe is a YAML file with the fields of the command's configuration; flags override it. What neither knows is an
-error that names the nearest known field.
+A recipe is a YAML file with the fields of the command's configuration, one's own or one that comes with the package;
+flags override it. What neither knows is an error that names the nearest known field.
 """
 
 import difflib
@@ -14,6 +14,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
+from elastic_reasoning.cli.recipes import recipe_path
 from elastic_reasoning.errors import ElasticError, UsageError
 
 Config = TypeVar("Config")
@@ -64,7 +65,11 @@ def parse(
         exit_on_error=False,
         allow_abbrev=False,
     )
-    parser.add_argument("--recipe", action="config", help="YAML file with any of the options below; flags override it")
+    parser.add_argument(
+        "--recipe",
+        action="config",
+        help="YAML file of options, or the name of one that comes along (elastic recipes); flags override it",
+    )
     parser.add_class_arguments(config_class, None)
     known = list(_field_kinds(config_class))
     try:
@@ -92,9 +97,10 @@ def _arguments(config_class: type[Any], argv: Sequence[str], positional: str | N
         if FLAG.match(flag):
             flag = flag[:2] + flag[2:].replace("-", "_")
         else:
-            result.append(f"--{positional}={flag}{equals}{value}" if positional else f"{flag}{equals}{value}")
-            positional = None
-            continue
+            if not positional:
+                result.append(f"{flag}{equals}{value}")
+                continue
+            flag, equals, value, positional = f"--{positional}", "=", f"{flag}{equals}{value}", None
         if not equals and flag in switches:
             value = waiting.pop(0) if waiting and waiting[0].lower() in ("true", "false") else "true"
         elif not equals and (flag in ALONE or not waiting or FLAG.match(waiting[0])):
@@ -102,6 +108,8 @@ def _arguments(config_class: type[Any], argv: Sequence[str], positional: str | N
             continue
         elif not equals:
             value = waiting.pop(0)
+        if flag == "--recipe":
+            value = recipe_path(value)
         result.append(f"{flag}={_as_list(value) if flag in lists else value}")
     return sorted(result, key=lambda flag: not flag.startswith("--recipe="))  # flags override it, wherever it stands
 

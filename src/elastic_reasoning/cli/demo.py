@@ -4,7 +4,6 @@ import json
 import shlex
 import time
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -99,8 +98,7 @@ def main(argv: list[str]) -> int:
 
 def _recipe(config_class: type[Config], name: str) -> Config:
     """A shipped recipe."""
-    path = str(files("elastic_reasoning.recipes") / f"{name}.yaml")
-    return parse(config_class, ["--recipe", path], command="demo", about="", example="")
+    return parse(config_class, ["--recipe", name], command="demo", about="", example="")
 
 
 def _make(out: Path, console: "Console", command: str) -> tuple[str, ...]:

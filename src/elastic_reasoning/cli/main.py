@@ -29,6 +29,7 @@ COMMANDS = {
     "warm-start": "teach a model without a thinking format to think between delimiters",
     "train": "train a model under budget-constrained rollouts",
     "export": "a trained model with its card, to keep or to upload",
+    "recipes": "the recipes that come with the package",
     "doctor": "what a server can do, and how budgets will be kept there",
 }
 

@@ -27,8 +27,8 @@ json: print the table as JSON.
 
 EXAMPLE = """
 elastic sweep --models mini,mini-e1 --strategies elastic,vanilla,s1 --budgets 8+20,24+20,64+20 --limit 128 --out runs/s
-elastic sweep --recipe recipes/demo.yaml --samples 4 --out runs/s4
-elastic sweep --recipe recipes/aime24.yaml --models Qwen/Qwen3-0.6B --engine vllm --out runs/aime24
+elastic sweep --recipe demo --samples 4 --out runs/s4
+elastic sweep --recipe aime24 --models Qwen/Qwen3-0.6B --engine vllm --out runs/aime24
 elastic sweep --thinking 0,8,24 --solution 4,20 --limit 128 --out runs/grid
 elastic sweep --models "mini,mini-e1,mini>mini-e1" --strategies elastic --limit 128 --out runs/swap
 """

@@ -28,11 +28,11 @@ SHOWN = (
 )
 
 EXAMPLE = """
-elastic train --recipe recipes/mini-e1.yaml --out runs/e1
-elastic train --dry-run recipes/mini-e1.yaml            (what it would do, without loading the model)
+elastic train --recipe mini-e1 --out runs/e1
+elastic train --dry-run mini-e1   (what it would do, without loading the model)
 elastic train --model mini --budgets 16+20 --steps 50 --out runs/e1-16
-accelerate launch --config_file recipes/launch/ddp.yaml --num_processes 2 -m elastic_reasoning.cli.main train \
-    recipes/mini-e1.yaml --micro-batch-size 128 --device cpu --out runs/e1-2
+accelerate launch --config_file "$(elastic recipes launch/ddp)" --num_processes 2 -m elastic_reasoning.cli.main train \
+    mini-e1 --micro-batch-size 128 --device cpu --out runs/e1-2
 elastic generate "a 4 b -8 c +7 d *3 e +9 f -2 g *7 =" --model runs/e1/model
 """
 

@@ -14,7 +14,7 @@ SHOWN = ("loss", "mean_token_accuracy", "grad_norm", "held_out_loss", "held_out_
 
 EXAMPLE = """
 elastic warm-start --model Qwen/Qwen2.5-Math-1.5B --data traces.jsonl --max_tokens 8192 --steps 500 --out runs/warm
-elastic warm-start --recipe recipes/warm-start.yaml --data traces.jsonl
+elastic warm-start --recipe warm-start --data traces.jsonl
 elastic train --model runs/warm/model --task deepscaler --budgets 1024+1024 --out runs/e1
 """
 

@@ -76,13 +76,13 @@ def is_split(config: TrainConfig, trainer: Any) -> bool:
 
     backend = DistributedBackend(trainer.accelerator)
     if backend.fsdp_version == 1:
-        raise TrainingError("fsdp_version 1: only 2 can be trained; launch with recipes/launch/fsdp2.yaml")
+        raise TrainingError("fsdp_version 1: only 2 can be trained; launch with `elastic recipes launch/fsdp2`")
     if backend.is_fsdp and config.lora.rank and config.beta and config.mixed_precision != "no":
         # FSDP2 settles the type of gradients in the first forward pass, which is the reference's: adapters are off
         # then, and without gradients.
         raise TrainingError(
             f"beta {config.beta} with lora and mixed_precision {config.mixed_precision} cannot be split by FSDP2: "
-            "launch with recipes/launch/zero3.yaml, or set beta to 0"
+            "launch with `elastic recipes launch/zero3`, or set beta to 0"
         )
     return bool(backend.is_fsdp or backend.is_zero3)
 
