@@ -18,6 +18,7 @@ Every message is one line: the value, what is allowed, and the fix. The commands
 
 import difflib
 import importlib
+import importlib.util
 from collections.abc import Iterable
 from types import ModuleType
 
@@ -91,3 +92,13 @@ def require(module: str, extra: str) -> ModuleType:
             raise
         package = module.split(".")[0]
         raise MissingDependencyError(f"{package} is not installed: pip install 'elastic-reasoning[{extra}]'") from error
+
+
+def check_installed(module: str, extra: str) -> None:
+    """Refuse to begin without an optional dependency that takes seconds to import.
+
+    Raises:
+        MissingDependencyError: with the install line, where the package is absent.
+    """
+    if importlib.util.find_spec(module) is None:
+        raise MissingDependencyError(f"{module} is not installed: pip install 'elastic-reasoning[{extra}]'")

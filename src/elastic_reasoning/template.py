@@ -109,7 +109,7 @@ def find_delimiters(
     tokenizer: Any, *, opening: str | None = None, closing: str | None = None
 ) -> tuple[Delimiter, Delimiter]:
     """What opens and closes thinking; arguments and errors as those of `resolve_template`."""
-    given, added = _given_pair(opening, closing), _added(tokenizer)
+    given, added = check_pair(opening, closing), _added(tokenizer)
     encode, decode = _codec(tokenizer)
     channels = None if given else Channels.of(added, encode, decode)
     if channels:
@@ -147,7 +147,12 @@ def _codec(tokenizer: Any) -> tuple[Callable[[str], tuple[int, ...]], Callable[[
     return encode, decode
 
 
-def _given_pair(opening: str | None, closing: str | None) -> tuple[str, str] | None:
+def check_pair(opening: str | None, closing: str | None) -> tuple[str, str] | None:
+    """The delimiters that a caller gives, or `None` where they are to be found.
+
+    Raises:
+        TemplateError: one of them is missing or empty.
+    """
     if opening is None and closing is None:
         return None
     if not opening or not closing:

@@ -95,6 +95,9 @@ def test_what_the_hub_does_not_have_is_said_on_one_line(hub, answer):
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path):
+    with pytest.raises(EngineError, match=r"the folder holds no config\.json"):
+        read_architecture(str(tmp_path))
+    (tmp_path / "config.json").write_text("{")
     with pytest.raises(TrainingError, match="cannot be read"):
         read_architecture(str(tmp_path))
 

@@ -8,11 +8,13 @@ from pathlib import Path
 
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.engines.loading import load_template
+from elastic_reasoning.engines.names import check_tokenizer_name
 from elastic_reasoning.engines.openai.abilities import Abilities, name_tokenizer
 from elastic_reasoning.engines.openai.connection import ServerConfig, connected
 from elastic_reasoning.engines.openai.engine import ask_abilities
 from elastic_reasoning.engines.openai.probes import Logprobs
 from elastic_reasoning.errors import EngineError, UsageError
+from elastic_reasoning.template import check_pair
 from elastic_reasoning.training.trained_for import read_trained_for
 
 LOGPROBS = {
@@ -91,6 +93,9 @@ def main(argv: list[str]) -> int:
         opening=config.opening,
         closing=config.closing,
     )
+    if config.tokenizer:
+        check_tokenizer_name(config.tokenizer)
+    check_pair(config.opening, config.closing)
     server = replace(server, tokenizer=config.tokenizer or _named(server, config.model))
     tokenizer, template = load_template(server.tokenizer, server.opening, server.closing)
     abilities = ask_abilities(server, template, tokenizer, config.model)
@@ -108,7 +113,7 @@ def main(argv: list[str]) -> int:
 
 def _named(server: ServerConfig, model: str) -> str:
     """The tokenizer that the server names, if it can be loaded here."""
-    with connected(server) as (connection, loop):
+    with connected(server, at_start=True) as (connection, loop):
         name = asyncio.run_coroutine_threadsafe(name_tokenizer(connection, model), loop).result()
     try:
         load_template(name, server.opening, server.closing)

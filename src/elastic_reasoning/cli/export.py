@@ -47,13 +47,14 @@ def main(argv: list[str]) -> int:
     )
     if not config.run or not config.out:
         raise UsageError("a run and a folder for its model are needed: elastic export runs/e1 --out e1-model")
-    from elastic_reasoning.report.card import write_card
     from elastic_reasoning.training.export import check_name, exporting, read_run, upload
 
     out = Path(config.out)
     if config.upload:
         check_name(config.upload)
     run = read_run(Path(config.run))
+    from elastic_reasoning.report.card import write_card
+
     with exporting(run, out) as folder:
         write_card(run, folder, config.upload or out.name, Path(config.records) if config.records else None)
     address = upload(out, config.upload) if config.upload else None

@@ -84,7 +84,7 @@ def main(argv: list[str]) -> int:
             'no question: elastic generate "a 4 b -8 c +7 d *3 e +9 f -2 g *7 =" (or - to read standard input)'
         )
     budget = Budget.parse(config.budget)
-    find_strategy(config.strategy, config.options)
+    find_strategy(config.strategy, config.options).ask(budget)
     engine = load(
         config.model,
         max_rows=1,

@@ -56,12 +56,13 @@ def main(argv: list[str]) -> int:
         raise UsageError(f"max_problems {config.max_problems}: must be 0 or more")
     folder = Path(config.records)
     out = Path(config.out) if config.out else folder / "report"
-    from elastic_reasoning.report.report import write_results
     from elastic_reasoning.report.results import Results
 
     results = Results.read(folder)
     show_table(folder, results.records, results.rows, config.json)
     trained_at = config.trained_at or budget_to_mark(results.manifest.config.get("models", ()))
+    from elastic_reasoning.report.report import write_results
+
     paths = write_results(results, out, config.title, config.max_problems, trained_at, config.published)
     if not config.json:
         print(f"page: {paths['page']}   figure: {paths['png']}")

@@ -90,11 +90,12 @@ def show(folder: Path, report: bool, as_json: bool) -> None:
         _, records = read_records(folder)
         show_table(folder, records, summarise(records), as_json)
         return
-    from elastic_reasoning.report.report import write_results
     from elastic_reasoning.report.results import Results
 
     results = Results.read(folder)
     show_table(folder, results.records, results.rows, as_json)
+    from elastic_reasoning.report.report import write_results
+
     trained_at = budget_to_mark(results.manifest.config.get("models", ()))
     paths = write_results(results, folder / "report", trained_at=trained_at)
     if not as_json:

@@ -1,25 +1,21 @@
 """A model by name: a shipped miniature, a folder, or a hub name."""
 
 import sys
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from elastic_reasoning.errors import EngineError, unknown
-from elastic_reasoning.template import Template, as_ids, find_delimiters, resolve_template
+from elastic_reasoning.engines.names import (
+    check_model_name,
+    check_names,
+    check_precision,
+    check_tokenizer_name,
+    model_path,
+)
+from elastic_reasoning.errors import EngineError
+from elastic_reasoning.template import Template, as_ids, check_pair, find_delimiters, resolve_template
 
 if TYPE_CHECKING:
     from elastic_reasoning.engines.transformers import TransformersEngine
-
-SHIPPED = ("mini", "mini-e1")
-DTYPES = ("auto", "float32", "bfloat16", "float16")
-
-
-def model_path(name: str) -> str:
-    """The folder of a shipped model; any other name as it is."""
-    if name not in SHIPPED or Path(name).exists():
-        return name
-    return str(files("elastic_reasoning") / "miniature" / "models" / name)
 
 
 def load(
@@ -43,6 +39,7 @@ def load(
         EngineError: the model is not there, or cannot be run.
         TemplateError: its thinking delimiters cannot be found.
     """
+    check_names(model, dtype=dtype, device=device, max_rows=max_rows, opening=opening, closing=closing)
     from elastic_reasoning.engines.transformers import TransformersEngine, end_ids
 
     dtype, device = resolve_precision(model, dtype, device)
@@ -62,6 +59,7 @@ def load_weights(model: str, dtype: str) -> Any:
     Raises:
         EngineError: the model is not there.
     """
+    check_model_name(model)
     import torch
     import transformers
 
@@ -76,6 +74,7 @@ def load_tokenizer(model: str) -> Any:
     Raises:
         EngineError: the model is not there.
     """
+    check_tokenizer_name(model)
     import transformers
 
     tokenizer = _loaded(transformers.AutoTokenizer, model)
@@ -90,6 +89,8 @@ def load_template(model: str, opening: str | None = None, closing: str | None = 
     Raises:
         EngineError, TemplateError: as `load` would.
     """
+    check_tokenizer_name(model)
+    check_pair(opening, closing)
     import transformers
 
     tokenizer = load_tokenizer(model)
@@ -114,10 +115,9 @@ def resolve_precision(model: str, dtype: str, device: str) -> tuple[str, str]:
     Raises:
         EngineError: there is no such type or kind of device.
     """
+    check_precision(dtype, device)
     import torch
 
-    if dtype not in DTYPES:
-        raise EngineError(f"dtype {dtype!r}: must be one of {', '.join(DTYPES)}")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -139,13 +139,10 @@ def check_model(model: str, *, opening: str | None = None, closing: str | None =
 
 
 def _loaded(auto_class: Any, model: str, **settings: Any) -> Any:
-    path = model_path(model)
-    if not Path(path).is_dir() and (path.count("/") != 1 or path[0] in "./~"):
-        raise EngineError(f"{unknown('model', model, SHIPPED)}; or give a folder, or a hub name as owner/name")
     from safetensors import SafetensorError
 
     try:
-        return auto_class.from_pretrained(path, **settings)
+        return auto_class.from_pretrained(model_path(model), **settings)
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         raise EngineError(f"model {model!r} cannot be loaded: {_reason(error)}") from error
 

@@ -16,6 +16,7 @@ import torch
 
 from elastic_reasoning.cursor import Cursor
 from elastic_reasoning.engines.batch import Batch, num_logits
+from elastic_reasoning.engines.names import check_max_rows
 from elastic_reasoning.engines.probe import choose_store
 from elastic_reasoning.errors import EngineError
 from elastic_reasoning.rendering import render_prompt
@@ -49,8 +50,7 @@ class TransformersEngine:
     note = ""
 
     def __init__(self, model: Any, tokenizer: Any, template: Template | None = None, max_rows: int = 64) -> None:
-        if max_rows < 1:
-            raise EngineError(f"max_rows {max_rows}: must be 1 or more")
+        check_max_rows(max_rows)
         self.model = model
         self.tokenizer = tokenizer
         self.max_rows = max_rows

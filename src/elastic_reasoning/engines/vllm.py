@@ -17,7 +17,8 @@ from itertools import count
 from typing import Any
 
 from elastic_reasoning.engines.concurrent import LoopThread, run_concurrently
-from elastic_reasoning.engines.loading import load_template, model_path
+from elastic_reasoning.engines.loading import load_template
+from elastic_reasoning.engines.names import model_path
 from elastic_reasoning.engines.vllm_answers import answer
 from elastic_reasoning.errors import EngineError, StrategyError, UsageError, require
 from elastic_reasoning.rendering import render_prompt

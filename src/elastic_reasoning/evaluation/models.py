@@ -8,10 +8,34 @@ from dataclasses import replace
 
 from elastic_reasoning.engines.engine import Engine
 from elastic_reasoning.engines.loading import check_model, load, resolve_precision
+from elastic_reasoning.engines.names import check_names, check_tokenizer_name
 from elastic_reasoning.engines.openai.engine import OpenAIEngine
 from elastic_reasoning.engines.swap import SwapEngine
 from elastic_reasoning.engines.vllm import load_vllm
+from elastic_reasoning.errors import check_installed
 from elastic_reasoning.evaluation.config import RunConfig, parts_of
+
+
+def check_models_by_name(config: RunConfig, models: Iterable[str]) -> None:
+    """Refuse what cannot be loaded, as far as names and folders tell: nothing is imported or fetched for it.
+
+    Raises:
+        EngineError, TemplateError, UsageError, MissingDependencyError: as `open_model` would.
+    """
+    if config.engine == "vllm":
+        check_installed("vllm", "vllm")
+    for part in dict.fromkeys(part for model in models for part in parts_of(model)):
+        if config.engine == "openai":
+            check_tokenizer_name(config.server.tokenizer or part)
+        else:
+            check_names(
+                part,
+                dtype=config.dtype,
+                device=config.device,
+                max_rows=config.max_rows,
+                opening=config.opening,
+                closing=config.closing,
+            )
 
 
 def check_models(config: RunConfig, models: Iterable[str]) -> None:

@@ -21,7 +21,7 @@ from elastic_reasoning.engines.sharing import SharingEngine
 from elastic_reasoning.evaluation.config import Setting, SweepConfig, deciding, models_of, parts_of, settings
 from elastic_reasoning.evaluation.growth import take_up
 from elastic_reasoning.evaluation.manifest import MODELS_DIGEST, Growth, Manifest
-from elastic_reasoning.evaluation.models import check_models, open_model, precisions
+from elastic_reasoning.evaluation.models import check_models, check_models_by_name, open_model, precisions
 from elastic_reasoning.evaluation.record import Key, Record
 from elastic_reasoning.evaluation.records import RecordsWriter
 from elastic_reasoning.evaluation.verdicts import graded
@@ -94,6 +94,8 @@ def sweep(
         ElasticError: something asked for is not known, or the folder cannot be used.
     """
     plan_settings, models = settings(config), models_of(config)
+    if load_engine is None:
+        check_models_by_name(config, models)
     with closing(load_task(config.task, config.task_options)) as task:
         problems = task.problems(cast(Split, config.split), config.limit)
         plan = _Plan(config, task, problems, plan_settings)

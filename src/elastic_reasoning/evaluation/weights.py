@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from hashlib import blake2b
 from pathlib import Path
 
-from elastic_reasoning.engines.loading import model_path
+from elastic_reasoning.engines.names import model_path
 from elastic_reasoning.errors import EngineError
 
 DECIDES = ("*.safetensors", "*.bin", "tokenizer.json")

@@ -20,7 +20,7 @@ import torch
 import yaml
 from transformers import AutoModelForCausalLM
 
-from elastic_reasoning.engines.loading import SHIPPED
+from elastic_reasoning.engines.names import SHIPPED
 from elastic_reasoning.evaluation.manifest import source_commit
 from elastic_reasoning.miniature.warmup import WarmupConfig, save_model, warm_up
 from elastic_reasoning.training.config import TrainConfig

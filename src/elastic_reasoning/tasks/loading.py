@@ -9,6 +9,7 @@ Rows are read, checked and mended when a task is loaded; what grades them is sta
 
 import importlib
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 from elastic_reasoning.errors import TaskError, unknown
 from elastic_reasoning.tasks.task import Task
@@ -70,6 +71,26 @@ class TaskOptions:
                 raise TaskError(f"{field.name} {value!r}: means nothing to task {task}; {known}")
 
 
+def check_task(name: str, options: TaskOptions = TaskOptions()) -> None:
+    """Refuse a task that is not known or whose files are not there; nothing is imported or read for it.
+
+    Raises:
+        TaskError: as said.
+    """
+    _check_known(name, options)
+    for path in filter(None, (name if name.endswith(OWN_FILES) else "", options.data)):
+        if not Path(path).is_file():
+            why = "a folder" if Path(path).is_dir() else "No such file or directory"
+            raise TaskError(f"cannot read {path}: {why}; pass a file of problems")
+
+
+def _check_known(name: str, options: TaskOptions) -> None:
+    if options.workers < 0:
+        raise TaskError(f"workers {options.workers}: must be 0 (as many as there are cores) or more")
+    if name not in TASKS and not name.endswith(OWN_FILES):
+        raise TaskError(f"{unknown('task', name, TASKS)}, or a file of one's own ({', '.join(OWN_FILES)})")
+
+
 def load_task(name: str, options: TaskOptions = TaskOptions()) -> Task:
     """The task of that name, or of that file (*.py, *.jsonl, *.jsonl.gz, *.parquet).
 
@@ -77,14 +98,11 @@ def load_task(name: str, options: TaskOptions = TaskOptions()) -> Task:
         TaskError: there is none, its rows cannot be read or are malformed, or an option means nothing to it.
         MissingDependencyError: what it needs is not installed.
     """
-    if options.workers < 0:
-        raise TaskError(f"workers {options.workers}: must be 0 (as many as there are cores) or more")
+    _check_known(name, options)
     if name.endswith(OWN_FILES):
         from elastic_reasoning.tasks.own import load_own
 
         return load_own(name, options)
-    if name not in TASKS:
-        raise TaskError(f"{unknown('task', name, TASKS)}, or a file of one's own ({', '.join(OWN_FILES)})")
     module, _, attribute = TASKS[name].partition(":")
     task: Task = getattr(importlib.import_module(module), attribute)(name, options)
     return task

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-from elastic_reasoning.engines.loading import SHIPPED, check_model, model_path
+from elastic_reasoning.engines.names import SHIPPED, check_model_name, model_path
 from elastic_reasoning.errors import TrainingError
 from elastic_reasoning.rendering import render_prompt
 from elastic_reasoning.template import Message, Template, as_ids, resolve_template
@@ -113,10 +113,8 @@ def read_architecture(model: str) -> Architecture:
         EngineError: there is no such shipped model or folder, and it is no name of a hub.
         TrainingError: its configuration can be read nowhere.
     """
-    path = model_path(model)
-    if not Path(path).is_dir() and (path.count("/") != 1 or path[0] in "./~"):
-        check_model(model)  # says what is wrong with the name, before anything is asked for
-    config, source = _read_config(path)
+    check_model_name(model)
+    config, source = _read_config(model_path(model))
     return _measured(config, source)
 
 

@@ -2,8 +2,11 @@
 
 import math
 
+from elastic_reasoning.engines.names import check_model_name
 from elastic_reasoning.errors import TrainingError, require, unknown
 from elastic_reasoning.strategies import check_options
+from elastic_reasoning.tasks.loading import check_task
+from elastic_reasoning.template import check_pair
 from elastic_reasoning.training.config import TrainConfig
 from elastic_reasoning.training.plan import Plan
 from elastic_reasoning.training.rewards import check_rewards
@@ -51,15 +54,19 @@ def check(config: TrainConfig, num_processes: int = 1) -> None:
         num_processes: processes that train together.
 
     Raises:
-        TrainingError, BudgetError, StrategyError: with the value, what is allowed, and the fix.
+        TrainingError, BudgetError, StrategyError, EngineError, TemplateError, TaskError: with the value, what is
+            allowed, and the fix.
         MissingDependencyError: what `report_to` or `lora` needs is not installed.
     """
+    check_model_name(config.model)
+    check_pair(config.opening, config.closing)
     _check_rollouts(config)
     check_rewards(config)
     for name, least in LEAST.items():
         value = getattr(config, name)
         if value is not None and value < least:
             raise TrainingError(f"{name} {value}: must be {least} or more")
+    check_task(config.task, config.task_options)
     for name in ("temperature", "learning_rate", "max_grad_norm", "reward_timeout_seconds", "epsilon"):
         if not 0 < getattr(config, name) < math.inf:
             raise TrainingError(f"{name} {getattr(config, name)}: must be a number above 0")

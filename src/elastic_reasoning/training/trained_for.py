@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from elastic_reasoning.budget import Budget
-from elastic_reasoning.engines.loading import model_path
+from elastic_reasoning.engines.names import model_path
 from elastic_reasoning.errors import BudgetError, TrainingError
 from elastic_reasoning.files import write_atomically
 from elastic_reasoning.request import Options

@@ -2,9 +2,11 @@
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
+from elastic_reasoning.engines.names import check_model_name
 from elastic_reasoning.errors import TrainingError, unknown
-from elastic_reasoning.training.checks import DTYPES, PRECISIONS, SCHEDULES, check_reports
+from elastic_reasoning.training.checks import DEVICES, DTYPES, PRECISIONS, SCHEDULES, check_reports
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,12 @@ def check(config: WarmStartConfig, num_processes: int = 1) -> None:
     for name, example in (("model", "Qwen/Qwen2.5-Math-1.5B"), ("data", "traces.jsonl")):
         if not getattr(config, name):
             raise TrainingError(f"no {name}: give --{name} {example}")
+    if not Path(config.data).is_file():
+        why = "a folder" if Path(config.data).is_dir() else "No such file or directory"
+        raise TrainingError(f"cannot read {config.data}: {why}; give a local file as data")
+    check_model_name(config.model)
+    if config.device not in DEVICES:
+        raise TrainingError(unknown("device", config.device, DEVICES))
     for name in ("steps", "batch_size", "micro_batch_size", "save_every"):
         if getattr(config, name) < 1:
             raise TrainingError(f"{name} {getattr(config, name)}: must be 1 or more")

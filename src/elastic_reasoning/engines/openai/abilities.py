@@ -29,7 +29,7 @@ from elastic_reasoning.engines.openai.probes import (
 from elastic_reasoning.engines.openai.sglang import SGLANG
 from elastic_reasoning.engines.openai.text import OPENAI, TextCompletion
 from elastic_reasoning.engines.openai.vllm import VLLM, Completion
-from elastic_reasoning.errors import EngineError, UsageError, unknown
+from elastic_reasoning.errors import EngineError, unknown
 from elastic_reasoning.request import Sampling
 from elastic_reasoning.template import Template
 from elastic_reasoning.untrusted.json import MalformedError, decode
@@ -107,11 +107,8 @@ async def find_abilities(connection: Connection, template: Template, tokenizer: 
     Raises:
         UnreachableError: nothing answers.
         EngineError: it does not serve the model, or has no completions endpoint.
-        UsageError: no such dialect.
     """
     wanted = connection.config.dialect
-    if wanted not in ("auto", *DIALECTS):
-        raise UsageError(unknown("dialect", wanted, ("auto", *DIALECTS)))
     with connection.line() as line:
         found = await _introduce(line)
         name = found.dialect if wanted == "auto" else wanted

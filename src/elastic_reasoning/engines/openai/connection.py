@@ -27,14 +27,16 @@ from elastic_reasoning.engines.openai.copies import (
     RefusedError,
     UnavailableError,
     UnreachableError,
+    advice,
     retry_after,
 )
-from elastic_reasoning.errors import EngineError, UsageError, require
+from elastic_reasoning.errors import EngineError, UsageError, require, unknown
 from elastic_reasoning.untrusted.json import Fault, MalformedError, decode
 
 Read = TypeVar("Read")
 
 MODES = ("auto", "one-pass", "by-call")
+DIALECT_NAMES = ("auto", "vllm", "sglang", "llama.cpp", "openai")
 CONNECT_SECONDS = 10.0
 WATCH_SECONDS = 5.0
 MOST_READ, MOST_SHOWN = 4096, 300
@@ -85,14 +87,22 @@ class ServerConfig:
             raise UsageError(f"timeout_seconds {self.timeout_seconds}: must be more than 0, and finite")
         if not (isfinite(self.retry_seconds) and self.retry_seconds >= 0):
             raise UsageError(f"retry_seconds {self.retry_seconds}: must be 0 or more, and finite")
+        if self.dialect not in DIALECT_NAMES:
+            raise UsageError(unknown("dialect", self.dialect, DIALECT_NAMES))
         if self.mode not in MODES:
             raise UsageError(f"mode {self.mode!r}: must be one of {', '.join(MODES)}")
 
 
 class Connection:
-    """A pool of connections to all copies; use `connected` to open one."""
+    """A pool of connections to all copies; use `connected` to open one.
 
-    def __init__(self, config: ServerConfig) -> None:
+    Args:
+        config: where they are, and how they are asked.
+        at_start: whether this is to find out what they can do, before the first request.
+    """
+
+    def __init__(self, config: ServerConfig, at_start: bool = False) -> None:
+        self.at_start = at_start
         self._aiohttp: Any = require("aiohttp", "server")
         self.config = config
         self._key = os.environ.get(config.api_key_env, "").strip()
@@ -237,10 +247,9 @@ class Line:
                 self.copy.failed(now, error)
                 failing_since = now if failing_since is None else failing_since
                 if now - failing_since >= config.retry_seconds:
-                    fix = "see to the server and run again, or raise retry_seconds"
                     raise UnreachableError(
                         f"{url} does not answer: {error} (tried for {now - failing_since:.0f} s): "
-                        f"{'lower concurrency or raise timeout_seconds' if error.is_late else fix}"
+                        f"{advice(error, self._connection.at_start)}"
                     ) from None
             except MalformedError as error:
                 if error.fault is Fault.VALUE:
@@ -276,13 +285,13 @@ class Line:
 
 
 @contextmanager
-def connected(config: ServerConfig) -> Iterator[tuple[Connection, asyncio.AbstractEventLoop]]:
+def connected(config: ServerConfig, at_start: bool = False) -> Iterator[tuple[Connection, asyncio.AbstractEventLoop]]:
     """A connection, and the loop of the thread in which it lives."""
     require("aiohttp", "server")
     thread = LoopThread("elastic-openai")
 
     async def opened() -> Connection:
-        return Connection(config)
+        return Connection(config, at_start)
 
     try:
         connection = asyncio.run_coroutine_threadsafe(opened(), thread.loop).result()

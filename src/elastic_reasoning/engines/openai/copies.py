@@ -57,6 +57,15 @@ def retry_after(header: str, now: datetime, most_seconds: float) -> float:
         return 0.0
 
 
+def advice(error: UnavailableError, at_start: bool) -> str:
+    """What helps; at the start one request is tried, for a time that is not the caller's to choose."""
+    if at_start:
+        return "raise timeout_seconds" if error.is_late else "see to the server and run again"
+    if error.is_late:
+        return "lower concurrency or raise timeout_seconds"
+    return "see to the server and run again, or raise retry_seconds"
+
+
 class Copy:
     """One copy of the server, and how it does.
 

@@ -159,7 +159,7 @@ def ask_abilities(config: ServerConfig, template: Template, tokenizer: Any, mode
             timeout_seconds=min(config.timeout_seconds, PROBE_SECONDS),
         )
         try:
-            with connected(shortly) as (connection, loop):
+            with connected(shortly, at_start=True) as (connection, loop):
                 asking = find_abilities(connection, template, tokenizer, model)
                 found[url] = asyncio.run_coroutine_threadsafe(asking, loop).result()
         except UnreachableError as error:
