@@ -65,7 +65,7 @@ def make_template(choose: Choose) -> Template:
 def make_script(choose: Choose, template: Template) -> tuple[int, ...]:
     """Arbitrary ids, in which delimiters, their beginnings and ends of sentences are frequent."""
     tokens, ends = ([(token,) for token in ids] for ids in (range(template.num_tokens), sorted(template.boundaries)))
-    tools = (template.tools.opening, template.tools.closing) if template.tools else ()
+    tools = [d for pair in template.tools.pairs for d in pair if d] if template.tools else []
     delimiters = (template.closing, template.opening, *tools)
     begun = [delimiter.ids[:n] for delimiter in delimiters for n in range(1, len(delimiter.ids) + 1)]
     whole = [delimiter.ids for delimiter in delimiters]

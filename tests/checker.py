@@ -53,7 +53,8 @@ class _Facts:
     def reserve(self) -> int:
         """Tokens that must stay free behind thinking; a half-written delimiter may take more ids than a whole one."""
         closing = max(map(len, getattr(self.closing, "rests", [self.closing.ids])))
-        return len(self.wrap_up) + closing + len(self.answer) + (self.solution or 0)
+        follow = len(getattr(self.closing, "follow", ()))
+        return len(self.wrap_up) + closing + follow + len(self.answer) + (self.solution or 0)
 
 
 # Delimiters, by brute force.
@@ -70,7 +71,7 @@ def first_end(delimiter: Any, ids: Sequence[int]) -> tuple[int, int] | None:
 
 def _is(delimiter: Any, ids: Sequence[int]) -> bool:
     if hasattr(delimiter, "pieces"):
-        return delimiter.text in "".join(delimiter.pieces[token] for token in ids)
+        return delimiter.text.encode() in b"".join(delimiter.pieces[token] for token in ids)
     return tuple(ids) == delimiter.ids
 
 
@@ -79,8 +80,8 @@ def beginning(delimiter: Any, ids: Sequence[int]) -> int:
     if not hasattr(delimiter, "pieces"):
         fitting = [n for n in range(1, len(delimiter.ids)) if n <= len(ids) and tuple(ids[-n:]) == delimiter.ids[:n]]
         return max(fitting, default=0)
-    text = "".join(delimiter.pieces[token] for token in ids)
-    length = max(n for n in range(len(delimiter.text)) if text.endswith(delimiter.text[:n]))
+    text, whole = b"".join(delimiter.pieces[token] for token in ids), delimiter.text.encode()
+    length = max(n for n in range(len(whole)) if text.endswith(whole[:n]))
     return next(n for n in range(len(ids) + 1) if len(text) - _length(delimiter, ids[: len(ids) - n]) >= length)
 
 
@@ -182,6 +183,12 @@ def _thinking(facts: _Facts, by_phase: dict[str, list[Any]]) -> Iterator[str]:
         yield f"sampled and forced parts of thinking follow each other as {order}"
     if any(wait.ids != facts.wait for wait in waits) or (waits and not facts.wait):
         yield "something else than the wait text is forced into thinking"
+
+    follow = getattr(facts.closing, "follow", ())
+    if closing_forced and follow:
+        closing_forced, behind = closing_forced[: -len(follow)], tuple(closing_forced[-len(follow) :])
+        if behind != follow:
+            yield f"{behind} is forced behind the delimiter, where the format wants {follow}"
 
     # The delimiter: written once, whole, never restarted.
     last = runs[-1]

@@ -53,9 +53,13 @@ def pieces_template(pieces: Sequence[str], opening: str, closing: str) -> Templa
             text = text[1 if best is None else len(pieces[best]) :]
         return tuple(ids)
 
+    def spell(rest: bytes) -> tuple[int, ...]:
+        return encode(rest.decode())
+
+    written = [piece.encode() for piece in pieces]
     return Template(
-        opening=TextDelimiter.of(opening, pieces, encode),
-        closing=TextDelimiter.of(closing, pieces, encode),
+        opening=TextDelimiter.of(opening, written, spell),
+        closing=TextDelimiter.of(closing, written, spell),
         eos=frozenset([0]),
         num_tokens=len(pieces),
         encode=encode,

@@ -18,7 +18,7 @@ from elastic_reasoning.trace import Finish, Segment, Trace
 from test_channels import TEMPLATE as CHANNELS
 from test_tools import TEMPLATE as TAGS
 
-ALWAYS_OFFERED = replace(TAGS, tools=replace(TAGS.tools, sign=None))
+ALWAYS_OFFERED = replace(TAGS, tools=replace(TAGS.tools, always=True))
 TOOL_ENDS = (Finish.DELIMITER, Finish.EOS, Finish.LENGTH)
 NUMBERS = [1000, pytest.param(20_000, marks=pytest.mark.full)]
 

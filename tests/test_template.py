@@ -102,7 +102,6 @@ def test_a_vocabulary_of_words_does_for_added_delimiters() -> None:
         (("<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>"), True),
         (("<|tool_calls_section_begin|>", "<|tool_calls_section_end|>"), True),
         (("<tool_response>", "</tool_response>"), False),
-        (("[TOOL_CALLS]", "[TOOL_RESULTS]"), False),
     ],
 )
 def test_a_tool_calls_delimiters_come_from_the_added_tokens(pair: tuple[str, str], found: bool) -> None:

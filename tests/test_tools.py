@@ -29,7 +29,7 @@ PLAIN = letters(alphabet="$OCTUabcdefwxyz.")
 
 def with_tools(plain: Template) -> Template:
     opening, closing = (TokenDelimiter(text, plain.encode(text)) for text in "TU")
-    return replace(plain, tools=Tools(opening, closing, sign=opening.ids[0]))
+    return replace(plain, tools=Tools(((opening, closing),)))
 
 
 TEMPLATE = with_tools(PLAIN)
@@ -228,10 +228,8 @@ def test_one_budget_for_everything_knows_no_tool_calls(strategy: str) -> None:
 
 def test_an_opening_of_several_tokens_is_open_only_when_it_is_whole() -> None:
     plain = letters(alphabet="$OCTVUabcdx")
-    tools = Tools(
-        TokenDelimiter("TV", plain.encode("TV")), TokenDelimiter("U", plain.encode("U")), sign=plain.encode("T")[0]
-    )
+    tools = Tools(((TokenDelimiter("TV", plain.encode("TV")), TokenDelimiter("U", plain.encode("U"))),))
     template = replace(plain, tools=tools)
-    assert show(ask("aTVcUx$", "2+2", template=template)) == "thinking:aT closing:[C] solution:Vc"
-    assert show(ask("aTVcUx$", "3+2", template=template)) == "thinking:a tool:TV tool:cU solution:x$"
+    assert show(ask("aTVcUx$", "2+2", prompt="TV", template=template)) == "thinking:aT closing:[C] solution:Vc"
+    assert show(ask("aTVcUx$", "3+2", prompt="TV", template=template)) == "thinking:a tool:TV tool:cU solution:x$"
     assert show(ask("aTVcUC$", "9+2", prompt="a", template=template)) == "thinking:aTVcU closing:C solution:$"

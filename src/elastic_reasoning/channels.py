@@ -114,8 +114,8 @@ class Channels:
     def tools(self) -> Tools:
         """What opens a message for tools, and what closes it within a solution."""
         return Tools(
-            self.header(TOOL),
-            TokenDelimiter(END, self.encode(END)),
+            ((self.header(TOOL), TokenDelimiter(END, self.encode(END))),),
+            always=True,
             resumes=True,
             in_progress=self._tool_in_progress,
         )
@@ -143,6 +143,10 @@ class HeaderDelimiter:
     @property
     def text(self) -> str:
         return f"{CHANNEL}{self.channel}{MESSAGE}"
+
+    @property
+    def forced(self) -> tuple[int, ...]:
+        return self.ids
 
     @property
     def watch(self) -> frozenset[int]:

@@ -1,9 +1,10 @@
 """How a thinking delimiter is recognised in sampled tokens, and how it is forced.
 
 A delimiter made of special tokens has one spelling in ids. One that is written as plain text can be
-tokenised in several ways (`</`, `think`, `>` or `</`, `think`, `>\\n`), so it is matched on decoded text.
+tokenised in several ways (`</`, `think`, `>` or `</`, `think`, `>\\n`), so it is matched on the bytes that its tokens
+write.
 
-Both kinds answer the same four questions: which ids are forced (`ids`), after which sampled ids one must look
+Both kinds answer the same four questions: which ids are forced (`forced`), after which sampled ids one must look
 (`watch`), how many of the last ids are the delimiter (`ends`), and how many are its beginning (`begun`).
 """
 
@@ -21,7 +22,11 @@ class Delimiter(Protocol):
 
     @property
     def ids(self) -> tuple[int, ...]:
-        """The ids that are forced."""
+        """The delimiter itself, in its usual spelling."""
+
+    @property
+    def forced(self) -> tuple[int, ...]:
+        """The ids that are forced: the delimiter, and what its format wants behind it."""
 
     @property
     def watch(self) -> frozenset[int]:
@@ -40,10 +45,20 @@ class Delimiter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TokenDelimiter:
-    """A delimiter with a single spelling of one or several token ids."""
+    """A delimiter with a single spelling of one or several token ids.
+
+    Attributes:
+        text, ids: the delimiter.
+        follow: ids that are forced behind a forced delimiter.
+    """
 
     text: str
     ids: tuple[int, ...]
+    follow: tuple[int, ...] = ()
+
+    @property
+    def forced(self) -> tuple[int, ...]:
+        return (*self.ids, *self.follow)
 
     @property
     def watch(self) -> frozenset[int]:
@@ -51,7 +66,7 @@ class TokenDelimiter:
 
     @property
     def most_forced(self) -> int:
-        return len(self.ids)
+        return len(self.forced)
 
     def ends(self, ids: Sequence[int]) -> int:
         size = len(self.ids)
@@ -60,8 +75,8 @@ class TokenDelimiter:
     def begun(self, ids: Sequence[int]) -> tuple[int, tuple[int, ...]]:
         for size in range(min(len(self.ids) - 1, len(ids)), 0, -1):
             if tuple(ids[-size:]) == self.ids[:size]:
-                return size, self.ids[size:]
-        return 0, self.ids
+                return size, self.forced[size:]
+        return 0, self.forced
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,62 +87,75 @@ class TextDelimiter:
 
     Attributes:
         text: the delimiter.
-        rests: at index c, the ids that write the delimiter from character c on.
-        pieces: the text of each token id of the vocabulary.
+        rests: at index c, the ids that write the delimiter from byte c on; none where no ids can.
+        pieces: the bytes that each token id of the vocabulary writes behind another one.
         watch: every id that could complete the delimiter.
+        follow: ids that are forced behind a forced delimiter.
     """
 
     text: str
     rests: tuple[tuple[int, ...], ...]
-    pieces: Sequence[str]
+    pieces: Sequence[bytes]
     watch: frozenset[int]
+    follow: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, text: str, pieces: Sequence[str], encode: Callable[[str], tuple[int, ...]]) -> "TextDelimiter":
-        """Derive what is watched and forced from the vocabulary's texts."""
-        ends = tuple(text[start:] for start in range(1, len(text)))
+    def of(
+        cls,
+        text: str,
+        pieces: Sequence[bytes],
+        spell: Callable[[bytes], tuple[int, ...] | None],
+        follow: tuple[int, ...] = (),
+    ) -> "TextDelimiter":
+        """Derive what is watched and forced from what the vocabulary writes; `spell` turns bytes into ids."""
+        written = text.encode()
+        ends = tuple(written[start:] for start in range(1, len(written)))
         watch = frozenset(
-            index for index, piece in enumerate(pieces) if piece and (piece.startswith(ends) or text in piece)
+            index for index, piece in enumerate(pieces) if piece and (piece.startswith(ends) or written in piece)
         )
-        rests = tuple(encode(text[start:]) for start in range(len(text)))
-        return cls(text=text, rests=rests, pieces=pieces, watch=watch)
+        rests = tuple(spell(written[start:]) or () for start in range(len(written)))
+        return cls(text, rests, pieces, watch, follow)
 
     @property
     def ids(self) -> tuple[int, ...]:
         return self.rests[0]
 
     @property
-    def most_forced(self) -> int:
-        return max(map(len, self.rests))
+    def forced(self) -> tuple[int, ...]:
+        return (*self.ids, *self.follow)
 
-    def _piece(self, token: int) -> str:
-        """The text of an id; one that only pads a model's vocabulary has none."""
-        return self.pieces[token] if token < len(self.pieces) else ""
+    @property
+    def most_forced(self) -> int:
+        return max(map(len, self.rests)) + len(self.follow)
+
+    def _piece(self, token: int) -> bytes:
+        """What an id writes; one that only pads a model's vocabulary writes nothing."""
+        return self.pieces[token] if token < len(self.pieces) else b""
 
     def ends(self, ids: Sequence[int]) -> int:
-        last = len(self._piece(ids[-1])) if ids else 0
-        written = ""
+        last, wanted = len(self._piece(ids[-1])) if ids else 0, self.text.encode()
+        written = b""
         for size in range(1, len(ids) + 1):
             written = self._piece(ids[-size]) + written
             before = written[: len(written) - last]
-            if self.text in written:
-                return 0 if self.text in before else size
-            if len(before) >= len(self.text):
+            if wanted in written:
+                return 0 if wanted in before else size
+            if len(before) >= len(wanted):
                 break
         return 0
 
     def begun(self, ids: Sequence[int]) -> tuple[int, tuple[int, ...]]:
-        written, sizes = "", []  # sizes[c] = tokens that cover the last c + 1 characters
+        wanted, written, sizes = self.text.encode(), b"", []  # sizes[c] = tokens that cover the last c + 1 bytes
         for size in range(1, len(ids) + 1):
             piece = self._piece(ids[-size])
             sizes.extend([size] * len(piece))
             written = piece + written
-            if len(written) >= len(self.text):
+            if len(written) >= len(wanted):
                 break
-        for length in range(min(len(self.text) - 1, len(written)), 0, -1):
-            if written.endswith(self.text[:length]):
-                return sizes[length - 1], self.rests[length]
-        return 0, self.ids
+        for length in range(min(len(wanted) - 1, len(written)), 0, -1):
+            if self.rests[length] and written.endswith(wanted[:length]):
+                return sizes[length - 1], (*self.rests[length], *self.follow)
+        return 0, self.forced
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +176,10 @@ class AnyDelimiter:
         return self.parts[0].ids
 
     @property
+    def forced(self) -> tuple[int, ...]:
+        return self.parts[0].forced
+
+    @property
     def watch(self) -> frozenset[int]:
         return frozenset[int]().union(*(part.watch for part in self.parts))
 
@@ -162,6 +194,10 @@ class AnyDelimiter:
         return self.parts[0].begun(ids)
 
 
+REACH = 128
+"""Ids that a delimiter has at the most: so many are looked at."""
+
+
 def _never(ids: Sequence[int]) -> int:
     return 0
 
@@ -171,23 +207,47 @@ class Tools:
     """How a model family marks a tool call.
 
     Attributes:
-        opening: what opens a call.
-        closing: what closes it.
-        sign: the id that stands in a prompt where tools are offered; `None` where they always are.
+        pairs: what opens a call, and what closes a call that is opened so; `None` is only the end of the sequence.
+        always: whether every prompt is taken to offer tools.
         resumes: whether thinking goes on behind a call that was opened in it; otherwise the solution follows.
         in_progress: how many of the last ids are an unfinished opening that can be nothing else.
     """
 
-    opening: Delimiter
-    closing: Delimiter
-    sign: int | None = None
+    pairs: tuple[tuple[Delimiter, Delimiter | None], ...]
+    always: bool = False
     resumes: bool = False
     in_progress: Callable[[Sequence[int]], int] = _never
 
+    @property
+    def opening(self) -> Delimiter:
+        """What opens a call where the model follows its chat template."""
+        return self.pairs[0][0]
+
+    @property
+    def closing(self) -> Delimiter | None:
+        """What closes a call where the model follows its chat template."""
+        return self.pairs[0][1]
+
+    @property
+    def openings(self) -> tuple[Delimiter, ...]:
+        """Whatever opens a call."""
+        return tuple(opening for opening, _ in self.pairs)
+
     def offered(self, prompt: Sequence[int]) -> bool:
-        """Whether these ids of a prompt offer tools."""
-        return self.sign is None or self.sign in prompt
+        """Whether these ids of a prompt offer tools by themselves: what opens a call stands in them."""
+        return self.always or any(written(opening, prompt) for opening in self.openings)
 
     def opened(self, ids: Sequence[int]) -> int:
         """How many of the last ids open a call: 0 if none is open."""
-        return self.opening.ends(ids) or self.in_progress(ids)
+        return next((size for opening in self.openings if (size := opening.ends(ids))), 0) or self.in_progress(ids)
+
+    def closing_of(self, ids: Sequence[int]) -> Delimiter | None:
+        """What closes the call that the last of these ids open."""
+        return next((closing for opening, closing in self.pairs if opening.ends(ids)), self.closing)
+
+
+def written(delimiter: Delimiter, ids: Sequence[int]) -> list[int]:
+    """How many ids there are up to each end of a delimiter."""
+    return [
+        n for n, token in enumerate(ids, 1) if token in delimiter.watch and delimiter.ends(ids[max(0, n - REACH) : n])
+    ]

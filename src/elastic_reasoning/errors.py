@@ -4,6 +4,7 @@
     ├── BudgetError       a budget that is not a budget
     ├── StrategyError     an unknown strategy, or an option it does not have
     ├── TemplateError     a tokenizer whose thinking delimiters cannot be found
+    │   └── DelimiterError    nothing names them: they can be told, and every program has its own way
     ├── ContextError      a prompt or a budget that does not fit the model's context
     ├── EngineError       a model that cannot be loaded or run as it should
     ├── TaskError         an unknown task, split or malformed problem
@@ -37,6 +38,25 @@ class StrategyError(ElasticError, ValueError):
 
 class TemplateError(ElasticError, ValueError):
     """Thinking delimiters that cannot be resolved from a tokenizer."""
+
+
+IN_PYTHON = "pass them as opening='<think>' and closing='</think>' (--opening, --closing)"
+IN_COMMANDS = "give --opening '<think>' --closing '</think>', or whatever the model writes"
+
+
+class DelimiterError(TemplateError):
+    """Thinking delimiters that nothing names, so that they have to be told.
+
+    Attributes:
+        reason: what is wrong, without how to tell them.
+
+    Args:
+        how: how they are told to the program that is running.
+    """
+
+    def __init__(self, reason: str, how: str = IN_PYTHON) -> None:
+        super().__init__(f"{reason}: {how}")
+        self.reason = reason
 
 
 class ContextError(ElasticError, ValueError):

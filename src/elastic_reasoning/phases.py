@@ -65,12 +65,12 @@ def think(
     """
     closing, wait = template.closing, template.encode(options.wait)
     wrap_up = template.encode(options.wrap_up)
-    opening = () if prompt.thinking is Thinking.OPEN else template.opening.ids
+    opening = () if prompt.thinking is Thinking.OPEN else template.opening.forced
     reserve += len(wrap_up) + closing.most_forced
     _check(options, closing)
     room.demand(len(opening) + (limit or 0) + reserve, "the budget")
-    tools = _offered(template, prompt)
-    stop = AnyDelimiter((closing, tools.opening)) if tools else closing
+    tools = template.tools_of(prompt)
+    stop = AnyDelimiter((closing, *tools.openings)) if tools else closing
     banned = template.eos if wait else template.eos | closing.watch
     num_thought, num_waits, tail, tail_phase = 0, 0, 0, None
     forced = ((Phase.OPENING, opening),) if opening else ()
@@ -92,7 +92,7 @@ def think(
         if tools and opened:
             num_thought += len(segment.ids) - opened
             room.take(len(segment.ids))
-            after = AnyDelimiter((closing, template.opening)) if tools.resumes else tools.closing
+            after = AnyDelimiter((closing, template.opening)) if tools.resumes else tools.closing_of(segment.ids)
             used = yield from _use_tool(room, opened, after)
             if used.finish is not Finish.DELIMITER:
                 return None
@@ -124,7 +124,7 @@ def _force(closing: Delimiter, wrap_up: tuple[int, ...], ids: tuple[int, ...]) -
     if begun:
         return Closed(begun, ((Phase.CLOSING, rest),))
     wrap = ((Phase.WRAP_UP, wrap_up),) if wrap_up else ()
-    return Closed(0, (*wrap, (Phase.CLOSING, closing.ids)))
+    return Closed(0, (*wrap, (Phase.CLOSING, closing.forced)))
 
 
 def _check(options: Options, closing: Delimiter) -> None:
@@ -139,17 +139,13 @@ def _check(options: Options, closing: Delimiter) -> None:
         )
 
 
-def _offered(template: Template, prompt: Prompt) -> Tools | None:
-    return template.tools if template.tools and template.tools.offered(prompt.ids) else None
-
-
 def _opened(tools: Tools | None, segment: Segment) -> int:
     """How many of the last ids open a tool call that is still open: 0 if none is."""
     return 0 if tools is None or segment.finish is Finish.EOS else tools.opened(segment.ids)
 
 
-def _use_tool(room: Room, opened: int, after: Delimiter) -> Generator[Call, Segment, Segment]:
-    """Let the tool call go on that the last `opened` ids open, until a delimiter that ends it."""
+def _use_tool(room: Room, opened: int, after: Delimiter | None) -> Generator[Call, Segment, Segment]:
+    """Let the tool call go on that the last `opened` ids open, until a delimiter or the sequence ends it."""
     used = yield Call(Phase.TOOL, room.limit(None), stop=after, tail=opened, tail_phase=Phase.TOOL)
     room.take(len(used.ids))
     return used
@@ -190,8 +186,8 @@ def solve_with_tools(
     num_forced = sum(len(ids) for _, ids in closed.forced) + len(answer)
     if room.limit(num_forced) != num_forced:  # a tool call has taken what was kept for it
         return
-    tools = _offered(template, prompt)
-    stop = tools.opening if tools else None
+    tools = template.tools_of(prompt)
+    stop = AnyDelimiter(tools.openings) if tools else None
     call = solve(room, closed, max_tokens, answer, stop)
     while True:
         segment = yield call
@@ -199,7 +195,7 @@ def solve_with_tools(
         if tools is None or not opened:
             return
         room.take(len(segment.ids))
-        used = yield from _use_tool(room, opened, tools.closing)
+        used = yield from _use_tool(room, opened, tools.closing_of(segment.ids))
         if used.finish is not Finish.DELIMITER:
             return
         if max_tokens is not None:

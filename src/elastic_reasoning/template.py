@@ -3,30 +3,26 @@
     template = resolve_template(AutoTokenizer.from_pretrained("Qwen/Qwen3-8B"))
     template.closing.text        # "</think>"
 
-Nothing here is a table of ids. The pair of delimiters is looked for among the tokenizer's added tokens, then in
-its chat template; a channel format is known by its markers (`elastic_reasoning.channels`).
+The pair of delimiters is looked for among the tokenizer's added tokens, then in its chat template
+(`elastic_reasoning.markers`); a channel format is known by its markers (`elastic_reasoning.channels`).
 """
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
 from elastic_reasoning.channels import ENDS, Channels
+from elastic_reasoning.codec import Codec
 from elastic_reasoning.delimiter import Delimiter, TextDelimiter, TokenDelimiter, Tools
-from elastic_reasoning.errors import TemplateError
+from elastic_reasoning.errors import DelimiterError, TemplateError
+from elastic_reasoning.markers import MARK, Spelling, find_thinking, find_tools, given_thinking
 
 Message = Mapping[str, Any]
 
-HOW_TO_PASS = "pass them as opening='<think>' and closing='</think>' (--opening, --closing)"
-CLOSER = re.compile(
-    r"(<\|?|\[|◁)/((?:[\w]+:)?(?:think|thinking|thought|thoughts|reason|reasoning))(\|?>|\]|▷)", re.IGNORECASE
-)
-BEGIN = re.compile(r"<\|(begin|start)_of_(think|thinking|thought|reasoning)\|>")
-TOOL_CLOSER = re.compile(r"(<\|?|\[|◁)/((?:\w+:)?tool_?calls?)(\|?>|\]|▷)", re.IGNORECASE)
-TOOL_BEGIN = re.compile(r"(<[|｜]tool[_▁]calls(?:[_▁]section)?[_▁])begin([|｜]>)")
 BOUNDARY = re.compile(r"(\n|[.!?。！？][\"')\]]*)[ \t]*$")
 
 
@@ -43,10 +39,15 @@ class Thinking(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A prompt as ids `[n]`, and its state of thinking."""
+    """A prompt as ids `[n]`, and its state of thinking.
+
+    Attributes:
+        tools: whether the request offers tools. A prompt that holds what opens a call offers them in any case.
+    """
 
     ids: tuple[int, ...]
     thinking: Thinking = Thinking.ABSENT
+    tools: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Template:
         encode: text to ids, without special tokens added around it.
         decode: ids to text, special tokens kept.
         tools: how tool calls are marked; `None` where that is not known.
+        frame: what the format writes before and behind the answer, which is no part of it.
     """
 
     opening: Delimiter
@@ -69,6 +71,12 @@ class Template:
     encode: Callable[[str], tuple[int, ...]]
     decode: Callable[[Sequence[int]], str]
     tools: Tools | None = None
+    frame: tuple[str, str] = ("", "")
+
+    def tools_of(self, prompt: Prompt) -> Tools | None:
+        """How the tool calls are marked that a prompt offers; `None` where it offers none."""
+        offered = self.tools is not None and (prompt.tools or self.tools.offered(prompt.ids))
+        return self.tools if offered else None
 
     @cached_property
     def boundaries(self) -> frozenset[int]:
@@ -93,31 +101,31 @@ def resolve_template(
     Raises:
         TemplateError: no pair, or several, were found.
     """
-    delimiters = find_delimiters(tokenizer, opening=opening, closing=closing)
-    codec, added = _codec(tokenizer), _added(tokenizer)
-    channels = None if opening else Channels.of(added, *codec)
+    codec, added, chat = Codec(tokenizer), _added(tokenizer), _chat_text(tokenizer)
+    first: Delimiter
+    last: Delimiter
+    tools: Tools | None
+    channels = None if check_pair(opening, closing) else _channels(codec, added)
     eos = frozenset(eos_ids) | frozenset([tokenizer.eos_token_id] if tokenizer.eos_token_id is not None else [])
     if channels:
         eos |= {added[name] for name in ENDS if name in added}
+        first, last, frame, tools = *channels.thinking(), ("", ""), channels.tools()
+    else:
+        spelling = _spelling(tokenizer, opening, closing)
+        first, last = _pair(spelling, added, codec)
+        frame, tools = _frame(spelling, added), _tools(find_tools(added, chat), added, codec)
     if not eos:
         raise TemplateError("the tokenizer names no end-of-sequence token: set tokenizer.eos_token or pass eos_ids")
-    tools = channels.tools() if channels else _found_tools(tokenizer, added)
-    return Template(*delimiters, eos, _num_tokens(tokenizer), *codec, tools)
+    return Template(first, last, eos, codec.num_tokens, codec.encode, codec.decode, tools, frame)
 
 
 def find_delimiters(
     tokenizer: Any, *, opening: str | None = None, closing: str | None = None
 ) -> tuple[Delimiter, Delimiter]:
     """What opens and closes thinking; arguments and errors as those of `resolve_template`."""
-    given, added = check_pair(opening, closing), _added(tokenizer)
-    encode, decode = _codec(tokenizer)
-    channels = None if given else Channels.of(added, encode, decode)
-    if channels:
-        return channels.thinking()
-    num_tokens = _num_tokens(tokenizer)
-    pair = given or _found_pair(tokenizer, added)
-    first, last = (_delimiter(text, added, num_tokens, encode, decode) for text in pair)
-    return first, last
+    codec, added = Codec(tokenizer), _added(tokenizer)
+    channels = None if check_pair(opening, closing) else _channels(codec, added)
+    return channels.thinking() if channels else _pair(_spelling(tokenizer, opening, closing), added, codec)
 
 
 def _added(tokenizer: Any) -> dict[str, int]:
@@ -131,20 +139,14 @@ def _chat_text(tokenizer: Any) -> str:
     return chat if isinstance(chat, str) else "\n".join(chat.values())
 
 
-def _num_tokens(tokenizer: Any) -> int:
-    return int(max(tokenizer.get_vocab().values())) + 1
+def _channels(codec: Codec, added: Mapping[str, int]) -> Channels | None:
+    return Channels.of(added, codec.encode, codec.decode)
 
 
-def _codec(tokenizer: Any) -> tuple[Callable[[str], tuple[int, ...]], Callable[[Sequence[int]], str]]:
-    """Text to ids and ids to text, with nothing added and nothing left out."""
-
-    def encode(text: str) -> tuple[int, ...]:
-        return tuple(tokenizer.encode(text, add_special_tokens=False)) if text else ()
-
-    def decode(ids: Sequence[int]) -> str:
-        return str(tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False))
-
-    return encode, decode
+def _spelling(tokenizer: Any, opening: str | None, closing: str | None) -> Spelling:
+    if opening and closing:
+        return given_thinking(opening, closing)
+    return find_thinking(_added(tokenizer), _chat_text(tokenizer))
 
 
 def check_pair(opening: str | None, closing: str | None) -> tuple[str, str] | None:
@@ -160,55 +162,38 @@ def check_pair(opening: str | None, closing: str | None) -> tuple[str, str] | No
     return opening, closing
 
 
-def _found_pair(tokenizer: Any, added: Mapping[str, int]) -> tuple[str, str]:
-    in_tokens = [pair for pair in _pairs("\n".join(added)) if pair[0] in added and pair[1] in added]
-    in_chat = _pairs(_chat_text(tokenizer))
-    for pairs in ([pair for pair in in_tokens if pair in in_chat], in_tokens, in_chat):
-        if len(pairs) == 1:
-            return pairs[0]
-        if pairs:
-            raise TemplateError(f"several thinking delimiters were found, {pairs}: {HOW_TO_PASS}")
-    raise TemplateError(
-        "no thinking delimiters: looked for a pair such as <think> </think> or [THINK] [/THINK] among "
-        f"{len(added)} added tokens and in the chat template; {HOW_TO_PASS}"
-    )
+def _frame(spelling: Spelling, added: Mapping[str, int]) -> tuple[str, str]:
+    """What stands before and behind an answer, in a vocabulary that has it."""
+    known = MARK.match(spelling.follow)
+    return (spelling.follow, spelling.end) if known and known[0] in added else ("", "")
 
 
-def _pairs(text: str) -> list[tuple[str, str]]:
-    """Every pair of delimiters of which both are written in the text, each once, in order."""
-    found = [(left + name + right, f"{left}/{name}{right}") for left, name, right in CLOSER.findall(text)]
-    found += [(f"<|{word}_of_{name}|>", f"<|end_of_{name}|>") for word, name in BEGIN.findall(text)]
-    return [pair for pair in dict.fromkeys(found) if pair[0] in text and pair[1] in text]
+def _pair(spelling: Spelling, added: Mapping[str, int], codec: Codec) -> tuple[Delimiter, Delimiter]:
+    follow = codec.encode(_frame(spelling, added)[0])
+    return _delimiter(spelling.opening, added, codec), _delimiter(spelling.closing, added, codec, follow)
 
 
-def _found_tools(tokenizer: Any, added: Mapping[str, int]) -> Tools | None:
-    """The added tokens that open and close a tool call; of several pairs the one that the chat template writes."""
-    written, chat = "\n".join(added), _chat_text(tokenizer)
-    found = [(left + name + right, f"{left}/{name}{right}") for left, name, right in TOOL_CLOSER.findall(written)]
-    found += [(f"{left}begin{right}", f"{left}end{right}") for left, right in TOOL_BEGIN.findall(written)]
-    pairs = [pair for pair in found if set(pair) <= added.keys()]
-    if not pairs:
-        return None
-    first, last = min(pairs, key=lambda pair: pair[0] not in chat)
-    opening, closing = (TokenDelimiter(text, (added[text],)) for text in (first, last))
-    return Tools(opening, closing, sign=added[first])
+def _tools(spellings: Sequence[Spelling], added: Mapping[str, int], codec: Codec) -> Tools | None:
+    """What is marked as tool calls and can be written in this vocabulary."""
+    pairs: list[tuple[Delimiter, Delimiter | None]] = []
+    for spelling in spellings:
+        with suppress(DelimiterError):
+            closing = _delimiter(spelling.closing, added, codec) if spelling.closing else None
+            pairs.append((_delimiter(spelling.opening, added, codec), closing))
+    return Tools(tuple(pairs)) if pairs else None
 
 
-def _delimiter(
-    text: str,
-    added: Mapping[str, int],
-    num_tokens: int,
-    encode: Callable[[str], tuple[int, ...]],
-    decode: Callable[[Sequence[int]], str],
-) -> Delimiter:
-    ids = encode(text)
-    if not ids:
-        raise TemplateError(f"delimiter {text!r} has no tokens in this vocabulary: {HOW_TO_PASS}")
+def _delimiter(text: str, added: Mapping[str, int], codec: Codec, follow: tuple[int, ...] = ()) -> Delimiter:
     if text in added:
-        return TokenDelimiter(text, ids)
-    if decode(ids).strip() != text.strip():
-        raise TemplateError(f"delimiter {text!r} reads {decode(ids)!r} once tokenised: {HOW_TO_PASS}")
-    return TextDelimiter.of(text, [decode([index]) for index in range(num_tokens)], encode)
+        return TokenDelimiter(text, (added[text],), follow)
+    ids = codec.encode(text)
+    if not ids:
+        raise DelimiterError(f"delimiter {text!r} has no tokens in this vocabulary")
+    if codec.decode(ids).strip() != text.strip():
+        raise DelimiterError(f"delimiter {text!r} reads {codec.decode(ids)!r} once tokenised")
+    delimiter = TextDelimiter.of(text, codec.pieces, codec.spell, follow)
+    # A vocabulary of words writes a blank before each: only a whole word can be forced.
+    return delimiter if delimiter.ids else replace(delimiter, rests=(ids, *delimiter.rests[1:]))
 
 
 def as_ids(value: int | Iterable[int] | None) -> tuple[int, ...]:

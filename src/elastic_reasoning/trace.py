@@ -6,6 +6,7 @@ from enum import StrEnum
 from itertools import chain, repeat, zip_longest
 from typing import Any
 
+from elastic_reasoning.delimiter import written
 from elastic_reasoning.request import Request
 from elastic_reasoning.template import Template
 
@@ -124,8 +125,11 @@ class Trace:
     def num_forced_tokens(self) -> int:
         return sum(not sampled for sampled in self.sampled_mask)
 
+    def _ids(self, phase: Phase) -> list[int]:
+        return list(chain.from_iterable(segment.ids for segment in self._phase(phase)))
+
     def _text(self, phase: Phase) -> str:
-        ids = list(chain.from_iterable(segment.ids for segment in self._phase(phase)))
+        ids = self._ids(phase)
         if ids and ids[-1] in self.template.eos:
             ids.pop()
         return self.template.decode(ids) if ids else ""
@@ -136,8 +140,17 @@ class Trace:
 
     @property
     def solution_text(self) -> str:
-        """Everything in the solution, forced text too, without tool calls and the end of sequence."""
-        return self._text(Phase.SOLUTION)
+        """The solution, forced text too, without tool calls, the end of sequence and what frames an answer."""
+        return self._unframed(self._text(Phase.SOLUTION))
+
+    def _unframed(self, text: str) -> str:
+        """A text without what the format writes before and behind an answer."""
+        begin, end = self.template.frame
+        if begin and text.lstrip().startswith(begin):
+            text = text.lstrip().removeprefix(begin)
+        if end and text.rstrip().endswith(end):
+            text = text.rstrip().removesuffix(end)
+        return text
 
     @property
     def tool_text(self) -> str:
@@ -175,9 +188,7 @@ class Trace:
     @property
     def escaped(self) -> bool:
         """Whether thinking was opened again within the solution."""
-        ids = list(chain.from_iterable(segment.ids for segment in self._phase(Phase.SOLUTION)))
-        opening = self.template.opening
-        return any(i in opening.watch and opening.ends(ids[: n + 1]) for n, i in enumerate(ids))
+        return bool(written(self.template.opening, self._ids(Phase.SOLUTION)))
 
     def to_dict(self) -> dict[str, Any]:
         """Segments, error and reuse as plain JSON; the request is the caller's to store."""

@@ -19,8 +19,9 @@ from elastic_reasoning.strategies import find_strategy, heeded
 from elastic_reasoning.template import Template, Thinking
 
 THINKING, SOLUTION, STRATEGY, PROMPT = "thinking_budget", "solution_budget", "strategy", "prompt_thinking"
+TOOLS = "prompt_tools"
 OPTIONS = tuple(field.name for field in fields(Options))
-NAMES = (THINKING, SOLUTION, STRATEGY, PROMPT, *OPTIONS)
+NAMES = (THINKING, SOLUTION, STRATEGY, PROMPT, TOOLS, *OPTIONS)
 BUDGETS = (THINKING, SOLUTION)
 BEGIN = (*BUDGETS, STRATEGY, "min_thinking")
 """One of these makes a request budgeted. The others alone may be somebody else's."""
@@ -34,12 +35,14 @@ class Wire:
 
     Attributes:
         thinking: what the sender says of the prompt's state of thinking; `None` leaves it to be found out.
+        tools: whether the sender says that the prompt offers tools.
     """
 
     budget: Budget
     strategy: str
     options: Options
     thinking: Thinking | None
+    tools: bool = False
 
 
 def to_wire(request: Request) -> dict[str, Value]:
@@ -49,6 +52,8 @@ def to_wire(request: Request) -> dict[str, Value]:
     for name, part in ((THINKING, request.budget.thinking), (SOLUTION, request.budget.solution)):
         if part is not None:
             values[name] = part
+    if request.prompt.tools:
+        values[TOOLS] = 1
     for name in OPTIONS:
         if getattr(request.options, name) != getattr(default, name):
             values[name] = getattr(request.options, name)
@@ -78,7 +83,7 @@ def from_wire(values: Mapping[str, Any] | None) -> Wire | None:
     find_strategy(strategy, options).ask(budget)
     if budget.thinking is not None and options.min_thinking > budget.thinking:
         raise StrategyError(f"min_thinking {options.min_thinking} is more than {THINKING} {budget.thinking}")
-    return Wire(budget, strategy, options, _thinking(values))
+    return Wire(budget, strategy, options, _thinking(values), _tools(values))
 
 
 def one_pass(options: Options) -> bool:
@@ -94,7 +99,7 @@ def most_tokens(request: Request, template: Template, context: int | None = None
 
 def _budgeted(request: Request, template: Template) -> int | None:
     """What the budget and the delimiters come to; `None` where the budget does not tell."""
-    if template.tools and template.tools.offered(request.prompt.ids):  # no budget cuts a tool call
+    if template.tools_of(request.prompt):  # no budget cuts a tool call
         return None
     budget, bounds = heeded(request.strategy, request.budget)
     if bounds not in ("separate", "total") or budget.total is None:
@@ -102,10 +107,11 @@ def _budgeted(request: Request, template: Template) -> int | None:
     options, opened = request.options, request.prompt.thinking is not Thinking.ABSENT
     texts = (options.wrap_up, options.answer_text if request.strategy == "s1" else "")
     forced = sum(len(template.encode(text)) for text in texts)
-    opening, closing = len(template.opening.ids), template.closing.most_forced
+    opening, closing = len(template.opening.forced), template.closing.most_forced
     if request.strategy == "vanilla":  # the model writes the delimiters: those of plain text perhaps letter by letter
         opening, closing = (
-            len(d.text) if isinstance(d, TextDelimiter) else len(d.ids) for d in (template.opening, template.closing)
+            len(d.text.encode()) if isinstance(d, TextDelimiter) else len(d.ids)
+            for d in (template.opening, template.closing)
         )
     return budget.total + forced + closing + (0 if opened else opening)
 
@@ -142,3 +148,10 @@ def _thinking(values: Mapping[str, Any]) -> Thinking | None:
     if values[PROMPT] not in states:
         raise UsageError(f"{PROMPT} {values[PROMPT]!r}: must be one of {', '.join(states)}")
     return Thinking(values[PROMPT])
+
+
+def _tools(values: Mapping[str, Any]) -> bool:
+    value = values.get(TOOLS, 0)
+    if value not in (0, 1):
+        raise UsageError(f"{TOOLS} {value!r}: must be 1 where the prompt offers tools, or 0")
+    return bool(value)

@@ -8,6 +8,7 @@ import pytest
 import elastic_reasoning
 from elastic_reasoning.cli import main as module
 from elastic_reasoning.cli.main import COMMANDS, main
+from elastic_reasoning.errors import DelimiterError
 from make_records import make_records, write_folder
 
 
@@ -53,6 +54,15 @@ def test_an_unknown_command_is_one_line(capsys: pytest.CaptureFixture[str]) -> N
     assert out == ""
     assert err.startswith("elastic: error: unknown command 'sweeep': did you mean 'sweep'? known are ")
     assert err.count("\n") == 1
+
+
+def test_delimiters_that_nothing_names_are_asked_for_by_their_flags(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert failing(monkeypatch, DelimiterError("no thinking delimiters")) == 2
+    message = capsys.readouterr().err
+    assert message.startswith("elastic: error: no thinking delimiters: give --opening '<think>' --closing '</think>'")
+    assert "opening=" not in message
 
 
 def test_an_interruption_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

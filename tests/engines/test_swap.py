@@ -96,7 +96,7 @@ def test_an_end_in_thinking_and_a_wait_are_the_thinking_models() -> None:
 
 
 TOOLS = replace(
-    letters(alphabet="$OCTUabcdwxyz"), tools=Tools(TokenDelimiter("T", (3,)), TokenDelimiter("U", (4,)), sign=3)
+    letters(alphabet="$OCTUabcdwxyz"), tools=Tools(((TokenDelimiter("T", (3,)), TokenDelimiter("U", (4,))),))
 )
 
 

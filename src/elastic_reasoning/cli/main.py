@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 import elastic_reasoning
-from elastic_reasoning.errors import ElasticError, UsageError, unknown
+from elastic_reasoning.errors import IN_COMMANDS, DelimiterError, ElasticError, UsageError, unknown
 
 COMMANDS = {
     "generate": "answer one question under a budget, streamed",
@@ -60,7 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         finally:
             sys.stdout.flush()  # while a reader that has gone can still be told from a failure
     except ElasticError as error:
-        print(f"elastic: error: {error}", file=sys.stderr)
+        told = DelimiterError(error.reason, IN_COMMANDS) if isinstance(error, DelimiterError) else error
+        print(f"elastic: error: {told}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as interrupt:
         hint = f": {interrupt.args[0]}" if interrupt.args else ""

@@ -38,7 +38,7 @@ class Row:
         self._end = end
         self._forced = tuple(walk.ids)
         self._num_read = 0
-        self._closes_in_steps = len(walk.template.closing.ids) > 1
+        self._closes_in_steps = len(walk.template.closing.forced) > 1
         self._aim()
         self._read()
 
@@ -97,4 +97,4 @@ class Row:
         """The token that writes the closing delimiter, or goes on with it where it has begun."""
         walk = self._cursor.walk
         closing, start = walk.template.closing, max(len(walk.ids), len(self.output) - MOST_LOOKED_AT)
-        return closing.begun(self.output[start:])[1][0] if self._closes_in_steps else closing.ids[0]
+        return closing.begun(self.output[start:])[1][0] if self._closes_in_steps else closing.forced[0]

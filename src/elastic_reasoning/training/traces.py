@@ -125,7 +125,7 @@ def _encode(place: str, row: Row, tokenizer: Any, template: Template, suffix: st
     return Example(
         array("i", prompt.ids),
         array("i", template.encode(f"{thinking.strip()}\n")),
-        template.closing.ids,
+        template.closing.forced,
         array("i", (*template.encode(f"\n\n{solution.strip()}"), tokenizer.eos_token_id)),
         take(FINISHED, place, row),
     )

@@ -1,5 +1,6 @@
 """Admission by vLLM's real input processor, which asks the plug-in that it finds by itself."""
 
+import json
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 import pytest
 
 from elastic_reasoning.engines.loading import load_template
+from elastic_reasoning.errors import DelimiterError
 from elastic_reasoning.rendering import render_prompt
+from families import PLAIN, tokenizer_of
 
 pytest.importorskip("vllm.v1.engine.input_processor", reason="vllm is not installed")
 
@@ -144,6 +147,22 @@ def test_delimiters_can_be_given_to_a_server(admit: Admit, config_of: Callable[.
     config = config_of(additional_config={"elastic_reasoning": {"opening": "check", "closing": "so"}})
     assert admit({**SMALL, "wrap_up": "</think>"}, config=config)
     assert "holds 'so'" in refused(admit, {**SMALL, "wrap_up": "so"}, config=config)
+
+
+def test_delimiters_that_nothing_names_are_asked_for_as_a_server_is_given_them() -> None:
+    from elastic_reasoning.integrations.vllm import admission
+
+    silent = SimpleNamespace(
+        tokenizer=tokenizer_of(["<|im_start|>"], PLAIN),
+        opening=None,
+        closing=None,
+        model_config=SimpleNamespace(try_get_generation_config=dict),
+    )
+    with pytest.raises(DelimiterError, match="start vLLM with --additional-config ") as error:
+        admission._template.__wrapped__(silent)
+    told = json.loads(str(error.value).partition("--additional-config '")[2].partition("'")[0])
+    assert told == {admission.SETTINGS: {"opening": "<think>", "closing": "</think>"}}
+    assert "--opening" not in str(error.value)
 
 
 def test_a_version_that_admits_otherwise_is_refused_and_named() -> None:

@@ -6,7 +6,7 @@ from functools import lru_cache
 from types import FrameType
 from typing import Any
 
-from elastic_reasoning.errors import ElasticError, EngineError, TemplateError, UsageError, unknown
+from elastic_reasoning.errors import DelimiterError, ElasticError, EngineError, TemplateError, UsageError, unknown
 from elastic_reasoning.integrations.row import Row
 from elastic_reasoning.request import Request
 from elastic_reasoning.template import Prompt, Template, as_ids, resolve_template
@@ -16,6 +16,10 @@ from elastic_reasoning.wire import Wire, from_wire, one_pass
 
 SETTINGS = "elastic_reasoning"
 """Key of vLLM's `additional_config` under which `opening` and `closing` may be given."""
+HOW = (
+    f'start vLLM with --additional-config \'{{"{SETTINGS}": {{"opening": "<think>", "closing": "</think>"}}}}\', '
+    "or whatever the model writes"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,4 +176,7 @@ def _template(served: Served) -> Template:
     if not hasattr(served.tokenizer, "added_tokens_decoder"):
         raise TemplateError("the tokenizer is not of Hugging Face's kind: start vLLM with --tokenizer-mode hf")
     eos = as_ids((served.model_config.try_get_generation_config() or {}).get("eos_token_id"))
-    return resolve_template(served.tokenizer, opening=served.opening, closing=served.closing, eos_ids=eos)
+    try:
+        return resolve_template(served.tokenizer, opening=served.opening, closing=served.closing, eos_ids=eos)
+    except DelimiterError as error:
+        raise DelimiterError(error.reason, HOW) from None
