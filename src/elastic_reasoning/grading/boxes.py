@@ -1,64 +1,99 @@
-r"""Where a solution states its answer: in its last box, or else after its last "Final Answer:".
+r"""The last box of a solution, and what stands in it.
 
-    find_answer(r"so $x = \boxed{\frac{1}{2}}$.")       # Stated(text="\\frac{1}{2}", boxed=True)
-    find_answer("The final answer is $5$. I hope so.")  # Stated(text="5", boxed=False)
+    last_box(r"so $x = \boxed{\frac{1}{2}}$.")   # Box(text="\\frac{1}{2}")
+    last_box(r"so it is $\boxed\frac12$.")       # Box(text="\\frac12"): without braces, up to the end of the term
+    last_box(r"\boxed{5}, or rather \boxed{")    # Box(text=None): never closed, or empty
+    last_box("so it is 5.")                      # None: no box at all
 
-This is the one policy for mathematics: what stands in the last box counts, whatever was said before or after it.
+The last box counts, whatever was said before or after it: one that was left empty or cut is no answer, and what an
+earlier box holds was not the last word.
 """
 
 import re
 from dataclasses import dataclass
 
-BRACE = re.compile(r"\\(?:boxed|fbox)\s*\{|\\.|[{}]", re.DOTALL)
-FINAL_ANSWER = re.compile(r"final answer(?:\W{0,4}:|\s+is\b)[\s:*]*", re.IGNORECASE)
-MATHS = re.compile(r"\$\$?(.+?)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]")
-SENTENCE_END = re.compile(r"\.\s+(?=[A-Z])")
+# A box with its optional arguments and the brace behind it; anything escaped; a brace. A backslash that was escaped
+# once more, or lost before a brace, is no less a box.
+MARK = re.compile(
+    r"(?P<box>(?:\\{1,2}(?:boxed|fbox|framebox|bbox)(?![A-Za-z])|(?<![A-Za-z\\])boxed(?=\{))"
+    r"(?P<brace>(?:\s*\[[^\[\]{}]{0,99}\]){0,2}\s*\{)?)|\\.|[{}]",
+    re.DOTALL,
+)
+EMPTY = re.compile(r"(?:[\s{}$~]|\\[,;:! ]|\\q?quad(?![A-Za-z])|\\(?:text\w{0,2}|math\w{2}|mbox)(?=\s*\{))*")
+# What a term without braces begins with, and what it is made of: \frac12, 2\sqrt{3}, 3/4, 1,234, x^2, 5\text{ cm}
+TERM = re.compile(r"\s*(?:[-+]\s*)?(?:[\d(\[{]|\.\d|\\[A-Za-z]|[A-Za-z](?![A-Za-z])|\Z)")
+PIECE = re.compile(
+    r"\s*[-+*/=<>^_!'|]\s*|\\?%|\s*\\[A-Za-z]+\s*|(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+|[A-Za-z](?![A-Za-z])"
+)
+JOINING = re.compile(r"\s*[-+*/=<>^_|]")
+TWO_ARGUMENTS = re.compile(r"\\(?:[dtc]?frac|[dt]?binom)")
+TWO_DIGITS = re.compile(r"\d \d")
+OPENING, CLOSING = "([{", ")]}"
+LONGEST_TERM = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Stated:
-    """An answer as the solution writes it, and whether it stands in a box."""
+class Box:
+    """What a box holds; `None` where it is empty or never closed."""
 
-    text: str
-    boxed: bool
-
-
-def find_answer(solution: str) -> Stated | None:
-    """The stated answer, or `None` where there is none."""
-    box = last_box(solution)
-    if box is not None:
-        return Stated(box, boxed=True)
-    line = first_line_after(FINAL_ANSWER, solution)
-    if line is None:
-        return None
-    line = SENTENCE_END.split(line, maxsplit=1)[0]
-    if maths := MATHS.match(line):
-        line = next(group for group in maths.groups() if group is not None)
-    text = line.strip().removesuffix(".").strip()
-    return Stated(text, boxed=False) if text else None
+    text: str | None
 
 
-def last_box(text: str) -> str | None:
-    r"""The content of the last `\boxed{}` or `\fbox{}`; one that is empty or never closed is none.
+def last_box(text: str) -> Box | None:
+    r"""The box that opens last, `\boxed`, `\fbox`, `\framebox` or `\bbox`; `None` where there is none.
 
     Reads the text once, however many boxes it opens.
     """
     opened: list[int | None] = []  # for each open brace where its content begins if it is a box's, or `None`
-    start, end = -1, -1
-    for brace in BRACE.finditer(text):
-        if brace[0] == "{":
+    last: tuple[int, int | None] | None = None  # where the content of the last box begins, and where it ends
+    braced = True
+    for mark in MARK.finditer(text):
+        if mark[0] == "{":
             opened.append(None)
-        elif brace[0] == "}":
+        elif mark[0] == "}":
             begin = opened.pop() if opened else None
-            if begin is not None and begin > start and text[begin : brace.start()].strip():
-                start, end = begin, brace.start()
-        elif brace[0] not in (r"\{", r"\}") and brace[0].endswith("{"):
-            opened.append(brace.end())
-    return text[start:end].strip() if end >= 0 else None
+            if last is not None and begin == last[0]:
+                last = begin, mark.start()
+        elif mark["brace"]:
+            last, braced = (mark.end(), None), True
+            opened.append(mark.end())
+        elif mark["box"] and TERM.match(text, mark.end()):  # a box that is only spoken of has nothing behind it
+            last, braced = (mark.end(), None), False
+    if last is None:
+        return None
+    begin, end = last
+    if not braced:
+        end = _end_of_term(text, begin)
+    found = None if end is None else text[begin:end].strip()
+    return Box(None if found is None or EMPTY.fullmatch(found) else found)
 
 
-def first_line_after(phrase: re.Pattern[str], text: str) -> str | None:
-    """What the first line after the last occurrence of a phrase says, without asterisks around it."""
-    *before, after = phrase.split(text)
-    lines = after.splitlines() if before else []
-    return lines[0].strip(" *") or None if lines else None
+def _end_of_term(text: str, begin: int) -> int:
+    """Where the term behind a box without braces ends: what is written together, or joined by an operator or command."""
+    last = min(len(text), begin + LONGEST_TERM)
+    at = end = next((index for index in range(begin, last) if not text[index].isspace()), last)
+    while at < last:
+        if text[at] in OPENING:
+            behind = _behind_bracket(text, at, last)
+            if behind == at:
+                break
+            at = end = behind
+        elif piece := PIECE.match(text, at, last):
+            at = piece.end()
+            if TWO_ARGUMENTS.fullmatch(piece[0].strip()) and TWO_DIGITS.match(text, at):
+                at += len("1 2")
+            if not JOINING.match(piece[0]):
+                end = at
+        else:
+            break
+    return end
+
+
+def _behind_bracket(text: str, at: int, last: int) -> int:
+    """Where the bracket that opens at a place has closed; the place itself where it never does."""
+    depth = 0
+    for index in range(at, last):
+        depth += (text[index] in OPENING) - (text[index] in CLOSING)
+        if depth == 0:
+            return index + 1
+    return at

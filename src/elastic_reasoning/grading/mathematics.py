@@ -3,10 +3,9 @@ r"""Grading of mathematics: what the last box of a solution holds against the re
     with closing(MathGrader()) as grader:
         grader.grade([r"\frac{1}{2}"], r"so it is $\boxed{0.5}$").correct   # True
 
-The answer is the content of the last `\boxed{}`; failing that, what stands after the last "Final Answer:" or "the final
-answer is". Nothing else of the solution is read. Values are compared by math-verify
-(github.com/huggingface/Math-Verify) in processes of their own; `latex` and `equality` mend its gaps and keep apart what
-it takes for equal.
+The answer is the content of the last `\boxed{}`; failing that, what the solution states in words (`stated`). Values are
+compared by math-verify (github.com/huggingface/Math-Verify) in processes of their own; `latex` and `equality` mend its
+gaps and keep apart what it takes for equal.
 """
 
 import os
@@ -15,10 +14,10 @@ from importlib.util import find_spec
 from itertools import accumulate
 
 from elastic_reasoning.errors import require
-from elastic_reasoning.grading.boxes import find_answer
 from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.grading.latex import read
 from elastic_reasoning.grading.rules import DEFAULT
+from elastic_reasoning.grading.stated import find_answer
 from elastic_reasoning.grading.workers import Workers
 
 LONGEST_ANSWER = 2000  # characters; the longest reference of the benchmarks has 210

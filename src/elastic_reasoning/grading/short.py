@@ -4,28 +4,55 @@ r"""Grading of multiple choice and of short texts.
     grade_choice("C", "I rule out A. Answer: C").correct                     # True
     grade_text(["Mount Everest"], "The answer is mount Everest.").correct    # True
 
-As in mathematics the last box counts; without one, what follows the last "answer:" or "answer is".
+As in mathematics the last box counts; without one, what follows the last "answer" that is a label or says what it is, in
+any of the languages of `stated`. A box that holds no option does not win over an option that is named so.
 """
 
 import re
 import unicodedata
 from collections.abc import Sequence
 
-from elastic_reasoning.grading.boxes import first_line_after, last_box
+from elastic_reasoning.grading.boxes import last_box
 from elastic_reasoning.grading.grade import Grade
+from elastic_reasoning.grading.stated import find_label, find_tagged
 
-ANSWER = re.compile(r"\banswer(?:\W{0,4}:|\s+is\b)[\s:*]*", re.IGNORECASE)
-OPENING = r"(?:\\[a-zA-Z]+|[\s{($*\[])*"
-LONE = r"([A-HJ]|I(?!\s+[a-z]))(?![A-Za-z'])"
-NAMED = r"(?i:(?:(?:the|both|either|options?|choices?|letter)\b:?\s*)+)?"
-WORD = r"\s+(?!(?:because|since|and|or)\b)[A-Za-z]{2}"
+OPENING = r"(?:\\(?:text\w*|math[a-z]+|[mfh]box|boxed|bf|rm|displaystyle|left|q?quad|[ ,;:(\[])|[\s{($*\[\"'“„«「『【《_])*"
+# Words for an option, and articles, before the letter
+NAMED = (
+    r"(?i:(?:(?:the|both|either|options?|choices?|letters?|answer|die|der|das|la|le|el|o|a|il|lettre|letra|lettera|"
+    r"opci[oó]n|op[cç][aã]o|opzione|alternativa|antwort|r[ée]ponse|respuesta|resposta|buchstabe|вариант|буква)\b"
+    r"|选项|選項|選択肢|보기|第)[\s:]*)+"
+)
+# In lower case a letter is also a word or a variable: it must be followed by a bracket or a mark, or by nothing
+LONE = r"((?:[A-HJ]|I(?!\s+[a-z]))(?![A-Za-z0-9'’])|[a-j](?=[\s}$*\"']*(?:[).:;]|\Z)))"
+WORD = r"\s+(?!(?:because|since|and|or|as|for|weil|denn|porque|car|parce|puisque)\b)[A-Za-z]{2}"
+# A formula goes on, as in A = 5, B^2, A+1, H\rangle
+FORMULA = r"\s*(?:[=^_<>!|]|[-+*/]\s*[\d\\]|\\(?!text|math|q?quad|[ ,;:)\]]))"
 # A letter that stands first and alone: C, (C), \text{C}, \textbf{(C) } 12, C. Paris, option C; not that of "A triangle"
-FIRST_LETTER = re.compile(rf"{OPENING}{NAMED}{OPENING}{LONE}(?!{WORD})")
+FIRST_LETTER = re.compile(rf"{OPENING}(?:{NAMED}{OPENING})?{LONE}(?!{WORD}|{FORMULA})")
 # Another one after it: A, C; (A) and (C); A \text{ or } C
-NEXT_LETTER = re.compile(rf"[\W_]*?(?:[,;/&+]|\b(?:and|or)\b)(?:\W|(?i:and|or|option|choice|letter)\b)*{LONE}")
+NEXT_LETTER = re.compile(
+    rf"[\W_]*?(?:[,;/&+、]|\b(?:and|or|und|oder|et|ou|y|o|e|и|или)\b|[和或及と])"
+    rf"(?:\W|(?i:and|or|option|choice|letter)\b)*{LONE}"
+)
 MARKUP = re.compile(r"\\[a-zA-Z]+")
 LONGEST_CHOICE = 200  # characters of a stated answer in which letters are looked for
+MARKS = r"[\s*_$({\[]*(?:\\[a-z]+[\s{(]*)?"
+# "I choose (C)", "the correct option is C", "C is correct", 故选C
+CHOSEN = re.compile(
+    rf"(?:\b(?i:choose|select|pick|go with|(?:correct|right|best) (?:option|choice|statement) is|w[äa]hle|elijo|choisis|"
+    rf"escolho|scelgo|выбираю)\b[\s:]+(?:{NAMED})?|[选選][择擇]?[:\s]*){MARKS}([A-J])(?![A-Za-z'’])"
+    r"|(?<![A-Za-z'’\\])([A-J])[)*_$}\s]+(?i:is|ist|est|es|é)\s+(?i:(?:the|la|die)\s+)?(?i:correct|right|best|richtig|korrekt)"
+)
+DENIED = re.compile(
+    r"(?:\b(?:not|never|cannot|no|nor|neither|except|than|nicht|pas|não|не|eliminate|exclude|rule out|reject)|n['’]t|不)"
+    r"[\s*_]*(?:(?:the|option|choice|answer|is|be|to)\s+)*\Z",
+    re.IGNORECASE,
+)
+REFUTED = re.compile(r"[\s*_]*(?:is|are)\s+(?:both\s+)?(?:not|wrong|incorrect|false)\b", re.IGNORECASE)
 IN_BRACKETS = re.compile(r"\(([A-J])\)")
+ALONE = re.compile(rf"[\s*_(#>]*(?:{NAMED})?[\s*_(]*([A-Ja-j])(?:[).:]\s(?!.*\b[A-J]\b).*|[\s)*_.:]*)")
+LONGEST_LINE = 80
 THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 OF_NUMBER = re.compile(r"(?<![^\W\d_])[-.,/:](?=\d)")  # a sign, a decimal point, what parts two numbers
 COMMAND = re.compile(r"\\[a-zA-Z]+|[${}~]|\\[()\[\],; ]")
@@ -34,21 +61,59 @@ MINUS = str.maketrans("−–", "--")
 
 
 def grade_choice(reference: str, solution: str) -> Grade:
-    """Whether the solution chooses the letter of the reference, A to J.
+    """Whether the solution chooses the letter of the reference, A to J, in either case.
 
-    Without a box and without "answer:", the last letter in round brackets counts. Several letters are a wrong answer.
+    In this order: the letter with which the last box begins; that of the last "answer"; the one that is said to be
+    chosen or correct; one that stands alone on the last line; and, where there is no box at all, the last one in round
+    brackets that is not denied. Several letters are a wrong answer.
     """
+    solution = unicodedata.normalize("NFKC", solution)
     box = last_box(solution)
-    stated = first_line_after(ANSWER, solution) if box is None else box
-    letter = None if stated is None else FIRST_LETTER.match(stated[:LONGEST_CHOICE])
-    answer = box
-    if stated is not None and letter:
-        rest = MARKUP.sub(" ", stated[letter.end() : LONGEST_CHOICE])
-        answer = stated if NEXT_LETTER.match(rest) else letter[1]
-    if answer is None and (bracketed := IN_BRACKETS.findall(solution)):
-        answer = bracketed[-1]
-    wanted = FIRST_LETTER.match(reference)
-    return _grade(answer, wanted is not None and answer == wanted[1], unboxed=box is None)
+    boxed = box.text if box else None
+    in_box = _letter(boxed)
+    answer = in_box or _letter(_labelled(solution)) or _chosen(solution, has_box=box is not None)
+    wanted = _letter(reference)
+    unboxed = in_box is None and (boxed is None or answer is not None)
+    return _grade(answer or boxed, wanted is not None and answer == wanted, unboxed)
+
+
+def _letter(stated: str | None) -> str | None:
+    """The letter with which a text begins, or the whole text where there are several; `None` where there is none."""
+    letter = FIRST_LETTER.match((stated or "")[:LONGEST_CHOICE])
+    if stated is None or letter is None:
+        return None
+    rest = MARKUP.sub(" ", stated[letter.end() : LONGEST_CHOICE])
+    return stated if NEXT_LETTER.match(rest) else letter[1].upper()
+
+
+def _chosen(solution: str, has_box: bool) -> str | None:
+    """The letter that a solution says it chooses, without the word "answer"."""
+    if letter := _last(CHOSEN, solution):
+        return letter
+    *before, line = solution.strip().split("\n")
+    alone = ALONE.fullmatch(line) if len(line) <= LONGEST_LINE else None
+    # below other lines "c" may be a variable, and "C) 12" the last of the options
+    if alone and (not before or line.strip(" ()*_.:") == alone[1].upper()):
+        return alone[1].upper()
+    return None if has_box else _last(IN_BRACKETS, solution)
+
+
+def _last(pattern: re.Pattern[str], solution: str) -> str | None:
+    """The last letter found that is not denied; none where it is refuted."""
+    for match in reversed(list(pattern.finditer(solution))):
+        if REFUTED.match(solution, match.end()):
+            return None
+        if not DENIED.search(solution, max(0, match.start() - LONGEST_LINE), match.start()):
+            return next(filter(None, match.groups()))
+    return None
+
+
+def _labelled(solution: str) -> str | None:
+    """The line that the last tag or label of an answer introduces, without asterisks around it."""
+    tagged = find_tagged(solution)
+    label = find_label(solution) if tagged is None else find_label(tagged)
+    lines = (label.rest if label else tagged or "").strip().splitlines()
+    return lines[0].strip(" *") or None if lines else None
 
 
 def grade_text(references: Sequence[str], solution: str) -> Grade:
@@ -57,7 +122,7 @@ def grade_text(references: Sequence[str], solution: str) -> Grade:
     The comparison is that of SQuAD's evaluation (Rajpurkar et al. 2016, arXiv 1606.05250).
     """
     box = last_box(solution)
-    answer = first_line_after(ANSWER, solution) if box is None else box
+    answer = box.text if box else _labelled(solution)
     correct = answer is not None and _plain(answer) in {_plain(reference) for reference in references}
     return _grade(answer, correct, unboxed=box is None)
 
