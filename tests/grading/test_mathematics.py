@@ -367,12 +367,15 @@ def test_what_differs_is_rejected(grader: MathGrader, reference: str, answer: st
     ("solution", "answer", "unboxed"),
     [
         (r"\boxed{1} or rather \boxed{2}", "2", False),
-        (r"\boxed{1} or rather \boxed{2", "1", False),
+        (r"\boxed{1} or rather \boxed{2", None, True),
         (r"\boxed{2}, which is not 1. Final Answer: 1", "2", False),
         (r"\boxed{x = \boxed{2}}", "2", False),
         (r"\fbox{2}", "2", False),
         (r"\boxed{ \{2\} }", r"\{2\}", False),
-        (r"\boxed{2} \boxed{}", "2", False),
+        (r"\boxed{2} \boxed{}", None, True),
+        (r"\boxed 2", "2", False),
+        ("Answer: 2", "2", True),
+        ("so the number of ways is 2.", "2", True),
         (r"{ } } \boxed{\frac{4}{2}}", r"\frac{4}{2}", False),
         ("Final Answer: 1\nFinal Answer: 2\n3", "2", True),
         ("**Final Answer:**\n\n$2$.", "2", True),
@@ -386,7 +389,7 @@ def test_what_differs_is_rejected(grader: MathGrader, reference: str, answer: st
         ("", None, True),
     ],
 )
-def test_the_last_box_is_the_answer_or_else_the_final_answer(
+def test_the_last_box_is_the_answer_or_else_what_is_said_in_words(
     grader: MathGrader, solution: str, answer: str | None, unboxed: bool
 ) -> None:
     grade = grader.grade(["2", "17"], solution)

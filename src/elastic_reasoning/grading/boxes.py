@@ -69,7 +69,7 @@ def last_box(text: str) -> Box | None:
 
 
 def _end_of_term(text: str, begin: int) -> int:
-    """Where the term behind a box without braces ends: what is written together, or joined by an operator or command."""
+    """Where the term behind a box without braces ends: what is written together, or joined by a sign or a command."""
     last = min(len(text), begin + LONGEST_TERM)
     at = end = next((index for index in range(begin, last) if not text[index].isspace()), last)
     while at < last:

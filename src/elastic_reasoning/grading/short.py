@@ -4,8 +4,8 @@ r"""Grading of multiple choice and of short texts.
     grade_choice("C", "I rule out A. Answer: C").correct                     # True
     grade_text(["Mount Everest"], "The answer is mount Everest.").correct    # True
 
-As in mathematics the last box counts; without one, what follows the last "answer" that is a label or says what it is, in
-any of the languages of `stated`. A box that holds no option does not win over an option that is named so.
+As in mathematics the last box counts; without one, what follows the last "answer" that is a label or says what it is,
+in any of the languages of `stated`. A box that holds no option does not win over an option that is named so.
 """
 
 import re
@@ -16,7 +16,9 @@ from elastic_reasoning.grading.boxes import last_box
 from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.grading.stated import find_label, find_tagged
 
-OPENING = r"(?:\\(?:text\w*|math[a-z]+|[mfh]box|boxed|bf|rm|displaystyle|left|q?quad|[ ,;:(\[])|[\s{($*\[\"'“„«「『【《_])*"
+OPENING = (
+    r"(?:\\(?:text\w*|math[a-z]+|[mfh]box|boxed|bf|rm|displaystyle|left|q?quad|[ ,;:(\[])|[\s{($*\[\"'“„«「『【《_])*"
+)
 # Words for an option, and articles, before the letter
 NAMED = (
     r"(?i:(?:(?:the|both|either|options?|choices?|letters?|answer|die|der|das|la|le|el|o|a|il|lettre|letra|lettera|"
@@ -40,13 +42,13 @@ LONGEST_CHOICE = 200  # characters of a stated answer in which letters are looke
 MARKS = r"[\s*_$({\[]*(?:\\[a-z]+[\s{(]*)?"
 # "I choose (C)", "the correct option is C", "C is correct", 故选C
 CHOSEN = re.compile(
-    rf"(?:\b(?i:choose|select|pick|go with|(?:correct|right|best) (?:option|choice|statement) is|w[äa]hle|elijo|choisis|"
-    rf"escolho|scelgo|выбираю)\b[\s:]+(?:{NAMED})?|[选選][择擇]?[:\s]*){MARKS}([A-J])(?![A-Za-z'’])"
+    rf"(?:\b(?i:choose|select|pick|go with|(?:correct|right|best) (?:option|choice|statement) is|w[äa]hle|elijo|"
+    rf"choisis|escolho|scelgo|выбираю)\b[\s:]+(?:{NAMED})?|[选選][择擇]?[:\s]*){MARKS}([A-J])(?![A-Za-z'’])"
     r"|(?<![A-Za-z'’\\])([A-J])[)*_$}\s]+(?i:is|ist|est|es|é)\s+(?i:(?:the|la|die)\s+)?(?i:correct|right|best|richtig|korrekt)"
 )
 DENIED = re.compile(
-    r"(?:\b(?:not|never|cannot|no|nor|neither|except|than|nicht|pas|não|не|eliminate|exclude|rule out|reject)|n['’]t|不)"
-    r"[\s*_]*(?:(?:the|option|choice|answer|is|be|to)\s+)*\Z",
+    r"(?:\b(?:not|never|cannot|no|nor|neither|except|than|nicht|pas|não|не|eliminate|exclude|rule out|reject)|n['’]t|"
+    r"不)[\s*_]*(?:(?:the|option|choice|answer|is|be|to)\s+)*\Z",
     re.IGNORECASE,
 )
 REFUTED = re.compile(r"[\s*_]*(?:is|are)\s+(?:both\s+)?(?:not|wrong|incorrect|false)\b", re.IGNORECASE)
@@ -104,7 +106,7 @@ def _last(pattern: re.Pattern[str], solution: str) -> str | None:
         if REFUTED.match(solution, match.end()):
             return None
         if not DENIED.search(solution, max(0, match.start() - LONGEST_LINE), match.start()):
-            return next(filter(None, match.groups()))
+            return str(next(filter(None, match.groups())))
     return None
 
 

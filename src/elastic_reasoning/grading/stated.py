@@ -21,7 +21,10 @@ SPELLED = (
     r"answers?|antwort|endergebnis|r[ée]ponse|respuesta|resposta|risposta|antwoord|odpowied[źz]|odpov[ěe]ď|odpoveď|svar|"
     r"vastaus|cevap|yanıt|ответ|відповідь|απάντηση|đáp án|đáp số|câu trả lời|jawaban|jawapan"
 )
-UNSPACED = r"答案|答え|正解|정답|해답|답변|답(?=[은:：이는 ])|(?:回?答|解答)(?=\s*[*_]*\s*[:：])|उत्तर|الإجابة|الجواب|पاسخ|پاسخ|תשובה|คำตอบ"
+UNSPACED = (
+    r"答案|答え|正解|정답|해답|답변|답(?=[은:：이는 ])|(?:回?答|解答)(?=\s*[*_]*\s*[:：])|"
+    r"उत्तर|الإجابة|الجواب|पاسخ|پاسخ|תשובה|คำตอบ"
+)
 # "to the problem", "to part (b)"; "final" behind the word, as Romance languages have it
 PART = (
     r"(?:\s+(?:finale?|corr[eé]c?t[aeo]?|cert[ao]|exact[ae]?|definitiv[ao]))?"
@@ -42,7 +45,8 @@ FINAL = re.compile(r"\b(?:final|endg\w+|finale|определ\w+|окончат\
 # In a sentence before "answer": it is not the answer that is meant, or it is not stated.
 NOT_MEANT = re.compile(
     r"\b(?:not|never|no|if|whether|unless|until|suppose|assum\w+|wrong|incorrect|naive|tempting|false|possible|"
-    r"potential|intermediate|previous|earlier|initial|first|guess\w*|might|may|could|cannot|doubt\w*|check that)\b|n[’']t\b",
+    r"potential|intermediate|previous|earlier|initial|first|guess\w*|might|may|could|cannot|doubt\w*|check that)\b|"
+    r"n[’']t\b",
     re.IGNORECASE,
 )
 # Behind a statement: it is taken back.
@@ -74,7 +78,8 @@ ENDS_IN_VALUE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 IS_VALUE = re.compile(
-    rf"(?:so|thus|therefore|hence|consequently|in conclusion|altogether|in total|finally|∴)[\s,:]*{VALUE}[.!]*", re.IGNORECASE
+    rf"(?:so|thus|therefore|hence|consequently|in conclusion|altogether|in total|finally|∴)[\s,:]*{VALUE}[.!]*",
+    re.IGNORECASE,
 )
 NO_UNIT = re.compile(
     r"\b(?:has|have|had|is|are|was|were|does|do|can|will|holds?|works?|fails?|divides|satisf\w+|more|less|fewer|times|"
@@ -85,9 +90,9 @@ NO_UNIT = re.compile(
 # In the last sentence: what it says is bounded, supposed, given, tried, one of several, or a step on the way.
 NOT_CONCLUDED = re.compile(
     r"\b(?:not|never|no|if|whether|unless|until|suppos\w+|assum\w+|let|since|because|when|where|while|as|or|either|"
-    r"neither|nor|between|at (?:least|most)|(?:more|less|fewer|greater|larger|smaller|other|rather) than|about|approx\w*|"
-    r"around|roughly|nearly|almost|may|maybe|perhaps|might|could|would|should|try|check\w*|verify|verification|guess\w*|"
-    r"consider|say|example|instance|steps?|cases?|claim\w*|next|then|but|however|possib\w+|wrong|incorrect|mod|modulo|"
+    r"neither|nor|between|at (?:least|most)|(?:more|less|fewer|greater|larger|smaller|other|rather) than|about|"
+    r"approx\w*|around|roughly|nearly|almost|may|maybe|perhaps|might|could|would|should|try|check\w*|verify|"
+    r"verification|guess\w*|consider|say|example|instance|steps?|cases?|claim\w*|next|then|but|however|possib\w+|wrong|incorrect|mod|modulo|"
     r"except|up to|so far|wait|probably|likely|seems?)\b|n[’']t\b|[?≠<>≤≥≈~]|"
     r"\\(?:n(?:e|eq|ot)|[lg](?:t|e|eq|eqslant)|approx|sim|in)(?![a-z])",
     re.IGNORECASE,
