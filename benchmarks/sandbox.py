@@ -40,7 +40,7 @@ def graders() -> dict[str, CodeGrader]:
     if found.sandbox == "weak":
         return {"weak": found}
     find = code.find_sandbox
-    code.find_sandbox = lambda: weak.sandbox("to compare")
+    code.find_sandbox = lambda choice: weak.sandbox("to compare")
     try:
         return {"bubblewrap": found, "weak": CodeGrader(allow=True)}
     finally:

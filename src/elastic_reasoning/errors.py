@@ -9,6 +9,7 @@
     ├── EngineError       a model that cannot be loaded or run as it should
     ├── TaskError         an unknown task, split or malformed problem
     ├── GradingError      a grader that cannot run, or may not
+    │   └── MachineError  the machine fails the grader: a full disk, no memory, no processor
     ├── RecordsError      a records file that cannot be read or written
     ├── TrainingError     training that cannot start or go on
     ├── UsageError        a command line or recipe that asks for something impossible
@@ -73,6 +74,10 @@ class TaskError(ElasticError, ValueError):
 
 class GradingError(ElasticError, RuntimeError):
     """A grader that cannot run here, or that may not: generated programs are run only when that is allowed."""
+
+
+class MachineError(GradingError):
+    """What a grader needs of the machine is not there now: no verdict on anything that was to be graded."""
 
 
 class RecordsError(ElasticError, RuntimeError):

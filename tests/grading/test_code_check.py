@@ -18,7 +18,7 @@ CHECK = "def check(candidate):\n    assert candidate(6) == 'the-right-answer'\n"
 def grader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[CodeGrader]:
     with nothing_left(monkeypatch):
         chosen = sandbox(request.param, monkeypatch)
-        monkeypatch.setattr(code, "find_sandbox", lambda: chosen)
+        monkeypatch.setattr(code, "find_sandbox", lambda choice: chosen)
         yield CodeGrader(allow=True)
 
 
@@ -194,16 +194,75 @@ def test_classes_of_the_prelude_cross(grader: CodeGrader) -> None:
     assert grade(grader, REVERSE.replace("return before", "return node"), check, LINKED) == "wrong answer"
 
 
-def test_a_class_of_the_prelude_cannot_be_patched_by_a_pickle(grader: CodeGrader) -> None:
-    # Class Node, a state (None, {"__eq__": str}), BUILD: where it is the class, it then takes on the attribute.
-    program = """
+POINT = """
+class Point:
+    def __init__(self, x, y): self.x, self.y = x, y
+    def same(self, other): return (self.x, self.y) == (other.x, other.y)
+    def norm(self): return self.x + self.y
+"""
+# A program that gets hold of the harness and writes to the tests what it likes.
+WRITES = """
 import sys
 def f(n):
-    sys._getframe(1).f_globals["send"](sys._getframe(1).f_locals["replies"],
-        b"v\\x80\\x05csolution\\nNode\\nN}\\x8c\\x06__eq__cbuiltins\\nstr\\ns\\x86b.")
+    frame = sys._getframe(1)
+    frame.f_globals["send"](frame.f_locals["replies"], b"v" + {data!r})
 """
-    check = "def check(candidate):\n    candidate(1)\n    assert Node(1) == Node(2)\n"
-    assert grade(grader, program, check, LINKED) == "wrong answer"
+FORGED = {
+    "a class for a method": "def f(n):\n    p = Point(0, 0)\n    p.same = str\n    return p",
+    "a number for a method": "def f(n):\n    p = Point(0, 0)\n    p.same = 1\n    return p",
+    "a method of another object": "def f(n):\n    p = Point(0, 0)\n    p.same = {}.setdefault\n    return p",
+    "a class of its own": "class Point(Point):\n    def same(self, other): return True\ndef f(n): return Point(0, 0)",
+    "a class in the class": "def f(n):\n    p = Point(0, 0)\n    p.__class__ = type('Point', (Point,), "
+    "{'same': lambda *a: True, '__module__': 'solution'})\n    return p",
+    "a pickle": WRITES.format(data=b"\x80\x05csolution\nPoint\nN}\x8c\x04samecbuiltins\nstr\ns\x86b."),
+    "a node of a class": WRITES.format(data=b'[0, [["type", "str"]]]'),
+    "a node of a module's name": WRITES.format(data=b'[0, [["instance", "__builtins__"]]]'),
+    "a node of a function": WRITES.format(data=b'[0, [["instance", "check"]]]'),
+    "a dunder of an instance": WRITES.format(data=b'[1, [["str", "__class__"], ["instance", "Point", [0, 0]]]]'),
+    "a node that holds itself": WRITES.format(data=b'[0, [["tuple", [0]]]]'),
+    "a node that is not there": WRITES.format(data=b"[7, []]"),
+    "no JSON": WRITES.format(data=b"passed"),
+    "JSON without an end": WRITES.format(data=b"[" * 100_000),
+}
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_nothing_but_data_crosses(grader: CodeGrader, name: str) -> None:
+    check = "def check(candidate):\n    assert candidate(1).same(Point(1, 2))\n"
+    assert grade(grader, "def f(n): return Point(n, 2)", check, POINT) is None
+    assert grade(grader, FORGED[name], check, POINT) == "wrong answer"
+
+
+# What takes an exception for something else: `map` and `next` a StopIteration, `getattr` an AttributeError, iteration
+# by index an IndexError.
+SWALLOWED = {
+    "map": ("StopIteration", "assert all(a == b for a, b in zip(map(candidate, [1, 2]), [5, 5]))"),
+    "list of map": ("StopIteration", "for value in map(candidate, [1, 2]):\n        assert value == 5"),
+    "next": ("StopIteration", "assert next(map(candidate, [1]), 5) == 5"),
+    "getattr": (
+        "AttributeError",
+        "class A:\n        @property\n        def a(self): return candidate(1)\n    assert getattr(A(), 'a', 5) == 5",
+    ),
+    "index": (
+        "IndexError",
+        "class A:\n        __getitem__ = lambda self, n: candidate(n)\n    for n in A():\n        assert n == 5",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SWALLOWED)
+def test_an_exception_that_nobody_sees_fails_the_check(grader: CodeGrader, name: str) -> None:
+    kind, test = SWALLOWED[name]
+    assert grade(grader, f"def f(n): raise {kind}('no')", f"def check(candidate):\n    {test}\n") == "error"
+
+
+def test_an_exception_that_the_test_expects_passes(grader: CodeGrader) -> None:
+    check = (
+        "def check(candidate):\n    try:\n        candidate(-1)\n    except ValueError:\n        pass\n"
+        "    else:\n        raise AssertionError\n"
+    )
+    assert grade(grader, "def f(n): raise ValueError(n)", check) is None
+    assert grade(grader, "def f(n): return n", check) == "wrong answer"
 
 
 def test_the_candidate_goes_by_its_name_too(grader: CodeGrader) -> None:

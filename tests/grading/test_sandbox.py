@@ -40,7 +40,7 @@ def attack(request: pytest.FixtureRequest, mark: str, monkeypatch: pytest.Monkey
 
     def attack(source: str, limits: Limits = LIMITS, stdin: bytes = b"") -> Outcome:
         with Run(chosen, {"mode": "program", "source": source}, limits, stdin) as run:
-            return run.end(wait([run], limits, time.monotonic() + limits.seconds, threading.Event()))
+            return run.end(wait([run], limits, limits.seconds, threading.Event())[0])
 
     return attack
 
@@ -117,6 +117,51 @@ def test_memory_that_processes_share(attack: Attack) -> None:
     assert attack(source).reason == "memory limit"
 
 
+# Pages of a shared mapping stay when they are unmapped, or when a process says that it does not need them.
+KEPT = {
+    "not needed": "m = mmap.mmap(-1, SIZE)\nm.write(b'x' * SIZE)\nm.madvise(mmap.MADV_DONTNEED)\nkept.append(m)",
+    "unmapped but for a page": "address = libc.mmap(None, SIZE, 3, 0x21, -1, 0)\n"
+    "assert address != ctypes.c_void_p(-1).value, 'Cannot allocate memory'\n"
+    "ctypes.memset(address, 1, SIZE)\nlibc.munmap(address, SIZE - 4096)",
+    "of /dev/zero": "m = mmap.mmap(os.open('/dev/zero', os.O_RDWR), SIZE)\nm.write(b'x' * SIZE)",
+}
+
+
+@on(STRONG)
+@pytest.mark.parametrize("way", KEPT)
+def test_shared_memory_that_no_process_seems_to_hold(attack: Attack, way: str) -> None:
+    source = (
+        "import ctypes, mmap, os\nlibc = ctypes.CDLL(None)\nlibc.mmap.restype = ctypes.c_void_p\n"
+        "libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + 3 * [ctypes.c_int] + [ctypes.c_long]\n"
+        "libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]\nSIZE = 40 << 20\nkept = []\n"
+        f"for _ in range(30):\n    {KEPT[way].replace(chr(10), chr(10) + '    ')}\nprint('kept')"
+    )
+    outcome = attack(source)
+    assert outcome.reason == ("error" if way == "of /dev/zero" else "memory limit"), outcome
+    assert outcome.stdout == b""
+
+
+@on(STRONG)
+def test_memory_of_processes_is_shared_by_files(attack: Attack) -> None:
+    source = (
+        "from multiprocessing import Array, Process\nimport sys\n"
+        "def fill(shared): shared[:] = range(1000)\n"
+        "shared = Array('i', 1000)\np = Process(target=fill, args=(shared,)); p.start(); p.join()\nprint(sum(shared))"
+    )
+    assert result(attack(source)) == (None, "499500\n")
+
+
+@on(STRONG)
+def test_sockets_of_other_families_are_refused(attack: Attack) -> None:
+    """AF_VSOCK reaches the host, whatever the namespace of networks."""
+    source = (
+        "import socket\nmade = []\nfor family in range(1, 46):\n"
+        "  try: socket.socket(family, socket.SOCK_STREAM); made.append(family)\n"
+        "  except OSError: pass\nprint(made, socket.socketpair()[0].family.value)"
+    )
+    assert result(attack(source)) == (None, "[1, 2, 10] 1\n")
+
+
 # Prints what was not refused.
 CALLS = """
 import ctypes, os
@@ -186,7 +231,7 @@ def test_the_filter_refuses_the_same_on_each_machine(name: str) -> None:
     program = list(struct.iter_unpack("<HBBI", machine_filter(name)))
 
     def verdict(number: int, flags: int = 0, word: int = machine.word) -> int:
-        words = {0: number, 4: word, 16: flags}
+        words = {0: number, 4: word, 16: flags, 40: flags}
         at, register = 0, 0
         while True:
             code, then, otherwise, value = program[at]
@@ -200,11 +245,15 @@ def test_the_filter_refuses_the_same_on_each_machine(name: str) -> None:
                     true = {0x15: register == value, 0x35: register >= value, 0x45: bool(register & value)}[code]
                     at += then if true else otherwise
 
-    refuse, absent, allow = 0x00050001, 0x00050026, 0x7FFF0000
+    refuse, absent, allow, no_memory, no_family = 0x00050001, 0x00050026, 0x7FFF0000, 0x0005000C, 0x00050061
     assert [verdict(number) for number in machine.refused] == [refuse] * len(machine.refused)
     assert verdict(machine.clone3) == absent
     for number in (machine.clone, machine.unshare):
         assert (verdict(number, 0x10000000), verdict(number, 0x00020011)) == (refuse, allow)
+    shared, private, file = 0x21, 0x22, 0x01
+    assert [verdict(machine.mmap, flags) for flags in (shared, 0x23, private, file)] == [no_memory] * 2 + [allow] * 2
+    for number in machine.sockets:
+        assert [verdict(number, family) for family in (1, 2, 10, 16, 40)] == [allow] * 3 + [no_family] * 2
     assert verdict(machine.clone, word=0x40000003) == refuse
     assert verdict(0x40000000) == refuse
     assert verdict(0) == verdict(1) == allow
@@ -401,4 +450,4 @@ def test_a_sandbox_that_does_not_start_is_an_error_of_the_grader(monkeypatch: py
         Run(strong, {"mode": "program", "source": ""}, LIMITS) as run,
         pytest.raises(GradingError, match=r"the sandbox did not start: .*nowhere"),
     ):
-        run.end(wait([run], LIMITS, time.monotonic() + 10, threading.Event()))
+        run.end(wait([run], LIMITS, 10.0, threading.Event())[0])

@@ -10,7 +10,8 @@ import pytest
 import elastic_reasoning
 from elastic_reasoning.errors import GradingError
 from elastic_reasoning.grading import bubblewrap, probe, weak
-from elastic_reasoning.grading.probe import find_sandbox
+from elastic_reasoning.grading.code import CodeGrader
+from elastic_reasoning.grading.probe import Choice, find_sandbox
 from sandboxes import OPEN_PYTHON, STRONG, sandbox
 
 PROGRAM = """
@@ -84,15 +85,35 @@ def test_without_bubblewrap_the_weak_one_says_what_it_does_not_stop(monkeypatch:
     assert "\n" not in found.weakness
 
 
-def test_bubblewrap_that_cannot_make_namespaces_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("choice", ["auto", "bubblewrap"])
+def test_bubblewrap_that_does_not_work_is_an_error(monkeypatch: pytest.MonkeyPatch, choice: Choice) -> None:
     def refused(sandbox: object) -> None:
         raise GradingError("the sandbox did not start: bwrap: No permissions to create new namespace")
 
     monkeypatch.setattr(bubblewrap, "missing", lambda: "")
     monkeypatch.setattr(probe, "probe", refused)
-    found = find_sandbox()
+    with pytest.raises(GradingError, match=r"No permissions to create new namespace.*--sandbox weak"):
+        find_sandbox(choice)
+    found = find_sandbox("weak")
     assert found.name == "weak"
-    assert "No permissions to create new namespace" in found.weakness
+    assert "it was asked for" in found.weakness
+
+
+def test_bubblewrap_that_is_asked_for_must_be_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(GradingError, match=r"bwrap.*not found.*install bubblewrap"):
+        find_sandbox("bubblewrap")
+
+
+def test_a_sandbox_that_is_none() -> None:
+    with pytest.raises(GradingError, match="'docker': must be one of auto, bubblewrap, weak"):
+        find_sandbox("docker")
+
+
+def test_what_may_not_run_needs_no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "probe", lambda sandbox: pytest.fail("a program was run"))
+    grader = CodeGrader(allow=False)
+    assert (grader.sandbox, grader.announce()) == ("", "")
 
 
 def test_the_weak_one_says_less_where_the_program_has_another_uid(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
-from elastic_reasoning.errors import GradingError
+from elastic_reasoning.errors import GradingError, MachineError
 from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.tasks.task import Problem, Task
 from elastic_reasoning.trace import Trace
@@ -48,7 +48,8 @@ def in_threads(
     """Run each piece of work in a thread; (item, verdict) come as they are done.
 
     A solution that a grader cannot grade is one that has no grade, and the others are graded all the same. Any other
-    error is raised here; what has not begun by then, or when the caller stops, is not begun.
+    error is raised here, that of a machine which fails the grader too: the same work is whole once it is mended. What
+    has not begun by then, or when the caller stops, is not begun.
     """
     num_workers = num_workers or os.cpu_count() or 1
     pool = ThreadPoolExecutor(num_workers, thread_name_prefix="grading")
@@ -70,5 +71,7 @@ def in_threads(
 def _verdict(future: Future[Verdict]) -> Verdict:
     try:
         return future.result()
+    except MachineError:
+        raise
     except GradingError as error:
         return error

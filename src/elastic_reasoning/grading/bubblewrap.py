@@ -1,9 +1,9 @@
 """The sandbox of choice: namespaces by bubblewrap, under a uid that nobody else has.
 
-The program sees `/usr`, the standard library of this Python, numpy and two small file systems in memory, all but the
-last read-only; no network, no process but its own, an empty environment. When the first of its processes ends, or
-the one that started it dies in whatever way, the kernel ends all of them. A filter refuses the system calls by which
-a program could get round these limits, see `seccomp`.
+The program sees `/usr`, the standard library of this Python, a few packages and two small file systems in memory, all
+but the last read-only; no network, no process but its own, an empty environment. When the first of its processes ends,
+or the one that started it dies in whatever way, the kernel ends all of them. A filter refuses the system calls by
+which a program could get round these limits, see `seccomp`.
 
 As root, bubblewrap makes no user namespace and setpriv then changes to a uid drawn at random for each run: limits of
 processes count by uid, do not bind root, and runs side by side must not count against each other. Under another
@@ -93,7 +93,7 @@ def _readable(content: bytes) -> tuple[int, ...]:
 
 
 def _files() -> list[str]:
-    """What can be read: programs and libraries of the system, Python's own, numpy."""
+    """What can be read: programs and libraries of the system, Python's own, the packages of `sandbox.PACKAGES`."""
     options = ["--ro-bind", "/usr", "/usr"]
     for name in ("bin", "lib", "lib32", "lib64", "sbin"):
         path = Path("/", name)
@@ -116,7 +116,8 @@ def _files() -> list[str]:
 
 def _scratch(size: int) -> list[str]:
     """What can be written: /tmp and /dev/shm, each half of the size."""
-    options = ["--proc", "/proc", "--dev", "/dev"]
+    # A shared mapping of /dev/zero is memory that nobody counts (see `seccomp`).
+    options = ["--proc", "/proc", "--dev", "/dev", "--dev-bind", "/dev/null", "/dev/zero"]
     for path in ("/dev/shm", "/tmp"):
         options += ["--size", str(size // 2), "--perms", "1777", "--tmpfs", path]
     return [*options, "--chdir", "/tmp"]

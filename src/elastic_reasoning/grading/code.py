@@ -20,18 +20,19 @@ import os
 import re
 import socket
 import threading
-import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from elastic_reasoning.errors import GradingError
+from elastic_reasoning.grading.blocks import last_code_block
 from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.grading.outputs import same_output, same_value
-from elastic_reasoning.grading.probe import find_sandbox
+from elastic_reasoning.grading.probe import Choice, find_sandbox
 from elastic_reasoning.grading.run import Run, wait
 from elastic_reasoning.grading.sandbox import Limits, Sandbox
 
-LANGUAGES = ("", "python", "py", "python3")
+CROSSING = Path(__file__).with_name("crossing.py").read_text(encoding="utf-8")
 # LeetCode's test sources end in `check(Solution().method)`; here it is the grader that calls.
 LAST_CALL = re.compile(r"^check\(.*\)\s*\Z", re.MULTILINE)
 
@@ -83,55 +84,30 @@ class CodeTests:
             raise GradingError(f"tests of kind {kinds[0]} without entry_point: name the function that they call")
 
 
-def last_code_block(solution: str) -> str | None:
-    """The content of the last complete block marked python, py, python3 or nothing, or `None`.
-
-    A fence closes a block if it is bare and at least as long as the one that opened it. Within a block, a fence with
-    one of these languages starts anew: the block before was never closed. A block that the end of the solution cut is
-    not taken: like DeepCoder, and because a cut program is none.
-    """
-    lines = solution.replace("\r\n", "\n").split("\n")
-    last: tuple[int, int] | None = None  # the fences of the last block that is a program
-    start, num_open, is_program = 0, 0, False
-    for number, line in enumerate(lines):
-        text = line.strip(" \t")
-        info = text.lstrip("`")
-        num_ticks = len(text) - len(info)
-        if num_ticks < max(3, num_open) or "`" in info:
-            continue
-        language = next(iter(info.split(maxsplit=1)), "").lower()
-        if num_open and not info:
-            last = (start, number) if is_program else last
-            num_open = 0
-        elif not num_open or language in LANGUAGES:
-            start, num_open, is_program = number, num_ticks, language in LANGUAGES
-    if last is None:
-        return None
-    indent = lines[last[0]].partition("`")[0]
-    return "".join(f"{line.removeprefix(indent)}\n" for line in lines[last[0] + 1 : last[1]])
-
-
 class CodeGrader:
     """Runs programs against tests. Several threads may grade at once; each then has a sandbox of its own.
 
     Args:
         allow: whether generated programs may be run at all.
         num_workers: how many solutions are graded at one time; 0: as many as there are cores.
+        sandbox: "auto", "bubblewrap" or "weak", see `find_sandbox`.
 
     Attributes:
-        sandbox: "bubblewrap" or "weak".
+        sandbox: "bubblewrap" or "weak"; empty where programs may not be run.
+
+    Raises:
+        GradingError: bubblewrap does not work here, and the weak sandbox was not asked for.
     """
 
-    def __init__(self, allow: bool, num_workers: int = 0) -> None:
-        self._allow = allow
-        self._sandbox = find_sandbox()
+    def __init__(self, allow: bool, num_workers: int = 0, sandbox: Choice = "auto") -> None:
+        self._sandbox = find_sandbox(sandbox) if allow else None
         self._slots = threading.BoundedSemaphore(num_workers or os.cpu_count() or 1)
         self._closing = threading.Event()
-        self.sandbox = self._sandbox.name
+        self.sandbox = self._sandbox.name if self._sandbox else ""
 
     def announce(self) -> str:
         """What the sandbox does not stop, in one line; empty for bubblewrap with its filter of system calls."""
-        return self._sandbox.weakness
+        return self._sandbox.weakness if self._sandbox else ""
 
     def grade(self, tests: CodeTests, solution: str) -> Grade:
         """Run the program of a solution against the tests; blocks.
@@ -145,13 +121,13 @@ class CodeGrader:
             GradingError: running programs is not allowed, the tests themselves do not load, the sandbox does not
                 start, or the grader was closed.
         """
-        if not self._allow:
+        if self._sandbox is None:
             raise GradingError("grading this task runs generated programs: allow it with --allow-code-execution")
         code = last_code_block(solution)
         if code is None:
             return Grade(correct=False, answer=None, reason="no answer")
         with self._slots:
-            reason = _Trial(self._sandbox, self._closing, tests, f"{tests.prelude}\n{code}").reason()
+            reason = _Trial(self._sandbox, self._closing, tests, code).reason()
         return Grade(correct=reason is None, answer=code, reason=reason)
 
     def close(self) -> None:
@@ -163,9 +139,10 @@ class _Trial:
     """One program against its tests."""
 
     def __init__(self, sandbox: Sandbox, closing: threading.Event, tests: CodeTests, source: str) -> None:
-        self._sandbox, self._closing, self._tests, self._source = sandbox, closing, tests, source
+        self._sandbox, self._closing, self._tests = sandbox, closing, tests
+        self._program = {"prelude": tests.prelude, "source": source, "entry_point": tests.entry_point}
         self._limits = tests.limits
-        self._deadline = time.monotonic() + tests.limits.total_seconds
+        self._seconds_left = tests.limits.total_seconds
 
     def reason(self) -> str | None:
         """Why the first failing test failed, or `None`."""
@@ -175,15 +152,15 @@ class _Trial:
         return next((reason for reason in reasons if reason), None)
 
     def _print(self, test: StdinTest) -> str | None:
-        job = {"mode": "program", "source": self._source}
+        job = {"mode": "program", **self._program}
         with Run(self._sandbox, job, self._limits, test.stdin.encode(errors="replace")) as run:
             outcome = run.end(self._wait(run))
         same = same_output(outcome.stdout.decode(errors="replace"), test.stdout)
         return outcome.reason or (None if same else "wrong answer")
 
     def _call(self, test: CallTest) -> str | None:
-        job = {"mode": "call", "source": self._source, "entry_point": self._tests.entry_point}
-        with Run(self._sandbox, {**job, "arguments": test.arguments}, self._limits) as run:
+        job = {"mode": "call", **self._program, "arguments": test.arguments}
+        with Run(self._sandbox, job, self._limits) as run:
             outcome = run.end(self._wait(run))
         if outcome.reason or not outcome.report:
             return outcome.reason or "no proof of the end"
@@ -191,9 +168,9 @@ class _Trial:
         return None if right else "wrong answer"
 
     def _check(self) -> str | None:
-        name = {"entry_point": self._tests.entry_point}
-        program = {"mode": "serve", "source": self._source, **name}
-        tests = {"mode": "check", "prelude": self._tests.prelude, "check": LAST_CALL.sub("", self._tests.check), **name}
+        program = {"mode": "serve", "crossing": CROSSING, **self._program}
+        check = LAST_CALL.sub("", self._tests.check)
+        tests = {**program, "mode": "check", "source": "", "check": check}  # nothing of the candidate
         near, far = socket.socketpair()
         with near, far, Run(self._sandbox, program, self._limits, channel=far.fileno()) as serving:
             far.close()
@@ -211,7 +188,7 @@ class _Trial:
                 case "wrong answer" | "error" | "memory limit":
                     return verdict
                 case "gone":  # how the other one ended tells why
-                    reason = wait([serving], self._limits, time.monotonic() + 1, self._closing)
+                    reason, _ = wait([serving], self._limits, 1.0, self._closing)
                     return serving.end(reason).reason or "no proof of the end"
                 case "broken":
                     raise GradingError(f"the tests do not load: {detail}")
@@ -219,5 +196,6 @@ class _Trial:
                     return "no proof of the end"
 
     def _wait(self, *runs: Run) -> str | None:
-        deadline = min(self._deadline, time.monotonic() + self._limits.seconds)
-        return wait(runs, self._limits, deadline, self._closing)
+        reason, used = wait(runs, self._limits, min(self._limits.seconds, self._seconds_left), self._closing)
+        self._seconds_left = max(0.0, self._seconds_left - used)
+        return reason

@@ -11,9 +11,8 @@ open file, read and closed before any code of a candidate runs. Its modes:
     check     the other end of that socket, in a sandbox of its own: run `check(candidate)`, where `candidate` calls
               over the socket, and write the verdict. No code of a candidate is ever loaded in this process.
 
-Arguments and values cross as pickles. What comes from a candidate is unpickled with plain values and the classes of
-the test's prelude only. An iterator arrives as one over a list of what it gave, a view of a dictionary as a list, an
-exception as its nearest built-in kind; whatever else it returns becomes a `Foreign`, which equals nothing.
+Arguments and values cross as data, in the way of `crossing.py`, whose source is part of the job. An exception crosses
+as its nearest built-in kind; what does not cross becomes a `Foreign`, which equals nothing.
 
 Imports are few, and some of them late: they are most of what a short run costs.
 """
@@ -34,10 +33,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     Job = Mapping[str, Any]
-
-PLAIN: tuple[Any, ...] = (int, float, complex, str, bytes, list, tuple, dict, set, frozenset)
-CROSSING = {("builtins", kind.__name__) for kind in (*PLAIN, bool, bytearray, range)}
-CROSSING |= {("builtins", "iter"), ("collections", "deque"), ("decimal", "Decimal"), ("fractions", "Fraction")}
 
 
 class Foreign:
@@ -60,17 +55,27 @@ def set_limits(limits: Mapping[str, int]) -> None:
                 raise
 
 
-def load(source: str, name: str) -> types.ModuleType:
-    """Run a source as a module of that name."""
+def load(name: str, source: str, prelude: str = "") -> types.ModuleType:
+    """Run a source as a module of that name, behind a prelude, and without what this file imports from the future.
+
+    The two are compiled apart, since what a program imports from the future stands at its beginning; together only
+    where the program goes on in the last function of the prelude.
+    """
     module = types.ModuleType(name)
     sys.modules[name] = module
-    exec(compile(source, f"{name.strip('_')}.py", "exec"), module.__dict__)
+    file = f"{name.strip('_')}.py"
+    try:
+        parts = [compile(text, file, "exec", dont_inherit=True) for text in (prelude, source)]
+    except SyntaxError:
+        parts = [compile(f"{prelude}\n{source}", file, "exec", dont_inherit=True)]
+    for part in parts:
+        exec(part, module.__dict__)
     return module
 
 
 def load_candidate(job: Job) -> Callable[..., Any]:
     """The method of class Solution that has the name of the entry point, or else what the program calls so."""
-    module, name = load(job["source"], "solution"), job["entry_point"]
+    module, name = load("solution", job["source"], job["prelude"]), job["entry_point"]
     if hasattr(getattr(module, "Solution", None), name):
         module = module.Solution()
     candidate: Callable[..., Any] = getattr(module, name)
@@ -80,7 +85,7 @@ def load_candidate(job: Job) -> Callable[..., Any]:
 def program(job: Job) -> None:
     """Mode `program`."""
     sys.argv = ["main.py"]
-    load(job["source"], "__main__")
+    load("__main__", job["source"], job["prelude"])
 
 
 def call(job: Job) -> None:
@@ -97,28 +102,28 @@ def call(job: Job) -> None:
 
 def serve(job: Job) -> None:
     """Mode `serve`."""
-    dumps, loads = pickling()
+    crossing = load("crossing", job["crossing"])
     candidate = load_candidate(job)
     requests, replies = open_channel(job)
     while True:
-        arguments, keywords = loads(receive(requests))
+        arguments, keywords = crossing.loads(receive(requests))
         try:
             kind, value = b"v", candidate(*arguments, **keywords)
         except BaseException as error:
             name = next(base.__name__ for base in type(error).__mro__ if base.__module__ == "builtins")
             kind, value = b"x", (name, str(error))
         try:
-            data = dumps(value)
+            data = crossing.dumps(value)
         except Exception:
-            data = b""  # which is no pickle
+            data = b""  # which is no value
         send(replies, kind + data)
 
 
 def check(job: Job) -> None:
     """Mode `check`."""
     try:
-        tests = load(job["prelude"], "solution")
-        exec(compile(job["check"], "tests.py", "exec"), tests.__dict__)
+        tests = load("solution", job["prelude"])
+        exec(compile(job["check"], "tests.py", "exec", dont_inherit=True), tests.__dict__)
         run = tests.check
     except BaseException as error:
         return write(job, f"broken\n{type(error).__name__}: {error}")
@@ -133,7 +138,15 @@ def check(job: Job) -> None:
         else:
             verdict = "gone" if isinstance(error, (EOFError, ConnectionError)) else "wrong answer"
         return write(job, verdict)
-    write(job, "passed")
+    # An exception that never came here: `map` takes a StopIteration for its end, `getattr` an AttributeError for none.
+    write(job, "error" if candidate.error and not catches(job["check"]) else "passed")
+
+
+def catches(source: str) -> bool:
+    """Whether tests may expect an exception: they try something, or do it `with` something."""
+    import ast
+
+    return any(isinstance(node, (ast.Try, ast.TryStar, ast.With)) for node in ast.walk(ast.parse(source)))
 
 
 class Candidate:
@@ -145,23 +158,27 @@ class Candidate:
 
     def __init__(self, job: Job) -> None:
         self.error: Exception | None = None
-        self._dumps, self._loads = pickling()
+        self._crossing = load("crossing", job["crossing"])
         self._requests, self._replies = open_channel(job)
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
         """What the candidate returns; raises the built-in kind of what it raised, or a RuntimeError where that is none
-        that a test expects (SystemExit) or that a message alone makes (UnicodeDecodeError)."""
-        send(self._replies, self._dumps((arguments, keywords)))
+        that a test expects (SystemExit, the end of an iteration) or that a message alone makes (UnicodeDecodeError)."""
+        send(self._replies, self._crossing.dumps((arguments, keywords)))
         reply = receive(self._requests)
         try:
-            value = self._loads(reply[1:])
+            value = self._crossing.loads(reply[1:])
         except Exception:
             return Foreign()
         if reply[:1] == b"v":
             return value
-        kind = getattr(builtins, value[0], None)
-        simple = isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, UnicodeError)
-        self.error = kind(value[1]) if simple and kind else RuntimeError(*value)
+        name, message = map(str, value) if isinstance(value, tuple) and len(value) == 2 else ("", "")
+        kind = getattr(builtins, name, None)
+        unfit = (UnicodeError, StopIteration, StopAsyncIteration)
+        if isinstance(kind, type) and issubclass(kind, Exception) and not issubclass(kind, unfit):
+            self.error = kind(message)
+        else:
+            self.error = RuntimeError(name, message)
         raise self.error
 
 
@@ -184,75 +201,6 @@ def receive(stream: io.BufferedReader) -> bytes:
     if len(size) < 8:
         raise EOFError
     return data
-
-
-def pickling() -> tuple[Callable[[Any], bytes], Callable[[bytes], Any]]:
-    """How a value is written at one end and read at the other; reading raises where it holds more than it may.
-
-    First the value, then the attributes of each instance of a class of the test's prelude, one by one: so a linked list
-    is not as deep as it is long.
-    """
-    import pickle
-    from collections import abc
-
-    class Pickler(pickle.Pickler):
-        instances: list[Any]
-
-        def reducer_override(self, value: Any) -> Any:
-            """Named tuples, counters, numbers of numpy and the like go as what they are a kind of."""
-            if type(value).__module__ == "numpy":
-                value = value.tolist()
-                return type(value), (value,)
-            for kind in PLAIN:
-                if isinstance(value, kind) and type(value) is not kind:
-                    return kind, (kind(value),)
-            if type(value).__module__ == "solution":
-                self.instances.append(value)
-                return new_instance, (type(value).__name__,)
-            if isinstance(value, (abc.KeysView, abc.ValuesView, abc.ItemsView)):
-                return list, (list(value),)
-            if isinstance(value, abc.Iterator):
-                return iter, (list(value),)
-            return NotImplemented
-
-    class Unpickler(pickle.Unpickler):
-        instances: list[Any]
-
-        def find_class(self, module: str, name: str) -> Any:
-            """What makes an instance. Never a class itself, to which a pickle could give another `__eq__`."""
-            if name == "new_instance":
-                return lambda name: new_instance(name, self.instances)
-            if (module, name) in CROSSING:
-                return super().find_class(module, name).__call__
-            raise pickle.UnpicklingError(f"{module}.{name}")
-
-    def dumps(value: Any) -> bytes:
-        buffer = io.BytesIO()
-        pickler = Pickler(buffer, 5)
-        pickler.instances = []
-        pickler.dump(value)
-        for instance in pickler.instances:  # grows meanwhile
-            pickler.dump(vars(instance))
-        return buffer.getvalue()
-
-    def loads(data: bytes) -> Any:
-        unpickler = Unpickler(io.BytesIO(data))
-        unpickler.instances = []
-        value = unpickler.load()
-        for instance in unpickler.instances:  # grows meanwhile
-            vars(instance).update(unpickler.load())
-        return value
-
-    return dumps, loads
-
-
-def new_instance(name: str, instances: list[Any]) -> Any:
-    """An instance without attributes, added to the list, of a class that was loaded here."""
-    kind = getattr(sys.modules["solution"], name)
-    if kind.__module__ != "solution":
-        raise TypeError(name)
-    instances.append(object.__new__(kind))
-    return instances[-1]
 
 
 def write(job: Job, report: str) -> None:

@@ -2,10 +2,11 @@
 
     limits = Limits()
     with Run(find_sandbox(), {"mode": "program", "source": "print(input())"}, limits, stdin=b"7") as run:
-        reason = wait([run], limits, time.monotonic() + limits.seconds, threading.Event())
+        reason, seconds = wait([run], limits, limits.seconds, threading.Event())
         run.end(reason)      # Outcome(reason=None, stdout=b"7\n", ...)
 
-Everything that goes in or comes out is a file without a name: nothing is left behind, even if this process is killed.
+Everything that goes in or comes out is a file without a name, in memory where the system can: nothing is left behind,
+even if this process is killed, and a full disk is nothing to a run.
 """
 
 import marshal
@@ -16,18 +17,23 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Self
 
-from elastic_reasoning.errors import GradingError
+from elastic_reasoning.errors import GradingError, MachineError
 from elastic_reasoning.grading.sandbox import Limits, Sandbox
+from elastic_reasoning.grading.usage import asleep, family, memory_bytes, processor_seconds
 
 HARNESS = Path(__file__).with_name("harness.py").read_text(encoding="utf-8")
-# How often memory is summed up, and a grader that closes is heard.
+# How often use is summed up, and a grader that closes is heard.
 TICK_SECONDS = 0.05
+# How many times its limit a run may take by the clock, as on a machine with so many programs a core.
+PATIENCE = 60
+# How a program says that it was given no memory: by itself, or by the system.
+NO_MEMORY = (b"MemoryError", b"Cannot allocate memory")
 # Read by the kernel when a program starts: beyond about 128 MB the stack would meet what is mapped below it.
 STACK_BYTES = 100 << 20
 
@@ -59,7 +65,7 @@ class Run:
         channel: a file descriptor that it keeps as well.
 
     Raises:
-        GradingError: the sandbox did not start.
+        MachineError: the sandbox did not start.
     """
 
     def __init__(
@@ -67,16 +73,16 @@ class Run:
     ) -> None:
         self._limits = limits
         with ExitStack() as stack:
-            self._job, self._stdin, self._stdout, self._stderr, self._report = (
-                stack.enter_context(_nameless_file()) for _ in range(5)
-            )
-            job_fd, report_fd = self._job.fileno(), self._report.fileno()
-            arguments = ["-I", "-S", "-X", "utf8", "-c", HARNESS, str(job_fd)]
-            launch = stack.enter_context(sandbox.launch(arguments, limits))
-            job = {"channel": channel, "report": report_fd, "packages": launch.packages, **job}
-            _fill(self._job, marshal.dumps({**job, "limits": _resource_limits(limits, launch.num_processes)}))
-            _fill(self._stdin, stdin)
             try:
+                self._job, self._stdin, self._stdout, self._stderr, self._report = (
+                    stack.enter_context(_nameless_file()) for _ in range(5)
+                )
+                job_fd, report_fd = self._job.fileno(), self._report.fileno()
+                arguments = ["-I", "-S", "-X", "utf8", "-c", HARNESS, str(job_fd)]
+                launch = stack.enter_context(sandbox.launch(arguments, limits))
+                job = {"prelude": "", "channel": channel, "report": report_fd, "packages": launch.packages, **job}
+                _fill(self._job, marshal.dumps({**job, "limits": _resource_limits(limits, launch.num_processes)}))
+                _fill(self._stdin, stdin)
                 self._process = subprocess.Popen(
                     launch.command,
                     stdin=self._stdin,
@@ -87,7 +93,7 @@ class Run:
                     **launch.options,
                 )
             except OSError as error:
-                raise GradingError(f"the sandbox did not start: {error}") from error
+                raise MachineError(f"the sandbox did not start: {error}") from error
             stack.callback(self._kill)
             self._stack = stack.pop_all()
 
@@ -123,14 +129,14 @@ class Run:
             reason: why it is being stopped, or `None` if it has ended by itself.
 
         Raises:
-            GradingError: the sandbox itself did not start.
+            MachineError: the sandbox itself did not start.
         """
         self._kill()
         outputs = [_start_of(file, self._limits.output_bytes) for file in (self._stdout, self._stderr, self._report)]
         # The harness shares the offset of the job's file: it has moved if the job was read.
         if reason is None and os.lseek(self._job.fileno(), 0, os.SEEK_CUR) == 0:
             message = outputs[1].decode(errors="replace").strip().partition("\n")[0]
-            raise GradingError(f"the sandbox did not start: {message or f'status {self._process.returncode}'}")
+            raise MachineError(f"the sandbox did not start: {message or f'status {self._process.returncode}'}")
         return Outcome(reason or self._reason(outputs[1]), *outputs)
 
     def _kill(self) -> None:
@@ -147,36 +153,51 @@ class Run:
             return "output limit"
         if status in (-signal.SIGXCPU, 128 + signal.SIGXCPU):
             return "time limit"
-        if status and b"MemoryError" in stderr[-1000:]:
+        if status and any(words in stderr[-1000:] for words in NO_MEMORY):
             return "memory limit"
         return "error" if status else None
 
 
-def wait(runs: Sequence[Run], limits: Limits, deadline: float, closing: threading.Event) -> str | None:
+def wait(runs: Sequence[Run], limits: Limits, seconds: float, closing: threading.Event) -> tuple[str | None, float]:
     """Wait for the end of the first of some runs that work together.
 
     Args:
-        runs: the runs; their memory counts together.
+        runs: the runs; their memory and time count together.
         limits: their limits.
-        deadline: until when, by `time.monotonic`.
+        seconds: the time that they may use: processor time, and time in which all of them sleep. Time in which they
+            wait for a processor or a disk is the machine's and does not count, so that verdicts on a busy machine
+            are those on an idle one.
         closing: set by another thread to give up.
 
     Returns:
-        `None` if it ended by itself, else why it has to be stopped.
+        `None` if it ended by itself, else why it has to be stopped; and the time used.
 
     Raises:
         GradingError: `closing` was set.
+        MachineError: the machine did not give them that time in a long while.
     """
+    started = last = time.monotonic()
+    slept = used = 0.0
     while True:
-        left = deadline - time.monotonic()
-        if runs[0].ended(max(0.0, min(left, TICK_SECONDS))):
-            return None
-        if left <= 0:
-            return "time limit"
+        ended = runs[0].ended(TICK_SECONDS)
+        passed, last = time.monotonic() - last, time.monotonic()
+        if ended:
+            return None, used + min(passed, TICK_SECONDS)
         if closing.is_set():
             raise GradingError("the grader was closed while a program ran")
-        if sum(map(_memory_bytes, _family([run.pid for run in runs]))) > limits.memory_mb << 20:
-            return "memory limit"
+        members = family([run.pid for run in runs])
+        if asleep(members):
+            slept += min(passed, TICK_SECONDS)  # a late look says nothing of the time before
+        used = processor_seconds(members) + slept
+        if used >= seconds:
+            return "time limit", used
+        if memory_bytes(members) > limits.memory_mb << 20:
+            return "memory limit", used
+        if last - started > PATIENCE * seconds:
+            raise MachineError(
+                f"a program did not get {seconds:g} s of processor time within {last - started:.0f} s: "
+                "this machine is too busy, or has stopped it"
+            )
 
 
 def _resource_limits(limits: Limits, num_processes: int | None) -> dict[str, int]:
@@ -194,7 +215,10 @@ def _resource_limits(limits: Limits, num_processes: int | None) -> dict[str, int
 
 
 def _nameless_file() -> IO[bytes]:
-    file = tempfile.TemporaryFile()  # noqa: SIM115 (the run closes it)
+    if hasattr(os, "memfd_create"):
+        file: IO[bytes] = open(os.memfd_create("run"), "w+b")  # noqa: SIM115 (the run closes it)
+    else:  # macOS
+        file = tempfile.TemporaryFile()  # noqa: SIM115
     # A program under another uid may open it again as /dev/stdin or /dev/stdout; nobody else has a name for it.
     os.fchmod(file.fileno(), 0o666)
     return file
@@ -209,22 +233,3 @@ def _fill(file: IO[bytes], content: bytes) -> None:
 def _start_of(file: IO[bytes], num_bytes: int) -> bytes:
     file.seek(0)
     return file.read(num_bytes)
-
-
-def _family(pids: Iterable[int]) -> list[int]:
-    """These processes and all below them. Where the system does not tell (macOS), nothing but them."""
-    family = list(pids)
-    for pid in family:  # grows while it is read
-        with suppress(OSError):
-            for children in Path(f"/proc/{pid}/task").glob("*/children"):
-                family += map(int, children.read_text().split())
-    return family
-
-
-def _memory_bytes(pid: int) -> int:
-    """Memory of a process that is not a file on a disk. Pages that several processes share count in each."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return 0
-    return sum(int(line.split()[1]) << 10 for line in status.splitlines() if line.startswith(("RssAnon:", "RssShmem:")))

@@ -12,8 +12,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 PYTHON = Path(getattr(sys, "_base_executable", None) or sys.executable).resolve()
-# Libraries that a program may import besides the standard one: those that reference tests need.
-PACKAGES = ("numpy", "numpy.libs")
+PACKAGES = {
+    "numpy": ("numpy", "numpy.libs"),
+    "sortedcontainers": ("sortedcontainers",),
+    "sympy": ("sympy", "mpmath"),
+    "networkx": ("networkx",),
+}
+"""Libraries that a program may import besides the standard one, and their folders: what reference tests need, and what
+LeetCode and AtCoder have of those that this package brings along."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +27,12 @@ class Limits:
     """What one test may use.
 
     Attributes:
-        seconds: wall time of one test; processor time of each of its processes as well.
+        seconds: time of one test: processor time of all its processes, and time in which all of them sleep.
         memory_mb: address space of each process, and memory of all of them together, shared pages counted in each.
         output_bytes: size of the output, and of any file that the program writes.
         num_processes: processes and threads at one time.
         disk_mb: all files together (bubblewrap only); they lie in memory.
-        total_seconds: wall time of all tests of one solution.
+        total_seconds: the same of all tests of one solution.
     """
 
     seconds: float = 10.0
@@ -73,8 +79,9 @@ class Sandbox:
 
 def package_directories() -> list[Path]:
     """Where the libraries lie that a program may import."""
-    spec = find_spec(PACKAGES[0])
+    spec = find_spec("numpy")
     if spec is None or spec.origin is None:
         return []
     site_packages = Path(spec.origin).parents[1]
-    return [path for name in PACKAGES if (path := site_packages / name).is_dir()]
+    folders = [site_packages / name for names in PACKAGES.values() for name in names]
+    return [folder for folder in folders if folder.is_dir()]

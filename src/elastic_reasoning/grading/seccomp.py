@@ -1,9 +1,11 @@
 """The filter of system calls that bubblewrap installs: what would let a program out of its limits is refused.
 
 A user namespace of its own would make a program root in there, free to mount file systems of any size; memory of
-`memfd_create`, `shmget` and message queues belongs to no process, so that nobody would count it; the others are
-doors to the kernel that no program of a test needs. A classic BPF program, as seccomp(2) describes it; the numbers
-are those of asm/unistd_64.h and asm-generic/unistd.h.
+`memfd_create`, `shmget`, message queues and shared anonymous mappings belongs to no process (its pages stay when a
+process unmaps them or says that it does not need them), so that nobody would count it; a file in /dev/shm is mapped
+instead, as `multiprocessing` does it. Of sockets only those of families are made that a namespace of networks cuts
+off: AF_VSOCK, to name one, reaches the host. The others are doors to the kernel that no program of a test needs.
+A classic BPF program, as seccomp(2) describes it; the numbers are those of asm/unistd_64.h and asm-generic/unistd.h.
 """
 
 import errno
@@ -12,10 +14,12 @@ import struct
 from dataclasses import dataclass
 
 LOAD, EQUAL, AT_LEAST, ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-# Offsets in struct seccomp_data; of the first argument, the low half.
-NUMBER, ARCHITECTURE, FIRST_ARGUMENT = 0, 4, 16
+# Offsets in struct seccomp_data; of the arguments, the low halves.
+NUMBER, ARCHITECTURE, FIRST_ARGUMENT, FOURTH_ARGUMENT = 0, 4, 16, 40
 ALLOW, ERRNO = 0x7FFF0000, 0x00050000
 CLONE_NEWUSER = 0x10000000
+MAP_SHARED, MAP_ANONYMOUS = 0x01, 0x20
+FAMILIES = (1, 2, 10)  # AF_UNIX, AF_INET, AF_INET6
 # On x86_64, numbers from here on are those of the x32 ABI; elsewhere there are none.
 X32 = 0x40000000
 
@@ -28,6 +32,8 @@ class Machine:
     clone: int
     unshare: int
     clone3: int
+    mmap: int
+    sockets: tuple[int, int]
     refused: tuple[int, ...]
 
 
@@ -39,6 +45,8 @@ MACHINES = {
         clone=56,
         unshare=272,
         clone3=435,
+        mmap=9,
+        sockets=(41, 53),
         refused=(165, 166, 155, 308, 248, 249, 250, 321, 298, 323, 425, 319, 447, 29, 64, 68),
     ),
     "aarch64": Machine(
@@ -46,6 +54,8 @@ MACHINES = {
         clone=220,
         unshare=97,
         clone3=435,
+        mmap=222,
+        sockets=(198, 199),
         refused=(40, 39, 41, 268, 217, 218, 219, 280, 241, 282, 425, 279, 447, 194, 190, 186),
     ),
 }
@@ -63,14 +73,33 @@ def machine_filter(name: str = "") -> bytes:
     tests = [(AT_LEAST, X32, "refuse"), *((EQUAL, number, "refuse") for number in machine.refused)]
     # Flags of clone3 lie in memory, out of reach; told that there is none, the C library takes clone.
     tests += [(EQUAL, machine.clone3, "absent"), (EQUAL, machine.clone, "flags"), (EQUAL, machine.unshare, "flags")]
+    tests += [(EQUAL, machine.mmap, "mapping"), *((EQUAL, number, "family") for number in machine.sockets)]
     head = [(LOAD, 0, 0, ARCHITECTURE), (EQUAL, 1, 0, machine.word), (RETURN, 0, 0, ERRNO | errno.EPERM)]
     head += [(LOAD, 0, 0, NUMBER)]
-    tail = [(RETURN, 0, 0, ALLOW)]
-    tail += [(LOAD, 0, 0, FIRST_ARGUMENT), (ANY_BIT, 1, 0, CLONE_NEWUSER), (RETURN, 0, 0, ALLOW)]
-    tail += [(RETURN, 0, 0, ERRNO | errno.EPERM), (RETURN, 0, 0, ERRNO | errno.ENOSYS)]
-    places = {"flags": 1, "refuse": 4, "absent": 5}  # in the tail
+    tail, places = _endings()
     # A jump counts the instructions that it passes over.
     jumps = [
         (code, len(tests) - 1 - index + places[place], 0, value) for index, (code, value, place) in enumerate(tests)
     ]
     return b"".join(struct.pack("<HBBI", *instruction) for instruction in [*head, *jumps, *tail])
+
+
+def _endings() -> tuple[list[tuple[int, int, int, int]], dict[str, int]]:
+    """What stands behind the tests of the number, and where in it each of them goes on; no test that applies: 0."""
+    allow, refuse = (RETURN, 0, 0, ALLOW), (RETURN, 0, 0, ERRNO | errno.EPERM)
+    flags = [(LOAD, 0, 0, FIRST_ARGUMENT), (ANY_BIT, 0, 1, CLONE_NEWUSER), refuse, allow]
+    mapping = [(LOAD, 0, 0, FOURTH_ARGUMENT), (ANY_BIT, 0, 2, MAP_SHARED), (ANY_BIT, 0, 1, MAP_ANONYMOUS)]
+    mapping += [(RETURN, 0, 0, ERRNO | errno.ENOMEM), allow]
+    known = [(EQUAL, len(FAMILIES) - index, 0, value) for index, value in enumerate(FAMILIES)]
+    family = [(LOAD, 0, 0, FIRST_ARGUMENT), *known, (RETURN, 0, 0, ERRNO | errno.EAFNOSUPPORT), allow]
+    tail, places = [allow], {}
+    for name, part in (
+        ("refuse", [refuse]),
+        ("absent", [(RETURN, 0, 0, ERRNO | errno.ENOSYS)]),
+        ("flags", flags),
+        ("mapping", mapping),
+        ("family", family),
+    ):
+        places[name] = len(tail)
+        tail += part
+    return tail, places

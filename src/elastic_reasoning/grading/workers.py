@@ -20,7 +20,7 @@ from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
-from elastic_reasoning.errors import GradingError
+from elastic_reasoning.errors import GradingError, MachineError
 
 SCRIPT = Path(__file__).with_name("equality.py")
 PACKAGES = str(Path(__file__).parents[2])  # the folder that holds ours, which need not be installed
@@ -61,14 +61,14 @@ class Worker:
         """The answer to one request, which may use so many seconds of processor time.
 
         Raises:
-            GradingError: the machine did not give it that much in a long time.
+            MachineError: the machine did not give it that much in a long time.
             EOFError, OSError: the process is gone.
         """
         self._connection.send((references, answer, frozenset(rules), seconds))
         try:
             return self._receive(PATIENCE * seconds)
         except TimeoutError:
-            raise GradingError(
+            raise MachineError(
                 f"a grading process did not get {seconds:g} s of processor time within {PATIENCE * seconds:g} s: "
                 "this machine is too busy, or has stopped it"
             ) from None
@@ -118,7 +118,8 @@ class Workers:
                 process dies of.
 
         Raises:
-            GradingError: a process does not start or is not given the processor, or the workers are closed.
+            GradingError: a process does not start, or the workers are closed.
+            MachineError: a process is not given the processor.
         """
         with self._places:
             for replaced in (False, True):
