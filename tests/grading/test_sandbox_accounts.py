@@ -11,7 +11,7 @@ import elastic_reasoning
 from elastic_reasoning.errors import GradingError
 from elastic_reasoning.grading import bubblewrap, probe, weak
 from elastic_reasoning.grading.code import CodeGrader
-from elastic_reasoning.grading.probe import Choice, find_sandbox
+from elastic_reasoning.grading.probe import find_sandbox
 from sandboxes import OPEN_PYTHON, STRONG, sandbox
 
 PROGRAM = """
@@ -86,7 +86,7 @@ def test_without_bubblewrap_the_weak_one_says_what_it_does_not_stop(monkeypatch:
 
 
 @pytest.mark.parametrize("choice", ["auto", "bubblewrap"])
-def test_bubblewrap_that_does_not_work_is_an_error(monkeypatch: pytest.MonkeyPatch, choice: Choice) -> None:
+def test_bubblewrap_that_does_not_work_is_an_error(monkeypatch: pytest.MonkeyPatch, choice: str) -> None:
     def refused(sandbox: object) -> None:
         raise GradingError("the sandbox did not start: bwrap: No permissions to create new namespace")
 

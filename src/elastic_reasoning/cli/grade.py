@@ -10,6 +10,7 @@ from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.progress import progress_bar
 from elastic_reasoning.cli.sweep import show
 from elastic_reasoning.errors import UsageError
+from elastic_reasoning.tasks.loading import TaskOptions
 
 EXAMPLE = """
 elastic grade runs/aime24
@@ -27,6 +28,7 @@ class GradeConfig:
             The old ones stay as they are.
         data: the task's rows, where they are no longer where the sweep found them.
         allow_code_execution: run the programs that models wrote, in a sandbox.
+        sandbox: auto (bubblewrap; the weak one only where it is not installed), bubblewrap or weak.
         grading_workers: processes that grade; 0 for as many as there are cores.
         json: print the counts of changed verdicts as JSON, in place of the table.
     """
@@ -35,6 +37,7 @@ class GradeConfig:
     out: str = ""
     data: str = ""
     allow_code_execution: bool = False
+    sandbox: str = "auto"
     grading_workers: int = 0
     json: bool = False
 
@@ -62,9 +65,12 @@ def main(argv: list[str]) -> int:
             result = regrade(
                 folder,
                 out,
-                config.data,
-                config.allow_code_execution,
-                config.grading_workers,
+                TaskOptions(
+                    data=config.data,
+                    allow_code_execution=config.allow_code_execution,
+                    sandbox=config.sandbox,
+                    workers=config.grading_workers,
+                ),
                 start,
                 lambda record: advance(),
                 lambda note: print(note, file=sys.stderr),

@@ -28,6 +28,7 @@ class ValidateConfig:
         since: first contest date of livecodebench, as 2024-08-01.
         until: last contest date.
         allow_code_execution: run the published solutions of tasks of code, in a sandbox.
+        sandbox: auto (bubblewrap; the weak one only where it is not installed), bubblewrap or weak.
         grading_workers: processes that grade; 0 for as many as there are cores.
         num_mismatches: pairs of problems of which the one is graded with the reference of the other.
         seed: of their draw.
@@ -42,6 +43,7 @@ class ValidateConfig:
     since: str = ""
     until: str = ""
     allow_code_execution: bool = False
+    sandbox: str = "auto"
     grading_workers: int = 0
     num_mismatches: int = 200
     seed: int = 0
@@ -75,7 +77,13 @@ def main(argv: list[str]) -> int:
     if config.against_data and not config.against:
         raise UsageError(f"against_data {config.against_data!r}: name the training set with --against")
     options = TaskOptions(
-        config.data, config.release, config.since, config.until, config.allow_code_execution, config.grading_workers
+        data=config.data,
+        release=config.release,
+        since=config.since,
+        until=config.until,
+        allow_code_execution=config.allow_code_execution,
+        sandbox=config.sandbox,
+        workers=config.grading_workers,
     )
     with closing(load_task(config.task, options)) as task:
         if task.note:

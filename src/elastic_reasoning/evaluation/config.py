@@ -20,7 +20,7 @@ ENGINES = ("transformers", "vllm", "openai")
 MINIATURE_BUDGETS = ("8+20", "16+20", "24+20", "32+20", "48+20", "64+20", "96+20", "160+20")
 PUBLISHED_BUDGETS = ("512+1024", "1024+1024", "2048+1024", "3072+1024")
 """Those of the curves in Xu et al. 2025, arXiv 2505.05315."""
-EXECUTION = ("data", "out", "grading_workers", "share", "max_rows", "device", "vllm", "server")
+EXECUTION = ("data", "out", "sandbox", "grading_workers", "share", "max_rows", "device", "vllm", "server")
 """Fields that say how a run is made, not what comes out of it. Which rows `data` holds is told by the problems."""
 RESOLVED = ("limit", "thinking", "solution", "thinking_model", "solution_model")
 """Fields that are told by the problems, the budgets and the models."""
@@ -50,6 +50,7 @@ class RunConfig:
         thinking_model: the model that thinks where another one writes the solution; it goes with solution_model.
         solution_model: the model that writes the solution behind another one's thinking.
         allow_code_execution: run the programs that models write, in a sandbox; tasks of code need it.
+        sandbox: auto (bubblewrap; the weak one only where it is not installed), bubblewrap or weak.
         grading_workers: processes that grade; 0 for as many as there are cores.
         out: folder for the records. A run goes on in it where it stopped, and takes more problems, samples, budgets,
             strategies and models.
@@ -77,6 +78,7 @@ class RunConfig:
     thinking_model: str = ""
     solution_model: str = ""
     allow_code_execution: bool = False
+    sandbox: str = "auto"
     grading_workers: int = 0
     out: str = "runs/sweep"
     engine: str = "transformers"
@@ -98,6 +100,7 @@ class RunConfig:
             since=self.since,
             until=self.until,
             allow_code_execution=self.allow_code_execution,
+            sandbox=self.sandbox,
             workers=self.grading_workers,
         )
 

@@ -42,18 +42,17 @@ class Regraded:
     changes: Counter[tuple[Outcome, Outcome]]
 
 
-def stored_options(manifest: Manifest, data: str, allow_code_execution: bool, workers: int) -> TaskOptions:
-    """What the task of a run was told, with other data where that is given; permissions are never stored."""
+def stored_options(manifest: Manifest, options: TaskOptions) -> TaskOptions:
+    """What the task of a run was told, with what is told now of data, sandbox and workers: permissions are never
+    stored."""
     kept = {name: manifest.config.get(name, "") for name in ("release", "since", "until")}
-    return TaskOptions(data=data or manifest.data, allow_code_execution=allow_code_execution, workers=workers, **kept)
+    return replace(options, data=options.data or manifest.data, **kept)
 
 
 def regrade(
     folder: Path,
     out: Path,
-    data: str = "",
-    allow_code_execution: bool = False,
-    workers: int = 0,
+    options: TaskOptions | None = None,
     on_start: Callable[[int, int], None] = lambda done, total: None,
     on_record: Callable[[Record], None] = lambda record: None,
     on_note: Callable[[str], None] = lambda note: None,
@@ -63,9 +62,8 @@ def regrade(
     Args:
         folder: what a sweep wrote.
         out: where to.
-        data: the task's rows, where they are no longer where the sweep found them.
-        allow_code_execution: run the programs that models wrote.
-        workers: processes that grade; 0 for as many as there are cores.
+        options: the task's rows, where they are no longer where the sweep found them; whether programs that models
+            wrote are run, and how; the processes that grade.
         on_start: called once with the number of records there are in `out` and that there will be.
         on_record: called with each record once it is written.
         on_note: called with what the task has to say of how it grades.
@@ -77,22 +75,21 @@ def regrade(
     if folder.resolve() == out.resolve():
         raise RecordsError(f"out {out} is the folder of the records itself: they are kept as they are, give another")
     manifest = read_manifest(folder)
-    with closing(load_task(manifest.task, stored_options(manifest, data, allow_code_execution, workers))) as task:
+    options = stored_options(manifest, options or TaskOptions())
+    with closing(load_task(manifest.task, options)) as task:
         problems = _problems(task, manifest)
         if task.note:
             on_note(f"{manifest.task}: {task.note}")
         task.grade(problems[0], "")
         _, records = read_records(folder)
-        asked = Manifest.new(
-            manifest.task, manifest.split, manifest.seed, manifest.config, problems, data or manifest.data
-        )
+        asked = Manifest.new(manifest.task, manifest.split, manifest.seed, manifest.config, problems, options.data)
         changes: Counter[tuple[Outcome, Outcome]] = Counter()
         num_graded = 0
         with RecordsWriter(out) as writer:
             take_up(out, replace(asked, created=manifest.created, grown=manifest.grown))
             on_start(len(writer.done), len(records))
             left = [record for record in records if record.key not in writer.done]
-            for before, now in _graded(task, {problem.id: problem for problem in problems}, left, workers):
+            for before, now in _graded(task, {problem.id: problem for problem in problems}, left, options.workers):
                 writer.write(now)
                 num_graded += 1
                 outcomes = _outcome(before), _outcome(now)

@@ -28,7 +28,7 @@ from elastic_reasoning.errors import GradingError
 from elastic_reasoning.grading.blocks import last_code_block
 from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.grading.outputs import same_output, same_value
-from elastic_reasoning.grading.probe import Choice, find_sandbox
+from elastic_reasoning.grading.probe import find_sandbox
 from elastic_reasoning.grading.run import Run, wait
 from elastic_reasoning.grading.sandbox import Limits, Sandbox
 
@@ -99,7 +99,7 @@ class CodeGrader:
         GradingError: bubblewrap does not work here, and the weak sandbox was not asked for.
     """
 
-    def __init__(self, allow: bool, num_workers: int = 0, sandbox: Choice = "auto") -> None:
+    def __init__(self, allow: bool, num_workers: int = 0, sandbox: str = "auto") -> None:
         self._sandbox = find_sandbox(sandbox) if allow else None
         self._slots = threading.BoundedSemaphore(num_workers or os.cpu_count() or 1)
         self._closing = threading.Event()

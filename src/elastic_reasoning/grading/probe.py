@@ -1,18 +1,16 @@
 """Which sandbox works here."""
 
 import threading
-from typing import Literal
 
 from elastic_reasoning.errors import GradingError
 from elastic_reasoning.grading import bubblewrap, weak
 from elastic_reasoning.grading.run import Run, wait
 from elastic_reasoning.grading.sandbox import Limits, Sandbox
 
-Choice = Literal["auto", "bubblewrap", "weak"]
-CHOICES: tuple[Choice, ...] = ("auto", "bubblewrap", "weak")
+CHOICES = ("auto", "bubblewrap", "weak")
 
 
-def find_sandbox(choice: Choice = "auto") -> Sandbox:
+def find_sandbox(choice: str = "auto") -> Sandbox:
     """The sandbox to use, found by running a program in it.
 
     Args:

@@ -88,7 +88,7 @@ def load(name: str, options: TaskOptions) -> TableTask:
     Raises:
         TaskError: rows that cannot be read or are malformed, or an option that means nothing here.
     """
-    options.only(name, "data", "allow_code_execution", "workers")
+    options.only(name, "data", "allow_code_execution", "sandbox", "workers")
     names = Names(name)
     rows = placed_rows(name, options.data, HUBS[name])
     if name == "deepcoder":
@@ -180,7 +180,7 @@ def prompt(problem: str, starter: str, function: str) -> str:
 
 def code_grading(options: TaskOptions) -> Grading:
     """What grades programs on the tests of their problems."""
-    grader = CodeGrader(options.allow_code_execution, options.workers)
+    grader = CodeGrader(options.allow_code_execution, options.workers, options.sandbox)
     return Grading(
         lambda problem, solution: grader.grade(read_tests(problem), solution), grader.close, grader.announce()
     )

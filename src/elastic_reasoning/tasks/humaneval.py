@@ -41,7 +41,7 @@ def load(name: str, options: TaskOptions) -> TableTask:
     Raises:
         TaskError: rows that cannot be read or are malformed, or an option that means nothing here.
     """
-    options.only(name, "data", "allow_code_execution", "workers")
+    options.only(name, "data", "allow_code_execution", "sandbox", "workers")
     names, fixes = Names(name, ("id", "task_id")), Fixes(name)
     problems = [_problem(names, fixes, placed) for placed in placed_rows(name, options.data, (HUBS[name],))]
     return TableTask(name, whole(problems), code_grading(options), fixes.applied)

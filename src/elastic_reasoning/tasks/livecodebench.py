@@ -57,7 +57,7 @@ def load(name: str, options: TaskOptions) -> TableTask:
     Raises:
         TaskError: no such release, a date that is none, an empty window, or malformed rows.
     """
-    options.only(name, "data", "release", "since", "until", "allow_code_execution", "workers")
+    options.only(name, "data", "release", "since", "until", "allow_code_execution", "sandbox", "workers")
     if options.data and options.release:
         raise TaskError(
             f"release {options.release!r}: the file {options.data} is the release that it is; leave one out"

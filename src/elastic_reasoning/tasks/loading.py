@@ -48,6 +48,7 @@ class TaskOptions:
         release: release of LiveCodeBench, v1 to v6; the latest if empty.
         since, until: first and last contest date of LiveCodeBench problems, as YYYY-MM-DD, inclusive.
         allow_code_execution: run the programs that a model wrote, in a sandbox. Tasks of code cannot grade without.
+        sandbox: "auto", "bubblewrap" or "weak", see `grading.probe.find_sandbox`.
         workers: grading processes; 0 for as many as there are cores.
     """
 
@@ -56,6 +57,7 @@ class TaskOptions:
     since: str = ""
     until: str = ""
     allow_code_execution: bool = False
+    sandbox: str = "auto"
     workers: int = 0
 
     def only(self, task: str, *meaningful: str) -> None:

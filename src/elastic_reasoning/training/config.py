@@ -72,6 +72,7 @@ class TrainConfig:
         task: arithmetic, deepscaler, deepcoder, or a .jsonl or .py file of one's own.
         data: a local JSONL or Parquet file with the task's rows, in place of the hub.
         allow_code_execution: run the programs that the model writes, in a sandbox; tasks of code need it.
+        sandbox: auto (bubblewrap; the weak one only where it is not installed), bubblewrap or weak.
         grading_workers: processes that grade; 0 for as many as there are cores.
         strategies: how a rollout's budget is spent; elastic is E1, unconstrained is plain GRPO; of several, each
             prompt draws one.
@@ -128,6 +129,7 @@ class TrainConfig:
     task: str = "arithmetic"
     data: str = ""
     allow_code_execution: bool = False
+    sandbox: str = "auto"
     grading_workers: int = 0
     strategies: tuple[str, ...] = ("elastic",)
     plan: str = "fixed"
@@ -191,13 +193,19 @@ class TrainConfig:
     @property
     def task_options(self) -> TaskOptions:
         """What the task is told."""
-        return TaskOptions(data=self.data, allow_code_execution=self.allow_code_execution, workers=self.grading_workers)
+        return TaskOptions(
+            data=self.data,
+            allow_code_execution=self.allow_code_execution,
+            sandbox=self.sandbox,
+            workers=self.grading_workers,
+        )
 
 
 EXECUTION = (
     "out",
     "data",
     "allow_code_execution",
+    "sandbox",
     "grading_workers",
     "max_rows",
     "device",
