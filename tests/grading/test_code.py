@@ -1,14 +1,20 @@
 """Programs against tests: which pass, why others do not, and what is taken for the program."""
 
+import errno
+import os
+import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
-from elastic_reasoning.errors import GradingError
-from elastic_reasoning.grading.code import CallTest, CodeGrader, CodeTests, StdinTest, last_code_block
+from elastic_reasoning.errors import GradingError, MachineError
+from elastic_reasoning.grading.blocks import last_code_block
+from elastic_reasoning.grading.code import CallTest, CodeGrader, CodeTests, StdinTest
+from elastic_reasoning.grading.outputs import Answers
 from elastic_reasoning.grading.sandbox import Limits
+from elastic_reasoning.tasks.code_tests import IMPORTS
 from sandboxes import nothing_left
 
 LIMITS = Limits(seconds=20.0)
@@ -196,6 +202,77 @@ def test_a_prelude_comes_before_the_program(grader: CodeGrader) -> None:
     assert grader.grade(tests, block("def f(a: List[int]): return floor(a + 0.5)")).correct
 
 
+@pytest.mark.parametrize("head", ["", "'''Doc.'''\n", "# -*- coding: utf-8 -*-\n# A comment.\n"])
+def test_a_program_may_begin_with_imports_from_the_future(grader: CodeGrader, head: str) -> None:
+    future = f"{head}from __future__ import annotations\n"
+    tests = replace(printing("", "3"), prelude="from math import *")
+    assert grader.grade(tests, block(f"{future}def f(a: Unknown): return floor(a)\nprint(f(3.5))")).reason is None
+    tests = replace(calling(((3,), 3)), prelude="from math import *")
+    assert grader.grade(tests, block(f"{future}def f(a: Unknown): return floor(a)")).reason is None
+
+
+def test_annotations_are_evaluated_where_the_program_does_not_put_them_off(grader: CodeGrader) -> None:
+    assert grader.grade(calling(((3,), 3)), block("def f(a: Unknown): return a")).reason == "error"
+
+
+def test_recursion_is_as_deep_as_the_reference_grader_lets_it_be(grader: CodeGrader) -> None:
+    deep = "def f(n): return 0 if n == 0 else 1 + f(n - 1)\nprint(f(20000))"
+    assert grader.grade(replace(printing("", "20000"), prelude=IMPORTS), block(deep)).reason is None
+    called = "def f(n): return 0 if n == 0 else 1 + f(n - 1)"
+    assert grader.grade(replace(calling(((20000,), 20000)), prelude=IMPORTS), block(called)).reason is None
+
+
+@pytest.mark.parametrize("package", ["sortedcontainers", "sympy", "networkx"])
+def test_common_packages_are_there(grader: CodeGrader, package: str) -> None:
+    assert grader.grade(printing("", package), block(f"import {package}\nprint({package}.__name__)")).reason is None
+
+
+DIFFERS = "def check(input, output, expected):\n    return output.strip() != input.strip()"
+
+
+def test_a_checker_of_the_task_decides(grader: CodeGrader) -> None:
+    tests = replace(printing("abc", "bac"), answers=Answers(several=True, checker=DIFFERS))
+    right = grader.grade(tests, block("print(input()[::-1])"))
+    assert (right.correct, right.rule) == (True, "checker")
+    assert grader.grade(tests, block("print(input())")).reason == "wrong answer"
+    assert grader.grade(tests, block("1 / 0")).reason == "error"
+    calls = replace(calling(((3,), 7)), answers=Answers(checker="def check(i, o, e): return o % i[0] == 0"))
+    assert grader.grade(calls, block("def f(n): return 6")).correct
+    assert grader.grade(calls, block("def f(n): return 7")).reason == "wrong answer"
+
+
+@pytest.mark.parametrize("checker", ["def check(i, o, e): return o", "def check(i, o, e): 1 / 0", "x"])
+def test_a_checker_that_does_not_say_yes_or_no_is_no_verdict(grader: CodeGrader, checker: str) -> None:
+    tests = replace(printing("", "7"), answers=Answers(checker=checker))
+    with pytest.raises(GradingError, match="the checker gave neither true nor false"):
+        grader.grade(tests, block("print(7)"))
+
+
+def test_a_verdict_where_others_are_right_too_says_so(grader: CodeGrader) -> None:
+    tests = replace(printing("", "7"), answers=Answers(several=True))
+    assert grader.grade(tests, block("print(8)")).rule == "one of several outputs"
+    assert grader.grade(tests, block("print(7)")).rule == "one of several outputs"
+    assert grader.grade(tests, "no program").rule == "one of several outputs"
+    assert grader.grade(printing("", "7"), block("print(8)")).rule == "same output"
+
+
+def test_a_full_disk_is_nothing_to_a_run(grader: CodeGrader, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: object, **keywords: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    assert grader.grade(printing("", "7"), block("print(7)")).correct
+
+
+def test_what_the_machine_lacks_is_no_verdict(grader: CodeGrader, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lacking(*arguments: object, **keywords: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(os, "memfd_create", lacking)
+    with pytest.raises(MachineError, match=r"the sandbox did not start.*Too many open files"):
+        grader.grade(printing("", "7"), block("print(7)"))
+
+
 def test_several_threads_grade_at_once(grader: CodeGrader) -> None:
     reasons: dict[int, str | None] = {}
 
@@ -229,6 +306,23 @@ def test_tests_of_no_kind_or_two() -> None:
 
 
 BLOCKS = {
+    "Here: ```python\na\n```": "a\n",
+    "Here is the code:```\na\n```": "a\n",
+    "1. Here: ```python\n   a\n   ```": "   a\n",
+    "```python\na\n``` This prints 7.": "a\n",
+    "```python\na\n```This prints 7.": "a\n",
+    "```python\na\n``` It uses `heapq`.\nDone": "a\n",
+    "```python\na\nreturn x```\ndone": "a\nreturn x\n",
+    "```python\na\n```text\n7\n```": "a\n",
+    "```python\na\n```output\n7": "a\n",
+    "~~~python\na\n~~~": "a\n",
+    "~~~\na\n```\nb\n~~~": "a\n```\nb\n",
+    "```python\nx = '''\n``` not a fence\n'''\nb\n```": "x = '''\n``` not a fence\n'''\nb\n",
+    "```python\ns = 'a```'\nb\n```": "s = 'a```'\nb\n",
+    "```python\n# ends in ```\nb\n```": "# ends in ```\nb\n",
+    "```python\na\n```\n**Explanation** ```O(n)```": "a\n",
+    "```python {.numberLines}\na\n```": "a\n",
+    "Text with ``` in it\n```python\na\n```": "a\n",
     "```python\na\n```": "a\n",
     "```\na\n```": "a\n",
     "```py\na\n```": "a\n",

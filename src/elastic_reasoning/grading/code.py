@@ -27,7 +27,7 @@ from typing import Any
 from elastic_reasoning.errors import GradingError
 from elastic_reasoning.grading.blocks import last_code_block
 from elastic_reasoning.grading.grade import Grade
-from elastic_reasoning.grading.outputs import same_output, same_value
+from elastic_reasoning.grading.outputs import PUBLISHED, Answers, same_output, same_value, value_of
 from elastic_reasoning.grading.probe import find_sandbox
 from elastic_reasoning.grading.run import Run, wait
 from elastic_reasoning.grading.sandbox import Limits, Sandbox
@@ -65,6 +65,7 @@ class CodeTests:
         check: source that defines `check(candidate)`, as HumanEval and LeetCode sets have it.
         prelude: put before the program, such as imports, or HumanEval's prompt; Python that loads on its own. The
             tests of `check` see it too.
+        answers: what is right beside the published outputs and values.
         limits: what each test may use.
     """
 
@@ -73,6 +74,7 @@ class CodeTests:
     entry_point: str = ""
     check: str = ""
     prelude: str = ""
+    answers: Answers = PUBLISHED
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
@@ -80,8 +82,15 @@ class CodeTests:
         kinds = [name for name in ("stdin", "calls", "check") if getattr(self, name)]
         if len(kinds) != 1:
             raise GradingError(f"tests of kinds {kinds}: give exactly one of stdin, calls and check")
+        if self.check and self.answers != PUBLISHED:
+            raise GradingError("tests of kind check with other answers: check itself says what is right")
         if kinds != ["stdin"] and not self.entry_point:
             raise GradingError(f"tests of kind {kinds[0]} without entry_point: name the function that they call")
+
+    @property
+    def rule(self) -> str:
+        """The rule by which a program is judged."""
+        return "check" if self.check else self.answers.rule
 
 
 class CodeGrader:
@@ -125,10 +134,10 @@ class CodeGrader:
             raise GradingError("grading this task runs generated programs: allow it with --allow-code-execution")
         code = last_code_block(solution)
         if code is None:
-            return Grade(correct=False, answer=None, reason="no answer")
+            return Grade(correct=False, answer=None, reason="no answer", rule=tests.rule)
         with self._slots:
             reason = _Trial(self._sandbox, self._closing, tests, code).reason()
-        return Grade(correct=reason is None, answer=code, reason=reason)
+        return Grade(correct=reason is None, answer=code, reason=reason, rule=tests.rule)
 
     def close(self) -> None:
         """Stop what still runs; `grade` then raises `GradingError`."""
@@ -155,8 +164,14 @@ class _Trial:
         job = {"mode": "program", **self._program}
         with Run(self._sandbox, job, self._limits, test.stdin.encode(errors="replace")) as run:
             outcome = run.end(self._wait(run))
-        same = same_output(outcome.stdout.decode(errors="replace"), test.stdout)
-        return outcome.reason or (None if same else "wrong answer")
+        if outcome.reason:
+            return outcome.reason
+        printed = outcome.stdout.decode(errors="replace")
+        if self._tests.answers.checker:
+            right = self._checked(test.stdin, printed, test.stdout)
+        else:
+            right = same_output(printed, test.stdout, self._tests.answers)
+        return None if right else "wrong answer"
 
     def _call(self, test: CallTest) -> str | None:
         job = {"mode": "call", **self._program, "arguments": test.arguments}
@@ -164,8 +179,25 @@ class _Trial:
             outcome = run.end(self._wait(run))
         if outcome.reason or not outcome.report:
             return outcome.reason or "no proof of the end"
-        right = any(same_value(outcome.report, value) for value in (test.expected, *test.also))
+        given, value = value_of(outcome.report)
+        if given and self._tests.answers.checker:
+            right = self._checked(list(test.arguments), value, test.expected)
+        else:
+            wanted = (test.expected, *test.also)
+            right = given and any(same_value(value, each, self._tests.answers) for each in wanted)
         return None if right else "wrong answer"
+
+    def _checked(self, *arguments: Any) -> bool:
+        """What the task's checker says of input, output and the published one, in a sandbox with a time of its own."""
+        job = {"mode": "call", "source": self._tests.answers.checker, "entry_point": "check", "arguments": arguments}
+        limits = Limits()
+        with Run(self._sandbox, job, limits) as run:
+            outcome = run.end(wait([run], limits, limits.seconds, self._closing)[0])
+        given, right = value_of(outcome.report)
+        if outcome.reason or not given or not isinstance(right, bool):
+            last = outcome.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+            raise GradingError(f"the checker gave neither true nor false: {outcome.reason or right!r} {last}".strip())
+        return right
 
     def _check(self) -> str | None:
         program = {"mode": "serve", "crossing": CROSSING, **self._program}

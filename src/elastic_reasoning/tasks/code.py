@@ -8,19 +8,22 @@ or the starter code completed, in one fenced block.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from elastic_reasoning.errors import TaskError
 from elastic_reasoning.grading.code import CodeGrader, CodeTests
+from elastic_reasoning.grading.outputs import SEVERAL_OUTPUTS
 from elastic_reasoning.grading.sandbox import Limits
 from elastic_reasoning.tasks.code_tests import Published
 from elastic_reasoning.tasks.fields import Field, any_text, take, text
 from elastic_reasoning.tasks.loading import TaskOptions
 from elastic_reasoning.tasks.rows import Hub, Placed
+from elastic_reasoning.tasks.stated_answers import stated_answers
 from elastic_reasoning.tasks.table import Grading, Names, TableTask, asked, divided, placed_rows, whole
-from elastic_reasoning.tasks.task import Problem
+from elastic_reasoning.tasks.task import Problem, Split
 from elastic_reasoning.tasks.wording import fingerprint
 
 DEEPCODER = "agentica-org/DeepCoder-Preview-Dataset"
@@ -79,6 +82,7 @@ STARTER: Field[str] = Field(("starter_code",), any_text, default="", required=Fa
 ENTRY_POINT: Field[str] = Field(("entry_point",), any_text, default="", required=False)
 METADATA: Field[str] = Field(("metadata",), _function, default="", required=False)
 TESTS: Field[Any] = Field(("tests",), lambda value: value)
+CHECKER: Field[str] = Field(("checker",), any_text, default="", required=False)
 SOLUTIONS: Field[tuple[str, ...]] = Field(("solutions", "solution"), _programs, default=(), required=False)
 
 
@@ -96,7 +100,7 @@ def load(name: str, options: TaskOptions) -> TableTask:
     else:
         codes = json.loads(CODES.read_text(encoding="utf-8"))
         splits = whole([_codeforces_problem(names, codes, placed) for placed in rows])
-    return TableTask(name, splits, code_grading(options))
+    return TableTask(name, splits, code_grading(options, splits))
 
 
 def _training_problem(names: Names, placed: Placed) -> Problem:
@@ -114,8 +118,8 @@ def _codeforces_problem(names: Names, codes: Mapping[str, str], placed: Placed) 
 def stated_limits(problem: str) -> Limits:
     """The limits that a Codeforces statement names.
 
-    They are meant for processor time in any language. Here seconds are those on the wall, the start of Python among
-    them, and memory is address space; therefore they are not taken below 5 s and 1 GB.
+    They are meant for fast languages. Here seconds are those of Python, its start among them, and memory is address
+    space; therefore they are not taken below 5 s and 1 GB.
     """
     milliseconds, megabytes = TIME_LIMIT.search(problem), MEMORY_LIMIT.search(problem)
     return Limits(
@@ -133,7 +137,8 @@ def code_problem(own: str, placed: Placed, problem: str, limits: Limits, most: i
     place, row = placed
     starter = take(STARTER, place, row)
     function = take(ENTRY_POINT, place, row) or take(METADATA, place, row)
-    tests = Published((take(TESTS, place, row),), function, limits, most)
+    answers = stated_answers(problem, take(CHECKER, place, row))
+    tests = Published((take(TESTS, place, row),), function, limits, answers, most)
     content = prompt(problem, starter, checked(place, tests).entry_point)
     return asked_for_code(own, content, problem, tests, take(SOLUTIONS, place, row))
 
@@ -178,9 +183,19 @@ def prompt(problem: str, starter: str, function: str) -> str:
     return FUNCTION_PROMPT.format(problem=problem, function=function)
 
 
-def code_grading(options: TaskOptions) -> Grading:
-    """What grades programs on the tests of their problems."""
+def code_grading(options: TaskOptions, splits: Mapping[Split, Sequence[Problem]] = MappingProxyType({})) -> Grading:
+    """What grades programs on the tests of their problems.
+
+    Args:
+        options: what the task is told.
+        splits: its problems, of which those are counted that accept outputs which no comparison can tell.
+    """
     grader = CodeGrader(options.allow_code_execution, options.workers, options.sandbox)
+    problems = [problem for split in splits.values() for problem in split]
+    several = sum(problem.data["tests"].answers.rule == SEVERAL_OUTPUTS for problem in problems)
+    counted = f"{several} of {len(problems)} problems accept several outputs, and a right one may be rejected"
     return Grading(
-        lambda problem, solution: grader.grade(read_tests(problem), solution), grader.close, grader.announce()
+        lambda problem, solution: grader.grade(read_tests(problem), solution),
+        grader.close,
+        "; ".join(note for note in (grader.announce(), counted if several else "") if note),
     )

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from elastic_reasoning.grading.code import CallTest, CodeTests, StdinTest
+from elastic_reasoning.grading.outputs import PUBLISHED, Answers
 from elastic_reasoning.grading.sandbox import Limits
 
 CALLS = ("functional", "function_call")
@@ -30,8 +31,10 @@ MODULES = (
 IMPORTS = "".join(
     [f"from {module} import *\n" for module in (*MODULES, "builtins", "typing")]
     + [f"import {module}\n" for module in MODULES]
+    + ["sys.setrecursionlimit(50000)\n"]
 )
-"""What LiveCodeBench puts before a candidate; starter code such as `List[int]` leans on it."""
+"""What LiveCodeBench puts before a candidate; starter code such as `List[int]` leans on it, and deep recursion on the
+last line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +54,14 @@ class Published:
         raw: one or more published sets of tests, which are joined.
         function: the function that is called, where the tests do not name it.
         limits: for each test.
+        answers: what the statement accepts beside the published outputs.
         most: of more tests than these only the ones with the longest input are kept.
     """
 
     raw: tuple[Any, ...]
     function: str
     limits: Limits
+    answers: Answers = PUBLISHED
     most: int | None = None
 
     def read(self) -> CodeTests:
@@ -76,9 +81,9 @@ class Published:
         called = cases[0].function
         if called:
             calls = tuple(CallTest(_arguments(case.input), *_expected(case.output)) for case in cases)
-            return CodeTests(calls=calls, entry_point=called, prelude=IMPORTS, limits=self.limits)
+            return CodeTests(calls=calls, entry_point=called, prelude=IMPORTS, answers=self.answers, limits=self.limits)
         lines = tuple(StdinTest(_lines(case.input), _lines(case.output)) for case in cases)
-        return CodeTests(stdin=lines, prelude=IMPORTS, limits=self.limits)
+        return CodeTests(stdin=lines, prelude=IMPORTS, answers=self.answers, limits=self.limits)
 
 
 def _cases(value: Any, function: str) -> list[Case]:

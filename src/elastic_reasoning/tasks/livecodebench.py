@@ -12,6 +12,7 @@ from typing import Any
 from elastic_reasoning.errors import TaskError, unknown
 from elastic_reasoning.grading.sandbox import Limits
 from elastic_reasoning.tasks.code import (
+    CHECKER,
     ENTRY_POINT,
     METADATA,
     STARTER,
@@ -24,6 +25,7 @@ from elastic_reasoning.tasks.code_tests import Published
 from elastic_reasoning.tasks.fields import Field, take, text
 from elastic_reasoning.tasks.loading import TaskOptions
 from elastic_reasoning.tasks.rows import Hub, Placed
+from elastic_reasoning.tasks.stated_answers import stated_answers
 from elastic_reasoning.tasks.table import Names, TableTask, placed_rows, whole
 from elastic_reasoning.tasks.task import Problem
 
@@ -72,7 +74,8 @@ def load(name: str, options: TaskOptions) -> TableTask:
     problems = [_problem(names, each) for each in placed if since <= take(DATE, *each) <= until]
     if not problems:
         raise TaskError(f"task {name}: no contest from {since} to {until}; widen since and until")
-    return TableTask(name, whole(problems), code_grading(options))
+    splits = whole(problems)
+    return TableTask(name, splits, code_grading(options, splits))
 
 
 def _bound(option: str, value: str) -> date | None:
@@ -88,6 +91,7 @@ def _problem(names: Names, placed: Placed) -> Problem:
     function = take(ENTRY_POINT, place, row) or take(METADATA, place, row)
     public, private = take(TESTS, place, row), take(PRIVATE, place, row)
     # Private tests are not unpacked here: those of a release are several gigabytes.
+    answers = stated_answers(problem, take(CHECKER, place, row))
     called = checked(place, Published((public,), function, LIMITS)).entry_point
-    tests = Published((public,) if private is None else (public, private), function, LIMITS)
+    tests = Published((public,) if private is None else (public, private), function, LIMITS, answers)
     return asked_for_code(names.of(place, row, problem), prompt(problem, starter, called), problem, tests, ())
