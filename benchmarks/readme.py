@@ -52,11 +52,11 @@ def miniature(report: dict[str, Any]) -> str:
     rows = {(row["model"], row["strategy"], row["budget"]): row for row in report["rows"]}
     budgets = sorted({b for _, s, b in rows if s == "elastic"}, key=lambda b: int(b.split("+")[0]))
     shown = [
-        ("base", "vanilla", "base, truncated (vanilla)"),
-        ("base", "s1", "base, budget forcing (S1)"),
-        ("base", "elastic", "base, separate budgets"),
-        ("grpo", "elastic", "plain GRPO, separate budgets (control)"),
-        ("e1", "elastic", "**E1, separate budgets**"),
+        ("base", "vanilla", "base, vanilla (truncated)"),
+        ("base", "s1", "base, s1 (budget forcing)"),
+        ("base", "elastic", "base, elastic (separate budgets)"),
+        ("grpo", "elastic", "plain GRPO, elastic (control)"),
+        ("e1", "elastic", "**E1, elastic**"),
     ]
     lines = [
         "| accuracy, % | " + " | ".join(f"t = {b.split('+')[0]}" for b in budgets) + " | no limit (thinking tokens) |",

@@ -35,6 +35,7 @@ class Strategy:
         ask: what it appends to the user's message, given the budget; nothing for most.
         heeds: the part of a budget that makes a difference to it, the rest put at what it does anyway.
         bounds: what the heeded budget bounds. A strategy that does not say so claims nothing.
+        about: what it does with a budget, in two or three words, to stand beside its name.
     """
 
     run: Run
@@ -42,6 +43,7 @@ class Strategy:
     ask: Callable[[Budget], str] = field(default=lambda budget: "")
     heeds: Callable[[Budget], Budget] = field(default=lambda budget: budget)
     bounds: Bounds = "none"
+    about: str = ""
 
     def keep(self, options: Options) -> Options:
         """The options that mean something to it, the others at their defaults."""
@@ -131,18 +133,33 @@ def _asked_length(budget: Budget) -> int:
 
 
 STRATEGIES = {
-    "elastic": Strategy(elastic, frozenset({"wrap_up", "grace", "min_thinking", "wait"}), bounds="separate"),
-    "nothinking": Strategy(nothinking, frozenset({"wrap_up"}), heeds=_without_thinking, bounds="separate"),
-    "vanilla": Strategy(vanilla, bounds="total"),
-    "s1": Strategy(s1, frozenset({"wait", "num_waits", "answer_tokens", "answer_text"}), bounds="total"),
-    "l1-exact": Strategy(l1_exact, ask=lambda budget: f"Think for {_asked_length(budget)} tokens.", bounds="asked"),
+    "elastic": Strategy(
+        elastic,
+        frozenset({"wrap_up", "grace", "min_thinking", "wait"}),
+        bounds="separate",
+        about="separate budgets",
+    ),
+    "nothinking": Strategy(
+        nothinking, frozenset({"wrap_up"}), heeds=_without_thinking, bounds="separate", about="no thinking"
+    ),
+    "vanilla": Strategy(vanilla, bounds="total", about="truncated"),
+    "s1": Strategy(
+        s1, frozenset({"wait", "num_waits", "answer_tokens", "answer_text"}), bounds="total", about="budget forcing"
+    ),
+    "l1-exact": Strategy(
+        l1_exact,
+        ask=lambda budget: f"Think for {_asked_length(budget)} tokens.",
+        bounds="asked",
+        about="a length asked for",
+    ),
     "l1-max": Strategy(
         l1_max,
         frozenset({"max_total"}),
         ask=lambda budget: f"Think for maximum {_asked_length(budget)} tokens.",
         bounds="asked",
+        about="a greatest length asked for",
     ),
-    "unconstrained": Strategy(unconstrained, heeds=lambda budget: Budget(None, None)),
+    "unconstrained": Strategy(unconstrained, heeds=lambda budget: Budget(None, None), about="no budget"),
 }
 
 

@@ -139,6 +139,91 @@ def test_keys_move_through_problems_and_budgets(page: Any) -> None:
     assert page.locator("#list button").count() == 1
 
 
+def scrolled(page: Any) -> float:
+    return page.evaluate("window.scrollY")
+
+
+def in_view(page: Any, selector: str) -> bool:
+    box = page.locator(selector).bounding_box()
+    return 0 <= box["y"] < page.viewport_size["height"]
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (1280, 400), (360, 740)])
+def test_the_page_opens_at_its_top_and_knows_its_keys_at_once(browser: Any, report: Path, size: tuple) -> None:
+    page = browser.new_page(viewport={"width": size[0], "height": size[1]})
+    page.goto(report.as_uri())
+    page.wait_for_timeout(200)
+    assert scrolled(page) == 0
+    assert in_view(page, "h1")
+    page.keyboard.press("ArrowDown")
+    assert page.locator("#list [aria-current=true] .id").inner_text() == "chain-0001"
+    for _ in range(50):  # it scrolls there smoothly
+        if in_view(page, "#traces"):
+            break
+        page.wait_for_timeout(100)
+    assert in_view(page, "#traces")
+    page.keyboard.press("j")
+    assert page.locator("#list [aria-current=true] .id").inner_text() == "chain-0002"
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#budgets [aria-pressed=true]").inner_text() == "64+20"
+    page.keyboard.press("/")
+    page.keyboard.type("chain-0007")
+    assert page.locator("#list button").count() == 1
+    page.close()
+
+
+def test_the_list_keeps_its_entry_in_view_and_the_page_where_it_is(page: Any) -> None:
+    page.set_viewport_size({"width": 1280, "height": 500})
+    page.locator("#traces").scroll_into_view_if_needed()
+    before = scrolled(page)
+    for _ in range(9):
+        page.keyboard.press("j")
+    assert page.locator("#list [aria-current=true] .id").inner_text() == "chain-0009"
+    assert scrolled(page) == before
+    assert page.evaluate(
+        """() => {
+          const boxOf = (selector) => document.querySelector(selector).getBoundingClientRect();
+          const [list, entry] = [boxOf("#list"), boxOf("#list [aria-current=true]")];
+          return entry.top >= list.top - 1 && entry.bottom <= list.bottom + 1;
+        }"""
+    )
+
+
+def test_what_has_keys_of_its_own_keeps_them(page: Any) -> None:
+    first = page.locator("#list [aria-current=true] .id").inner_text()
+    page.locator("#left-arm").focus()
+    page.keyboard.press("ArrowDown")
+    page.locator("#left .block.thinking .text").first.focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Control+j")
+    page.locator("#chart .hit").first.focus()
+    page.keyboard.press("ArrowLeft")
+    assert page.locator("#list [aria-current=true] .id").inner_text() == first
+    assert page.locator("#budgets [aria-pressed=true]").inner_text() == "24+20"
+
+
+def test_no_number_is_broken_on_a_phone(page: Any) -> None:
+    page.set_viewport_size({"width": 360, "height": 740})
+    broken = page.evaluate(
+        """() => {
+          const texts = [];
+          const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+          for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+            if (node.parentElement.closest("script, .text, .question, .said, pre, #list, dl, noscript")) continue;
+            for (const found of node.data.matchAll(/[+−-]?[0-9][0-9.,]*/g)) {
+              const range = document.createRange();
+              range.setStart(node, found.index);
+              range.setEnd(node, found.index + found[0].length);
+              if (new Set([...range.getClientRects()].map((box) => Math.round(box.top))).size > 1) texts.push(found[0]);
+            }
+          }
+          return texts;
+        }"""
+    )
+    assert broken == []
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
 def test_the_address_leads_back_to_what_was_seen(page: Any, browser: Any) -> None:
     choose(page, "chain-0005")
     page.locator("#budgets button", has_text="64+20").click()
@@ -273,7 +358,7 @@ def test_the_figure_can_be_read_with_keys_alone(page: Any) -> None:
 def test_the_figure_tells_its_numbers_and_leads_to_traces(page: Any) -> None:
     mark = page.locator("#chart .hit").first
     mark.hover()
-    assert re.search(r"mini, truncated\s+budget 8\+20\s+[\d.]+ ± [\d.]+ %", page.locator("#chart .tip").inner_text())
+    assert re.search(r"mini/vanilla\s+budget 8\+20\s+[\d.]+ ± [\d.]+ %", page.locator("#chart .tip").inner_text())
     mark.click()
     assert page.locator("#budgets [aria-pressed=true]").inner_text() == "8+20"
     page.locator("#legend button").first.click()
@@ -342,4 +427,4 @@ def test_print_shows_the_traces_and_not_the_controls(page: Any) -> None:
     assert not page.locator("#list").is_visible()
     assert page.locator("#left .block.thinking").is_visible()
     assert page.get_by_text("sample 1", exact=False).first.is_visible()
-    assert "mini, separate budgets 24+20" in card(page, "left")
+    assert "mini/elastic/24+20" in card(page, "left")

@@ -53,10 +53,13 @@ function chartGrid(root, chart, scale, width, height) {
     lines.forEach((line, n) => text(x, bottom + 18 + 15 * n, "middle", line));
   }
   text((MARGIN.left + width - MARGIN.right) / 2, height - 8, "middle", chart.label);
-  if (chart.mark === null || chart.mark < chart.places[0] || chart.mark > chart.places[2]) return;
+  if (chart.mark === null) return;
+  if (chart.mark < chart.places[0]) return text(MARGIN.left + 6, bottom - 8, "start", `← trained at ${data.trained_at}`);
+  if (chart.mark > chart.places[2]) return text(width - MARGIN.right - 6, bottom - 8, "end", `trained at ${data.trained_at} →`);
   const x = scale.x(chart.mark);
   root.append(svg("line", { x1: x, x2: x, y1: MARGIN.top, y2: bottom, stroke: "var(--quiet)", "stroke-dasharray": "3 3" }));
-  text(x + 6, bottom - 8, "start", `trained at ${data.trained_at}`);
+  const [side, anchor] = x > width / 2 ? [x - 6, "end"] : [x + 6, "start"];
+  return text(side, bottom - 8, anchor, `trained at ${data.trained_at}`);
 }
 
 // Draws into the container; pick(model, strategy, budget) is called when a mark is chosen.

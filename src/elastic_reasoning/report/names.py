@@ -10,9 +10,11 @@ from pathlib import PurePath
 
 from elastic_reasoning.budget import Budget
 from elastic_reasoning.evaluation.config import THEN
+from elastic_reasoning.strategies import STRATEGIES
 
 MAIN = "elastic"
-NAMES = {"elastic": "separate budgets", "vanilla": "truncated", "unconstrained": "no budget"}
+LONGEST = 40
+"""Characters of a name in a legend."""
 
 
 def compact(tokens: float) -> str:
@@ -33,6 +35,19 @@ def compact_budget(budget: str) -> str:
 def part_text(part: float) -> str:
     """One part of a budget for a label: 0, 512, 1K, ∞."""
     return "∞" if part == inf else compact(part)
+
+
+def abridged(names: Iterable[str]) -> dict[str, str]:
+    """Each name with its middle left out where it is long; all of it where two would be the same."""
+    names = list(dict.fromkeys(names))
+    half = (LONGEST - 1) // 2
+    short = {name: name if len(name) <= LONGEST else f"{name[:half]}…{name[-half:]}" for name in names}
+    return {name: short[name] if list(short.values()).count(short[name]) == 1 else name for name in names}
+
+
+def about_strategies(names: Iterable[str]) -> dict[str, str]:
+    """What each of these strategies does with a budget, in a few words; one that is not known here is left out."""
+    return {name: STRATEGIES[name].about for name in dict.fromkeys(names) if name in STRATEGIES}
 
 
 def short_names(models: Iterable[str]) -> dict[str, str]:

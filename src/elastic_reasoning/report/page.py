@@ -21,7 +21,7 @@ from elastic_reasoning.evaluation.reasoning import MEASURES
 from elastic_reasoning.report.figures.curves import Over, accuracy_range, curves, number_of, places_of, ticks_of
 from elastic_reasoning.report.figures.heat import Grid, grids, highest
 from elastic_reasoning.report.figures.lengths import Histogram, lengths
-from elastic_reasoning.report.names import NAMES, part_text, short_names
+from elastic_reasoning.report.names import about_strategies, part_text, short_names
 from elastic_reasoning.report.pairs import p_text, points
 from elastic_reasoning.report.published import Published, published
 from elastic_reasoning.report.results import Results
@@ -81,7 +81,6 @@ def render_page(
         "problems": embedded.problems,
         "charts": [_chart(*chart, rows, others, trained_at) for chart in CHARTS],
         "pairs": [[index[pair.a], index[pair.b], pair.difference, pair.se, pair.num_problems] for pair in pairs],
-        "names": NAMES,
         "trained_at": trained_at,
     }
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -92,7 +91,7 @@ def render_page(
         models=models,
         rows=rows,
         columns=columns_of(rows),
-        names=NAMES,
+        about_strategies=about_strategies(row.strategy for row in rows),
         heat=_heat(grids(rows), index),
         pairs=pairs,
         pair_columns=PAIR_COLUMNS,

@@ -68,10 +68,16 @@ function measureRow(name, about, scale, values) {
   const most = scale * Math.max(...values.map(([value]) => Math.abs(value ?? 0)));
   const digits = scale === 100 || most >= 10 ? 1 : most >= 1 ? 2 : 3;
   const unit = scale === 100 ? " %" : "";
-  const show = ([value, se]) => (value === null ? "–" : `${(scale * value).toFixed(digits)}${se === null ? "" : ` ± ${(scale * se).toFixed(digits)}`}${unit}`);
+  // Pieces that are not broken; between them a narrow table may.
+  const show = ([value, se]) => {
+    if (value === null) return ["–"];
+    const mean = (scale * value).toFixed(digits);
+    return se === null ? [mean + unit] : [mean, `± ${(scale * se).toFixed(digits)}${unit}`];
+  };
   const [a, b] = values.map(([value]) => value);
   const change = a === null || b === null ? "" : signed(scale * (b - a), digits);
-  const cells = [...values.map(show), change].map((text) => el("td", { class: "number" }, text));
+  const cells = [...values.map(show), [change]].map((pieces) =>
+    el("td", { class: "number" }, ...pieces.flatMap((text) => [" ", el("span", {}, text)])));
   return el("tr", {}, el("th", { scope: "row" }, name, el("small", {}, about)), ...cells);
 }
 

@@ -3,7 +3,7 @@
 
 function renderSides() {
   renderChoices();
-  renderPair(SIDES.map((side) => ({ side, setting: settingAt(side), name: `${armName(armOf(state[side]))} ${budgetName(budgetOf(side))}` })));
+  renderPair(SIDES.map((side) => ({ side, setting: settingAt(side), name: `${armName(armOf(state[side]))}/${budgetOf(side)}` })));
 }
 
 function set(change) {
@@ -44,19 +44,27 @@ for (const button of document.querySelectorAll("[data-pair]")) {
   });
 }
 
-// Keys
+// Keys work wherever the reader is on the page, and lead to what they change; what scrolls or has keys of its own keeps them.
 const step = (list, now, by_) => list[Math.min(list.length - 1, Math.max(0, list.indexOf(now) + by_))];
 
-by("compared").addEventListener("keydown", (event) => {
-  if (event.target.matches("input, select, .text, .question, .scroll") || event.ctrlKey || event.metaKey || event.altKey) return;
+function show(node, section) {
+  const { top, bottom } = node.getBoundingClientRect();
+  if (bottom <= 0 || top >= window.innerHeight) goTo(section);
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.closest("input, select, .text, .question, .scroll, #chart")) return;
   const moves = { ArrowUp: -1, ArrowDown: 1, k: -1, j: 1 };
   const turns = { ArrowLeft: -1, ArrowRight: 1 };
   if (event.key in moves) {
     const ids = shown().map((problem) => problem.id);
     if (ids.length) set({ problem: step(ids, state.problem, moves[event.key]) });
+    show(by("browser"), "traces");
   } else if (event.key in turns) {
     const budget = step(sharedBudgets(), state.budget, turns[event.key]);
     set({ budget, against: budget });
+    show(by("compared"), "compared");
   } else if (event.key === "/") by("search").focus();
   else return;
   event.preventDefault();

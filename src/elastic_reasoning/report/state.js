@@ -17,9 +17,8 @@ data.settings.forEach((setting, index) => {
 });
 const size = (budget) => budget.split("+").reduce((sum, part) => sum + (part === "inf" ? Infinity : Number(part)), 0);
 budgets.sort((a, b) => (size(a) === size(b) ? parseFloat(a) - parseFloat(b) : size(a) < size(b) ? -1 : 1));
-const nameOf = (strategy) => data.names[strategy] ?? strategy;
 const armOf = (id) => arms.find((arm) => arm.id === id);
-const armName = (arm) => `${data.models[arm.model]}, ${nameOf(arm.strategy)}`;
+const armName = (arm) => `${data.models[arm.model]}/${arm.strategy}`;
 const budgetName = (budget) => (budget === "inf+inf" ? "no limit" : budget);
 
 for (const problem of data.problems) {

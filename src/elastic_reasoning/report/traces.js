@@ -42,7 +42,7 @@ function renderChoices() {
 function sideNames() {
   const [left, right] = SIDES.map((side) => armOf(state[side]));
   if (left.model !== right.model) return [data.models[left.model], data.models[right.model]];
-  return left.strategy !== right.strategy ? [nameOf(left.strategy), nameOf(right.strategy)] : SIDES.map(budgetOf);
+  return left.strategy !== right.strategy ? [left.strategy, right.strategy] : SIDES.map(budgetOf);
 }
 
 function renderFilter() {
@@ -54,6 +54,13 @@ function renderFilter() {
     el("optgroup", { label: "on either side" }, ...filters.slice(OF_BOTH).map(option)));
 }
 
+// The list scrolls to an entry of it, and the page stays where it is.
+function keepInView(list, entry) {
+  if (!entry) return;
+  const [outer, inner] = [list, entry].map((node) => node.getBoundingClientRect());
+  list.scrollTop += Math.min(0, inner.top - outer.top) + Math.max(0, inner.bottom - outer.bottom);
+}
+
 function renderList(problems) {
   by("count").textContent = `${problems.length} of ${data.problems.length} problems; marks: left, right`;
   by("list").replaceChildren(...problems.map((problem) => el("li", {}, el("button", {
@@ -63,7 +70,7 @@ function renderList(problems) {
   el("span", {}, ...pairOf(problem).map(verdictOf).map((verdict) =>
     el("span", { class: `mark ${verdict.kind}`, role: "img", "aria-label": verdict.text, title: verdict.text }, ` ${verdict.sign}`))),
   el("span", { class: "ask" }, problem.question)))));
-  by("list").querySelector("[aria-current=true]")?.scrollIntoView({ block: "nearest" });
+  keepInView(by("list"), by("list").querySelector("[aria-current=true]"));
 }
 
 function meters(trace, setting) {
@@ -105,7 +112,7 @@ function blocks(trace) {
 }
 
 function renderCard(side, problem) {
-  const heading = el("h3", {}, armName(armOf(state[side])), el("span", {}, ` ${budgetName(budgetOf(side))}`));
+  const heading = el("h3", {}, armName(armOf(state[side])), el("span", {}, `/${budgetOf(side)}`));
   const trace = problem && traceOf(problem, side);
   if (!trace) {
     const why = !problem ? "no problem chosen" : settingAt(side) === null ? `was not run with ${budgetOf(side)}` : `no sample ${state.sample + 1}`;

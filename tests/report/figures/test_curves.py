@@ -37,23 +37,23 @@ def line_of(rows: list[Row], over: str, label: str) -> list[float]:
 
 
 def test_each_solution_budget_has_a_curve_where_it_counts() -> None:
-    assert line_of(ASYMMETRIC, "total", "mini, separate budgets, s = 8") == [32]
-    assert line_of(ASYMMETRIC, "total", "mini, separate budgets, s = 20") == [20, 28, 44]
-    assert line_of(ASYMMETRIC, "total", "mini, truncated") == [20, 28, 32, 44]  # it heeds the total alone
-    assert line_of(ASYMMETRIC, "thinking", "mini, separate budgets, s = 20") == [0, 8, 24]
-    assert line_of(ASYMMETRIC, "thinking", "mini, truncated, s = 8") == [24]
+    assert line_of(ASYMMETRIC, "total", "mini/elastic, s = 8") == [32]
+    assert line_of(ASYMMETRIC, "total", "mini/elastic, s = 20") == [20, 28, 44]
+    assert line_of(ASYMMETRIC, "total", "mini/vanilla") == [20, 28, 32, 44]  # it heeds the total alone
+    assert line_of(ASYMMETRIC, "thinking", "mini/elastic, s = 20") == [0, 8, 24]
+    assert line_of(ASYMMETRIC, "thinking", "mini/vanilla, s = 8") == [24]
 
 
 def test_a_run_without_a_limit_is_no_further_solution_budget() -> None:
     rows = [replace(ROWS[0], strategy="elastic", budget=budget) for budget in ("8+20", "24+20", "inf+inf")]
     line, star = curves(rows)
-    assert (line.label, star.label) == ("mini, separate budgets", "mini, separate budgets")
+    assert (line.label, star.label) == ("mini/elastic", "mini/elastic")
     assert ([point.x for point in line.line], len(star.stars)) == ([28, 44], 1)
 
 
 def test_budgets_of_one_total_are_one_point_of_what_heeds_no_more() -> None:
     rows = [replace(ROWS[0], strategy="vanilla", budget=budget) for budget in ("24+20", "34+10")]
-    assert line_of(rows, "total", "mini, truncated") == [44]
+    assert line_of(rows, "total", "mini/vanilla") == [44]
 
 
 def test_over_tokens_used_every_point_stands_at_its_mean() -> None:

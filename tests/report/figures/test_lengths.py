@@ -32,7 +32,7 @@ def test_the_figure_shows_some_budgets_and_what_has_none(benchmark_run: Results)
     assert figure is not None
     titles = [axes.get_title(loc="left") for axes in figure.axes if axes.get_title(loc="left")]
     assert len(titles) == MAX_PANELS
-    assert (titles[0], titles[-1]) == ("separate budgets, 0+1K", "no budget")
+    assert (titles[0], titles[-1]) == ("elastic, 0+1K", "unconstrained")
     figure.draw_without_rendering()
 
 

@@ -30,7 +30,7 @@ from elastic_reasoning.report.figures.curves import (
     ticks_of,
 )
 from elastic_reasoning.report.figures.look import QUIET, STYLE, apart, line_look, set_title
-from elastic_reasoning.report.names import MAIN, compact_budget
+from elastic_reasoning.report.names import MAIN, abridged, compact_budget
 from elastic_reasoning.report.published import Published
 
 TOP = 1.12
@@ -65,8 +65,9 @@ def accuracy_figure(
     """
     drawn = curves(rows, over)
     with mpl.rc_context(STYLE):
-        longest = max((len(curve.label) for curve in drawn), default=0)
-        num_labels = sum(bool(curve.line) for curve in drawn) + len(others)
+        named = _named(drawn, others)
+        longest = max((len(label) for _, label, _, _ in named), default=0)
+        num_labels = len(named)
         size = (9 + 0.08 * max(0, longest - 30), max(4.6, 1.2 + 0.24 * num_labels))
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.add_subplot()
@@ -79,8 +80,10 @@ def accuracy_figure(
         if trained_at and over != "used":
             budget = Budget.parse(trained_at)
             _mark(axes, budget.total if over == "total" else budget.thinking, compact_budget(trained_at))
-        _labels(axes, drawn, others)
+        _labels(axes, named)
         _star_labels(axes, drawn)
+        if not drawn:
+            axes.text(0.5, 0.5, "nothing was graded", transform=axes.transAxes, ha="center", color=QUIET)
         set_title(axes, title)
     return figure
 
@@ -96,7 +99,9 @@ def _x_axis(axes: Axes, drawn: Sequence[Curve], others: Sequence[Published], ove
         axes.set_xscale("symlog", base=2, linthresh=smallest)  # t = 0 stands one doubling to the left of the least t
         axes.set_xlim(-0.15 * smallest, places[-1] * margin)
     texts = ticks_of(drawn, places, over)
-    if texts:
+    if not drawn:
+        axes.set_xticks([])
+    elif texts:
         shown = _spread(texts, places[-1] / (smallest or 1.0) * (1 if places[0] > 0 else 2))
         axes.xaxis.set_major_locator(FixedLocator(shown))
         axes.set_xticks(shown, [texts[place] for place in shown])
@@ -165,22 +170,48 @@ def _published_look(series: Published, marker: str) -> dict[str, Any]:
 
 
 def _mark(axes: Axes, place: int | None, text: str) -> None:
+    """A line where the training budget is; where that lies beyond the axis, an arrow at the end it lies behind."""
     if place is None:
         return
-    axes.axvline(place, color="#8a929c", linewidth=1, linestyle=(0, (2, 2)), zorder=1)
-    where: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "xytext": (5, 7), "textcoords": "offset points"}
-    axes.annotate(f"trained at {text}", (place, 0), fontsize=8.5, color=QUIET, **where)
+    low, high = axes.get_xlim()
+    beyond = place < low or place > high
+    to_left = place > high or (not beyond and _share(axes, place) > 0.5)  # towards where there is room
+    said = f"trained at {text}"
+    if beyond:
+        said = f"{said} →" if to_left else f"← {said}"
+    else:
+        axes.axvline(place, color="#8a929c", linewidth=1, linestyle=(0, (2, 2)), zorder=1)
+    at = (min(max(place, low), high), 0)
+    where: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+    where |= {"xytext": (-5, 7), "ha": "right"} if to_left else {"xytext": (5, 7), "ha": "left"}
+    axes.annotate(said, at, fontsize=8.5, color=QUIET, **where)
 
 
-def _labels(axes: Axes, drawn: Sequence[Curve], others: Sequence[Published]) -> None:
-    """A piece and the name of each curve at the height of its last point, moved apart where they would overlap."""
-    named: list[tuple[tuple[float, float], str, dict[str, Any], dict[str, Any]]] = []
+def _share(axes: Axes, place: float) -> float:
+    """Where a place stands along the axis of tokens, in parts of its length."""
+    low, at, high = (
+        axes.xaxis.get_transform().transform([x])[0] for x in (axes.get_xlim()[0], place, axes.get_xlim()[1])
+    )
+    return float((at - low) / (high - low))
+
+
+Name = tuple[tuple[float, float], str, dict[str, Any], dict[str, Any]]
+"""What a name is sorted by (the height of its last point first), the name, and how the piece and the text look."""
+
+
+def _named(drawn: Sequence[Curve], others: Sequence[Published]) -> list[Name]:
+    """Whatever needs a name: each curve, each star of a model that has no curve, and what was published."""
+    found: list[Name] = []
+    with_line = {curve.model for curve in drawn if curve.line}
+    labels = abridged(curve.label for curve in drawn)
     for curve in drawn:
-        if curve.line:
-            accuracies = [point.accuracy for point in curve.line]
-            weight = "bold" if curve.strategy == MAIN else "normal"
-            text: dict[str, Any] = {"color": curve.colour, "fontweight": weight}
-            named.append(((accuracies[-1], sum(accuracies)), curve.label, _look(curve, drawn), text))
+        if curve.line or curve.model not in with_line:
+            accuracies = [point.accuracy for point in curve.line or curve.stars]
+            look = _look(curve, drawn)
+            if not curve.line:
+                look |= {"linestyle": "", "marker": "*", "markersize": 12, "markerfacecolor": curve.colour}
+            text: dict[str, Any] = {"color": curve.colour, "fontweight": "bold" if curve.strategy == MAIN else "normal"}
+            found.append(((accuracies[-1], sum(accuracies)), labels[curve.label], look, text))
     for number, series in enumerate(others):
         accuracies = [accuracy for _, accuracy in series.line or series.stars]
         if series.across is not None:
@@ -188,8 +219,12 @@ def _labels(axes: Axes, drawn: Sequence[Curve], others: Sequence[Published]) -> 
         if accuracies:
             about = f"{series.name}{', read off' if series.read_off else ''}"
             quiet = {"color": QUIET, "fontsize": 8}
-            named.append(((accuracies[-1], 0.0), about, _published_look(series, MARKERS[number % len(MARKERS)]), quiet))
-    named.sort(key=lambda name: name[0])
+            found.append(((accuracies[-1], 0.0), about, _published_look(series, MARKERS[number % len(MARKERS)]), quiet))
+    return sorted(found, key=lambda name: name[0])
+
+
+def _labels(axes: Axes, named: Sequence[Name]) -> None:
+    """A piece and the name of each curve at the height of its last point, moved apart where they would overlap."""
     low, top = axes.get_ylim()
     gap = (top - low) * min(0.052, 0.97 / max(1, len(named)))
     heights = apart([name[0][0] for name in named], gap=gap, ceiling=top - 0.027 * (top - low))
@@ -201,12 +236,13 @@ def _labels(axes: Axes, drawn: Sequence[Curve], others: Sequence[Published]) -> 
 
 
 def _star_labels(axes: Axes, drawn: Sequence[Curve]) -> None:
-    last = places_of(drawn)[-1]
+    first, *_, last = [*places_of(drawn), places_of(drawn)[-1]]
     for curve in drawn:
         for point in curve.stars:
             look: dict[str, Any] = {"color": curve.colour, "fontsize": 8.5, "va": "center", "zorder": 7}
-            at_the_end = point.x == last  # its label would reach into the names
-            place = (axes.get_xlim()[1], "right") if at_the_end else (point.x, "center")
+            # At an end its label would reach into the names, or into the axis of accuracy.
+            left, right = axes.get_xlim()
+            place = (right, "right") if point.x == last else (left, "left") if point.x == first else (point.x, "center")
             text = axes.text(place[0], _free_height(axes, point, drawn), f"{point.x:.0f} tokens", ha=place[1], **look)
             text.set_path_effects([withStroke(linewidth=2.5, foreground="white")])
 

@@ -12,7 +12,7 @@ from typing import Literal
 from elastic_reasoning.budget import Budget
 from elastic_reasoning.evaluation.metrics import Row
 from elastic_reasoning.report.figures.look import COLOURS
-from elastic_reasoning.report.names import NAMES, compact, compact_budget, part_text, short_names
+from elastic_reasoning.report.names import compact, compact_budget, part_text, short_names
 from elastic_reasoning.report.published import Published
 from elastic_reasoning.strategies import heeded
 
@@ -48,7 +48,7 @@ class Curve:
     @property
     def label(self) -> str:
         s = f", s = {self.solution}" if self.solution else ""
-        return f"{self.name}, {NAMES.get(self.strategy, self.strategy)}{s}"
+        return f"{self.name}/{self.strategy}{s}"
 
 
 def curves(rows: Sequence[Row], over: Over = "total") -> list[Curve]:
@@ -114,8 +114,8 @@ def places_of(drawn: Sequence[Curve], others: Sequence[Published] = ()) -> list[
 
 
 def ticks_of(drawn: Sequence[Curve], places: Sequence[float], over: Over) -> dict[float, str]:
-    """Where ticks may stand, with their texts: at budgets, or for the tokens used at powers of two."""
-    if over == "used":
+    """Where ticks may stand, with their texts: at budgets, or at powers of two where tokens used are all there is."""
+    if over == "used" or not any(curve.line for curve in drawn):
         ends = [log2(max(place, 1)) for place in (places[0], places[-1])]
         return {2.0**n: compact(2.0**n) for n in range(ceil(ends[0] - 0.1), floor(ends[1] + 0.1) + 1)}
     budgets: dict[float, list[str]] = {}

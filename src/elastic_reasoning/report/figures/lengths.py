@@ -21,7 +21,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator, Perce
 from elastic_reasoning.evaluation.metrics import Setting, budget_order
 from elastic_reasoning.evaluation.record import Record
 from elastic_reasoning.report.figures.look import COLOURS, QUIET, STYLE, set_title
-from elastic_reasoning.report.names import MAIN, NAMES, compact, compact_budget, short_names
+from elastic_reasoning.report.names import MAIN, compact, compact_budget, short_names
 
 MAX_BINS = 48
 MAX_PANELS = 6
@@ -90,7 +90,7 @@ def lengths_figure(found: dict[Setting, tuple[Histogram, Histogram]], title: str
             for part, panel in enumerate(row):
                 _draw(panel, {model: both[part] for model, both in shown.items()}, colours)
             name = "" if strategy == "unconstrained" else f", {compact_budget(budget)}"
-            set_title(row[0], f"{NAMES.get(strategy, strategy)}{name}", fontsize=9.5, pad=4)
+            set_title(row[0], f"{strategy}{name}", fontsize=9.5, pad=4)
         for panel, text in zip(axes[-1], ("thinking tokens", "solution tokens"), strict=True):
             panel.set_xlabel(text)
         patches = [Patch(facecolor=to_rgba(colour, 0.3), edgecolor=colour) for colour in colours.values()]
