@@ -12,7 +12,7 @@ from elastic_reasoning.budget import Budget
 from elastic_reasoning.errors import BudgetError, StrategyError
 from elastic_reasoning.request import Options, Request
 from elastic_reasoning.strategies import STRATEGIES, find_strategy
-from elastic_reasoning.template import Prompt, Thinking
+from elastic_reasoning.template import Prompt, Template, Thinking
 from elastic_reasoning.trace import Phase
 from elastic_reasoning.walk import Walk
 from letters import answer, finishes, letters, pieces_template, show
@@ -250,6 +250,39 @@ def test_rule_10_thinking_opened_again_is_charged_to_the_solution_and_flagged() 
     assert trace.escaped
     assert trace.num_solution_tokens == 6
     assert not answer(ONE, "aCxy$", "2+6").escaped
+
+
+# Rule 17: closed again
+
+
+@pytest.mark.parametrize("template", [ONE, TWO, pieces_template(["$", *"CDabxyzw", "CD", "b"], "<", "CD")])
+def test_rule_17_thinking_closed_again_after_a_forced_close_is_counted_and_told_from_the_answer(
+    template: Template,
+) -> None:
+    closing = template.closing.text
+    trace = answer(template, f"abxx{closing}y$", "2+9")
+    assert (trace.forced_close, trace.closed_again, trace.escaped) == (True, 1, False)
+    assert (trace.thinking_text, trace.leaked_text, trace.solution_text) == ("ab", f"xx{closing}", "y")
+    assert trace.num_solution_tokens == len(template.encode(f"xx{closing}y$"))
+
+
+def test_rule_17_the_answer_stands_behind_the_last_closing_delimiter() -> None:
+    trace = answer(ONE, "aCxCyCz$", "2+9")
+    assert (trace.closed_again, trace.leaked_text, trace.solution_text) == (2, "xCyC", "z")
+    cut = answer(ONE, "aCxCyz", "2+2")
+    assert (cut.closed_again, cut.solution_text, cut.solution_cut) == (1, "", True)
+    once = answer(ONE, "aCxy$", "2+9")
+    assert (once.closed_again, once.leaked_text, once.solution_text) == (0, "", "xy")
+    escaped = answer(ONE, "aCxOyCz$", "2+9")
+    assert (escaped.escaped, escaped.closed_again, escaped.solution_text) == (True, 1, "z")
+
+
+@pytest.mark.parametrize("strategy", ["vanilla", "s1", "unconstrained", "nothinking"])
+def test_rule_17_holds_for_every_strategy(strategy: str) -> None:
+    options = {"answer_text": "w", "answer_tokens": 9} if strategy == "s1" else {}
+    trace = answer(ONE, "aCxCy$", "9+9", strategy, **options)
+    assert trace.closed_again == (2 if strategy == "nothinking" else 1)
+    assert trace.solution_text == "y"
 
 
 # Rule 11: alignment

@@ -1,8 +1,15 @@
+from dataclasses import replace
+
 import pytest
 
-from elastic_reasoning.template import Thinking
+from elastic_reasoning.budget import Budget
+from elastic_reasoning.delimiter import TokenDelimiter, Tools
+from elastic_reasoning.engines.scripted import ScriptedEngine
+from elastic_reasoning.request import Request
+from elastic_reasoning.template import Prompt, Thinking
 from elastic_reasoning.trace import Finish, Phase, Segment, Trace
-from letters import answer, letters
+from elastic_reasoning.walk import Walk
+from letters import answer, by_count, letters
 
 TEMPLATE = letters(opening="OP", closing="CD")
 
@@ -38,6 +45,41 @@ def test_a_trace_without_tokens_has_empty_texts() -> None:
     trace = Trace(answer(TEMPLATE, "a", "1+1").request, (), TEMPLATE, error="refused")
     assert (trace.ids, trace.sampled_mask, trace.logprobs) == ((), (), ())
     assert (trace.thinking_text, trace.solution_text, trace.escaped) == ("", "", False)
+
+
+TOOLS = Tools(((TokenDelimiter("T", TEMPLATE.encode("d")), TokenDelimiter("U", TEMPLATE.encode("e"))),))
+"""Calls go from d to e."""
+
+
+@pytest.mark.parametrize(
+    ("says", "budget", "offered", "cut"),
+    [
+        ("adxeCDy$", "9+9", True, False),
+        ("adxxxxxxxxxxxxx", "2+2", True, True),  # by the context of 12
+        ("adx$", "9+9", True, False),  # the model itself ended it
+        ("adxxxx", "3+2", False, True),  # by t
+        ("aCDdxxx", "3+2", False, True),  # by s
+        ("adxeb", "3+2", False, True),
+        ("adxebb", "5+2", False, False),
+        ("abbbbb", "3+2", False, False),
+        ("dxCDyy", "9+1", False, False),  # thinking was closed by the model, in the middle of what it wrote
+    ],
+)
+def test_a_tool_call_that_the_tokens_ran_out_in_is_never_silent(
+    says: str, budget: str, offered: bool, cut: bool
+) -> None:
+    template = replace(TEMPLATE, tools=TOOLS)
+    prompt = Prompt((1,), Thinking.OPEN, tools=offered)
+    request = Request(prompt, Budget.parse(budget))
+    engine = ScriptedEngine(by_count(template.encode(says), template), template, 12 if offered and cut else None)
+    trace = next(engine.run([Walk(request, template, engine.context)]))
+    assert trace.tool_cut == cut
+    assert bool(trace.num_tool_tokens) == offered
+
+
+def test_one_budget_for_everything_cuts_calls_and_says_so() -> None:
+    trace = answer(replace(TEMPLATE, tools=TOOLS), "adxxxxx", "2+2", "vanilla")
+    assert trace.tool_cut
 
 
 def test_a_segment_has_one_log_probability_an_id() -> None:

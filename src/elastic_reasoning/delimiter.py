@@ -241,6 +241,13 @@ class Tools:
         """How many of the last ids open a call: 0 if none is open."""
         return next((size for opening in self.openings if (size := opening.ends(ids))), 0) or self.in_progress(ids)
 
+    def left_open(self, ids: Sequence[int]) -> bool:
+        """Whether a call is opened in these ids and not closed."""
+        return any(
+            opens and (closing is None or opens[-1] > max(written(closing, ids), default=0))
+            for opens, closing in ((written(opening, ids), closing) for opening, closing in self.pairs)
+        )
+
     def closing_of(self, ids: Sequence[int]) -> Delimiter | None:
         """What closes the call that the last of these ids open."""
         return next((closing for opening, closing in self.pairs if opening.ends(ids)), self.closing)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from itertools import chain, repeat, zip_longest
 from typing import Any
 
@@ -128,20 +129,35 @@ class Trace:
     def _ids(self, phase: Phase) -> list[int]:
         return list(chain.from_iterable(segment.ids for segment in self._phase(phase)))
 
-    def _text(self, phase: Phase) -> str:
-        ids = self._ids(phase)
+    def _text(self, ids: list[int]) -> str:
         if ids and ids[-1] in self.template.eos:
-            ids.pop()
+            ids = ids[:-1]
         return self.template.decode(ids) if ids else ""
+
+    @cached_property
+    def _closings(self) -> list[int]:
+        """How many ids of the solution there are up to each closing delimiter that is written in it."""
+        return written(self.template.closing, self._ids(Phase.SOLUTION))
 
     @property
     def thinking_text(self) -> str:
-        return self._text(Phase.THINKING)
+        return self._text(self._ids(Phase.THINKING))
 
     @property
     def solution_text(self) -> str:
-        """The solution, forced text too, without tool calls, the end of sequence and what frames an answer."""
-        return self._unframed(self._text(Phase.SOLUTION))
+        """The solution as it is graded, forced text too.
+
+        Tool calls, the end of sequence and what frames an answer are left out. Where a closing delimiter is written
+        again, what stands behind the last one is the solution: what stands before is thinking that goes on
+        (`leaked_text`).
+        """
+        start = self._closings[-1] if self._closings else 0
+        return self._unframed(self._text(self._ids(Phase.SOLUTION)[start:]))
+
+    @property
+    def leaked_text(self) -> str:
+        """Thinking that went on in the solution: all up to the last closing delimiter that is written there again."""
+        return self._text(self._ids(Phase.SOLUTION)[: self._closings[-1]]) if self._closings else ""
 
     def _unframed(self, text: str) -> str:
         """A text without what the format writes before and behind an answer."""
@@ -155,7 +171,7 @@ class Trace:
     @property
     def tool_text(self) -> str:
         """Tool calls as they are written, delimiters and all, without the end of sequence."""
-        return self._text(Phase.TOOL)
+        return self._text(self._ids(Phase.TOOL))
 
     def _ran_out(self, phase: Phase) -> bool:
         """Whether the tokens of a phase were spent, other than on what turned out to begin a tool call."""
@@ -184,6 +200,25 @@ class Trace:
     def cut(self) -> bool:
         """Whether the tokens ran out before the sequence had ended, in whichever phase."""
         return bool(self.segments) and self.segments[-1].finish is Finish.LENGTH
+
+    @property
+    def closed_again(self) -> int:
+        """How often a closing delimiter is written in the solution, where thinking is closed already."""
+        return len(self._closings)
+
+    @property
+    def tool_cut(self) -> bool:
+        """Whether the tokens ran out within a tool call, as far as it is known how calls are written.
+
+        The context alone cuts a call that a request offers. A budget may cut one that it does not, or under a
+        strategy that knows no calls.
+        """
+        tools = self.template.tools
+        return any(
+            segment.finish in (Finish.LENGTH, Finish.BOUNDARY)
+            and (segment.phase is Phase.TOOL or (tools is not None and tools.left_open(segment.ids)))
+            for segment in self.segments
+        )
 
     @property
     def escaped(self) -> bool:

@@ -47,8 +47,11 @@ def test_a_row_is_what_its_records_say() -> None:
 
 def test_rates_count_flags() -> None:
     first, *others = make_records(10, 1, budgets=["8+20"], models=["mini"], strategies=["elastic"])[:10]
-    flagged = replace(first, escaped=True, solution_cut=True, answer=None, unboxed=True, correct=False)
+    flagged = replace(
+        first, escaped=True, closed_again=2, tool_cut=True, solution_cut=True, answer=None, unboxed=True, correct=False
+    )
     (row,) = summarise([flagged, *others])
+    assert row.closed_again_rate == row.tool_cut_rate == pytest.approx(0.1)
     assert row.escape_rate == row.cut_rate == row.no_answer_rate == row.unboxed_rate == pytest.approx(0.1)
 
 

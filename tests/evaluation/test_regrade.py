@@ -47,6 +47,24 @@ def test_records_graded_again_are_those_that_a_sweep_grades(tmp_path: Path) -> N
     assert read_manifest(tmp_path / "again").config == read_manifest(tmp_path / "run").config
 
 
+def test_records_of_before_it_was_counted_are_read_as_they_are_now(tmp_path: Path) -> None:
+    """What stood before a closing delimiter in the solution used to be graded with what stands behind."""
+    records = swept(tmp_path / "run")
+    closed = [number for number, record in enumerate(records) if any(p["phase"] == "closing" for p in record.segments)]
+    old = tmp_path / "old"
+    with RecordsWriter(old) as writer:
+        (old / MANIFEST).write_bytes((tmp_path / "run" / MANIFEST).read_bytes())
+        for number, record in enumerate(records):
+            closing = "".join(part["text"] for part in record.segments if part["phase"] == "closing")
+            leaked = f"the answer is 7 {closing.strip()}" if number in closed else ""
+            writer.write(replace(record, solution=leaked + record.solution))
+    regrade(old, tmp_path / "again")
+    found = {record.key: record for record in read_records(tmp_path / "again")[1]}
+    assert closed
+    for number, record in enumerate(records):
+        assert found[record.key] == replace(record, closed_again=record.closed_again + (number in closed))
+
+
 def test_grading_goes_on_where_it_stopped(tmp_path: Path) -> None:
     records = swept(tmp_path / "run")
 

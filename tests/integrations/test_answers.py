@@ -60,10 +60,12 @@ def test_an_error_is_told_and_left_out_of_the_means() -> None:
         "mean_thinking_tokens": 2.5,
         "mean_solution_tokens": 3.0,
         "mean_forced_tokens": 0.5,
+        "mean_closed_again": 0.0,
         "budget_hit_rate": 0.5,
         "forced_close_rate": 0.5,
         "solution_cut_rate": 0.5,
         "escaped_rate": 0.0,
+        "tool_cut_rate": 0.0,
     }
     assert summary([failed]) == {"num_requests": 1, "num_errors": 1}
 

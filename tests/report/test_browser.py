@@ -41,7 +41,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if record.problem == "chain-0000" and record.model == BASE:
             record = replace(record, answer=HOSTILE, segments=[{**p, "text": HOSTILE} for p in record.segments])
         if record.problem == "chain-0002":
-            record = replace(record, unboxed=True, escaped=True, solution_cut=True)
+            flags = {"unboxed": True, "escaped": True, "solution_cut": True, "closed_again": 3, "tool_cut": True}
+            record = replace(record, **flags)
         if record.key[:4] == (TRAINED, "elastic", "24+20", "chain-0001"):
             record = replace(record, error="the prompt is too long", correct=None, answer=None, segments=[])
         changed.append(record)
@@ -275,6 +276,8 @@ def test_an_error_is_neither_right_nor_wrong(page: Any) -> None:
         ("unboxed", "no box"),
         ("cut", "solution cut"),
         ("escaped", "thought again in the solution"),
+        ("closed-again", "closed again in the solution"),
+        ("tool-cut", "tool call cut"),
         ("error", "! error"),
     ],
 )

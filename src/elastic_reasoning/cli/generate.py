@@ -188,7 +188,8 @@ def _usage(trace: Trace) -> str:
         f"thinking {trace.num_thinking_tokens}{_of(budget.thinking) if separate else ''} tokens"
         f"{' (budget hit)' if trace.budget_hit else ''}, "
         f"solution {trace.num_solution_tokens}{_of(budget.solution) if separate else ''}"
-        f"{' (cut)' if trace.solution_cut else ''}, "
+        f"{' (cut)' if trace.solution_cut else ''}{' (TOOL CALL CUT)' if trace.tool_cut else ''}"
+        f"{f' (thinking closed again {trace.closed_again}x in it)' if trace.closed_again else ''}, "
         f"{whole[bounds]}forced {trace.num_forced_tokens}; {trace.request.strategy}, ended by {', '.join(ends)}"
     )
 
@@ -210,5 +211,7 @@ def _as_json(trace: Trace) -> dict[str, object]:
         "forced_close": trace.forced_close,
         "solution_cut": trace.solution_cut,
         "escaped": trace.escaped,
+        "closed_again": trace.closed_again,
+        "tool_cut": trace.tool_cut,
         **trace.to_dict(),
     }

@@ -23,6 +23,7 @@ SHOWN = (
     "failed_rate",
     "cut_rate",
     "no_answer_rate",
+    "closed_again_rate",
     "kl",
     "step_time",
 )

@@ -52,6 +52,8 @@ class Row:
         no_answer_rate: no answer was found.
         unboxed_rate: a box was asked for, and the solution has none.
         escape_rate: thinking was opened again in the solution.
+        closed_again_rate: the closing delimiter was written again in the solution.
+        tool_cut_rate: the tokens ran out within a tool call.
         asked_tokens: n, the length that the prompt asked for (L1 only, like the two that follow).
         length_deviation: mean of |n_y - n| / n, where n_y counts all sampled tokens of the response, as in the reward
             of L1 (Aggarwal & Welleck 2025, arXiv 2503.04697); too long and too short do not cancel.
@@ -86,6 +88,8 @@ class Row:
     no_answer_rate: float | None
     unboxed_rate: float | None
     escape_rate: float | None
+    closed_again_rate: float | None
+    tool_cut_rate: float | None
     asked_tokens: int | None
     length_deviation: float | None
     violation_rate: float | None
@@ -176,6 +180,8 @@ def _row(setting: Setting, records: Sequence[Record]) -> Row:
         no_answer_rate=rate(lambda r: r.answer is None),
         unboxed_rate=rate(lambda r: r.unboxed),
         escape_rate=rate(lambda r: r.escaped),
+        closed_again_rate=rate(lambda r: r.closed_again > 0),
+        tool_cut_rate=rate(lambda r: r.tool_cut),
         asked_tokens=asked,
         length_deviation=_mean([abs(n_y - asked) / asked for n_y in total]) if asked else None,
         violation_rate=None if asked is None else _mean([n_y > asked for n_y in total]),

@@ -42,7 +42,7 @@ class Record:
         unboxed: a box was asked for, and the solution has none.
         error: why there is no completion, or no grade.
         num_thinking_tokens, num_solution_tokens, num_forced_tokens, num_reused_tokens: as in `Trace`.
-        budget_hit, forced_close, solution_cut, escaped: as in `Trace`.
+        budget_hit, forced_close, solution_cut, escaped, closed_again, tool_cut: as in `Trace`.
         segments: every token of the completion, in order.
         solution: the text that was graded.
         rule: by which rule the answer is correct, where its grader has several; else empty.
@@ -71,6 +71,8 @@ class Record:
     segments: list[Part]
     solution: str = ""
     rule: str = ""
+    closed_again: int = 0
+    tool_cut: bool = False
     seconds: float = field(default=0.0, compare=False)
 
     @property
@@ -124,6 +126,8 @@ class Record:
             ],
             solution=trace.solution_text if trace.error is None else "",
             rule="" if graded is None else graded.rule,
+            closed_again=trace.closed_again,
+            tool_cut=trace.tool_cut,
             seconds=round(seconds, 4),
         )
 
@@ -152,4 +156,4 @@ class Record:
 
 
 _NAMES = [each.name for each in fields(Record)]
-_REQUIRED = set(_NAMES) - {"rule"}  # which records of before it was kept have not
+_REQUIRED = set(_NAMES) - {"rule", "closed_again", "tool_cut"}  # which records of before they were kept have not

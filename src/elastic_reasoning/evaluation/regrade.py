@@ -22,6 +22,7 @@ from elastic_reasoning.evaluation.verdicts import Verdict, in_threads
 from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.tasks.loading import TaskOptions, load_task
 from elastic_reasoning.tasks.task import Problem, Split, Task
+from elastic_reasoning.trace import Phase
 
 Outcome = tuple[bool | None, str | None]
 """(correct, why not)"""
@@ -124,8 +125,17 @@ def _graded(
             return lambda: None
         return lambda: task.grade(problems[record.problem], record.solution)
 
-    for record, verdict in in_threads(((record, grade_of(record)) for record in records), workers):
-        yield record, _with(record, verdict)
+    read = ((record, _as_read_now(record)) for record in records)
+    for (record, now), verdict in in_threads(((pair, grade_of(pair[1])) for pair in read), workers):
+        yield record, _with(now, verdict)
+
+
+def _as_read_now(record: Record) -> Record:
+    """The record with what is now read as its solution: what stands behind the last closing delimiter."""
+    closing = "".join(part["text"] for part in record.segments if part["phase"] == Phase.CLOSING).strip()
+    times = record.solution.count(closing) if closing else 0
+    solution = record.solution.rpartition(closing)[2] if times else record.solution
+    return replace(record, solution=solution, closed_again=record.closed_again + times)
 
 
 def _with(record: Record, verdict: Verdict) -> Record:

@@ -7,8 +7,8 @@ from typing import Any, Self
 
 from elastic_reasoning.trace import Trace
 
-COUNTS = ("num_thinking_tokens", "num_solution_tokens", "num_forced_tokens")
-RATES = ("budget_hit", "forced_close", "solution_cut", "escaped")
+COUNTS = ("num_thinking_tokens", "num_solution_tokens", "num_forced_tokens", "closed_again")
+RATES = ("budget_hit", "forced_close", "solution_cut", "escaped", "tool_cut")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Answer(Asked):
         error: why there is no answer; the tool is then given an empty one.
         stopped_at: the stop string at which the solution was cut, if any.
         num_thinking_tokens, num_solution_tokens, num_forced_tokens: as in `Trace`, before that cut.
-        budget_hit, forced_close, solution_cut, escaped: as in `Trace`.
+        budget_hit, forced_close, solution_cut, escaped, closed_again, tool_cut: as in `Trace`.
         thinking: text of thinking.
         solution: what the tool was given.
     """
@@ -48,6 +48,8 @@ class Answer(Asked):
     forced_close: bool = False
     solution_cut: bool = False
     escaped: bool = False
+    closed_again: int = 0
+    tool_cut: bool = False
     thinking: str = ""
     solution: str = ""
 

@@ -110,6 +110,8 @@ const filters = [
   { id: "cut", name: () => "solution cut", test: either((trace) => trace.solution_cut) },
   { id: "forced", name: () => "delimiter forced", test: either((trace) => trace.forced_close) },
   { id: "escaped", name: () => "thought again in the solution", test: either((trace) => trace.escaped) },
+  { id: "closed-again", name: () => "closed again in the solution", test: either((trace) => trace.closed_again) },
+  { id: "tool-cut", name: () => "tool call cut", test: either((trace) => trace.tool_cut) },
   { id: "error", name: () => "error", test: either((trace) => trace.error !== null) },
 ];
 const OF_BOTH = 5;

@@ -18,7 +18,10 @@ from elastic_reasoning.evaluation.metrics import Row
 NOTHING = "–"
 WIDEST = 24
 """Characters of a model's name on one line."""
-SHED = ("p95", "total", "escaped", "unboxed", "forced", "solution", "over asked", "off asked", "cut", "no answer")
+SHED = (
+    *("p95", "total", "escaped", "closed again", "unboxed", "forced", "solution", "over asked", "off asked", "cut"),
+    "no answer",
+)
 """Columns that go first where the terminal is too narrow for all; maj, pass and thinking go after them."""
 
 
@@ -74,6 +77,8 @@ COLUMNS = (
     _column("no answer", "no answer was found", lambda r: r.no_answer_rate, "{:.1%}"),
     _column("unboxed", "a box was asked for, and there is none", lambda r: r.unboxed_rate, "{:.1%}"),
     _column("escaped", "thinking was opened again in the solution", lambda r: r.escape_rate, "{:.1%}"),
+    _column("closed again", "thinking was closed again in the solution", lambda r: r.closed_again_rate, "{:.1%}"),
+    _column("tool cut", "the tokens ran out within a tool call", lambda r: r.tool_cut_rate, "{:.1%}"),
     _column("off asked", "L1: mean distance from the length asked for, of it", lambda r: r.length_deviation, "{:.1%}"),
     _column("over asked", "L1: longer than the length asked for", lambda r: r.violation_rate, "{:.1%}"),
     _column("samples", "graded samples", lambda r: r.num_samples, "{:d}", brief=False),

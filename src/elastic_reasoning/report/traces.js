@@ -6,6 +6,8 @@ const FLAG_NAMES = {
   forced_close: "delimiter forced",
   solution_cut: "solution cut",
   escaped: "thought again in the solution",
+  closed_again: "closed again in the solution",
+  tool_cut: "tool call cut",
   unboxed: "no box",
 };
 const FINISHES = {

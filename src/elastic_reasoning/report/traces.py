@@ -20,7 +20,7 @@ WANTED_PROBLEMS = 12
 """So many problems are worth more than all samples of fewer."""
 HEAD, TAIL = 6000, 2000
 """Characters that are held of the beginning and the end of a text that is longer than both."""
-FLAGS = ("budget_hit", "forced_close", "solution_cut", "escaped", "unboxed")
+FLAGS = ("budget_hit", "forced_close", "solution_cut", "escaped", "closed_again", "tool_cut", "unboxed")
 TRACE = (
     *("setting", "sample", "correct", "answer", "reason", "rule", "error"),
     *("num_thinking", "num_solution", "num_forced", "flags", "parts"),
@@ -107,7 +107,7 @@ def _problem(asked: Asked, records: Sequence[Record], index: Mapping[Setting, in
             record.num_thinking_tokens,
             record.num_solution_tokens,
             record.num_forced_tokens,
-            sum(getattr(record, flag) << bit for bit, flag in enumerate(FLAGS)),
+            sum(bool(getattr(record, flag)) << bit for bit, flag in enumerate(FLAGS)),
             [[*piece[:-1], *place[piece[-1]]] for piece in own],
         ]
         for record, own in zip(held, pieces, strict=True)

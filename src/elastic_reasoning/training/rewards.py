@@ -8,10 +8,10 @@ To add one, write a function of that form and enter it in `REWARDS`.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
-from elastic_reasoning.delimiter import Delimiter
+from elastic_reasoning.delimiter import written
 from elastic_reasoning.errors import TrainingError, unknown
 from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.template import Thinking
@@ -70,20 +70,14 @@ def format_reward(trace: Trace, grade: Grade, constants: Constants) -> float:
     DeepSeek-R1, arXiv 2501.12948, for any pair of delimiters.
     """
     ids, state = trace.ids, trace.request.prompt.thinking
-    num_opened = (state is not Thinking.ABSENT) + _count(trace.template.opening, ids)
-    num_closed = (state is Thinking.CLOSED) + _count(trace.template.closing, ids)
+    num_opened = (state is not Thinking.ABSENT) + len(written(trace.template.opening, ids))
+    num_closed = (state is Thinking.CLOSED) + len(written(trace.template.closing, ids))
     if num_opened != 1 or num_closed != 1:
         return 0.0
     start = max((n + 1 for n, segment in enumerate(trace.segments) if segment.phase is Phase.CLOSING), default=0)
     if not start and state is not Thinking.CLOSED:  # the delimiters stand there in the wrong order
         return 0.0
     return float(bool(replace(trace, segments=trace.segments[start:]).solution_text.strip()))
-
-
-def _count(delimiter: Delimiter, ids: Sequence[int]) -> int:
-    """How often a delimiter stands in these ids, sampled or forced."""
-    watch = delimiter.watch
-    return sum(delimiter.ends(ids[: n + 1]) > 0 for n, i in enumerate(ids) if i in watch)
 
 
 REWARDS: dict[str, Reward] = {

@@ -154,5 +154,6 @@ def rollout_metrics(scored: Sequence[Scored]) -> dict[str, float]:
         "forced_rate": mean([trace.forced_close for trace in traces], len(traces)),
         "cut_rate": mean([trace.cut for trace in traces], len(traces)),
         "no_answer_rate": mean([grade.answer is None for grade in graded], len(graded)),
+        "closed_again_rate": mean([trace.closed_again > 0 for trace in traces], len(traces)),
         "failed_rate": mean([one.reward is None for one in scored], len(scored)),
     }
