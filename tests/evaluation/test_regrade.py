@@ -1,14 +1,18 @@
+import json
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from elastic_reasoning.errors import RecordsError, TaskError
-from elastic_reasoning.evaluation.manifest import MANIFEST, read_manifest
+from elastic_reasoning.evaluation.manifest import MANIFEST, Manifest, read_manifest, write_manifest
 from elastic_reasoning.evaluation.record import Record
 from elastic_reasoning.evaluation.records import RecordsWriter, read_records
 from elastic_reasoning.evaluation.regrade import regrade
 from elastic_reasoning.evaluation.sweep import sweep
+from elastic_reasoning.tasks.loading import TaskOptions, load_task
+from make_records import make_records
 from random_words import CONFIG, load_engine
 
 
@@ -99,3 +103,21 @@ def test_a_task_that_no_longer_has_the_problems_is_refused(tmp_path: Path) -> No
     path.write_text(text.replace('"task": "arithmetic"', '"task": "arithmetik"'))
     with pytest.raises(TaskError, match="did you mean 'arithmetic'"):
         regrade(tmp_path / "run", tmp_path / "again")
+
+
+def test_rounding_to_the_reference_stands_in_the_manifest_and_is_kept(tmp_path: Path) -> None:
+    data = tmp_path / "km.jsonl"
+    data.write_text(json.dumps({"id": "km", "problem": "How far?", "answer": "1538"}) + "\n")
+    with closing(load_task(str(data))) as task:
+        manifest = Manifest.new(str(data), "test", 0, {"samples": 1}, task.problems("test"))
+    record = replace(make_records(1, 1)[0], problem="km", solution=r"\boxed{1538.46}", correct=None, error=None)
+    with RecordsWriter(tmp_path / "run") as writer:
+        write_manifest(tmp_path / "run", manifest)
+        writer.write(record)
+    verdicts = []
+    for before, after, told in (("run", "a", None), ("run", "b", True), ("b", "c", None), ("b", "d", False)):
+        regrade(tmp_path / before, tmp_path / after, TaskOptions(round_to_reference=told))
+        (found,) = read_records(tmp_path / after)[1]
+        verdicts.append((found.correct, found.rule))
+        assert read_manifest(tmp_path / after).config["round_to_reference"] == found.correct
+    assert verdicts == [(False, ""), (True, "rounded reference"), (True, "rounded reference"), (False, "")]

@@ -14,6 +14,7 @@ from elastic_reasoning.tasks.loading import TaskOptions
 
 EXAMPLE = """
 elastic grade runs/aime24
+elastic grade runs/minerva --round-to-reference true --out runs/minerva-rounded
 elastic grade runs/lcb --data livecodebench.jsonl --allow-code-execution --out runs/lcb-again
 """
 
@@ -27,6 +28,8 @@ class GradeConfig:
         out: folder for the records with their new verdicts; the records' folder with "-graded" behind it if empty.
             The old ones stay as they are.
         data: the task's rows, where they are no longer where the sweep found them.
+        round_to_reference: accept answers of mathematics that round to the reference's last digit, as 1538.46 for 1538;
+            as the run was told if it is not given.
         allow_code_execution: run the programs that models wrote, in a sandbox.
         sandbox: auto (bubblewrap; the weak one only where it is not installed), bubblewrap or weak.
         grading_workers: processes that grade; 0 for as many as there are cores.
@@ -36,6 +39,7 @@ class GradeConfig:
     records: str = ""
     out: str = ""
     data: str = ""
+    round_to_reference: bool | None = None
     allow_code_execution: bool = False
     sandbox: str = "auto"
     grading_workers: int = 0
@@ -70,6 +74,7 @@ def main(argv: list[str]) -> int:
                     allow_code_execution=config.allow_code_execution,
                     sandbox=config.sandbox,
                     workers=config.grading_workers,
+                    round_to_reference=config.round_to_reference,
                 ),
                 start,
                 lambda record: advance(),

@@ -49,6 +49,7 @@ class RunConfig:
         sampling: how tokens are drawn.
         thinking_model: the model that thinks where another one writes the solution; it goes with solution_model.
         solution_model: the model that writes the solution behind another one's thinking.
+        round_to_reference: accept answers of mathematics that round to the reference's last digit, as 1538.46 for 1538.
         allow_code_execution: run the programs that models write, in a sandbox; tasks of code need it.
         sandbox: auto (bubblewrap; the weak one only where it is not installed), bubblewrap or weak.
         grading_workers: processes that grade; 0 for as many as there are cores.
@@ -77,6 +78,7 @@ class RunConfig:
     sampling: Sampling = field(default_factory=Sampling)
     thinking_model: str = ""
     solution_model: str = ""
+    round_to_reference: bool = False
     allow_code_execution: bool = False
     sandbox: str = "auto"
     grading_workers: int = 0
@@ -102,6 +104,7 @@ class RunConfig:
             allow_code_execution=self.allow_code_execution,
             sandbox=self.sandbox,
             workers=self.grading_workers,
+            round_to_reference=self.round_to_reference or None,
         )
 
 

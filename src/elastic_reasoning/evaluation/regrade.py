@@ -44,9 +44,11 @@ class Regraded:
 
 
 def stored_options(manifest: Manifest, options: TaskOptions) -> TaskOptions:
-    """What the task of a run was told, with what is told now of data, sandbox and workers: permissions are never
-    stored."""
+    """What the task of a run was told, with what is told now of data, rounding, sandbox and workers: permissions are
+    never stored."""
     kept = {name: manifest.config.get(name, "") for name in ("release", "since", "until")}
+    if options.round_to_reference is None:
+        kept["round_to_reference"] = manifest.config.get("round_to_reference") or None
     return replace(options, data=options.data or manifest.data, **kept)
 
 
@@ -64,7 +66,7 @@ def regrade(
         folder: what a sweep wrote.
         out: where to.
         options: the task's rows, where they are no longer where the sweep found them; whether programs that models
-            wrote are run, and how; the processes that grade.
+            wrote are run, and how; the processes that grade; whether answers are rounded, if not as in the run.
         on_start: called once with the number of records there are in `out` and that there will be.
         on_record: called with each record once it is written.
         on_note: called with what the task has to say of how it grades.
@@ -83,7 +85,8 @@ def regrade(
             on_note(f"{manifest.task}: {task.note}")
         task.grade(problems[0], "")
         _, records = read_records(folder)
-        asked = Manifest.new(manifest.task, manifest.split, manifest.seed, manifest.config, problems, options.data)
+        config = {**manifest.config, "round_to_reference": bool(options.round_to_reference)}
+        asked = Manifest.new(manifest.task, manifest.split, manifest.seed, config, problems, options.data)
         changes: Counter[tuple[Outcome, Outcome]] = Counter()
         num_graded = 0
         with RecordsWriter(out) as writer:

@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from fractions import Fraction
 from functools import lru_cache
 from multiprocessing.connection import Connection
 from typing import Any
@@ -26,6 +27,8 @@ from math_verify import verify
 from math_verify.parser import get_last_eq, should_treat_as_complex
 from sympy import Basic, Expr, Float, N, Rational, cosh, exp, sinh, tanh
 
+from elastic_reasoning.grading.rounding import RULE as ROUNDED_REFERENCE
+from elastic_reasoning.grading.rounding import rounded_like
 from elastic_reasoning.grading.rules import most_lenient
 
 MEMORY_BYTES = 1 << 30
@@ -168,6 +171,15 @@ def _parsed(latex: str, is_real: bool) -> Any:
     return None
 
 
+def _real(latex: str) -> Fraction | None:
+    """The real number that LaTeX stands for, to thirty digits."""
+    value = _parsed(normalize_latex(latex, WRITING), True)
+    if value is None or not _is_number(value):
+        return None
+    number = N(_as_fractions(value), 30)
+    return Fraction(str(number)) if number.is_Float or number.is_Integer else None
+
+
 def _exact(value: Any) -> Any:
     """The same with decimals as fractions and hyperbolic functions as exponentials, where there are symbols too."""
     if not isinstance(value, Basic) or not value.free_symbols:
@@ -230,7 +242,11 @@ def _verdict(references: list[Any], answer: Any, rules: frozenset[str], seconds:
     try:
         with processor_time(seconds):
             needed = (_rule(reference, answer) for reference in references)
-            return next((rule for rule in needed if rule in rules), "unequal")
+            rule = next((rule for rule in needed if rule in rules), "unequal")
+            if rule == "unequal" and ROUNDED_REFERENCE in rules:
+                rounded = (_rule(reference, rounded_like(reference, answer, _real)) for reference in references)
+                return ROUNDED_REFERENCE if any(rule in rules for rule in rounded) else rule
+            return rule
     except OutOfTime:
         return "time limit"
 

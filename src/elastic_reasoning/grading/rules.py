@@ -36,6 +36,7 @@ RULES = (
     Rule("rounded", "what has no finite decimal, to six significant digits", assumes=True),
     Rule("percent", r"50\% and 50, or 0.5", assumes=True),
     Rule("unit left out", "5 cm and 5", assumes=True),
+    Rule("rounded reference", "1538 and 1538.46, the same to the last digit of 1538", assumes=True, default=False),
 )
 ORDER = {rule.name: place for place, rule in enumerate(RULES)}
 DEFAULT = frozenset(rule.name for rule in RULES if rule.default)

@@ -50,6 +50,8 @@ class TaskOptions:
         allow_code_execution: run the programs that a model wrote, in a sandbox. Tasks of code cannot grade without.
         sandbox: "auto", "bubblewrap" or "weak", see `grading.probe.find_sandbox`.
         workers: grading processes; 0 for as many as there are cores.
+        round_to_reference: accept an answer of mathematics that is the reference when rounded to its last digit, as
+            1538.46 for 1538; `None` is no.
     """
 
     data: str = ""
@@ -59,6 +61,7 @@ class TaskOptions:
     allow_code_execution: bool = False
     sandbox: str = "auto"
     workers: int = 0
+    round_to_reference: bool | None = None
 
     def only(self, task: str, *meaningful: str) -> None:
         """Refuse what means nothing to a task.

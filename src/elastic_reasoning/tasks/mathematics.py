@@ -10,6 +10,8 @@ The words after the problem are those of DeepScaleR, with which E1 was trained a
 from dataclasses import dataclass
 
 from elastic_reasoning.grading.mathematics import MathGrader
+from elastic_reasoning.grading.rounding import RULE as ROUNDED_REFERENCE
+from elastic_reasoning.grading.rules import DEFAULT
 from elastic_reasoning.tasks.fields import Field, answers, take, text
 from elastic_reasoning.tasks.fixes import Fixes
 from elastic_reasoning.tasks.loading import TaskOptions
@@ -63,7 +65,7 @@ def load(name: str, options: TaskOptions) -> TableTask:
     Raises:
         TaskError: rows that cannot be read or are malformed, or an option that means nothing here.
     """
-    options.only(name, "data", "workers")
+    options.only(name, "data", "workers", "round_to_reference")
     source = SOURCES[name]
     names, fixes = Names(name, source.id), Fixes(name)
     rows = placed_rows(name, options.data, (source.hub,))
@@ -87,5 +89,6 @@ def boxed_problem(own: str, problem: str, answers: tuple[str, ...], suffix: str 
 
 def math_grading(options: TaskOptions) -> Grading:
     """What grades answers to mathematics."""
-    grader = MathGrader(options.workers)
+    rules = DEFAULT | {ROUNDED_REFERENCE} if options.round_to_reference else DEFAULT
+    grader = MathGrader(options.workers, rules=rules)
     return Grading(lambda problem, solution: grader.grade(problem.data["answers"], solution), grader.close)

@@ -80,7 +80,7 @@ def load_own(path: str, options: TaskOptions) -> Task:
 
 
 def _from_rows(path: Path, options: TaskOptions) -> TableTask:
-    options.only(str(path), "allow_code_execution", "sandbox", "workers")
+    options.only(str(path), "allow_code_execution", "sandbox", "workers", "round_to_reference")
     name = path.name.partition(".")[0]
     names, splits = Names(name), defaultdict[Split, list[Problem]](list)
     for placed in read_file(path):
