@@ -19,9 +19,11 @@ from elastic_reasoning.delimiter import TokenDelimiter, Tools
 from elastic_reasoning.engines.scripted import ScriptedEngine
 from elastic_reasoning.engines.sharing import SharingEngine
 from elastic_reasoning.request import Options, Request
-from elastic_reasoning.template import Prompt, Template, Thinking
+from elastic_reasoning.template import Prompt, Template, Thinking, resolve_template
 from elastic_reasoning.trace import Segment, Trace
 from elastic_reasoning.walk import Walk
+from families import PLAIN as PLAIN_CHAT
+from families import tokenizer_of
 from letters import by_count, by_events, by_position, finishes, letters, show
 
 PLAIN = letters(alphabet="$OCTUabcdefwxyz.")
@@ -233,3 +235,45 @@ def test_an_opening_of_several_tokens_is_open_only_when_it_is_whole() -> None:
     assert show(ask("aTVcUx$", "2+2", prompt="TV", template=template)) == "thinking:aT closing:[C] solution:Vc"
     assert show(ask("aTVcUx$", "3+2", prompt="TV", template=template)) == "thinking:a tool:TV tool:cU solution:x$"
     assert show(ask("aTVcUC$", "9+2", prompt="a", template=template)) == "thinking:aTVcU closing:C solution:$"
+
+
+# Whether tools are offered is told by the request
+
+KIMI = [f"<|tool_call{part}|>" for part in ("s_section_begin", "s_section_end", "_begin", "_argument_begin", "_end")]
+CALLS = {
+    "Kimi-K2-Thinking": (KIMI, f"{KIMI[0]}{KIMI[2]}add{KIMI[3]}1 1{KIMI[4]}{KIMI[2]}add{KIMI[3]}2{KIMI[4]}{KIMI[1]}"),
+    "Kimi-K2-Thinking, outside of a section": (KIMI, f"{KIMI[2]}add{KIMI[3]}1 1 1 1 1 1{KIMI[4]}"),
+    "LFM2.5": (["<|tool_call_start|>", "<|tool_call_end|>"], "<|tool_call_start|>[add(1, 1)]<|tool_call_end|>"),
+    "Gemma 4": (["<|tool_call>", "<tool_call|>"], "<|tool_call>call:add{1, 1}<tool_call|>"),
+    "Command A": (["<|START_ACTION|>", "<|END_ACTION|>"], "<|START_ACTION|>[add 1 1 1]<|END_ACTION|>"),
+    "Mistral": (["[TOOL_CALLS]"], "[TOOL_CALLS]add[1, 1, 1, 1]<|end|>"),
+}
+
+
+def call_of(family: str, before: str, budget: str, tools: bool) -> Trace:
+    tokens, call = CALLS[family]
+    template = resolve_template(tokenizer_of([*tokens, "<think>", "</think>"], PLAIN_CHAT))
+    says = template.encode(f"{before}{call} the answer is 2 .<|end|>")
+    request = Request(Prompt(template.encode("1 + 1 ?"), Thinking.OPEN, tools), Budget.parse(budget))
+    return next(ScriptedEngine(by_count(says, template), template).run([Walk(request, template)]))
+
+
+@pytest.mark.parametrize("family", CALLS)
+@pytest.mark.parametrize(("before", "budget"), [("so so", "9+3"), ("so so</think>so", "9+3"), ("</think>", "2+1")])
+def test_a_call_is_whole_where_the_request_offers_tools_whatever_its_prompt_holds(
+    family: str, before: str, budget: str
+) -> None:
+    trace = call_of(family, before, budget, tools=True)
+    assert trace.tool_text == CALLS[family][1].removesuffix("<|end|>")
+    assert not trace.tool_cut
+    assert trace.num_thinking_tokens <= int(budget.split("+")[0])
+
+
+@pytest.mark.parametrize("family", CALLS)
+@pytest.mark.parametrize(("before", "budget"), [("so so", "6+3"), ("so so</think>so", "9+3")])
+def test_a_call_that_nobody_offered_is_cut_by_its_budget_and_that_is_said(
+    family: str, before: str, budget: str
+) -> None:
+    trace = call_of(family, before, budget, tools=False)
+    assert trace.tool_text == ""
+    assert trace.tool_cut

@@ -1,6 +1,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +23,8 @@ WORDS: dict[str, tuple[Callable[[], web.Application], list[str]]] = {
             "answers in ids; prompts go as ids",
             "after top-p",
             "thinking_token_budget, not used",
+            "delimiters        <think> </think>",
+            "not known how the model writes them",
         ],
     ),
     "vllm without": (
@@ -67,6 +70,7 @@ def test_it_says_so_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert found["way"] == "one pass"
     assert found["dialect"] == "vllm"
     assert (found["ids"], found["prompt_ids"], found["plug_in"]) == (True, True, True)
+    assert (found["delimiters"], found["tool_calls"]) == (["<think>", "</think>"], [])
     assert (found["native"], found["native_exact"], found["logprobs"]) == (False, False, "processed")
 
 
@@ -97,3 +101,15 @@ def test_a_tokenizer_that_is_not_here_must_be_named() -> None:
         pytest.raises(EngineError, match=r"'their-model'.*\(--tokenizer\)"),
     ):
         doctor.main([server.url])
+
+
+def test_it_says_how_tool_calls_are_marked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tokenizer = load_template("mini")[0]
+    tokenizer.add_tokens(["<|tool_call_start|>", "<|tool_call_end|>", "[TOOL_CALLS]"])
+    tokenizer.save_pretrained(tmp_path)
+    with serving(lambda: fake_vllm(MODEL, plug_in=True)) as server:
+        assert doctor.main([server.url, "--tokenizer", str(tmp_path)]) == 0
+    said = (
+        "tool calls        <|tool_call_start|> <|tool_call_end|>, [TOOL_CALLS] (to the end); one that a request offers"
+    )
+    assert said in capsys.readouterr().out

@@ -14,7 +14,7 @@ from elastic_reasoning.engines.openai.connection import ServerConfig, connected
 from elastic_reasoning.engines.openai.engine import ask_abilities
 from elastic_reasoning.engines.openai.probes import Logprobs
 from elastic_reasoning.errors import EngineError, UsageError
-from elastic_reasoning.template import check_pair
+from elastic_reasoning.template import Template, check_pair
 from elastic_reasoning.training.trained_for import read_trained_for
 
 LOGPROBS = {
@@ -102,9 +102,10 @@ def main(argv: list[str]) -> int:
     about = read_trained_for(Path(server.tokenizer))
     if config.json:
         values = {"url": config.url, **asdict(abilities), "ids": abilities.ids, "native_exact": False}
+        values |= {"delimiters": [template.opening.text, template.closing.text], "tool_calls": _calls(template)}
         print(json.dumps({**values, "way": _way(abilities), "trained_for": about and asdict(about)}))
         return 0
-    for name, text in _lines(config.url, abilities):
+    for name, text in (*_lines(config.url, abilities), *_markers(template)):
         print(f"{name:<18}{text}")
     if about:
         print(f"{'trained for':<18}{', '.join(about.strategies)} at {', '.join(about.budgets)} ({about.plan})")
@@ -124,6 +125,19 @@ def _named(server: ServerConfig, model: str) -> str:
 
 def _way(abilities: Abilities) -> str:
     return "one pass" if abilities.plug_in else "two calls"
+
+
+def _calls(template: Template) -> list[list[str | None]]:
+    """What opens and closes a tool call, as far as that is known."""
+    pairs = template.tools.pairs if template.tools else ()
+    return [[opening.text, closing.text if closing else None] for opening, closing in pairs]
+
+
+def _markers(template: Template) -> Iterator[tuple[str, str]]:
+    yield "delimiters", f"{template.opening.text} {template.closing.text}"
+    calls = ", ".join(f"{opening} {closing or '(to the end)'}" for opening, closing in _calls(template))
+    known = f"{calls}; one that a request offers is never cut by a budget"
+    yield "tool calls", known if calls else "not known how the model writes them: a budget may cut one"
 
 
 def _lines(url: str, abilities: Abilities) -> Iterator[tuple[str, str]]:

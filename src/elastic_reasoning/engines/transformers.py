@@ -57,7 +57,7 @@ class TransformersEngine:
         self.template = template or resolve_template(tokenizer, eos_ids=end_ids(model))
         self.context: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
         self._num_tokens = num_logits(model)  # may be padded beyond the tokenizer's
-        beyond = max(*self.template.opening.ids, *self.template.closing.ids)
+        beyond = max(*self.template.opening.forced, *self.template.closing.forced)
         if beyond >= self._num_tokens:
             raise EngineError(
                 f"the delimiters have id {beyond}, the model a vocabulary of {self._num_tokens}: "
