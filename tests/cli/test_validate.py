@@ -30,9 +30,9 @@ def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
 
 
 def test_a_task_that_can_be_trusted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["validate", "aime24", "--data", write(tmp_path / "a.jsonl", HALF, THREE)]) == 0
+    assert main(["validate", "amc", "--data", write(tmp_path / "a.jsonl", HALF, THREE)]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "aime24: 2 test problems",
+        "amc: 2 test problems",
         "references that pass their own grader: 2 of 2",
         "references of other problems that are rejected: 2 of 2",
     ]
@@ -59,6 +59,13 @@ def test_a_wrong_reference_that_is_accepted_is_to_be_looked_at(
     assert r"  look at: half (\boxed{1/2}) accepts \boxed{0.5}" in out
 
 
+def test_a_malformed_reference_is_to_be_looked_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path / "a.jsonl", HALF, THREE | {"answer": "t(0,4]"})
+    assert main(["validate", "amc", "--data", path]) == 0
+    out = capsys.readouterr().out
+    assert "references that a right answer may not be able to pass: 1\n  look at: three (t(0,4]): a name stands" in out
+
+
 def test_tasks_without_references(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     row = {"id": "a", "problem": "Add.", "tests": [{"input": "2 3", "output": "5"}], "contest_date": "2024-01-01"}
     assert main(["validate", "livecodebench", "--data", write(tmp_path / "a.jsonl", row)]) == 0
@@ -78,7 +85,7 @@ def test_contamination(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
         THREE | {"problem": "what is the number  after TWO"},
         {**HALF, "problem": "x"} | {"id": "x"},
     )
-    assert main(["validate", "aime24", "--data", data, "--against", "deepscaler", "--against_data", training]) == 0
+    assert main(["validate", "amc", "--data", data, "--against", "deepscaler", "--against_data", training]) == 0
     assert capsys.readouterr().out.splitlines()[3:] == [
         "problems that also stand in deepscaler: 2",
         "  half: longer, 100% of the runs of words",

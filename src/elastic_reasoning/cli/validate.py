@@ -124,6 +124,10 @@ def _lines(task: str, found: Validation, fixes: dict[str, Fix], against: str, ov
         yield f"  fails: {failure.problem}: {failure.reason}{': ' * bool(failure.reference)}{_short(failure.reference)}"
     for each in found.accepted:
         yield f"  look at: {each.problem} ({_short(each.reference)}) accepts {_short(each.other_reference)}"
+    if found.doubts:
+        yield f"references that a right answer may not be able to pass: {len(found.doubts):,}"
+    for doubted in found.doubts:
+        yield f"  look at: {doubted.problem} ({_short(doubted.reference)}): {doubted.reason}"
     if fixes:
         yield f"fixes of published rows: {len(fixes)}"
     for own, fix in fixes.items():

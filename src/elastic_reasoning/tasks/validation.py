@@ -7,7 +7,7 @@ Of a task of code without published solutions only the tests are read.
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from os import cpu_count
@@ -16,6 +16,7 @@ from typing import get_args
 from elastic_reasoning.errors import TaskError
 from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.tasks.code import read_tests
+from elastic_reasoning.tasks.references import doubt
 from elastic_reasoning.tasks.task import Problem, Split, Task
 
 
@@ -50,6 +51,21 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
+class Doubt:
+    """A reference of mathematics that no right answer may be able to pass (`references.doubt`).
+
+    Attributes:
+        problem: id of the problem.
+        reference: its answer.
+        reason: what is wrong with it.
+    """
+
+    problem: str
+    reference: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Validation:
     """What validating a task has shown.
 
@@ -61,6 +77,7 @@ class Validation:
         num_mismatches: references of other problems that were graded.
         failures: own references that did not pass, and tests that cannot be read.
         accepted: references of other problems that passed.
+        doubts: references that are malformed or implausible, although they pass.
     """
 
     num_problems: dict[str, int]
@@ -70,6 +87,7 @@ class Validation:
     num_mismatches: int
     failures: tuple[Failure, ...]
     accepted: tuple[Accepted, ...]
+    doubts: tuple[Doubt, ...]
 
     @property
     def num_passed(self) -> int:
@@ -131,7 +149,18 @@ def validate(
         num_mismatches=len(pairs),
         failures=tuple(failures),
         accepted=tuple(accepted),
+        doubts=tuple(_doubts(task.name, problems)),
     )
+
+
+def _doubts(task: str, problems: Sequence[Problem]) -> Iterator[Doubt]:
+    """The references of mathematics, those that a box holds, that are to be looked at."""
+    for problem in problems:
+        for answer in problem.data.get("answers", ()):
+            if problem.data.get("grader", "math") != "math" or rf"\boxed{{{answer}}}" not in references(problem):
+                continue
+            if reason := doubt(task, problem.data.get("problem", ""), answer):
+                yield Doubt(problem.id, answer, reason)
 
 
 def problems_by_split(task: Task) -> dict[Split, list[Problem]]:
