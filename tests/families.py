@@ -41,6 +41,46 @@ MAGISTRAL = (
     "{{ m['content'] + eos_token }}{% endif %}{% endfor %}"
 )
 MAGISTRAL_TOKENS = ["[INST]", "[/INST]", "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]", "[THINK]", "[/THINK]"]
+DEEPSEEK_V31 = (
+    "{% if not thinking is defined %}{% set thinking = false %}{% endif %}"
+    "{% set ns = namespace(asked=false, tool=false) %}{{ bos_token }}"
+    "{% for m in messages %}"
+    "{% if m['role'] == 'user' %}{% set ns.asked = true %}{% set ns.tool = false %}{{ '<｜User｜>' + m['content'] }}"
+    "{% elif m['role'] == 'assistant' %}{% if ns.asked %}{{ '<｜Assistant｜></think>' }}{% endif %}"
+    "{% set ns.asked = false %}{% set c = m['content'] or '' %}"
+    "{% if '</think>' in c %}{% set c = c.split('</think>')[-1] %}{% endif %}{{ c }}"
+    "{% if m['tool_calls'] %}"
+    "{{ '<｜tool▁calls▁begin｜>' + m['tool_calls'][0]['name'] + '<｜tool▁calls▁end｜>' }}{% endif %}"
+    "{{ '<｜end▁of▁sentence｜>' }}"
+    "{% elif m['role'] == 'tool' %}{% set ns.tool = true %}"
+    "{{ '<｜tool▁output▁begin｜>' + m['content'] + '<｜tool▁output▁end｜>' }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt and ns.asked and not ns.tool %}{{ '<｜Assistant｜>' }}"
+    "{% if thinking %}{{ '<think>' }}{% else %}{{ '</think>' }}{% endif %}{% endif %}"
+)
+"""Closes thinking unless it is asked to think; what tools say stands within the assistant's turn."""
+V31_TOKENS = [
+    *DEEPSEEK_TOKENS,
+    *("<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>", "<｜tool▁output▁begin｜>", "<｜tool▁output▁end｜>"),
+    *("<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>"),
+]
+GPT_OSS = (
+    "{% if reasoning_effort is not defined %}{% set reasoning_effort = 'medium' %}{% endif %}"
+    "{{ '<|start|>system<|message|>Reasoning: ' + reasoning_effort + '<|end|>' }}"
+    "{% for m in messages %}{% if m['role'] == 'assistant' %}"
+    "{{ '<|start|>assistant<|channel|>final<|message|>' + m['content'] + '<|end|>' }}"
+    "{% else %}{{ '<|start|>' + m['role'] + '<|message|>' + m['content'] + '<|end|>' }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|start|>assistant' }}{% endif %}"
+)
+GPT_OSS_TOKENS = ["<|start|>", "<|end|>", "<|message|>", "<|channel|>", "<|return|>", "<|call|>", "<|constrain|>"]
+SEED_OSS = (
+    "{% macro note() %}{% if thinking_budget == 0 %}{{ 'You have no budget. ' }}"
+    "{% else %}{{ 'You have ' ~ thinking_budget ~ ' tokens. ' }}{% endif %}{% endmacro %}"
+    "{% if thinking_budget is defined %}{{ bos_token + 'system\n' + note() + eos_token }}{% endif %}"
+    "{% for m in messages %}{{ bos_token + m['role'] + '\n' + m['content'] + eos_token }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ bos_token + 'assistant\n' }}"
+    "{% if thinking_budget == 0 %}{{ '<seed:think></seed:think>' }}{% endif %}{% endif %}"
+)
+SEED_TOKENS = ["<seed:bos>", "<seed:eos>", "<seed:think>", "</seed:think>"]
 PLAIN = CHATML.replace("GENERATION", "")
 
 
@@ -62,9 +102,11 @@ def trained() -> str:
     return tokenizer.to_str()
 
 
-def tokenizer_of(tokens: list[str], chat: str | None, *, special: bool = False, eos: str | None = "<|end|>") -> Any:
+def tokenizer_of(
+    tokens: list[str], chat: str | None, *, special: bool = False, eos: str | None = "<|end|>", bos: str | None = None
+) -> Any:
     """A byte-level BPE tokenizer with these added tokens and this chat template."""
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(trained()), eos_token=eos)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(trained()), eos_token=eos, bos_token=bos)
     tokenizer.add_tokens([AddedToken(token, normalized=False, special=special) for token in tokens])
     tokenizer.chat_template = chat
     return tokenizer
@@ -80,6 +122,21 @@ FAMILIES = {
     "Qwen3": (CHATML_TOKENS, QWEN3, "<think>", "</think>", Thinking.ABSENT),
     "Qwen3 told not to think": (CHATML_TOKENS, QWEN3_WITHOUT, "<think>", "</think>", Thinking.CLOSED),
     "QwQ": (CHATML_TOKENS, QWQ, "<think>", "</think>", Thinking.OPEN),
+    "DeepSeek-V3.1": (V31_TOKENS, DEEPSEEK_V31, "<think>", "</think>", Thinking.CLOSED),
+    "DeepSeek-V3.1 told to think": (
+        V31_TOKENS,
+        DEEPSEEK_V31.replace("{% set thinking = false %}", "{% set thinking = true %}"),
+        "<think>",
+        "</think>",
+        Thinking.OPEN,
+    ),
+    "Seed-OSS": (
+        SEED_TOKENS,
+        SEED_OSS.replace("bos_token", "'<seed:bos>'"),
+        "<seed:think>",
+        "</seed:think>",
+        Thinking.ABSENT,
+    ),
     "Magistral": (MAGISTRAL_TOKENS, MAGISTRAL, "[THINK]", "[/THINK]", Thinking.ABSENT),
     "a model that names its tokens": (
         ["<|begin_of_thought|>", "<|end_of_thought|>"],

@@ -58,7 +58,7 @@ def test_a_tool_message_may_come_last(chat: str, thinking: Thinking) -> None:
     ("prefilled", "thinking"),
     [
         ("", Thinking.ABSENT),
-        ("The answer", Thinking.ABSENT),
+        ("The answer", Thinking.CLOSED),
         ("<think>\n", Thinking.OPEN),
         ("<think>\none and one make", Thinking.OPEN),
         ("<think>\n\n</think>\n\n", Thinking.CLOSED),

@@ -2,66 +2,238 @@
 
     prompt = render_prompt(tokenizer, template, [{"role": "user", "content": "1 + 1 = ?"}])
     prompt.thinking              # Thinking.ABSENT: the strategy will open it
+    render_prompt(tokenizer, template, messages, {"enable_thinking": False}).thinking      # Thinking.CLOSED
 
-Whether a prompt already opens thinking is read from what the chat template writes for the assistant's turn, so that a
-literal `<think>` in a user's text is never taken for it.
+Whether a prompt opens or closes thinking is read from what the chat template writes for the assistant's turn, in the
+very rendering that is sent (`elastic_reasoning.prompt_state`), so that a literal `<think>` in a user's text or in the
+result of a tool is never taken for it. Messages that end with an answer of the assistant go on with it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
-from elastic_reasoning.errors import TemplateError
+from elastic_reasoning.chat_process import ChatTemplate, chat_template
+from elastic_reasoning.errors import TemplateError, unknown
+from elastic_reasoning.prompt_state import (
+    ASKING,
+    MARK,
+    Renderings,
+    marked,
+    neutral,
+    prefilled_of,
+    state_of_turn,
+    turn_of,
+    words_of,
+)
 from elastic_reasoning.template import Message, Prompt, Template, Thinking
 
-MARK = "70913582460917358264"
-"""Digits, which no chat template trims, folds or escapes."""
-MARKED_PART = {"type": "text", "text": MARK}
+OWN = ("messages", "tools", "documents", "add_generation_prompt", "continue_final_message")
+"""Variables of a chat template that are not for `chat_template_kwargs`."""
+PROBE = "1 + 1 = ?"
 
 
-def render_prompt(tokenizer: Any, template: Template, messages: Sequence[Message]) -> Prompt:
-    """Messages to a prompt, through the tokenizer's chat template (plain text where it has none).
+def render_prompt(
+    tokenizer: Any,
+    template: Template,
+    messages: Sequence[Message],
+    chat_template_kwargs: Mapping[str, Any] | None = None,
+    *,
+    apply_chat_template: bool = True,
+) -> Prompt:
+    """Messages to a prompt; arguments and errors as those of `Renderer`, which is for more than one."""
+    return Renderer(tokenizer, template, chat_template_kwargs, apply_chat_template=apply_chat_template).prompt(messages)
+
+
+class Renderer:
+    """Makes prompts of chat messages, all by one chat template and its arguments.
+
+    Args:
+        tokenizer: a Hugging Face tokenizer.
+        template: how its model marks thinking.
+        chat_template_kwargs: arguments of the chat template, as {"enable_thinking": False}; plain JSON.
+        apply_chat_template: send messages through the chat template; otherwise their contents are sent as plain text,
+            a line for each.
 
     Raises:
-        TemplateError: the chat template refuses the messages, or leaves out the last one.
+        TemplateError: the chat template reads no such argument.
     """
-    if not tokenizer.chat_template:
-        text = "\n".join(str(message["content"]) for message in messages)
-        return Prompt(tuple(tokenizer.encode(text)))
-    full = render(tokenizer, messages)
-    _, found, turn = render(tokenizer, [*messages[:-1], marked(messages[-1])]).rpartition(MARK)
-    if not found:
-        raise TemplateError(
-            f"the chat template does not write what the last message says (role {messages[-1].get('role')!r}), so that "
-            "it cannot be told whether it opens thinking: end with a message that it writes"
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        template: Template,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
+        *,
+        apply_chat_template: bool = True,
+    ) -> None:
+        self.tokenizer = tokenizer
+        self.template = template
+        self.chat_template_kwargs = dict(chat_template_kwargs or {})
+        self.apply_chat_template = apply_chat_template
+        if self.chat_template_kwargs:
+            self.check()
+
+    def check(self) -> None:
+        """Refuse what no prompt can be made with.
+
+        Raises:
+            TemplateError: there is no chat template, it is none, or it reads an argument under no such name.
+        """
+        if self.apply_chat_template:
+            read = {*self._chat.variables} - self._others
+            for name in self.chat_template_kwargs:
+                if name not in read:
+                    raise TemplateError(
+                        unknown(
+                            "argument of the chat template (chat_template_kwargs)", name, self.arguments or ["none"]
+                        )
+                    )
+        elif self.chat_template_kwargs:
+            raise TemplateError("chat_template_kwargs mean nothing to plain text: leave apply_chat_template on")
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """The arguments that the chat template takes, special tokens not among them."""
+        return tuple(name for name in self._chat.given if name not in self._others)
+
+    @cached_property
+    def note(self) -> str:
+        """What a user should know of the prompts; empty where there is nothing to say."""
+        if not self.apply_chat_template:
+            return "messages are sent as plain text, without a chat template"
+        try:
+            state = self.prompt([{"role": "user", "content": PROBE}]).thinking
+        except TemplateError:  # whatever it wants: what it refuses is said where it is asked
+            return ""
+        if state is not Thinking.CLOSED:
+            return ""
+        takes = f"; it takes chat_template_kwargs {', '.join(self.arguments)}" if self.arguments else ""
+        return f"THE CHAT TEMPLATE CLOSES THINKING: the thinking budget t HAS NO EFFECT{takes}"
+
+    @cached_property
+    def header(self) -> str:
+        """What the chat template writes behind a user's message, up to a delimiter: an assistant's turn begins so."""
+        turn = self.generation_prompt
+        delimiters = (self.template.opening.text, self.template.closing.text)
+        ends = [turn.find(delimiter) for delimiter in delimiters if delimiter in turn]
+        return turn[: min(ends, default=len(turn))]
+
+    @cached_property
+    def generation_prompt(self) -> str:
+        """All that the chat template writes behind a user's message; empty where it refuses one."""
+        (text,) = self._render(([{"role": "user", "content": MARK}], True))
+        return (text or "").rpartition(MARK)[2]
+
+    def prompt(self, messages: Sequence[Message]) -> Prompt:
+        """Chat messages to a prompt.
+
+        Raises:
+            TemplateError: there is no chat template, it fails, or it leaves out the last message.
+        """
+        if not messages:
+            raise TemplateError("no messages: give at least one")
+        if not self.apply_chat_template:
+            return Prompt(encode_text(self.tokenizer, "\n".join(words_of(message) for message in messages)))
+        words = words_of(messages[-1])
+        prefilled = messages[-1].get("role") == "assistant" and bool(words.strip())
+        renderings = self._renderings(messages, prefilled)
+        text, turn = renderings.sent, ""
+        if not prefilled:
+            if renderings.marked is not None and MARK not in renderings.marked:
+                raise _not_written(messages[-1])
+            turn = turn_of(renderings, self.header)
+        elif (found := prefilled_of(renderings, words, self.header)) is not None:
+            text, turn = found
+        else:
+            raise _not_written(messages[-1])
+        state = state_of_turn(turn, self.template.opening.text, self.template.closing.text, begun=prefilled)
+        return Prompt(_encode(self.tokenizer, text), state)
+
+    def _renderings(self, messages: Sequence[Message], prefilled: bool) -> Renderings:
+        asked = next((n for n in range(len(messages), 0, -1) if messages[n - 1].get("role") in ASKING), 0)
+        before = messages[:-1] if prefilled else messages[:asked]
+        delimiters = (self.template.opening.text, self.template.closing.text)
+        tools = [neutral(message, delimiters) for message in messages[asked:]]
+        sent, plain, with_mark, until, harmless = self._render(
+            (messages, not prefilled),
+            (messages, False),
+            ([*messages[:-1], marked(messages[-1])], not prefilled),
+            (before or messages, False),
+            ([*messages[:asked], *tools], not prefilled),
+            first_must=True,
         )
-    ids = tokenizer.encode(full, add_special_tokens=False)
-    return Prompt(tuple(ids), state_of_turn(turn, template.opening.text, template.closing.text))
+        assert sent is not None
+        return Renderings(sent, plain, with_mark, until if before else "", harmless)
+
+    def _render(self, *wanted: tuple[Sequence[Message], bool], first_must: bool = False) -> list[str | None]:
+        """Messages, with or without a generation prompt, as text; `None` where the chat template refuses them.
+
+        Raises:
+            TemplateError: it refuses the first ones, if they must be rendered.
+        """
+        shared = {**self._special_tokens, **self.chat_template_kwargs, "tools": None, "documents": None}
+        answers = self._chat.render(
+            [
+                {**shared, "messages": [dict(message) for message in messages], "add_generation_prompt": add}
+                for messages, add in wanted
+            ]
+        )
+        if first_must and answers[0].text is None:
+            raise TemplateError(answers[0].failure)
+        return [answer.text for answer in answers]
+
+    @property
+    def _others(self) -> set[str]:
+        return {*OWN, *self._special_tokens}
+
+    @property
+    def _special_tokens(self) -> dict[str, Any]:
+        tokens: dict[str, Any] = self.tokenizer.special_tokens_map
+        return {name: str(text) if not isinstance(text, list) else [*map(str, text)] for name, text in tokens.items()}
+
+    @property
+    def _chat(self) -> ChatTemplate:
+        if not self.tokenizer.chat_template:
+            raise TemplateError(
+                "the model has no chat template: not in its tokenizer, in chat_template.jinja or chat_template.json, "
+                "or in its processor; give it one (chat_template.jinja beside the tokenizer), or set "
+                "apply_chat_template to false (--apply_chat_template false) to send plain text"
+            )
+        try:
+            source = self.tokenizer.get_chat_template()
+        except ValueError:
+            names = ", ".join(sorted(self.tokenizer.chat_template))
+            raise TemplateError(f"the chat templates {names}: none of them is the default, give one that is") from None
+        return chat_template(source)
 
 
-def render(tokenizer: Any, messages: Sequence[Message]) -> str:
-    """Messages as the text of a prompt, with the beginning of the assistant's turn."""
+def encode_text(tokenizer: Any, text: str) -> tuple[int, ...]:
+    """A text as the beginning of a prompt: what the tokenizer puts before a text stands there, and not twice."""
+    before, _ = added_to_text(tokenizer)
+    ids = _encode(tokenizer, text)
+    return ids if ids[: len(before)] == before else (*before, *ids)
+
+
+def added_to_text(tokenizer: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The ids that the tokenizer itself puts before and behind every text, which may be none for all its tokens."""
+    alone, whole = (tuple(tokenizer.encode(PROBE, add_special_tokens=add)) for add in (False, True))
+    start = next((n for n in range(len(whole) - len(alone) + 1) if whole[n : n + len(alone)] == alone), 0)
+    return whole[:start], whole[start + len(alone) :]
+
+
+def _encode(tokenizer: Any, text: str) -> tuple[int, ...]:
     try:
-        conversation = [dict(message) for message in messages]
-        return str(tokenizer.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False))
-    except Exception as error:
-        if type(error).__module__ != "jinja2.exceptions":  # by name: the core imports no framework
-            raise
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise TemplateError(f"the chat template refuses the messages: {reason}") from error
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise TemplateError(
+            f"the prompt holds half a character ({text[error.start]!a} at {error.start}), which no tokenizer reads"
+        ) from None
+    return tuple(tokenizer.encode(text, add_special_tokens=False))
 
 
-def marked(message: Message) -> Message:
-    """A message that goes on with the mark: what a chat template writes behind it is the assistant's turn.
-
-    The message itself stays, as a chat template may look into it ("/no_think").
-    """
-    content = message.get("content") or ""
-    return {**message, "content": f"{content}{MARK}" if isinstance(content, str) else [*content, MARKED_PART]}
-
-
-def state_of_turn(turn: str, opening: str, closing: str) -> Thinking:
-    """The state of thinking that the text before the assistant's first token leaves."""
-    opened, closed = turn.rfind(opening), turn.rfind(closing)
-    if closed > opened:
-        return Thinking.CLOSED
-    return Thinking.OPEN if opened >= 0 else Thinking.ABSENT
+def _not_written(message: Message) -> TemplateError:
+    return TemplateError(
+        f"the chat template does not write what the last message says (role {message.get('role')!r}), so that "
+        "it cannot be told whether it opens thinking: end with a message that it writes"
+    )

@@ -5,7 +5,8 @@ from functools import lru_cache
 from typing import Any
 
 from elastic_reasoning.errors import TemplateError
-from elastic_reasoning.rendering import MARK, marked, render, state_of_turn
+from elastic_reasoning.prompt_state import TOOL_RESULT, state_of_turn
+from elastic_reasoning.rendering import Renderer
 from elastic_reasoning.template import Template, Thinking
 
 
@@ -13,30 +14,33 @@ def thinking_of(tokenizer: Any, template: Template, ids: Sequence[int]) -> Think
     """Whether a prompt has opened or closed thinking.
 
     Only what follows the last header of an assistant's turn counts, so that a literal `<think>` in a user's text is
-    not taken for it. A prompt without such a header counts as open where it ends with the opening delimiter, and as
-    closed where it ends with the closing one.
+    not taken for it; nor is one in the result of a tool. An answer that is begun there without thinking closes it. A
+    prompt without such a header counts as open where it ends with the opening delimiter, and as closed where it ends
+    with the closing one.
     """
-    ids = list(ids)
-    header = _header(tokenizer, template.opening.text, template.closing.text)
-    for start in range(len(ids) - len(header), -1, -1) if header else ():
-        if ids[start : start + len(header)] == header:
-            turn = template.decode(ids[start + len(header) :])
-            return state_of_turn(turn, template.opening.text, template.closing.text)
+    ids, opening, closing = list(ids), template.opening.text, template.closing.text
+    header, generation_prompt = _beginnings(tokenizer, template)
+    whole = list(template.encode(generation_prompt)) if generation_prompt != header else []
+    if whole and ids[-len(whole) :] == whole:
+        return state_of_turn(generation_prompt, opening, closing)
+    begins = list(template.encode(header))
+    for start in range(len(ids) - len(begins), -1, -1) if begins else ():
+        if ids[start : start + len(begins)] == begins:
+            turn = ids[start + len(begins) :]
+            text = template.decode(turn)
+            begun = bool(text.strip()) and not template.eos & set(turn)
+            return state_of_turn(TOOL_RESULT.sub("", text), opening, closing, begun=begun)
     tail = template.decode(ids[-32:]).rstrip() if ids else ""
-    if tail.endswith(template.closing.text.rstrip()):
+    if tail.endswith(closing.rstrip()):
         return Thinking.CLOSED
-    return Thinking.OPEN if tail.endswith(template.opening.text.rstrip()) else Thinking.ABSENT
+    return Thinking.OPEN if tail.endswith(opening.rstrip()) else Thinking.ABSENT
 
 
 @lru_cache(maxsize=8)
-def _header(tokenizer: Any, opening: str, closing: str) -> list[int]:
-    """Ids with which the chat template begins an assistant's turn; none where there is no chat template."""
-    if not tokenizer.chat_template:
-        return []
+def _beginnings(tokenizer: Any, template: Template) -> tuple[str, str]:
+    """How the chat template begins an assistant's turn, and all that it writes of it; empty where there is none."""
+    renderer = Renderer(tokenizer, template)
     try:
-        rendered = render(tokenizer, [marked({"role": "user", "content": ""})])
+        return renderer.header, renderer.generation_prompt
     except TemplateError:
-        return []
-    turn = rendered.rpartition(MARK)[2]
-    ends = [turn.find(delimiter) for delimiter in (opening, closing) if delimiter in turn]
-    return list(tokenizer.encode(turn[: min(ends, default=len(turn))], add_special_tokens=False))
+        return "", ""
