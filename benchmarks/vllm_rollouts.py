@@ -29,6 +29,7 @@ from trl.generation import vllm_generation
 
 from elastic_reasoning.engines.engine import generate, new_request
 from elastic_reasoning.engines.loading import load
+from elastic_reasoning.rendering import Renderer
 from elastic_reasoning.request import Request, Sampling, derived_seed
 from elastic_reasoning.tasks.arithmetic import Arithmetic
 from elastic_reasoning.trace import Trace
@@ -126,7 +127,7 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         trainer, policy = new_trainer(folder, given.rollouts)
         one_pass, generation = policy.engine, trainer.vllm_generation
-        by_call = BatchEngine(generation, one_pass.tokenizer, one_pass.template, in_one_pass=False)
+        by_call = BatchEngine(generation, Renderer(one_pass.tokenizer, one_pass.template), in_one_pass=False)
         seconds: dict[str, list[float]] = {"plain": [], "one pass": [], "by calls": [], "weight sync": []}
         by_clock: dict[str, list[float]] = {name: [] for name in seconds}
         tokens: dict[str, int] = dict.fromkeys(("plain", "one pass", "by calls"), 0)

@@ -351,10 +351,14 @@ def serving(app: Callable[[], web.Application]) -> Iterator[Running]:
         running.close()
 
 
+CHAT = "{% for message in messages %}{{ message['content'] }}\n{% endfor %}"
+
+
 def tokenizer_of(template: Template) -> Any:
     """As much of a tokenizer as the engine asks for."""
     return SimpleNamespace(
-        bos_token_id=None,
-        chat_template=None,
+        special_tokens_map={},
+        chat_template=CHAT,
+        get_chat_template=lambda: CHAT,
         encode=lambda text, add_special_tokens=True: list(template.encode(text)),
     )

@@ -81,14 +81,12 @@ class Renderer:
             TemplateError: there is no chat template, it is none, or it reads an argument under no such name.
         """
         if self.apply_chat_template:
-            read = {*self._chat.variables} - self._others
+            read, known = {*self._chat.variables} - self._others, self.arguments
             for name in self.chat_template_kwargs:
+                if name not in read and known:
+                    raise TemplateError(unknown("argument of the chat template (chat_template_kwargs)", name, known))
                 if name not in read:
-                    raise TemplateError(
-                        unknown(
-                            "argument of the chat template (chat_template_kwargs)", name, self.arguments or ["none"]
-                        )
-                    )
+                    raise TemplateError(f"chat_template_kwargs {name!r}: the chat template takes none, leave it out")
         elif self.chat_template_kwargs:
             raise TemplateError("chat_template_kwargs mean nothing to plain text: leave apply_chat_template on")
 
@@ -100,6 +98,8 @@ class Renderer:
     @cached_property
     def note(self) -> str:
         """What a user should know of the prompts; empty where there is nothing to say."""
+        if self.tokenizer is None:  # an engine of ids alone
+            return ""
         if not self.apply_chat_template:
             return "messages are sent as plain text, without a chat template"
         try:

@@ -194,8 +194,3 @@ def _delimiter(text: str, added: Mapping[str, int], codec: Codec, follow: tuple[
     delimiter = TextDelimiter.of(text, codec.pieces, codec.spell, follow)
     # A vocabulary of words writes a blank before each: only a whole word can be forced.
     return delimiter if delimiter.ids else replace(delimiter, rests=(ids, *delimiter.rests[1:]))
-
-
-def as_ids(value: int | Iterable[int] | None) -> tuple[int, ...]:
-    """What a generation configuration says of ends of sequence: one id, several, or none."""
-    return () if value is None else (value,) if isinstance(value, int) else tuple(value)

@@ -23,6 +23,7 @@ from elastic_reasoning.engines.engine import generate, new_request
 from elastic_reasoning.engines.loading import load, model_path
 from elastic_reasoning.engines.sharing import SharingEngine
 from elastic_reasoning.engines.transformers import TransformersEngine
+from elastic_reasoning.rendering import Renderer
 from elastic_reasoning.request import Options, Request, Sampling
 from elastic_reasoning.template import Prompt, Thinking
 from elastic_reasoning.trace import Phase, Trace
@@ -231,7 +232,9 @@ def test_cuts_of_one_thinking_share_it(room: Room) -> None:
 
 def test_by_calls_it_says_the_same(room: Room) -> None:
     """As where delimiters are given that the tokenizer does not name."""
-    engine = BatchEngine(room.trainer.vllm_generation, room.own.tokenizer, room.own.template, in_one_pass=False)
+    engine = BatchEngine(
+        room.trainer.vllm_generation, Renderer(room.own.tokenizer, room.own.template), in_one_pass=False
+    )
     asked = greedy_requests(room.own, 8)
     room.own.model.eval()
     room.policy.refresh()
@@ -256,7 +259,7 @@ def test_a_sleeping_vllm_is_woken_and_given_its_weights(room: Room) -> None:
         llm=llm, enable_sleep_mode=True, _llm_weights_sleeping=True, tensor_parallel_size=1,
         sync_weights=lambda: calls.append("sync"),
     )  # fmt: skip
-    engine = BatchEngine(sleepy, room.own.tokenizer, room.own.template, in_one_pass=True)
+    engine = BatchEngine(sleepy, Renderer(room.own.tokenizer, room.own.template), in_one_pass=True)
     assert len(list(generate(engine, requests(room.own, "8+4")))) == 16
     assert calls == ["sync", "wake kv_cache", "sleep 2"]
     assert sleepy._llm_weights_sleeping

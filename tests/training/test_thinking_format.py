@@ -22,7 +22,7 @@ def test_a_model_gets_delimiters_embeddings_and_a_chat_template(tmp_path: Path) 
     tokenizer = untaught_tokenizer()
     model = build_model(tokenizer, seed=0)
     before = model.get_input_embeddings().weight.detach().clone()
-    template = give_thinking_format(model, tokenizer)
+    template = give_thinking_format(model, tokenizer).template
     assert isinstance(template.opening, TokenDelimiter)
     assert (template.opening.text, template.closing.text) == ("<think>", "</think>")
     assert {*template.opening.ids, *template.closing.ids} == {len(before), len(before) + 1}
@@ -58,8 +58,8 @@ def test_separate_output_embeddings_and_rows_to_spare() -> None:
 
 def test_delimiters_that_are_given() -> None:
     tokenizer = untaught_tokenizer()
-    template = give_thinking_format(build_model(tokenizer, 0), tokenizer, "<scratch>", "</scratch>")
-    assert (template.opening.text, template.closing.text) == ("<scratch>", "</scratch>")
+    template = give_thinking_format(build_model(tokenizer, 0), tokenizer, "<scratch>", "</scratch>").template
+    assert (template.opening.text, template.closing.text) == ("<scratch>", "</scratch>").template
     assert tokenizer.decode(render_prompt(tokenizer, template, QUESTION).ids).endswith("<scratch>")
 
 
@@ -75,7 +75,7 @@ def test_what_has_a_format_keeps_it() -> None:
 def test_a_tokenizer_without_a_chat_template_gets_one(tmp_path: Path) -> None:
     tokenizer = untaught_tokenizer()
     tokenizer.chat_template = None
-    template = give_thinking_format(build_model(tokenizer, 0), tokenizer)
+    template = give_thinking_format(build_model(tokenizer, 0), tokenizer).template
     assert tokenizer.decode(render_prompt(tokenizer, template, QUESTION).ids) == "a 4 b -8 = <think>"
     turns = [*QUESTION, {"role": "assistant", "content": "answer 6"}, *QUESTION]
     tokenizer.save_pretrained(tmp_path)

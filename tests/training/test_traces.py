@@ -9,6 +9,7 @@ import pytest
 
 from elastic_reasoning.engines.loading import load_template
 from elastic_reasoning.errors import TaskError, TrainingError
+from elastic_reasoning.rendering import Renderer
 from elastic_reasoning.training.traces import IGNORED, Example, Examples, cut_of, order, read_examples
 
 ROW = {"problem": "a 4 b -8 =", "thinking": "b 4 -8 = 6 so 6", "solution": "answer 6"}
@@ -18,7 +19,7 @@ EXAMPLE = Example((1, 2), (3, 4, 5), (6,), (7, 8))
 def read(path: Path, rows: list[Any], **changes: Any) -> Examples:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     settings = {"suffix": "", "max_tokens": None, "held_out_share": 0.5} | changes
-    return read_examples(path, *load_template("mini"), **settings)
+    return read_examples(path, Renderer(*load_template("mini")), **settings)
 
 
 def many(num: int) -> list[dict[str, str]]:

@@ -123,8 +123,8 @@ def test_the_loss_is_that_of_an_independent_computation(untaught: tuple[Path, Pa
     losses: list[float] = []
     warm_start(config, lambda step, metrics: losses.extend([metrics["loss"]] if "loss" in metrics else []))
     model, tokenizer = load_weights(config.model, "float64"), load_tokenizer(config.model)
-    template = give_thinking_format(model, tokenizer)
-    examples = read_examples(Path(config.data), tokenizer, template, "", None, config.held_out_share)
+    renderer = give_thinking_format(model, tokenizer)
+    examples = read_examples(Path(config.data), renderer, "", None, config.held_out_share)
     total, num_tokens, num_broken = 0.0, 0, 0
     for place, index in enumerate(order([len(one) for one in examples.train], 1, config.batch_size, config.seed)):
         example = examples.train[index]

@@ -26,6 +26,7 @@ KINDS = {
     "bool": "true or false",
     "str": "text",
     "tuple": "a list, as [one, two]",
+    "dict": "a mapping, as {name: value}",
     "NoneType": "null",
 }
 

@@ -46,6 +46,8 @@ class GenerateConfig:
         device: auto, cpu, cuda, ...
         opening: opening delimiter of thinking, where the tokenizer does not name it.
         closing: closing delimiter.
+        chat_template_kwargs: arguments of the chat template, as {"enable_thinking": false} or {"thinking": true}.
+        apply_chat_template: send the question through the model's chat template; false sends plain text.
         json: print the trace as JSON instead of streaming it.
     """
 
@@ -59,6 +61,8 @@ class GenerateConfig:
     device: str = "auto"
     opening: str | None = None
     closing: str | None = None
+    chat_template_kwargs: dict[str, Any] = field(default_factory=dict)
+    apply_chat_template: bool = True
     json: bool = False
 
 
@@ -92,7 +96,11 @@ def main(argv: list[str]) -> int:
         device=config.device,
         opening=config.opening,
         closing=config.closing,
+        chat_template_kwargs=config.chat_template_kwargs,
+        apply_chat_template=config.apply_chat_template,
     )
+    if engine.note:
+        print(engine.note, file=sys.stderr)
     request = new_request(engine, question, budget, config.strategy, config.options, config.sampling)
     walk = Walk(request, engine.template, engine.context)
     if config.json:

@@ -24,10 +24,13 @@ model arguments:
   temperature, top_p, top_k, seed         as the task says if not given
   engine, base_url, tokenizer             transformers, vllm, or openai for a server
   max_rows, dtype, device, opening, closing, counts
+  chat_template_kwargs                    what the chat template is told; all arguments are then given as JSON
 
 example:
   elastic lm_eval --model_args pretrained=mini-e1,budget=24+20 --tasks my_task --include_path my_tasks
   elastic lm_eval --model_args pretrained=Qwen/Qwen3-8B,budget=2048+1024,temperature=0.6,top_p=0.95 --tasks aime24
+  elastic lm_eval --tasks aime24 --model_args \
+    '{"pretrained": "Qwen/Qwen3-8B", "budget": "0+1024", "chat_template_kwargs": {"enable_thinking": false}}'
 """
 
 

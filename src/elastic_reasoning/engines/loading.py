@@ -1,9 +1,11 @@
 """A model by name: a shipped miniature, a folder, or a hub name."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from elastic_reasoning.engines.model_files import find_chat_template, find_end_ids
 from elastic_reasoning.engines.names import (
     check_model_name,
     check_names,
@@ -12,7 +14,8 @@ from elastic_reasoning.engines.names import (
     model_path,
 )
 from elastic_reasoning.errors import EngineError
-from elastic_reasoning.template import Template, as_ids, check_pair, find_delimiters, resolve_template
+from elastic_reasoning.rendering import Renderer
+from elastic_reasoning.template import Template, check_pair, find_delimiters, resolve_template
 
 if TYPE_CHECKING:
     from elastic_reasoning.engines.transformers import TransformersEngine
@@ -26,6 +29,8 @@ def load(
     device: str = "auto",
     opening: str | None = None,
     closing: str | None = None,
+    chat_template_kwargs: Mapping[str, Any] | None = None,
+    apply_chat_template: bool = True,
 ) -> "TransformersEngine":
     """Load a model into the transformers engine.
 
@@ -34,23 +39,25 @@ def load(
         max_rows: sequences that run together.
         dtype, device: see `resolve_precision`.
         opening, closing: thinking delimiters, where the tokenizer does not name them.
+        chat_template_kwargs, apply_chat_template: how messages become prompts, see `Renderer`.
 
     Raises:
         EngineError: the model is not there, or cannot be run.
-        TemplateError: its thinking delimiters cannot be found.
+        TemplateError: its thinking delimiters cannot be found, or no prompt can be made.
     """
     check_names(model, dtype=dtype, device=device, max_rows=max_rows, opening=opening, closing=closing)
-    from elastic_reasoning.engines.transformers import TransformersEngine, end_ids
+    from elastic_reasoning.engines.transformers import TransformersEngine
 
     dtype, device = resolve_precision(model, dtype, device)
-    tokenizer = load_tokenizer(model)
+    tokenizer, template = load_template(model, opening, closing)
+    chat: dict[str, Any] = {"chat_template_kwargs": chat_template_kwargs, "apply_chat_template": apply_chat_template}
+    Renderer(tokenizer, template, **chat).check()
     weights = load_weights(model, dtype)
     try:
         weights = weights.to(device).eval()
     except (RuntimeError, AssertionError) as error:
         raise EngineError(f"device {device!r} cannot be used ({_reason(error)}): try auto or cpu") from error
-    template = resolve_template(tokenizer, opening=opening, closing=closing, eos_ids=end_ids(weights))
-    return TransformersEngine(weights, tokenizer, template, max_rows)
+    return TransformersEngine(weights, tokenizer, template, max_rows, **chat)
 
 
 def load_weights(model: str, dtype: str) -> Any:
@@ -69,7 +76,7 @@ def load_weights(model: str, dtype: str) -> Any:
 
 
 def load_tokenizer(model: str) -> Any:
-    """The tokenizer of a model, by the names of `load`.
+    """The tokenizer of a model, by the names of `load`; its chat template may be the processor's.
 
     Raises:
         EngineError: the model is not there.
@@ -80,6 +87,8 @@ def load_tokenizer(model: str) -> Any:
     tokenizer = _loaded(transformers.AutoTokenizer, model)
     # A prompt beyond the context is refused by its walk, in its own words: the tokenizer need not warn of it.
     tokenizer.deprecation_warnings["sequence-length-is-longer-than-the-specified-maximum"] = True
+    if not tokenizer.chat_template:
+        tokenizer.chat_template = find_chat_template(model_path(model))
     return tokenizer
 
 
@@ -91,14 +100,8 @@ def load_template(model: str, opening: str | None = None, closing: str | None = 
     """
     check_tokenizer_name(model)
     check_pair(opening, closing)
-    import transformers
-
-    tokenizer = load_tokenizer(model)
-    try:
-        ends = transformers.GenerationConfig.from_pretrained(model_path(model)).eos_token_id
-    except OSError:  # there is none: what ends a sequence is the tokenizer's to say
-        ends = None
-    return tokenizer, resolve_template(tokenizer, opening=opening, closing=closing, eos_ids=as_ids(ends))
+    tokenizer, ends = load_tokenizer(model), find_end_ids(model_path(model))
+    return tokenizer, resolve_template(tokenizer, opening=opening, closing=closing, eos_ids=ends)
 
 
 def resolve_precision(model: str, dtype: str, device: str) -> tuple[str, str]:
@@ -129,13 +132,20 @@ def resolve_precision(model: str, dtype: str, device: str) -> tuple[str, str]:
     return dtype, device
 
 
-def check_model(model: str, *, opening: str | None = None, closing: str | None = None) -> None:
-    """Find out from its tokenizer alone whether a model is there and marks thinking.
+def check_model(model: str, *, opening: str | None = None, closing: str | None = None, **chat: Any) -> None:
+    """Find out from its tokenizer alone whether a model is there, marks thinking, and gets prompts.
+
+    Args:
+        model, opening, closing: as for `load`.
+        chat: arguments of `Renderer`; prompts are not looked at where there are none.
 
     Raises:
         EngineError, TemplateError: as `load` would.
     """
-    find_delimiters(load_tokenizer(model), opening=opening, closing=closing)
+    tokenizer = load_tokenizer(model)
+    find_delimiters(tokenizer, opening=opening, closing=closing)
+    if chat:
+        Renderer(tokenizer, load_template(model, opening, closing)[1], **chat).check()
 
 
 def _loaded(auto_class: Any, model: str, **settings: Any) -> Any:

@@ -7,7 +7,7 @@ Forced tokens are fed into the same keys and values as sampled ones, nothing is 
 no request waits for another's phase. Rows that end make room for waiting requests.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any
@@ -15,12 +15,13 @@ from typing import Any
 import torch
 
 from elastic_reasoning.cursor import Cursor
+from elastic_reasoning.ends import end_ids
 from elastic_reasoning.engines.batch import Batch, num_logits
 from elastic_reasoning.engines.names import check_max_rows
 from elastic_reasoning.engines.probe import choose_store
 from elastic_reasoning.errors import EngineError
-from elastic_reasoning.rendering import render_prompt
-from elastic_reasoning.template import Message, Prompt, Template, as_ids, resolve_template
+from elastic_reasoning.rendering import Renderer
+from elastic_reasoning.template import Message, Prompt, Template, resolve_template
 from elastic_reasoning.trace import Trace
 from elastic_reasoning.walk import Walk
 
@@ -32,7 +33,7 @@ class TransformersEngine:
     """Samples from a model on one device.
 
     Attributes:
-        note: nothing.
+        note: what a user should know of its prompts.
 
     Args:
         model: a causal language model, in any mode; it is in evaluation mode only while it computes, so that runs
@@ -40,21 +41,33 @@ class TransformersEngine:
         tokenizer: its tokenizer.
         template: how it marks thinking; resolved from the tokenizer if not given.
         max_rows: sequences that run together; a model on the slow path runs one at a time.
+        chat_template_kwargs, apply_chat_template: how messages become prompts, see `Renderer`.
 
     Raises:
         EngineError: the model's forward does not agree with itself when run token by token, or its vocabulary is
             not the tokenizer's.
-        TemplateError: no template was given and none can be resolved.
+        TemplateError: no template was given and none can be resolved, or the chat template reads no such argument.
     """
 
-    note = ""
-
-    def __init__(self, model: Any, tokenizer: Any, template: Template | None = None, max_rows: int = 64) -> None:
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        template: Template | None = None,
+        max_rows: int = 64,
+        *,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
+        apply_chat_template: bool = True,
+    ) -> None:
         check_max_rows(max_rows)
         self.model = model
         self.tokenizer = tokenizer
         self.max_rows = max_rows
-        self.template = template or resolve_template(tokenizer, eos_ids=end_ids(model))
+        ends = () if template else end_ids(getattr(model, "generation_config", None), model.config)
+        self.template = template or resolve_template(tokenizer, eos_ids=ends)
+        self._renderer = Renderer(
+            tokenizer, self.template, chat_template_kwargs, apply_chat_template=apply_chat_template
+        )
         self.context: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
         self._num_tokens = num_logits(model)  # may be padded beyond the tokenizer's
         beyond = max(*self.template.opening.forced, *self.template.closing.forced)
@@ -66,9 +79,13 @@ class TransformersEngine:
         with evaluating(model.modules()):
             self._new_store = choose_store(model, max_rows)
 
+    @property
+    def note(self) -> str:
+        return self._renderer.note
+
     def prompt(self, messages: Sequence[Message]) -> Prompt:
         """Chat messages to a prompt, through the tokenizer's chat template."""
-        return render_prompt(self.tokenizer, self.template, messages)
+        return self._renderer.prompt(messages)
 
     def run(self, walks: Iterable[Walk], listen: Callable[[Cursor], None] | None = None) -> Iterator[Trace]:
         """Bring walks to their ends, and yield their traces as they finish.
@@ -146,8 +163,3 @@ def evaluating(modules: Iterable[Any]) -> Iterator[None]:
     finally:
         for module in training:
             module.training = True
-
-
-def end_ids(model: Any) -> tuple[int, ...]:
-    """The ids that end a sequence according to the model's generation configuration."""
-    return as_ids(getattr(getattr(model, "generation_config", None), "eos_token_id", None))

@@ -11,7 +11,7 @@ budgets (`SharingEngine`) is not what separate runs would.
 import asyncio
 import difflib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -21,7 +21,7 @@ from elastic_reasoning.engines.loading import load_template
 from elastic_reasoning.engines.names import model_path
 from elastic_reasoning.engines.vllm_answers import answer
 from elastic_reasoning.errors import EngineError, StrategyError, UsageError, require
-from elastic_reasoning.rendering import render_prompt
+from elastic_reasoning.rendering import Renderer
 from elastic_reasoning.template import Message, Prompt, Template
 from elastic_reasoning.trace import Trace
 from elastic_reasoning.walk import Walk
@@ -65,6 +65,8 @@ def load_vllm(
     dtype: str = "auto",
     opening: str | None = None,
     closing: str | None = None,
+    chat_template_kwargs: Mapping[str, Any] | None = None,
+    apply_chat_template: bool = True,
 ) -> "VllmEngine":
     """Start vLLM with a model.
 
@@ -74,11 +76,12 @@ def load_vllm(
         max_rows: sequences that run together.
         dtype: auto, float32, bfloat16 or float16; "auto" is vLLM's choice, and float32 for the shipped models.
         opening, closing: thinking delimiters, where the tokenizer does not name them.
+        chat_template_kwargs, apply_chat_template: how messages become prompts, see `Renderer`.
 
     Raises:
         MissingDependencyError: vLLM is not installed.
         EngineError: vLLM does not start.
-        TemplateError: the tokenizer's thinking delimiters cannot be found.
+        TemplateError: the tokenizer's thinking delimiters cannot be found, or no prompt can be made.
     """
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
     require("vllm", "vllm")
@@ -87,6 +90,8 @@ def load_vllm(
 
     settings = settings or VllmSettings()
     tokenizer, template = load_template(model, opening, closing)
+    renderer = Renderer(tokenizer, template, chat_template_kwargs, apply_chat_template=apply_chat_template)
+    renderer.check()
     for name in settings.args:
         if name in OWN:
             raise UsageError(f"vllm.args holds {name!r}, which is set by other options: {', '.join(OWN)}")
@@ -111,7 +116,7 @@ def load_vllm(
             additional_config={"elastic_reasoning": given} if given else {},
             **args,
         )
-        return VllmEngine(arguments, tokenizer, template, max_rows)
+        return VllmEngine(arguments, renderer, max_rows)
     except (ValueError, RuntimeError, OSError, ImportError) as error:
         if isinstance(error, EngineError):
             raise
@@ -121,21 +126,18 @@ def load_vllm(
 class VllmEngine:
     """Runs vLLM's asynchronous engine in a thread.
 
-    Attributes:
-        note: what its user should know of how budgets are kept; empty where that is in one pass.
-
     Args:
         arguments: vLLM's `AsyncEngineArgs`, with `logprobs_mode="processed_logprobs"`.
-        tokenizer: the model's.
-        template: how it marks thinking.
+        renderer: makes prompts for the model.
         max_rows: sequences that run together in each copy of the model; twice as many are handed over.
     """
 
-    def __init__(self, arguments: Any, tokenizer: Any, template: Template, max_rows: int) -> None:
+    def __init__(self, arguments: Any, renderer: Renderer, max_rows: int) -> None:
         from vllm.v1.engine.async_llm import AsyncLLM
 
-        self.tokenizer = tokenizer
-        self.template = template
+        self.tokenizer = renderer.tokenizer
+        self.template: Template = renderer.template
+        self._renderer = renderer
         self.max_rows = max_rows
         self._thread = LoopThread("vllm")
         try:
@@ -148,11 +150,16 @@ class VllmEngine:
         self._num_copies = config.parallel_config.data_parallel_size
         self._speculates = config.speculative_config is not None
         self._names = count()
-        self.note = "speculative decoding runs no logits processors: two calls per request" if self._speculates else ""
+
+    @property
+    def note(self) -> str:
+        """What its user should know of how budgets are kept, and of its prompts."""
+        calls = "speculative decoding runs no logits processors: two calls per request" if self._speculates else ""
+        return "; ".join(filter(None, (calls, self._renderer.note)))
 
     def prompt(self, messages: Sequence[Message]) -> Prompt:
         """Chat messages to a prompt, through the tokenizer's chat template."""
-        return render_prompt(self.tokenizer, self.template, messages)
+        return self._renderer.prompt(messages)
 
     def run(self, walks: Iterable[Walk]) -> Iterator[Trace]:
         """Bring walks to their ends, and yield their traces as they finish.

@@ -5,6 +5,7 @@ SweepConfig(models=("mini", "mini-e1"), budgets=("8+20", "24+20"), limit=128, ou
 
 from dataclasses import asdict, dataclass, field, fields
 from itertools import product
+from typing import Any
 
 from elastic_reasoning.budget import Budget
 from elastic_reasoning.documented import documented
@@ -64,6 +65,8 @@ class RunConfig:
         device: auto, cpu, cuda, ...
         opening: opening delimiter of thinking, where the tokenizers do not name it.
         closing: closing delimiter.
+        chat_template_kwargs: arguments of the chat template, as {"enable_thinking": false} or {"thinking": true}.
+        apply_chat_template: send messages through the model's chat template; false sends plain text.
     """
 
     task: str = "arithmetic"
@@ -92,6 +95,13 @@ class RunConfig:
     device: str = "auto"
     opening: str | None = None
     closing: str | None = None
+    chat_template_kwargs: dict[str, Any] = field(default_factory=dict)
+    apply_chat_template: bool = True
+
+    @property
+    def chat(self) -> dict[str, Any]:
+        """How messages become prompts, for `Renderer` and whatever opens an engine."""
+        return {"chat_template_kwargs": self.chat_template_kwargs, "apply_chat_template": self.apply_chat_template}
 
     @property
     def task_options(self) -> TaskOptions:

@@ -47,7 +47,7 @@ def check_models(config: RunConfig, models: Iterable[str]) -> None:
     parts = dict.fromkeys(part for model in models for part in parts_of(model))
     if config.engine != "openai" and len(parts) > 1:
         for part in parts:
-            check_model(part, opening=config.opening, closing=config.closing)
+            check_model(part, opening=config.opening, closing=config.closing, **config.chat)
 
 
 def precisions(config: RunConfig, models: Iterable[str]) -> dict[str, str]:
@@ -82,11 +82,12 @@ def _open(config: RunConfig, model: str) -> Engine:
             dtype=config.dtype,
             opening=config.opening,
             closing=config.closing,
+            **config.chat,
         )
     if config.engine == "openai":
         server = config.server
         opening, closing = config.opening or server.opening, config.closing or server.closing
-        return OpenAIEngine(replace(server, opening=opening, closing=closing), model)
+        return OpenAIEngine(replace(server, opening=opening, closing=closing), model, **config.chat)
     return load(
         model,
         max_rows=config.max_rows,
@@ -94,4 +95,5 @@ def _open(config: RunConfig, model: str) -> Engine:
         device=config.device,
         opening=config.opening,
         closing=config.closing,
+        **config.chat,
     )

@@ -18,7 +18,7 @@ import logging
 import weakref
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +30,12 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 from elastic_reasoning.budget import Budget
 from elastic_reasoning.engines.engine import Engine, generate, new_request
 from elastic_reasoning.engines.openai.connection import ServerConfig
-from elastic_reasoning.errors import ElasticError, EngineError, UsageError, unknown
+from elastic_reasoning.errors import ElasticError, EngineError, UsageError
 from elastic_reasoning.evaluation.config import RunConfig, check_engine
 from elastic_reasoning.evaluation.models import open_model
-from elastic_reasoning.integrations import task_settings
+from elastic_reasoning.integrations import model_arguments, task_settings
 from elastic_reasoning.integrations.answers import Answer, Asked, summary
-from elastic_reasoning.request import Options, Request, derived_seed
+from elastic_reasoning.request import Request, derived_seed
 from elastic_reasoning.strategies import find_strategy
 from elastic_reasoning.template import Message
 
@@ -59,7 +59,8 @@ class ElasticLM(LM):
         base_url: where the model is served (engine openai).
         tokenizer: of the served model, if its name does not tell.
         max_rows: sequences that run together. The harness's own batch size is not heeded.
-        dtype, device, opening, closing: as for `elastic sweep`.
+        dtype, device, opening, closing, chat_template_kwargs: as for `elastic sweep`; of an engine that is already
+            there they are what it was made with.
         options: what the strategy is told beyond the budget, as wait=Wait.
 
     Raises:
@@ -85,6 +86,7 @@ class ElasticLM(LM):
         device: str = "auto",
         opening: str | None = None,
         closing: str | None = None,
+        chat_template_kwargs: Mapping[str, Any] | str = "{}",
         batch_size: object = None,
         max_batch_size: object = None,
         **options: Any,
@@ -94,8 +96,9 @@ class ElasticLM(LM):
             raise UsageError("no budget: give one with the model's arguments, as budget=512+256")
         self.budget = Budget.parse(str(budget))
         self.strategy = strategy
-        self.options = _options(options)
+        self.options = model_arguments.options(options, _names())
         find_strategy(strategy, self.options).ask(self.budget)
+        self.chat_template_kwargs = model_arguments.mapping("chat_template_kwargs", chat_template_kwargs)
         self._drawn = {"temperature": temperature, "top_p": top_p, "top_k": top_k}
         self._seed = seed
         self._answers: list[Answer] = []
@@ -110,6 +113,7 @@ class ElasticLM(LM):
                 device=device,
                 opening=opening,
                 closing=closing,
+                chat_template_kwargs=self.chat_template_kwargs,
             )
             self.engine = _opened(run, pretrained)
             weakref.finalize(self, self.engine.close)
@@ -206,7 +210,8 @@ class ElasticLM(LM):
         setting = {
             "strategy": self.strategy,
             "budget": str(self.budget),
-            "options": {name: value for name, value in asdict(self.options).items() if value != _DEFAULTS[name]},
+            "options": model_arguments.changed(self.options),
+            "chat_template_kwargs": self.chat_template_kwargs,
         }
         return {"elastic": {**setting, **summary(self._answers)}}
 
@@ -242,20 +247,9 @@ class ElasticLM(LM):
         )
 
 
-_DEFAULTS = asdict(Options())
-
-
-def _options(given: Mapping[str, Any]) -> Options:
-    """Options from the harness's arguments, which turns what looks like a number into one."""
-    for name in given:
-        if name not in _DEFAULTS:
-            known = {*_DEFAULTS, *inspect.signature(ElasticLM).parameters}
-            raise UsageError(
-                unknown("argument of the model", name, known - {"options", "batch_size", "max_batch_size"})
-            )
-    texts = {field.name for field in fields(Options) if field.type is str}
-    values: dict[str, Any] = {name: str(value) if name in texts else value for name, value in given.items()}
-    return Options(**values)
+def _names() -> set[str]:
+    """The arguments of the model, options not among them."""
+    return {*inspect.signature(ElasticLM).parameters} - {"options", "batch_size", "max_batch_size"}
 
 
 def _opened(config: RunConfig, model: str) -> Engine:

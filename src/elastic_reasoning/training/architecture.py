@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
+from elastic_reasoning.engines.model_files import find_chat_template, find_end_ids
 from elastic_reasoning.engines.names import SHIPPED, check_model_name, model_path
 from elastic_reasoning.errors import TrainingError
-from elastic_reasoning.rendering import render_prompt
-from elastic_reasoning.template import Message, Template, as_ids, resolve_template
+from elastic_reasoning.rendering import Renderer
+from elastic_reasoning.template import Message, Template, resolve_template
 from elastic_reasoning.training.config import Lora, TrainConfig
 
 TABLE = Path(__file__).with_name("architectures.json")
@@ -83,7 +84,12 @@ class Model:
     architecture: Architecture | None
     why: str
     tokenizer: Any = None
-    template: Template | None = None
+    renderer: Renderer | None = None
+
+    @property
+    def template(self) -> Template | None:
+        """How it marks thinking."""
+        return None if self.renderer is None else self.renderer.template
 
     @classmethod
     def read(cls, config: TrainConfig) -> "Model":
@@ -97,13 +103,16 @@ class Model:
             architecture = read_architecture(config.model)
         except TrainingError as error:
             why = str(error)
-        return cls(architecture, why, *(read_template(config.model, config.opening, config.closing) or ()))
+        found = read_template(config.model, config.opening, config.closing)
+        return (
+            cls(architecture, why)
+            if found is None
+            else cls(architecture, why, found[0], Renderer(*found, **config.chat))
+        )
 
     def num_tokens(self, messages: Sequence[Message]) -> int:
         """Tokens of a prompt; 0 where there is no tokenizer to count them."""
-        if self.template is None:
-            return 0
-        return len(render_prompt(self.tokenizer, self.template, messages).ids)
+        return 0 if self.renderer is None else len(self.renderer.prompt(messages).ids)
 
 
 def read_architecture(model: str) -> Architecture:
@@ -203,11 +212,10 @@ def read_template(model: str, opening: str | None, closing: str | None) -> tuple
         tokenizer = transformers.AutoTokenizer.from_pretrained(path, local_files_only=True)
     except (OSError, ValueError):
         return None
-    try:
-        ends = transformers.GenerationConfig.from_pretrained(path, local_files_only=True).eos_token_id
-    except OSError:  # there is none: what ends a sequence is the tokenizer's to say
-        ends = None
-    return tokenizer, resolve_template(tokenizer, opening=opening, closing=closing, eos_ids=as_ids(ends))
+    if not tokenizer.chat_template:
+        tokenizer.chat_template = find_chat_template(path, local_files_only=True)
+    ends = find_end_ids(path, local_files_only=True)
+    return tokenizer, resolve_template(tokenizer, opening=opening, closing=closing, eos_ids=ends)
 
 
 def known_delimiters(model: str) -> tuple[str, str] | None:

@@ -122,6 +122,8 @@ class TrainConfig:
         report_to: tensorboard, wandb and trackio, any of them.
         opening: opening delimiter of thinking, where the tokenizer does not name it.
         closing: closing delimiter.
+        chat_template_kwargs: arguments of the chat template, as {"enable_thinking": false} or {"thinking": true}.
+        apply_chat_template: send messages through the model's chat template; false sends plain text.
     """
 
     model: str = "mini"
@@ -174,6 +176,13 @@ class TrainConfig:
     report_to: tuple[str, ...] = ()
     opening: str | None = None
     closing: str | None = None
+    chat_template_kwargs: dict[str, Any] = field(default_factory=dict)
+    apply_chat_template: bool = True
+
+    @property
+    def chat(self) -> dict[str, Any]:
+        """How messages become prompts, for `Renderer` and whatever opens an engine."""
+        return {"chat_template_kwargs": self.chat_template_kwargs, "apply_chat_template": self.apply_chat_template}
 
     @property
     def num_cuts(self) -> int:

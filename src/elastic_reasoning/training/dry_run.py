@@ -9,7 +9,7 @@ No weights and no data are downloaded. What cannot be read on this machine is sa
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from elastic_reasoning.rendering import render_prompt
+from elastic_reasoning.rendering import PROBE
 from elastic_reasoning.tasks.code import HUBS
 from elastic_reasoning.tasks.mathematics import SOURCES
 from elastic_reasoning.tasks.table import VALIDATION_ONE_IN
@@ -116,8 +116,8 @@ def _model(config: TrainConfig, model: Model) -> tuple[Fact, ...]:
 
 def _template(config: TrainConfig, model: Model) -> tuple[Fact, ...]:
     template = model.template
-    if template is not None:
-        state = render_prompt(model.tokenizer, template, [{"role": "user", "content": "1 + 1 = ?"}]).thinking
+    if template is not None and model.renderer is not None:
+        state = model.renderer.prompt([{"role": "user", "content": PROBE}]).thinking
         return (
             Fact("tokenizer", type(model.tokenizer).__name__, note="read from this machine"),
             *(
@@ -125,7 +125,7 @@ def _template(config: TrainConfig, model: Model) -> tuple[Fact, ...]:
                 for name, delimiter in (("opening", template.opening), ("closing", template.closing))
             ),
             Fact("end of sequence", sorted(template.eos), note="token ids"),
-            Fact("thinking in the prompt", str(state), note="after the chat template"),
+            Fact("thinking in the prompt", str(state), note=model.renderer.note or "after the chat template"),
         )
     pair = (config.opening, config.closing) if config.opening else known_delimiters(config.model)
     tokenizer = Fact("tokenizer", None, note="not known: it is not on this machine")

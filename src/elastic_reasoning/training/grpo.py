@@ -14,8 +14,8 @@ from typing import Any
 
 from elastic_reasoning.engines.loading import load_template, load_weights
 from elastic_reasoning.errors import TrainingError, require
-from elastic_reasoning.rendering import render_prompt
-from elastic_reasoning.template import Message, Prompt
+from elastic_reasoning.rendering import Renderer
+from elastic_reasoning.template import Message
 from elastic_reasoning.training.checkpoints import Checkpoint, checkpoints, mark_complete, prune, select, selected
 from elastic_reasoning.training.checks import check
 from elastic_reasoning.training.config import TrainConfig, decisive
@@ -104,6 +104,8 @@ class _Run:
         self.on_step = on_step
         self.plan = Plan(config)
         self.tokenizer, self.template = load_template(config.model, config.opening, config.closing)
+        self.renderer = Renderer(self.tokenizer, self.template, **config.chat)
+        self.renderer.check()
         self.data: Data = load_data(config, self._num_tokens)
         num_prompts = config.steps * config.prompts_per_step
         self.order = problem_order(len(self.data.training), num_prompts, config.seed)
@@ -155,16 +157,13 @@ class _Run:
         """
         context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
         for asked in self.plan.extremes():
-            for request in requests_of(self._prompt, self.data.validation[0], asked, self.config, seed=0):
+            for request in requests_of(self.renderer.prompt, self.data.validation[0], asked, self.config, seed=0):
                 error = Walk(request, self.template, context).error
                 if error:
                     raise TrainingError(f"budget {request.budget}, strategy {request.strategy}: {error}")
 
-    def _prompt(self, messages: Sequence[Message]) -> Prompt:
-        return render_prompt(self.tokenizer, self.template, messages)
-
     def _num_tokens(self, messages: Sequence[Message]) -> int:
-        return len(self._prompt(messages).ids)
+        return len(self.renderer.prompt(messages).ids)
 
     def _dataset(self) -> Any:
         """The problems in the order in which they are asked."""

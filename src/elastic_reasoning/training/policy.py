@@ -92,7 +92,7 @@ class Live:
 
     def __init__(self, config: TrainConfig, trainer: Any, tokenizer: Any, template: Template) -> None:
         model = _plain(trainer.accelerator.unwrap_model(trainer.model))
-        self.engine = TransformersEngine(model, tokenizer, template, config.max_rows)
+        self.engine = TransformersEngine(model, tokenizer, template, config.max_rows, **config.chat)
 
     def refresh(self) -> None:
         """They are the same weights."""
@@ -114,7 +114,7 @@ class Copied:
         for name, buffer in self._trained.named_buffers():
             self._copy.get_buffer(_plain_name(name)).copy_(buffer)
         self._take(self._trained.named_parameters())
-        self.engine = TransformersEngine(_plain(self._copy), tokenizer, template, config.max_rows)
+        self.engine = TransformersEngine(_plain(self._copy), tokenizer, template, config.max_rows, **config.chat)
 
     def refresh(self) -> None:
         if self._trainer.state.global_step != self._step:

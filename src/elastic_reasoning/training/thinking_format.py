@@ -1,17 +1,17 @@
 """What a model needs before it can learn to think between delimiters: tokens, their embeddings, a chat template.
 
-template = give_thinking_format(model, tokenizer)     # <think> </think>, unless the tokenizer has its own
+renderer = give_thinking_format(model, tokenizer)     # <think> </think>, unless the tokenizer has its own
 
 A tokenizer that knows a pair of delimiters keeps it, and a chat template that opens thinking stays as it is.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from elastic_reasoning.errors import TemplateError
-from elastic_reasoning.rendering import render_prompt
-from elastic_reasoning.template import Template, Thinking, find_delimiters, resolve_template
+from elastic_reasoning.rendering import Renderer, added_to_text
+from elastic_reasoning.template import Thinking, find_delimiters, resolve_template
 
 OPENING, CLOSING = "<think>", "</think>"
 AFTER_OPENING = "\n"
@@ -23,8 +23,13 @@ PLAIN_CHAT = (
 
 
 def give_thinking_format(
-    model: Any, tokenizer: Any, opening: str | None = None, closing: str | None = None, eos_ids: Sequence[int] = ()
-) -> Template:
+    model: Any,
+    tokenizer: Any,
+    opening: str | None = None,
+    closing: str | None = None,
+    eos_ids: Sequence[int] = (),
+    chat_template_kwargs: Mapping[str, Any] | None = None,
+) -> Renderer:
     """Make delimiters single tokens, with embeddings, and let the chat template open thinking.
 
     Args:
@@ -32,9 +37,10 @@ def give_thinking_format(
         tokenizer: its tokenizer; it is changed too.
         opening, closing: the delimiters; by default those that the tokenizer has, or <think> and </think>.
         eos_ids: further ids that end a sequence.
+        chat_template_kwargs: arguments of the chat template.
 
     Returns:
-        How the model marks thinking from now on.
+        What makes the model's prompts from now on; its `template` is how thinking is marked.
 
     Raises:
         TemplateError: one delimiter without the other, several pairs to choose from, or a chat template that closes
@@ -48,9 +54,12 @@ def give_thinking_format(
     elif opening and closing:
         _add_tokens(model, tokenizer, (opening, closing))
     template = resolve_template(tokenizer, opening=opening, closing=closing, eos_ids=eos_ids)
-    tokenizer.chat_template = tokenizer.chat_template or PLAIN_CHAT
-    _open_thinking(tokenizer, template)
-    return template
+    if not tokenizer.chat_template:
+        before, _ = added_to_text(tokenizer)
+        tokenizer.chat_template = template.decode(before) + PLAIN_CHAT
+    renderer = Renderer(tokenizer, template, chat_template_kwargs)
+    _open_thinking(renderer)
+    return Renderer(tokenizer, template, chat_template_kwargs)
 
 
 def _add_tokens(model: Any, tokenizer: Any, texts: Sequence[str]) -> None:
@@ -68,21 +77,23 @@ def _add_tokens(model: Any, tokenizer: Any, texts: Sequence[str]) -> None:
                 weight[num_before:num_tokens] = weight[:num_before].mean(dim=0)
 
 
-def _open_thinking(tokenizer: Any, template: Template) -> None:
+def _open_thinking(renderer: Renderer) -> None:
     """Let the chat template write the opening delimiter after the generation prompt, unless it does already.
 
     Raises:
         TemplateError: it closes thinking there.
     """
-    state = render_prompt(tokenizer, template, [{"role": "user", "content": "?"}]).thinking
+    tokenizer, template = renderer.tokenizer, renderer.template
+    state = renderer.prompt([{"role": "user", "content": "?"}]).thinking
     if state is Thinking.CLOSED:
         raise TemplateError(
-            f"the chat template writes {template.closing.text!r} before the model's first token: give the tokenizer "
-            "a chat template that leaves thinking to the model"
+            f"the chat template writes {template.closing.text!r} before the model's first token: give "
+            f"chat_template_kwargs (it takes {', '.join(renderer.arguments) or 'none'}), or another chat template that "
+            "leaves thinking to the model"
         )
     if state is Thinking.ABSENT:
         opening = json.dumps(template.opening.text + AFTER_OPENING)
         tokenizer.chat_template = (
-            tokenizer.chat_template.removesuffix("\n")
+            tokenizer.get_chat_template().removesuffix("\n")
             + f"{{% if add_generation_prompt %}}{{{{ {opening} }}}}{{% endif %}}"
         )

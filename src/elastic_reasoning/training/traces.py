@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from elastic_reasoning.errors import TrainingError
-from elastic_reasoning.rendering import render_prompt
+from elastic_reasoning.rendering import Renderer
 from elastic_reasoning.request import derived_seed
 from elastic_reasoning.tasks.fields import Field, Row, take, text
 from elastic_reasoning.tasks.rows import read_file
-from elastic_reasoning.template import Template
 
 
 def _yes_or_no(value: Any) -> bool:
@@ -80,13 +79,13 @@ class Examples:
 
 
 def read_examples(
-    path: Path, tokenizer: Any, template: Template, suffix: str, max_tokens: int | None, held_out_share: float
+    path: Path, renderer: Renderer, suffix: str, max_tokens: int | None, held_out_share: float
 ) -> Examples:
     """Read and encode the rows of a file; a problem is held out by a hash of its text, with all its rows.
 
     Args:
         path: JSON lines or Parquet with the fields problem, thinking and solution, and finished where it is not true.
-        tokenizer, template: as `give_thinking_format` left them.
+        renderer: as `give_thinking_format` gave it.
         suffix: what is appended to every problem.
         max_tokens: of prompt and response; longer rows are left out and counted, never cut.
         held_out_share: of the problems, on average.
@@ -98,7 +97,7 @@ def read_examples(
     found: dict[bool, list[Example]] = {True: [], False: []}
     num_too_long = longest = 0
     for place, row in read_file(path):
-        example = _encode(place, row, tokenizer, template, suffix)
+        example = _encode(place, row, renderer, suffix)
         longest = max(longest, len(example))
         if max_tokens is not None and len(example) > max_tokens:
             num_too_long += 1
@@ -112,7 +111,8 @@ def read_examples(
     return Examples(found[False], found[True], num_too_long)
 
 
-def _encode(place: str, row: Row, tokenizer: Any, template: Template, suffix: str) -> Example:
+def _encode(place: str, row: Row, renderer: Renderer, suffix: str) -> Example:
+    template = renderer.template
     problem, thinking, solution = (take(field, place, row) for field in (PROBLEM, THINKING, SOLUTION))
     for name, value in (("thinking", thinking), ("solution", solution)):
         for delimiter in (template.opening.text, template.closing.text):
@@ -121,12 +121,12 @@ def _encode(place: str, row: Row, tokenizer: Any, template: Template, suffix: st
                     f"{place}, field {name!r} contains {delimiter!r}: give thinking and solution without delimiters, "
                     "which are added"
                 )
-    prompt = render_prompt(tokenizer, template, [{"role": "user", "content": f"{problem}{suffix}"}])
+    prompt = renderer.prompt([{"role": "user", "content": f"{problem}{suffix}"}])
     return Example(
         array("i", prompt.ids),
         array("i", template.encode(f"{thinking.strip()}\n")),
         template.closing.forced,
-        array("i", (*template.encode(f"\n\n{solution.strip()}"), tokenizer.eos_token_id)),
+        array("i", (*template.encode(f"\n\n{solution.strip()}"), renderer.tokenizer.eos_token_id)),
         take(FINISHED, place, row),
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from elastic_reasoning.engines.vllm_answers import answer
 from elastic_reasoning.errors import EngineError
-from elastic_reasoning.rendering import render_prompt
+from elastic_reasoning.rendering import Renderer
 from elastic_reasoning.template import Message, Prompt, Template
 from elastic_reasoning.trace import Trace
 from elastic_reasoning.walk import Walk
@@ -43,9 +43,10 @@ class BatchEngine:
         in_one_pass: whether the plug-in knows the template's delimiters.
     """
 
-    def __init__(self, generation: Any, tokenizer: Any, template: Template, in_one_pass: bool) -> None:
-        self.tokenizer = tokenizer
-        self.template = template
+    def __init__(self, generation: Any, renderer: Renderer, in_one_pass: bool) -> None:
+        self.tokenizer = renderer.tokenizer
+        self.template: Template = renderer.template
+        self._renderer = renderer
         self._generation = generation
         self._in_one_pass = in_one_pass
         self.context: int = generation.llm.llm_engine.model_config.max_model_len
@@ -53,7 +54,7 @@ class BatchEngine:
 
     def prompt(self, messages: Sequence[Message]) -> Prompt:
         """Chat messages to a prompt, through the tokenizer's chat template."""
-        return render_prompt(self.tokenizer, self.template, messages)
+        return self._renderer.prompt(messages)
 
     def run(self, walks: Iterable[Walk]) -> Iterator[Trace]:
         """Bring walks to their ends; collective among the processes that share a model, whatever each brings.

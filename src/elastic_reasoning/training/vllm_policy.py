@@ -17,6 +17,7 @@ from typing import Any
 from elastic_reasoning.engines.openai.connection import ServerConfig
 from elastic_reasoning.engines.openai.engine import OpenAIEngine
 from elastic_reasoning.errors import TrainingError, require
+from elastic_reasoning.rendering import Renderer
 from elastic_reasoning.template import Template
 from elastic_reasoning.training.config import TrainConfig
 from elastic_reasoning.training.plan import Plan
@@ -96,7 +97,8 @@ class Served:
                 concurrency=config.max_rows,
                 opening=config.opening,
                 closing=config.closing,
-            )
+            ),
+            **config.chat,
         )
 
     def refresh(self) -> None:
@@ -125,7 +127,7 @@ class Colocated:
         self._trainer = trainer
         # TRL hands vLLM no settings of ours, and so the plug-in knows only the delimiters that the tokenizer names.
         in_one_pass = config.opening is None and config.closing is None
-        self.engine = BatchEngine(trainer.vllm_generation, tokenizer, template, in_one_pass)
+        self.engine = BatchEngine(trainer.vllm_generation, Renderer(tokenizer, template, **config.chat), in_one_pass)
         if current_platform.is_cpu():  # where a seeded request that is prefilled in chunks ends vLLM
             scheduler = trainer.vllm_generation.llm.llm_engine.vllm_config.scheduler_config
             scheduler.enable_chunked_prefill = self.engine.context > scheduler.max_num_batched_tokens

@@ -1,8 +1,9 @@
 """What a warm start is: the fields of a recipe, of the flags of `elastic warm-start`, and of `WarmStartConfig`."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from elastic_reasoning.engines.names import check_model_name
 from elastic_reasoning.errors import TrainingError, unknown
@@ -21,6 +22,7 @@ class WarmStartConfig:
         suffix: text that is appended to every problem, such as the instruction that a task will append.
         opening: opening delimiter of thinking; the tokenizer's own, or <think>, if not given.
         closing: closing delimiter; the tokenizer's own, or </think>, if not given.
+        chat_template_kwargs: arguments of the chat template, as {"enable_thinking": true} or {"thinking": true}.
         max_tokens: longer rows are left out, and counted; null for the model's context.
         broken_share: part of the other examples whose thinking is broken off at a random token before the same
             solution; for data whose solutions hold their own reasoning: others would be learnt as guesses.
@@ -47,6 +49,7 @@ class WarmStartConfig:
     suffix: str = ""
     opening: str | None = None
     closing: str | None = None
+    chat_template_kwargs: dict[str, Any] = field(default_factory=dict)
     max_tokens: int | None = None
     broken_share: float = 0.0
     held_out_share: float = 0.02

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from elastic_reasoning.engines.loading import load_tokenizer, load_weights
+from elastic_reasoning.engines.model_files import find_end_ids
+from elastic_reasoning.engines.names import model_path
 from elastic_reasoning.errors import TrainingError, require
-from elastic_reasoning.template import as_ids
 from elastic_reasoning.training.checkpoints import (
     Checkpoint,
     checkpoints,
@@ -144,12 +145,14 @@ def _run(
 
 def _examples(config: WarmStartConfig, model: Any, tokenizer: Any) -> Examples:
     """The rows of the data, for a model and a tokenizer that are given a thinking format."""
-    ends = as_ids(model.generation_config.eos_token_id)
-    template = give_thinking_format(model, tokenizer, config.opening, config.closing, ends)
+    ends = find_end_ids(model_path(config.model))
+    renderer = give_thinking_format(
+        model, tokenizer, config.opening, config.closing, ends, chat_template_kwargs=config.chat_template_kwargs
+    )
     model.generation_config.eos_token_id = sorted({*ends, tokenizer.eos_token_id})
     context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
     limit = min(filter(None, (config.max_tokens, context)), default=None)
-    return read_examples(Path(config.data), tokenizer, template, config.suffix, limit, config.held_out_share)
+    return read_examples(Path(config.data), renderer, config.suffix, limit, config.held_out_share)
 
 
 def _summary(config: WarmStartConfig, examples: Examples) -> str:

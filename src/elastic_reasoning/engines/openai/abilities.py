@@ -30,6 +30,7 @@ from elastic_reasoning.engines.openai.sglang import SGLANG
 from elastic_reasoning.engines.openai.text import OPENAI, TextCompletion
 from elastic_reasoning.engines.openai.vllm import VLLM, Completion
 from elastic_reasoning.errors import EngineError, unknown
+from elastic_reasoning.rendering import added_to_text
 from elastic_reasoning.request import Sampling
 from elastic_reasoning.template import Template
 from elastic_reasoning.untrusted.json import MalformedError, decode
@@ -112,7 +113,8 @@ async def find_abilities(connection: Connection, template: Template, tokenizer: 
     with connection.line() as line:
         found = await _introduce(line)
         name = found.dialect if wanted == "auto" else wanted
-        terms = Terms(_chosen(model, found), template, bos=tokenizer.bos_token_id)
+        before, behind = added_to_text(tokenizer)
+        terms = Terms(_chosen(model, found), template, added_before=before, added_behind=behind)
         name, prompt_ids = await _spoken(line, [name] if name else ["vllm", "openai"], terms)
         terms = replace(terms, prompt_ids=prompt_ids)
         is_vllm = name == "vllm"

@@ -34,14 +34,15 @@ class Terms:
         template: how the model marks thinking.
         logprobs: whether log-probabilities are asked for.
         prompt_ids: whether the server takes a prompt as ids.
-        bos: the id that a server puts before a prompt of text.
+        added_before, added_behind: the ids that the tokenizer, and so a server, puts around a prompt of text.
     """
 
     model: str
     template: Template
     logprobs: bool = False
     prompt_ids: bool = True
-    bos: int | None = None
+    added_before: tuple[int, ...] = ()
+    added_behind: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

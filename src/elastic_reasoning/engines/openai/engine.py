@@ -8,7 +8,7 @@ solution then; its prefix cache spares it the prompt, and no request waits for a
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -23,7 +23,7 @@ from elastic_reasoning.engines.openai.copies import RefusedError, UnreachableErr
 from elastic_reasoning.engines.openai.dialects import Terms
 from elastic_reasoning.engines.openai.vllm import ask_one_pass, read_one_pass
 from elastic_reasoning.errors import EngineError, UsageError
-from elastic_reasoning.rendering import render_prompt
+from elastic_reasoning.rendering import Renderer, added_to_text
 from elastic_reasoning.request import Request
 from elastic_reasoning.template import Message, Prompt, Template
 from elastic_reasoning.trace import Trace
@@ -49,14 +49,22 @@ class OpenAIEngine:
     Args:
         config: where the model is served, and how it is asked.
         model: the server's name for it; may be left out where it serves only one.
+        chat_template_kwargs, apply_chat_template: how messages become prompts, see `Renderer`.
 
     Raises:
         EngineError: no copy answers, they differ, or they cannot be used; the message says why.
-        TemplateError: the tokenizer's thinking delimiters cannot be found.
+        TemplateError: the tokenizer's thinking delimiters cannot be found, or the chat template reads no such argument.
         MissingDependencyError: aiohttp is not installed.
     """
 
-    def __init__(self, config: ServerConfig, model: str = "") -> None:
+    def __init__(
+        self,
+        config: ServerConfig,
+        model: str = "",
+        *,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
+        apply_chat_template: bool = True,
+    ) -> None:
         self.config = config
         try:
             self.tokenizer, self.template = load_template(config.tokenizer or model, config.opening, config.closing)
@@ -67,6 +75,10 @@ class OpenAIEngine:
                 f"the tokenizer of the served model {model!r} is not known: name its folder or hub name with "
                 f"--server.tokenizer ({error})"
             ) from error
+        self._renderer = Renderer(
+            self.tokenizer, self.template, chat_template_kwargs, apply_chat_template=apply_chat_template
+        )
+        self._added = added_to_text(self.tokenizer)
         self.abilities = ask_abilities(config, self.template, self.tokenizer, model)
         self.context = self.abilities.context
         self.counted = not self.abilities.ids
@@ -76,14 +88,16 @@ class OpenAIEngine:
                 "mode 'one-pass': the server does not have our plug-in; install elastic-reasoning[vllm] beside vLLM, "
                 "or use mode auto"
             )
+
+    @property
+    def note(self) -> str:
         calls = "" if self.in_one_pass else "two calls for each request"
-        self.note = (
-            f"{calls}; tokens are counted with the tokenizer, as the server answers in text" if self.counted else calls
-        )
+        counted = "tokens are counted with the tokenizer, as the server answers in text" if self.counted else ""
+        return "; ".join(filter(None, (calls, counted, self._renderer.note)))
 
     def prompt(self, messages: Sequence[Message]) -> Prompt:
         """Chat messages to a prompt, through the tokenizer's chat template."""
-        return render_prompt(self.tokenizer, self.template, messages)
+        return self._renderer.prompt(messages)
 
     def close(self) -> None:
         """Nothing is held between runs."""
@@ -133,7 +147,7 @@ class OpenAIEngine:
 
     def _terms(self, request: Request, *, one_pass: bool, bans: bool) -> Terms:
         known = self.abilities.knows_logprobs(request.sampling, one_pass=one_pass, bans=bans)
-        return Terms(self.abilities.model, self.template, known, self.abilities.prompt_ids, self.tokenizer.bos_token_id)
+        return Terms(self.abilities.model, self.template, known, self.abilities.prompt_ids, *self._added)
 
     def _room(self, num_ids: int) -> int | None:
         return None if self.context is None else self.context - num_ids

@@ -51,9 +51,14 @@ def _ask(wanted: Wanted, terms: Terms) -> tuple[str, Body]:
         raise RefusedError(f"top_k {sampling.top_k} is no parameter of plain /v1/completions: use top_p")
     if wanted.max_tokens is None:
         raise RefusedError("the server does not tell its context: give a finite budget, or set context")
-    ids = wanted.ids
-    if not terms.prompt_ids and ids and ids[0] == terms.bos:
-        ids = ids[1:]  # a server puts it before every text
+    ids, before = wanted.ids, terms.added_before
+    if not terms.prompt_ids and terms.added_behind:
+        raise RefusedError(
+            f"the tokenizer puts {template.decode(terms.added_behind)!r} behind every text, so that no completion goes "
+            "on where the prompt ends: use a server that takes prompts as ids"
+        )
+    if not terms.prompt_ids and ids[: len(before)] == before:
+        ids = ids[len(before) :]  # the server puts them before every text
     body: Body = {
         "model": terms.model,
         "prompt": list(ids) if terms.prompt_ids else template.decode(ids),

@@ -6,10 +6,11 @@ from functools import lru_cache
 from types import FrameType
 from typing import Any
 
+from elastic_reasoning.ends import end_ids
 from elastic_reasoning.errors import DelimiterError, ElasticError, EngineError, TemplateError, UsageError, unknown
 from elastic_reasoning.integrations.row import Row
 from elastic_reasoning.request import Request
-from elastic_reasoning.template import Prompt, Template, as_ids, resolve_template
+from elastic_reasoning.template import Prompt, Template, resolve_template
 from elastic_reasoning.turn import thinking_of
 from elastic_reasoning.walk import Walk
 from elastic_reasoning.wire import Wire, from_wire, one_pass
@@ -175,7 +176,7 @@ def _being_admitted() -> tuple[Any, Any]:
 def _template(served: Served) -> Template:
     if not hasattr(served.tokenizer, "added_tokens_decoder"):
         raise TemplateError("the tokenizer is not of Hugging Face's kind: start vLLM with --tokenizer-mode hf")
-    eos = as_ids((served.model_config.try_get_generation_config() or {}).get("eos_token_id"))
+    eos = end_ids(served.model_config.try_get_generation_config())
     try:
         return resolve_template(served.tokenizer, opening=served.opening, closing=served.closing, eos_ids=eos)
     except DelimiterError as error:

@@ -1,0 +1,42 @@
+"""What a model's files say beside its weights and its tokenizer: a processor's chat template, ends of sequence."""
+
+from contextlib import suppress
+from typing import Any
+
+from elastic_reasoning.ends import end_ids
+
+
+def find_chat_template(path: str, **where: Any) -> str | dict[str, str] | None:
+    """The chat template of a model's processor, for a tokenizer that has none; `None` where that has none either.
+
+    It may stand in chat_template.json, chat_template.jinja or processor_config.json.
+
+    Args:
+        path: a folder or a hub name.
+        where: what transformers is told of where to look, as `local_files_only`.
+    """
+    import transformers
+
+    try:
+        found = transformers.ProcessorMixin.get_processor_dict(path, **where)[0].get("chat_template")
+    except (OSError, ValueError, KeyError, AttributeError):  # no processor, or none that can be read
+        return None
+    return found or None
+
+
+def find_end_ids(path: str, **where: Any) -> tuple[int, ...]:
+    """The ids that end a sequence by a model's generation_config.json, or by its config.json; arguments as above.
+
+    Raises:
+        TemplateError: what they say is no id.
+    """
+    import transformers
+
+    generation = config = None
+    with suppress(OSError, ValueError):  # there is none, or none that can be read, which transformers passes over too
+        generation = transformers.GenerationConfig.from_pretrained(path, **where)
+    if not (found := end_ids(generation)):
+        with suppress(OSError, ValueError):
+            config, _ = transformers.PretrainedConfig.get_config_dict(path, **where)
+        found = end_ids(None, config)
+    return found
