@@ -59,7 +59,7 @@ def test_separate_output_embeddings_and_rows_to_spare() -> None:
 def test_delimiters_that_are_given() -> None:
     tokenizer = untaught_tokenizer()
     template = give_thinking_format(build_model(tokenizer, 0), tokenizer, "<scratch>", "</scratch>").template
-    assert (template.opening.text, template.closing.text) == ("<scratch>", "</scratch>").template
+    assert (template.opening.text, template.closing.text) == ("<scratch>", "</scratch>")
     assert tokenizer.decode(render_prompt(tokenizer, template, QUESTION).ids).endswith("<scratch>")
 
 

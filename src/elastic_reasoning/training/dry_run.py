@@ -115,6 +115,15 @@ def _model(config: TrainConfig, model: Model) -> tuple[Fact, ...]:
 
 
 def _template(config: TrainConfig, model: Model) -> tuple[Fact, ...]:
+    plain = "" if config.apply_chat_template else "messages are sent as plain text"
+    return (
+        *_delimiters(config, model),
+        Fact("chat_template_kwargs", config.chat_template_kwargs or "", note="arguments of the chat template"),
+        Fact("apply_chat_template", config.apply_chat_template, note=plain),
+    )
+
+
+def _delimiters(config: TrainConfig, model: Model) -> tuple[Fact, ...]:
     template = model.template
     if template is not None and model.renderer is not None:
         state = model.renderer.prompt([{"role": "user", "content": PROBE}]).thinking
