@@ -101,7 +101,7 @@ def resolve_template(
     Raises:
         TemplateError: no pair, or several, were found.
     """
-    codec, added, chat = Codec(tokenizer), _added(tokenizer), _chat_text(tokenizer)
+    codec, added, chat = Codec(tokenizer), _added(tokenizer), chat_text(tokenizer)
     first: Delimiter
     last: Delimiter
     tools: Tools | None
@@ -133,7 +133,7 @@ def _added(tokenizer: Any) -> dict[str, int]:
     return {str(token): index for index, token in tokenizer.added_tokens_decoder.items()}
 
 
-def _chat_text(tokenizer: Any) -> str:
+def chat_text(tokenizer: Any) -> str:
     """The chat template, or all of them where there are several."""
     chat = tokenizer.chat_template or ""
     return chat if isinstance(chat, str) else "\n".join(chat.values())
@@ -146,7 +146,7 @@ def _channels(codec: Codec, added: Mapping[str, int]) -> Channels | None:
 def _spelling(tokenizer: Any, opening: str | None, closing: str | None) -> Spelling:
     if opening and closing:
         return given_thinking(opening, closing)
-    return find_thinking(_added(tokenizer), _chat_text(tokenizer))
+    return find_thinking(_added(tokenizer), chat_text(tokenizer))
 
 
 def check_pair(opening: str | None, closing: str | None) -> tuple[str, str] | None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from elastic_reasoning.call import OnEos
 from elastic_reasoning.cursor import Cursor
+from elastic_reasoning.trace import Phase
 from elastic_reasoning.walk import Walk
 
 MOST_LOOKED_AT = 128
@@ -39,6 +40,7 @@ class Row:
         self._forced = tuple(walk.ids)
         self._num_read = 0
         self._closes_in_steps = len(walk.template.closing.forced) > 1
+        self._solution_start: int | None = None
         self._aim()
         self._read()
 
@@ -62,16 +64,20 @@ class Row:
     def _read(self) -> None:
         """Read all that was emitted, which for a sequence that was preempted may be many events."""
         ids = self.output[self._num_read :]
-        while ids:
-            num_taken = self._take(ids)
-            if not num_taken:
-                break
+        num_taken = self._take(ids)
+        while num_taken:
             self._num_read += num_taken
             ids = ids[num_taken:]
+            num_taken = self._take(ids)
         self._aim()
 
     def _take(self, ids: Sequence[int]) -> int:
         """Read up to the next event and return how many ids that were; 0 if there is none."""
+        call = self._cursor.walk.call
+        if self._solution_start is None and not self._forced and call and call.phase is Phase.SOLUTION:
+            self._solution_start = self._num_read
+        if not ids:
+            return 0
         if self._forced:
             num = min(len(ids), len(self._forced))
             self._forced = self._forced[num:]
@@ -92,6 +98,11 @@ class Row:
         self.moves_to = self._next_of_closing() if closes and not self.banned else None
         left = 1 if self.forced is not None else cursor.left
         self._next = float("inf") if left is None else self._num_read + left
+
+    @property
+    def in_solution(self) -> bool:
+        """Whether what was emitted last, as far as it was read, is a token that was sampled for the solution."""
+        return self._solution_start is not None and len(self.output) > self._solution_start
 
     def _next_of_closing(self) -> int:
         """The token that writes the closing delimiter, or goes on with it where it has begun."""

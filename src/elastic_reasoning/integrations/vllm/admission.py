@@ -9,8 +9,9 @@ from typing import Any
 from elastic_reasoning.ends import end_ids
 from elastic_reasoning.errors import DelimiterError, ElasticError, EngineError, TemplateError, UsageError, unknown
 from elastic_reasoning.integrations.row import Row
+from elastic_reasoning.integrations.vllm_patches.protocol import TEMPLATE_BUDGETS
 from elastic_reasoning.request import Request
-from elastic_reasoning.template import Prompt, Template, resolve_template
+from elastic_reasoning.template import Prompt, Template, chat_text, resolve_template
 from elastic_reasoning.turn import thinking_of
 from elastic_reasoning.walk import Walk
 from elastic_reasoning.wire import Wire, from_wire, one_pass
@@ -110,12 +111,28 @@ def admit(params: Any) -> None:
         ValueError: why not.
     """
     try:
+        _check_template_budgets(params)
         wire = from_wire(params.extra_args)
         if wire is not None:
             _check_params(wire, params)
             _check_request(wire, params)
     except ElasticError as error:
         raise ValueError(str(error)) from None
+
+
+def _check_template_budgets(params: Any) -> None:
+    """A budget among the arguments of the chat template is the template's own, or belongs elsewhere."""
+    names = (params.extra_args or {}).pop(TEMPLATE_BUDGETS, ())
+    if not names:
+        return
+    config, _ = _being_admitted()
+    chat = chat_text(Served.of(config).tokenizer)
+    for name in names:
+        if name not in chat:
+            raise UsageError(
+                f"{name} in chat_template_kwargs: this model's chat template does not read it; give it at the top "
+                "level of the request, or in vllm_xargs"
+            )
 
 
 def _check_params(wire: Wire, params: Any) -> None:
@@ -132,7 +149,8 @@ def _check_request(wire: Wire, params: Any) -> None:
     config, prompt = _being_admitted()
     if config.speculative_config is not None:
         raise EngineError(
-            "vLLM runs no logits processors with speculative decoding: start it without, or send two requests"
+            "a budget is not kept for each of the positions that speculative decoding proposes: start vLLM without it, "
+            "or send two requests"
         )
     settings = config.structured_outputs_config
     if params.structured_outputs is not None and (not settings.reasoning_parser or settings.enable_in_reasoning):
@@ -169,7 +187,7 @@ def _being_admitted() -> tuple[Any, Any]:
         if isinstance(owner, InputProcessor) and "prompt" in frame.f_locals:
             return owner.vllm_config, frame.f_locals["prompt"]
         frame = frame.f_back
-    raise EngineError("this version of vLLM admits requests in a way that is not known here: use vllm 0.32")
+    raise EngineError("this version of vLLM admits requests in a way that is not known here: use vllm 0.32 or 0.33")
 
 
 @lru_cache(maxsize=8)

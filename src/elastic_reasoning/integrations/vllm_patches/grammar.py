@@ -1,4 +1,4 @@
-"""What vLLM's scheduler is taught when it starts, in a process of its own: a budget may end within a grammar."""
+"""Patch vLLM's scheduler: a budget may end within a grammar."""
 
 from typing import Any
 
@@ -8,8 +8,7 @@ from elastic_reasoning.wire import from_wire
 def let_budgets_end() -> None:
     """Let the end of a solution budget stand in the middle of a grammar.
 
-    vLLM would take the forced end of sequence for a fault of the grammar, and answer with an error. It calls this in
-    each of its processes (entry point `vllm.general_plugins`), more than once in some.
+    vLLM would take the forced end of sequence for a fault of the grammar, and answer with an error.
     """
     from vllm.v1.structured_output import StructuredOutputManager
 
