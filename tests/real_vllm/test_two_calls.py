@@ -1,4 +1,4 @@
-"""Where vLLM runs no logits processors, a request takes two calls, and its trace is the same."""
+"""Where a budget cannot be kept in one pass, a request takes two calls, and its trace is the same."""
 
 import json
 from collections.abc import Callable
@@ -21,7 +21,7 @@ def test_with_speculative_decoding_the_engine_falls_back_to_two_calls(seen: Call
     transformers = load("mini")
     requests = greedy_requests(transformers, 20)
     with in_process("mini", speculative_config=NGRAM) as vllm:
-        assert vllm.note == "speculative decoding runs no logits processors: two calls per request"
+        assert vllm.note == "speculative decoding: two calls per request"
         traces = list(generate(vllm, requests))
     ties = compare(transformers.model, generate(transformers, requests), traces)
     seen(f"{len(requests)} traces with speculative decoding, {len(ties)} ties {ties or ''}")
@@ -33,5 +33,5 @@ def test_a_server_with_speculative_decoding_refuses_budgets(start: Start) -> Non
     prompt = {"prompt": "<user> a 4 b -8 = <assistant> <think>", "max_tokens": 60}
     status, answer = server.post({**prompt, "vllm_xargs": {"thinking_budget": 9}})
     assert status == 400
-    assert "vLLM runs no logits processors with speculative decoding" in answer["error"]["message"]
+    assert "positions that speculative decoding proposes" in answer["error"]["message"]
     assert server.post(prompt)[0] == 200

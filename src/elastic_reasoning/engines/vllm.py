@@ -154,7 +154,7 @@ class VllmEngine:
     @property
     def note(self) -> str:
         """What its user should know of how budgets are kept, and of its prompts."""
-        calls = "speculative decoding runs no logits processors: two calls per request" if self._speculates else ""
+        calls = "speculative decoding: two calls per request" if self._speculates else ""
         return "; ".join(filter(None, (calls, self._renderer.note)))
 
     def prompt(self, messages: Sequence[Message]) -> Prompt:

@@ -1,6 +1,9 @@
 """The processes that train together, started by `accelerate launch`; one where nothing was launched."""
 
 import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -28,11 +31,41 @@ def is_main_launched() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
+def choose_port() -> None:
+    """Name a free port to meet at, where no launcher has named one: vLLM wants one for a single process too.
+
+    Those that the libraries would try are the same in each run, and two runs that start at once both find them free.
+    """
+    if "MASTER_PORT" not in os.environ:
+        with socket.socket() as found:
+            found.bind(("127.0.0.1", 0))
+            os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(found.getsockname()[1]))
+
+
+@contextmanager
+def meeting_place() -> Iterator[None]:
+    """Say in one line that processes cannot meet.
+
+    Raises:
+        TrainingError: the port is in use, or the others do not come.
+    """
+    from torch.distributed import DistNetworkError
+
+    try:
+        yield
+    except DistNetworkError as error:
+        port, reason = os.environ.get("MASTER_PORT", "of the launcher"), str(error).splitlines()[0]
+        raise TrainingError(
+            f"processes cannot meet at port {port} ({reason}): another run may hold it; give another with "
+            "accelerate launch --main_process_port, or leave MASTER_PORT unset"
+        ) from error
+
+
 def meet(config: TrainConfig) -> Any:
     """Meet the others: accelerate's state, whose `wait_for_everyone` is a barrier.
 
     Raises:
-        TrainingError: there is no GPU where one is asked for.
+        TrainingError: there is no GPU where one is asked for, or the others cannot be met.
     """
     import torch
 
@@ -43,4 +76,5 @@ def meet(config: TrainConfig) -> Any:
         os.environ.setdefault("DS_ACCELERATOR", "cpu")
     from accelerate import PartialState
 
-    return PartialState(cpu=cpu, timeout=PATIENCE)
+    with meeting_place():
+        return PartialState(cpu=cpu, timeout=PATIENCE)

@@ -21,6 +21,7 @@ from elastic_reasoning.rendering import Renderer
 from elastic_reasoning.template import Template
 from elastic_reasoning.training.config import TrainConfig
 from elastic_reasoning.training.plan import Plan
+from elastic_reasoning.training.processes import choose_port
 from elastic_reasoning.training.vllm_batches import BatchEngine
 
 
@@ -42,6 +43,7 @@ def vllm_arguments(config: TrainConfig) -> dict[str, Any]:
 
         if current_platform.is_cpu():
             keep_weights_writable()
+        choose_port()
         return {
             "use_vllm": True,
             "vllm_mode": "colocate",

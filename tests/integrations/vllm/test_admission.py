@@ -134,7 +134,7 @@ def test_speculative_decoding_refuses_a_budget_and_leaves_other_requests_alone(
     admit: Admit, config_of: Callable[..., Any]
 ) -> None:
     config = config_of(speculative_config={"method": "ngram", "num_speculative_tokens": 2, "prompt_lookup_max": 2})
-    assert "no logits processors with speculative decoding" in refused(admit, SMALL, config=config)
+    assert "positions that speculative decoding proposes" in refused(admit, SMALL, config=config)
     assert admit(None, config=config)
 
 
