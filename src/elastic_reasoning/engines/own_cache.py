@@ -18,6 +18,7 @@ class OwnCache:
 
     def __init__(self, model: Any) -> None:
         self.model = model
+        self._cache_name, self._keeping = cache_name(model), keeping(model, 1)
         self._fed: list[int] = []
         self._cache: Any = None
 
@@ -30,8 +31,9 @@ class OwnCache:
             self._feed(ids[:1, : int(lengths[0])])
 
     def _feed(self, ids: torch.Tensor) -> torch.Tensor:
-        output = self.model(input_ids=ids, past_key_values=self._cache, use_cache=True, **keeping(self.model, 1))
-        self._cache = output.past_key_values
+        settings = {self._cache_name: self._cache, **self._keeping}
+        output = self.model(input_ids=ids, use_cache=True, **settings)
+        self._cache = getattr(output, self._cache_name)
         self._fed.extend(ids[0].tolist())
         logits: torch.Tensor = output.logits[:, -1]
         return logits
@@ -51,3 +53,8 @@ class OwnCache:
 def keeping(model: Any, num_logits: int) -> dict[str, int]:
     """What asks a model for the logits of the last tokens alone, where it can be asked; those of all may be huge."""
     return {"logits_to_keep": num_logits} if "logits_to_keep" in signature(model.forward).parameters else {}
+
+
+def cache_name(model: Any) -> str:
+    """What a model calls its cache, as an argument and in its output: transformers renamed it, and warns of the old."""
+    return "cache" if "cache" in signature(model.forward).parameters else "past_key_values"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from transformers.cache_utils import Cache, CacheLayerMixin
 
 from elastic_reasoning.engines.attention import grouping
+from elastic_reasoning.engines.own_cache import cache_name
 
 
 class _Place:
@@ -116,7 +117,8 @@ class Slots:
         self._place = _Place()
         self._config = model.config.get_text_config()
         self._layers = [_SlotLayer(self._place) for _ in range(self._config.num_hidden_layers)]
-        self._cache = Cache(layers=self._layers)
+        cache = Cache(layers=self._layers)
+        self._inner_cache, self._outer_cache = {cache_name(model.base_model): cache}, {cache_name(model): cache}
         self._masks = {kind: torch.zeros(0, 0, dtype=self._dtype, device=self._device) for kind in kinds}
         self._rows = torch.arange(max_rows, device=self._device)
 
@@ -145,7 +147,7 @@ class Slots:
         self._place.start, self._place.num_rows, self._place.width = start, num_rows, width
         self._place.positions = None
         positions = torch.arange(width, device=self._device).expand(num_rows, width)
-        self.model.base_model(input_ids=ids, position_ids=positions, past_key_values=self._cache, use_cache=True)
+        self.model.base_model(input_ids=ids, position_ids=positions, use_cache=True, **self._inner_cache)
 
     def _open(self, kind: str, start: int, lengths: NDArray[np.int64]) -> None:
         """Let the next token of each row see what it may of the columns before it."""
@@ -185,8 +187,8 @@ class Slots:
                 input_ids=tokens[:, None],
                 position_ids=positions[:, None],
                 attention_mask=self._mask_argument(masks),
-                past_key_values=self._cache,
                 use_cache=True,
+                **self._outer_cache,
             )
         logits: torch.Tensor = output.logits[:, -1]
         return logits
