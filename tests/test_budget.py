@@ -46,7 +46,7 @@ def test_a_negative_part_is_named_with_its_value() -> None:
 @pytest.mark.parametrize("part", [1.0, "5", True, float("inf")])
 def test_only_whole_numbers_are_tokens(part: object) -> None:
     with pytest.raises(BudgetError, match="whole number of tokens"):
-        Budget(part, 1)  # type: ignore[arg-type]
+        Budget(part, 1)
 
 
 def test_the_total_is_unlimited_where_one_part_is() -> None:
@@ -58,3 +58,15 @@ def test_the_total_is_unlimited_where_one_part_is() -> None:
 def test_a_budget_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
         Budget(1, 2).thinking = 3  # type: ignore[misc]
+
+
+def test_a_pair_of_numbers_is_a_budget() -> None:
+    assert Budget.parse((24, 20)) == Budget.parse([24, 20]) == Budget.parse(Budget(24, 20)) == Budget(24, 20)
+    assert Budget.parse((None, 20)) == Budget(None, 20)
+    for wrong in (44, 4.5, None, (24,), (1, 2, 3), {"thinking": 24}):
+        with pytest.raises(BudgetError, match=r"write it as Budget\(1024, 512\), \(1024, 512\) or '1024\+512'"):
+            Budget.parse(wrong)
+    with pytest.raises(BudgetError, match="thinking budget -1"):
+        Budget.parse((-1, 20))
+    with pytest.raises(BudgetError, match="solution budget '20'"):
+        Budget.parse((24, "20"))

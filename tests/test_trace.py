@@ -5,6 +5,7 @@ import pytest
 from elastic_reasoning.budget import Budget
 from elastic_reasoning.delimiter import TokenDelimiter, Tools
 from elastic_reasoning.engines.scripted import ScriptedEngine
+from elastic_reasoning.errors import RequestError
 from elastic_reasoning.request import Request
 from elastic_reasoning.template import Prompt, Thinking
 from elastic_reasoning.trace import Finish, Phase, Segment, Trace
@@ -85,3 +86,21 @@ def test_one_budget_for_everything_cuts_calls_and_says_so() -> None:
 def test_a_segment_has_one_log_probability_an_id() -> None:
     with pytest.raises(ValueError, match="1 log-probabilities for 2 ids"):
         Segment(Phase.THINKING, (1, 2), sampled=True, logprobs=(0.0,))
+
+
+def test_a_trace_shows_what_became_of_it() -> None:
+    trace = answer(TEMPLATE, "abCxOP$", "3+9", thinking=Thinking.ABSENT)
+    assert repr(trace) == (
+        "Trace(elastic 3+9, thinking='ab' (2 tokens, budget hit), solution='xOP' (4 tokens), forced 3)"
+    )
+    assert trace.raise_for_error() is trace
+    long = answer(TEMPLATE, "a" * 90 + "CDxy$", "99+2")
+    assert "'" + "a" * 29 + " ... " + "a" * 29 + "' (90 tokens)" in repr(long)
+    assert len(repr(long)) < 200
+
+
+def test_a_trace_with_an_error_shows_it_and_raises_it_when_asked() -> None:
+    trace = replace(answer(TEMPLATE, "aCDx$", "3+9"), segments=(), error="the prompt is empty")
+    assert repr(trace) == "Trace(elastic 3+9, error='the prompt is empty')"
+    with pytest.raises(RequestError, match="the prompt is empty"):
+        trace.raise_for_error()

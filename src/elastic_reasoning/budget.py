@@ -2,10 +2,13 @@
 
 >>> Budget.parse("1024+512")
 Budget(thinking=1024, solution=512)
+>>> Budget.parse((1024, 512))
+Budget(thinking=1024, solution=512)
 >>> str(Budget(None, 512))
 'inf+512'
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from elastic_reasoning.errors import BudgetError
@@ -38,12 +41,18 @@ class Budget:
         _checked("solution", self.solution)
 
     @classmethod
-    def parse(cls, text: str) -> "Budget":
-        """Read `"T+S"`, for example `"1024+512"`; either part may be `inf`.
+    def parse(cls, text: "str | Sequence[int | None] | Budget") -> "Budget":
+        """Read `"T+S"`, for example `"1024+512"`; either part may be `inf`. A pair of numbers will do, too.
 
         Raises:
-            BudgetError: the text does not have that form.
+            BudgetError: it does not have that form.
         """
+        if isinstance(text, cls):
+            return text
+        if isinstance(text, (tuple, list)) and len(text) == 2:
+            return cls(*text)
+        if not isinstance(text, str):
+            raise BudgetError(f"budget {text!r}: write it as Budget(1024, 512), (1024, 512) or '1024+512'")
         parts = text.strip().split("+")
         if len(parts) != 2:
             raise BudgetError(f"budget {text!r}: write it as THINKING+SOLUTION, for example 1024+512 or inf+512")

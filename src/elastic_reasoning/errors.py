@@ -6,6 +6,7 @@
     ├── TemplateError     a tokenizer whose thinking delimiters cannot be found
     │   └── DelimiterError    nothing names them: they can be told, and every program has its own way
     ├── ContextError      a prompt or a budget that does not fit the model's context
+    ├── RequestError      one request that an engine could not run
     ├── EngineError       a model that cannot be loaded or run as it should
     ├── TaskError         an unknown task, split or malformed problem
     ├── GradingError      a grader that cannot run, or may not
@@ -62,6 +63,10 @@ class DelimiterError(TemplateError):
 
 class ContextError(ElasticError, ValueError):
     """A prompt or a finite budget that does not fit the model's context."""
+
+
+class RequestError(ElasticError, RuntimeError):
+    """One request that an engine could not run; others are not concerned."""
 
 
 class EngineError(ElasticError, RuntimeError):

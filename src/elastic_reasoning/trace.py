@@ -8,8 +8,12 @@ from itertools import chain, repeat, zip_longest
 from typing import Any
 
 from elastic_reasoning.delimiter import written
+from elastic_reasoning.errors import RequestError
 from elastic_reasoning.request import Request
 from elastic_reasoning.template import Template
+
+MOST_SHOWN = 60
+"""Letters of a text that a trace shows of itself."""
 
 
 class Phase(StrEnum):
@@ -79,6 +83,27 @@ class Trace:
     template: Template
     error: str | None = None
     num_reused: int = 0
+
+    def __repr__(self) -> str:
+        """What was asked, the error or the counts, and how the texts begin; `segments` has every token."""
+        asked = f"Trace({self.request.strategy} {self.request.budget}"
+        if self.error is not None:
+            return f"{asked}, error={self.error!r})"
+        return (
+            f"{asked}, thinking={_excerpt(self.thinking_text)} ({self.num_thinking_tokens} tokens"
+            f"{', budget hit' * self.budget_hit}), solution={_excerpt(self.solution_text)} "
+            f"({self.num_solution_tokens} tokens{', cut' * self.solution_cut}), forced {self.num_forced_tokens})"
+        )
+
+    def raise_for_error(self) -> "Trace":
+        """The trace itself, where there is one.
+
+        Raises:
+            RequestError: the request could not be run.
+        """
+        if self.error is not None:
+            raise RequestError(self.error)
+        return self
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -238,3 +263,9 @@ class Trace:
             for s in self.segments
         ]
         return {"segments": segments, "error": self.error, "num_reused": self.num_reused}
+
+
+def _excerpt(text: str) -> str:
+    """A text on one line, its middle left out."""
+    line = repr(text)
+    return line if len(line) <= MOST_SHOWN else f"{line[: MOST_SHOWN // 2]} ... {line[-MOST_SHOWN // 2 :]}"

@@ -128,3 +128,30 @@ def test_a_model_is_checked_by_its_tokenizer(folder: Path) -> None:
     check_model(str(folder))
     with pytest.raises(TemplateError, match="both delimiters"):
         check_model(str(folder), opening="<think>")
+
+
+def test_a_model_that_is_loaded_already_is_taken_as_it_is(folder: Path) -> None:
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float64)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    engine = load(model, tokenizer=tokenizer, max_rows=2)
+    assert (engine.model, engine.tokenizer, engine.model.dtype) == (model, tokenizer, torch.float64)
+    trace = ask(engine, "a 4 b -8 c +7 =", (5, 3), sampling=Sampling(temperature=0))
+    by_name = ask(load(folder), "a 4 b -8 c +7 =", "5+3", sampling=Sampling(temperature=0))
+    assert trace.ids == by_name.ids
+    assert repr(engine).startswith("TransformersEngine(Qwen3ForCausalLM, float64 on cpu, context=512, max_rows=2, ")
+    assert repr(load("mini", device="cpu")) == (
+        "TransformersEngine(mini, float32 on cpu, context=512, max_rows=64, thinking=<think>...</think>)"
+    )
+
+
+def test_what_is_no_model_says_which_way_there_is(folder: Path) -> None:
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    with pytest.raises(EngineError, match=r"without its tokenizer: load\(model, tokenizer=tokenizer\)"):
+        load(model)
+    with pytest.raises(EngineError, match="model of type dict: give a name, a folder, or a causal language model"):
+        load({}, tokenizer=tokenizer)
+    with pytest.raises(EngineError, match="dtype 'bfloat16': the model is loaded already"):
+        load(model, tokenizer=tokenizer, dtype="bfloat16")
+    with pytest.raises(EngineError, match="model 'mini' has a tokenizer of its own"):
+        load("mini", tokenizer=tokenizer)

@@ -1,8 +1,11 @@
+import inspect
+
 import pytest
 
 from elastic_reasoning.budget import Budget
 from elastic_reasoning.call import Call, Calls, OnEos
 from elastic_reasoning.engines.engine import as_messages, ask, generate, new_request
+from elastic_reasoning.engines.loading import load
 from elastic_reasoning.engines.scripted import ScriptedEngine, scripted, word_template
 from elastic_reasoning.errors import BudgetError, StrategyError
 from elastic_reasoning.request import Options
@@ -89,3 +92,20 @@ def test_a_strategy_that_would_draw_the_same_end_for_ever_is_stopped(
     trace = ask(engine("two", interpreter=interpreter), "four", "9+9", "stubborn")
     assert "forces nothing after an end of sequence" in str(trace.error)
     assert TEMPLATE.decode(trace.ids) == "two </think> answer 4"
+
+
+def test_a_question_that_cannot_be_answered_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    trace = ask(engine(context=4), "two two", (30, 5))
+    assert trace.error is not None
+    assert [record.getMessage() for record in caplog.records] == [f"the request could not be run: {trace.error}"]
+    caplog.clear()
+    assert ask(engine(), "two", (3, 5)).error is None
+    assert not caplog.records
+
+
+def test_what_is_imported_from_the_package_explains_itself() -> None:
+    for function in (ask, generate, new_request, load):
+        help_text = function.__doc__ or ""
+        assert all(part in help_text for part in ("Args:", "Raises:", function.__name__)), function
+        parameters = list(inspect.signature(function).parameters)
+        assert all(name in help_text for name in parameters), function

@@ -1,5 +1,6 @@
 """What an engine is, and how a request is made for one."""
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
@@ -9,6 +10,11 @@ from elastic_reasoning.strategies import find_strategy
 from elastic_reasoning.template import Message, Prompt, Template
 from elastic_reasoning.trace import Trace
 from elastic_reasoning.walk import Walk
+
+logger = logging.getLogger(__name__)
+
+AnyBudget = Budget | str | Sequence[int | None]
+"""A budget, or what `Budget.parse` reads: "24+20" or (24, 20)."""
 
 
 class Engine(Protocol):
@@ -47,7 +53,7 @@ def as_messages(question: str | Sequence[Message]) -> tuple[Message, ...]:
 def new_request(
     engine: Engine,
     question: str | Sequence[Message],
-    budget: Budget | str,
+    budget: AnyBudget,
     strategy: str = "elastic",
     options: Options | None = None,
     sampling: Sampling | None = None,
@@ -56,27 +62,82 @@ def new_request(
 ) -> Request:
     """A request for an engine, from a question or chat messages; the strategy may edit them.
 
+        requests = [new_request(engine, question, "512+256", name=str(n)) for n, question in enumerate(questions)]
+        for trace in generate(engine, requests):
+            print(trace.request.name, trace.solution_text)
+
+    Args:
+        engine: what will answer it; its tokenizer makes the prompt.
+        question: text, or chat messages as {"role": ..., "content": ...}.
+        budget: tokens for thinking and for the solution, as "24+20", (24, 20) or Budget(24, 20); None is no limit.
+        strategy: how the budget is spent, a name in `STRATEGIES`.
+        options: what the strategy is told beyond the budget.
+        sampling: how tokens are drawn.
+        sample: which of several samples of one prompt this is.
+        name: your own name for it, handed back with the trace.
+
     Raises:
-        BudgetError, StrategyError: as the values deserve.
+        BudgetError: it is no budget.
+        StrategyError: an unknown strategy, or one that cannot spend such a budget or honour such options.
     """
-    budget = Budget.parse(budget) if isinstance(budget, str) else budget
+    budget = Budget.parse(budget)
     options = options or Options()
     messages = find_strategy(strategy, options).edit(as_messages(question), budget)
     return Request(engine.prompt(messages), budget, strategy, options, sampling or Sampling(), sample, name)
 
 
 def generate(engine: Engine, requests: Iterable[Request]) -> Iterator[Trace]:
-    """Answer requests; traces come as they finish, each with the request that it answers."""
+    """Answer requests together.
+
+        for trace in generate(engine, [new_request(engine, question, "24+20") for question in questions]):
+            print(trace.error or trace.solution_text)
+
+    Args:
+        engine: what answers them.
+        requests: taken one by one, as there is room.
+
+    Yields:
+        Traces as they finish, not in the order of the requests; `trace.request` is the one that each answers. One
+        request that cannot be run ends none of the others: its trace has an `error`, and no tokens.
+
+    Raises:
+        EngineError: the engine itself cannot go on.
+    """
     return engine.run(Walk(request, engine.template, engine.context) for request in requests)
 
 
 def ask(
     engine: Engine,
     question: str | Sequence[Message],
-    budget: Budget | str,
+    budget: AnyBudget,
     strategy: str = "elastic",
     options: Options | None = None,
     sampling: Sampling | None = None,
 ) -> Trace:
-    """Answer one question."""
-    return next(generate(engine, [new_request(engine, question, budget, strategy, options, sampling)]))
+    """Answer one question.
+
+        engine = load("mini-e1")
+        trace = ask(engine, "a 4 b -8 c +7 d *3 e +9 f -2 g *7 =", "16+8")
+        trace.thinking_text, trace.solution_text, trace.budget_hit
+
+    Args:
+        engine: what answers, as from `load`.
+        question: text, or chat messages as {"role": ..., "content": ...}.
+        budget: tokens for thinking and for the solution, as "24+20", (24, 20) or Budget(24, 20); None is no limit.
+        strategy: how the budget is spent, a name in `STRATEGIES`.
+        options: what the strategy is told beyond the budget.
+        sampling: how tokens are drawn; at temperature 1 if not given.
+
+    Returns:
+        What became of it. A request that cannot be run, such as one that does not fit the model's context, has no
+        tokens but an `error`, which is logged as a warning; `trace.raise_for_error()` makes an exception of it.
+
+    Raises:
+        BudgetError: it is no budget.
+        StrategyError: an unknown strategy, or one that cannot spend such a budget or honour such options.
+        EngineError: the engine itself cannot go on.
+    """
+    trace = next(generate(engine, [new_request(engine, question, budget, strategy, options, sampling)]))
+    if trace.error is not None:
+        logger.warning("the request could not be run: %s", trace.error)
+    return trace

@@ -1,10 +1,14 @@
-"""A model by name: a shipped miniature, a folder, or a hub name."""
+"""A model by name: a shipped miniature, a folder, or a hub name; or one that is loaded already."""
 
+import logging
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from elastic_reasoning.ends import end_ids
+from elastic_reasoning.engines.imports import import_transformers, in_command
 from elastic_reasoning.engines.model_files import find_chat_template, find_end_ids
 from elastic_reasoning.engines.names import (
     check_model_name,
@@ -20,10 +24,16 @@ from elastic_reasoning.template import Template, check_pair, find_delimiters, re
 if TYPE_CHECKING:
     from elastic_reasoning.engines.transformers import TransformersEngine
 
+logger = logging.getLogger(__name__)
+
+TINY_BYTES = 2**24
+"""Weights below which sharing a product over several cores costs more than it gains, many times more on a busy one."""
+
 
 def load(
-    model: str,
+    model: Any,
     *,
+    tokenizer: Any = None,
     max_rows: int = 64,
     dtype: str = "auto",
     device: str = "auto",
@@ -34,30 +44,81 @@ def load(
 ) -> "TransformersEngine":
     """Load a model into the transformers engine.
 
+        engine = load("mini-e1")
+        engine = load("Qwen/Qwen3-0.6B", max_rows=32)
+        engine = load(AutoModelForCausalLM.from_pretrained(...), tokenizer=AutoTokenizer.from_pretrained(...))
+
     Args:
-        model: `mini`, `mini-e1`, a folder in Hugging Face format, or a hub name.
+        model: `mini`, `mini-e1`, a folder in Hugging Face format, or a hub name; or a causal language model of
+            transformers, which is taken as it is, with its own type and on its own device.
+        tokenizer: that of a model which is loaded already; a name has its own.
         max_rows: sequences that run together.
         dtype, device: see `resolve_precision`.
         opening, closing: thinking delimiters, where the tokenizer does not name them.
         chat_template_kwargs, apply_chat_template: how messages become prompts, see `Renderer`.
 
+    Returns:
+        An engine for `ask` and `generate`.
+
     Raises:
         EngineError: the model is not there, or cannot be run.
         TemplateError: its thinking delimiters cannot be found, or no prompt can be made.
     """
-    check_names(model, dtype=dtype, device=device, max_rows=max_rows, opening=opening, closing=closing)
-    from elastic_reasoning.engines.transformers import TransformersEngine
-
-    dtype, device = resolve_precision(model, dtype, device)
-    tokenizer, template = load_template(model, opening, closing)
     chat: dict[str, Any] = {"chat_template_kwargs": chat_template_kwargs, "apply_chat_template": apply_chat_template}
+    if not isinstance(model, (str, os.PathLike)):
+        _check_loaded(model, tokenizer, dtype, device)
+        import_transformers()
+        ends = end_ids(getattr(model, "generation_config", None), model.config)
+        template = resolve_template(tokenizer, opening=opening, closing=closing, eos_ids=ends)
+        return _engine_of(model, tokenizer, template, max_rows, **chat)
+    if tokenizer is not None:
+        raise EngineError(f"model {str(model)!r} has a tokenizer of its own: leave out tokenizer")
+    model = str(model)
+    check_names(model, dtype=dtype, device=device, max_rows=max_rows, opening=opening, closing=closing)
+    import_transformers()
+    logger.info("loading %s", model)
+    dtype, device = resolve_precision(model, dtype, device)
+    if device == "cpu" and in_command() and _is_tiny(Path(model_path(model))):
+        import torch
+
+        torch.set_num_threads(1)
+    tokenizer, template = load_template(model, opening, closing)
     Renderer(tokenizer, template, **chat).check()
     weights = load_weights(model, dtype)
     try:
         weights = weights.to(device).eval()
     except (RuntimeError, AssertionError) as error:
         raise EngineError(f"device {device!r} cannot be used ({_reason(error)}): try auto or cpu") from error
-    return TransformersEngine(weights, tokenizer, template, max_rows, **chat)
+    return _engine_of(weights, tokenizer, template, max_rows, name=model, **chat)
+
+
+def _check_loaded(model: Any, tokenizer: Any, dtype: str, device: str) -> None:
+    """Refuse as a model what is none, or what would have to be changed."""
+    if not callable(getattr(model, "forward", None)) or not hasattr(model, "config"):
+        raise EngineError(
+            f"model of type {type(model).__name__}: give a name, a folder, or a causal language model of transformers"
+        )
+    if tokenizer is None:
+        raise EngineError(f"{type(model).__name__} without its tokenizer: load(model, tokenizer=tokenizer)")
+    for setting, value in (("dtype", dtype), ("device", device)):
+        if value != "auto":
+            raise EngineError(f"{setting} {value!r}: the model is loaded already, convert it with model.to(...) before")
+
+
+def _engine_of(
+    model: Any, tokenizer: Any, template: Template, max_rows: int, name: str = "", **chat: Any
+) -> "TransformersEngine":
+    """The engine of a model that is loaded."""
+    from elastic_reasoning.engines.transformers import TransformersEngine
+
+    logger.info("checking %s against its own forward", name or type(model).__name__)
+    return TransformersEngine(model, tokenizer, template, max_rows, name=name, **chat)
+
+
+def _is_tiny(folder: Path) -> bool:
+    """Whether a folder's weights are few."""
+    sizes = [path.stat().st_size for path in folder.glob("*.safetensors")]
+    return bool(sizes) and sum(sizes) < TINY_BYTES
 
 
 def load_weights(model: str, dtype: str) -> Any:
@@ -67,6 +128,7 @@ def load_weights(model: str, dtype: str) -> Any:
         EngineError: the model is not there.
     """
     check_model_name(model)
+    import_transformers()
     import torch
     import transformers
 
@@ -82,6 +144,7 @@ def load_tokenizer(model: str) -> Any:
         EngineError: the model is not there.
     """
     check_tokenizer_name(model)
+    import_transformers()
     import transformers
 
     tokenizer = _loaded(transformers.AutoTokenizer, model)

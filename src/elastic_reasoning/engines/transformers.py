@@ -42,6 +42,7 @@ class TransformersEngine:
         template: how it marks thinking; resolved from the tokenizer if not given.
         max_rows: sequences that run together; a model on the slow path runs one at a time.
         chat_template_kwargs, apply_chat_template: how messages become prompts, see `Renderer`.
+        name: what the engine is called when it is shown; the name of the model's class if empty.
 
     Raises:
         EngineError: the model's forward does not agree with itself when run token by token, or its vocabulary is
@@ -56,11 +57,13 @@ class TransformersEngine:
         template: Template | None = None,
         max_rows: int = 64,
         *,
+        name: str = "",
         chat_template_kwargs: Mapping[str, Any] | None = None,
         apply_chat_template: bool = True,
     ) -> None:
         check_max_rows(max_rows)
         self.model = model
+        self.name = name or type(model).__name__
         self.tokenizer = tokenizer
         self.max_rows = max_rows
         ends = () if template else end_ids(getattr(model, "generation_config", None), model.config)
@@ -82,6 +85,13 @@ class TransformersEngine:
     @property
     def note(self) -> str:
         return self._renderer.note
+
+    def __repr__(self) -> str:
+        opening, closing = self.template.opening.text, self.template.closing.text
+        return (
+            f"TransformersEngine({self.name}, {str(self.model.dtype).removeprefix('torch.')} on {self.model.device}, "
+            f"context={self.context}, max_rows={self.max_rows}, thinking={opening}...{closing})"
+        )
 
     def prompt(self, messages: Sequence[Message]) -> Prompt:
         """Chat messages to a prompt, through the tokenizer's chat template."""
