@@ -1,107 +1,46 @@
 r"""An answer as it was written, brought to a form that can be compared.
 
-    read(r"15\mbox{ cm}^2")        # ("unit", "cm", "15")
-    read(r"\{3 \pm \sqrt{2}, 1\}") # ("list", ["3+\\sqrt{2}", "3-\\sqrt{2}", "1"])
+    read(r"15\mbox{ cm}^2")        # ("unit", "cm^2", "text", "15", ...)
+    read(r"\{3 \pm \sqrt{2}, 1\}") # ("set", ["3+\\sqrt{2}", "3-\\sqrt{2}", "1"])
+    read(r"x = 5")                 # ("named", "x", "5", "x=5")
     read(r"\text{Evelyn}")         # ("words", "evelyn")
 
-Only the writing is changed, never the value. It mends what math-verify misreads (numbers such as 8.7e8, superscripts
-in Unicode, ordinals, thin spaces) and keeps apart what math-verify drops (repeated members, units of different size).
+It mends what math-verify misreads (numbers such as 8.7e8, ordinals, bare words) and keeps apart what math-verify drops
+(repeated members, units, what stands before an equals sign). A leaf is LaTeX for math-verify; everything else is
+(kind, content, ...), and where the text may be read as mathematics too, its leaf stands last.
 """
 
 import re
 from typing import Any
 
-from elastic_reasoning.grading.units import without_unit
+from elastic_reasoning.grading.names import NAME, labelled, qualified, sides
+from elastic_reasoning.grading.units import split_unit
+from elastic_reasoning.grading.words import spoken, time_of_day
+from elastic_reasoning.grading.writing import NUMBER, written
 
-# A leaf is LaTeX for math-verify; anything else is (kind, content).
 Tree = str | tuple[Any, ...]
 
-SYMBOLS = str.maketrans(
-    {
-        "−": "-",
-        "–": "-",
-        "×": r"\times ",
-        "·": r"\cdot ",
-        "⋅": r"\cdot ",
-        "÷": "/",
-        "π": r"\pi ",
-        "∞": r"\infty ",
-        "√": r"\sqrt ",
-        "°": r"^{\circ}",
-        "≤": r"\le ",
-        "≥": r"\ge ",
-        "≠": r"\ne ",
-        "±": r"\pm ",
-        "∪": r"\cup ",
-        "∈": r"\in ",
-        "≈": r"\approx ",
-        "∅": r"\emptyset ",
-        "ℝ": r"\mathbb{R}",
-        "½": r"\frac{1}{2}",
-        "，": ",",
-        "€": "",
-        "£": "",
-    }
-)
-RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ"
-LEVEL = str.maketrans(RAISED, "0123456789+-n")
-NUMBER = r"\d+(?:\.\d+)?"
-ORDINAL = "(?:st|nd|rd|th)"
-# What is rewritten everywhere, in this order.
-REWRITES = [
-    (re.compile(pattern), replacement)
-    for pattern, replacement in (
-        (r"\\(?:left|right|[bB]igg?[lr]?)(?![a-zA-Z])\.?", ""),
-        (r"\\(?:displaystyle|textstyle|limits|nolimits)(?![a-zA-Z])", ""),
-        (r"(?<=\d)(?:\{,\}|,\\!|\\[,!;: ]|~)\s*(?=\d{3}(?!\d))", ","),
-        (r"\\!", ""),
-        (r"\\\$ ?(\d[\d,.]*)", r"\1\\text{ dollars}"),
-        (r"\\\$|\$|(?<!\\)\\[()\[\]]", ""),
-        (r"(?<!\\)\\[,;: ]|~|\\q?quad(?![a-zA-Z])|\s+", " "),
-        (r"\\colon(?![a-zA-Z])", ":"),
-        (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
-        (r"\\(?:mathbf|boldsymbol|bm)\s*(?=\{)", ""),
-        (r"\\(?:text(?:bf|it|rm|sf|tt|normal)?|math(?:rm|it|sf|tt)|[mh]box|operatorname)\s*(?=\{)", r"\\text"),
-        (r"\\text\{ ?i ?\}", " i"),
-        (r"(?<=\d) i(?![A-Za-z])", "i"),
-        (r"\\text\{ ?([A-Z](?:, ?[A-Z])+) ?\}", r"\1"),
-        (r"\\text\{\s*(?:and|or)\s*\}|(?<=[\d)}\s]) ?\b(?:and|or)\b ?(?=[-\d(\\]|[a-z] ?=)", ","),
-        (rf"(?<=\d) ?\^? ?(?:\{{ ?\\text\{{ ?{ORDINAL} ?\}} ?\}}|\\text\{{ ?{ORDINAL} ?\}}|\{{ ?{ORDINAL} ?\}})", ""),
-        (r"(?<=\d)th(?![A-Za-z])", ""),
-        (rf"(?<![\w.\\])({NUMBER}) ?[eE]([+-]?\d+)(?![\w.^])", r"\1 \\times 10^{\2}"),
-        (r"(?<=\d) ?[xX] ?(?=10 ?\^)", r" \\times "),
-        (r"(?<=\d)\.(?=[/*+) ,-]|$)", ""),
-        (r"(?<![\d)}])\.(?=\d)", "0."),
-        (r"(?<=[\w)}])\'\'", r"^{\\prime\\prime}"),
-        (r"(?<=[\w)}])\'", r"^{\\prime}"),
-        (r"(^|[-+=(,{] ?)(\d+) (\d+)/(\d+)(?![\d.])", r"\1\2\\frac{\3}{\4}"),
-        (r"\\varnothing(?![a-zA-Z])|^\\\{ ?\\\}$", r"\\emptyset"),
-        (r"\\exp ?\{([^{}]*)\}", r"e^{\1}"),
-        (r"(?<!log)([_^]) ?(\d+|[A-Za-z])", r"\1{\2}"),
-        (r"\^\{T\}", r"^{\\top}"),
-        (r"_\{ ?\\([a-z]+) ?\}", r"_{\1}"),
-        (r"\^ ?\\(?:circ|degree)(?![a-zA-Z])|\^ ?\{ ?\\circ ?\}|\\degree(?![a-zA-Z])", r"^{\\circ}"),
-    )
-]
-THOUSANDS = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
+THOUSANDS = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?|-?\d{1,3}(?: \d{3})+(?:\.\d+)?")
+GROUPED = re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{3})+(?![\d,]*,?\d)")
 REPEATING = re.compile(r"(\d*)\.(\d*) ?\\(?:overline|bar) ?\{(\d+)\}")
 RELATION = re.compile(r"^(?:[A-Za-z](?: ?: ?[A-Za-z])+ ?)?(?:=|\\(?:approx|simeq)(?![a-zA-Z]))\s*(?=.)")
 SETTING = re.compile(r"^(?:[A-Za-z]|\([A-Za-z](?:,\s*[A-Za-z])+\))\s*(?:=|\\in(?![a-z]))\s*(?=\([^()]*,|\\\{)")
-PLUS_MINUS = re.compile(r"\\pm(?![a-z])")
+CONGRUENCE = re.compile(
+    r"(?:(?P<left>[^=]*?) ?\\equiv(?![a-z]))?(?P<right>[^=]*?)[ (]*(?:\\[pb]?mod(?![a-z])|\\text\{ ?\(?mod ?\}|\bmod\b)"
+    r" ?\{? ?(?P<modulus>[^{}()]+?) ?\}?\)?"
+)
+INEQUALITY = re.compile(r"[<>]|\\(?:[lg]e|ne)(?![a-z])")
+PLUS_MINUS = re.compile(r"\\[pm][mp](?![a-z])")
 NEEDLESS_SPACE = re.compile(r"(?<!\w)\s+|\s+(?!\w)")
-TRIGONOMETRY = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)")
+TRIGONOMETRY = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-z])")
 DEGREES = re.compile(rf"({NUMBER}) ?\^\{{\\circ\}}")
+ANGLES = (r"\langle", r"\rangle")
 DEEPEST = 8
-WORDS = frozenset({"no", "yes", "odd", "all"})
 
 
 def read(text: str) -> Tree:
     """The answer in its normal form."""
-    text = text.translate(SYMBOLS)
-    text = re.sub(f"[{RAISED}]+", lambda raised: "^{" + raised[0].translate(LEVEL) + "}", text)
-    for pattern, replacement in REWRITES:
-        text = pattern.sub(replacement, text)
-    text = REPEATING.sub(_fraction, text)
+    text = REPEATING.sub(_fraction, written(text))
     if TRIGONOMETRY.search(text):
         text = DEGREES.sub(r"(\1\\cdot \\frac{\\pi}{180})", text)
     return tree(text)
@@ -116,53 +55,104 @@ def _fraction(repeating: re.Match[str]) -> str:
 
 def tree(text: str, depth: int = 0) -> Tree:
     """The structure of rewritten LaTeX: lists and tuples down to single values, so many levels deep at most."""
+    text = text.strip().rstrip(".,;: ")
     if depth > DEEPEST:
         return squeeze(text)
-    text = SETTING.sub("", RELATION.sub("", text.strip().rstrip(".,;: ")))
-    quantity, unit = without_unit(text)
-    if THOUSANDS.fullmatch(quantity.strip()):
-        return _measured(quantity.replace(",", ""), unit)
+    text = SETTING.sub("", RELATION.sub("", text))
+    for kind in (qualified, labelled):
+        if found := kind(text):
+            return (found[0], found[1], tree(found[2], depth + 1))
+    if is_region(text):
+        return squeeze(text)
+    return _spoken(text) or _congruence(text) or _collection(text, depth) or _related(text, depth) or value(text)
+
+
+def _spoken(text: str) -> Tree | None:
+    """A time of day, or words; a number with thousands parted."""
+    if time := time_of_day(text):
+        return ("time", *time, squeeze(text))
+    quantity = split_unit(text)
+    if THOUSANDS.fullmatch(number := (quantity.number if quantity else text).strip()):
+        number = re.sub("[, ]", "", number)
+        return ("unit", quantity.unit, quantity.style, number, number) if quantity else number
+    return None
+
+
+def _collection(text: str, depth: int) -> Tree | None:
+    """A list, set, tuple or ratio, or `None`."""
     inside = enclosed(text, r"\{", r"\}")
-    listed = members(split(text if inside is None else inside), depth + 1)
+    listed = members(split(text if inside is None else inside, inside is not None), depth + 1)
     if len(listed) > 1:
         return ("list" if inside is None else "set", listed)
-    if inside is not None:
+    if inside is not None and not INEQUALITY.search(inside):
         return tree(inside, depth + 1)
-    inside = enclosed(text, "(", ")")
-    if inside is not None and len(parts := split(inside)) > 1:
-        return ("tuple", [tree(part, depth + 1) for part in parts])
-    if len(parts := split(text, ":")) > 2:
+    for brackets in (("(", ")"), ANGLES):
+        inside = enclosed(text, *brackets)
+        if inside is not None and len(parts := split(inside, enclosed=True)) > 1:
+            return ("tuple", [tree(part, depth + 1) for part in parts])
+    if len(parts := split(text, marks=":")) > 2:
         return ("ratio", [tree(part, depth + 1) for part in parts])
-    is_choice = inside is not None and re.fullmatch("[A-Z]", inside)
-    return value(inside if inside and is_choice else text)
+    return None
+
+
+def _congruence(text: str) -> Tree | None:
+    match = CONGRUENCE.fullmatch(text) if text.count("mod") == 1 else None
+    if match is None:
+        return None
+    residues = [squeeze(part) for part in split(match["right"])]
+    return ("congruence", squeeze(match["left"] or ""), residues, squeeze(match["modulus"]))
+
+
+def _related(text: str, depth: int) -> Tree | None:
+    """A value with a name before it, or several values that are said to be equal; or `None`."""
+    first, *others = sides(text)
+    if not others or INEQUALITY.search(text):
+        return None
+    if NAME.fullmatch(first.strip()):
+        return ("named", squeeze(first), tree(others[-1], depth + 1), squeeze(text))
+    if len(others) > 1 or r"\approx" in text or not re.search(r"[A-Za-z]", re.sub(r"\\[a-z]+", "", first)):
+        return ("either", [tree(part, depth + 1) for part in (first, *others)], squeeze(text))
+    return None
 
 
 def members(parts: list[str], depth: int) -> list[Tree]:
-    r"""The members of a list, where one with a single `\pm` stands for two."""
-    if len(parts) == 1 and len(PLUS_MINUS.findall(parts[0])) != 1:
+    r"""The members of a list, where one with a single `\pm`, or a `\mp` that goes with it, stands for two."""
+    if len(parts) == 1 and not is_double(parts[0]):
         return [parts[0]]
-    found = []
+    found: list[Tree] = []
     for part in parts:
-        once = len(PLUS_MINUS.findall(part)) == 1
-        found += [tree(PLUS_MINUS.sub(sign, part), depth) for sign in ("+", "-")] if once else [tree(part, depth)]
+        if not is_double(part):
+            found.append(tree(part, depth))
+            continue
+        for plus, minus in (("+", "-"), ("-", "+")):
+            signed = re.sub(r"\\mp(?![a-z])", minus, re.sub(r"\\pm(?![a-z])", plus, part))
+            found.append(tree(signed, depth))
     return found
+
+
+def is_double(part: str) -> bool:
+    """Whether it has one sign that is plus and minus, or one of each kind."""
+    signs = PLUS_MINUS.findall(part)
+    return len(signs) == len(set(signs)) > 0
+
+
+def is_region(text: str) -> bool:
+    """Whether it says which numbers by inequalities joined with "or" or "and"."""
+    return bool(re.search(r"\\l(?:or|and)(?![a-z])", text) and INEQUALITY.search(text))
 
 
 def value(text: str) -> Tree:
     """One value: words, or a quantity with its percent sign or unit."""
     text = text.strip()
-    if whole := re.fullmatch(r"\\text\{([^{}]*)\}", text):
-        words = whole[1].strip(" .()")
-        return ("words", " ".join(words.casefold().split())) if re.search(r"[^\W\d_]{2}", words) else squeeze(words)
-    if re.fullmatch(r"[A-Za-z]{4,}(?: [A-Za-z]+)*", text) or text.casefold() in WORDS:
-        return ("words", text.casefold())
+    inside = enclosed(text, "(", ")")
+    if inside is not None and re.fullmatch("[A-Z]", inside):
+        return inside
     if percent := re.fullmatch(r"(.*?\S) ?(?:\\?%|\\text\{ ?(?:percent|\\?%) ?\}|percent)", text):
         return ("percent", squeeze(percent[1]))
-    return _measured(*without_unit(text))
-
-
-def _measured(quantity: str, unit: str | None) -> Tree:
-    return squeeze(quantity) if unit is None else ("unit", unit, squeeze(quantity))
+    if quantity := split_unit(text):
+        return ("unit", quantity.unit, quantity.style, squeeze(quantity.number), squeeze(text))
+    words = spoken(text)
+    return squeeze(text) if words is None else words
 
 
 def squeeze(text: str) -> str:
@@ -176,24 +166,32 @@ def enclosed(text: str, opening: str, closing: str) -> str | None:
         return None
     inside = text[len(opening) : -len(closing)]
     depth = 0
-    for mark in re.findall(r"[()\[\]{}]", inside):
-        depth += 1 if mark in "([{" else -1
+    for mark in re.findall(r"[()\[\]{}]|\\[lr]angle", inside):
+        depth += 1 if mark in ("(", "[", "{", r"\langle") else -1
         if depth < 0:
             return None
     return inside if depth == 0 else None
 
 
-def split(text: str, marks: str = ",;") -> list[str]:
-    """The parts between marks outside all brackets; with "1,000, 2,000" the space tells them apart."""
-    if re.search(r"[,;] ", text):
-        text = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text)
+def split(text: str, enclosed: bool = False, marks: str = ",;") -> list[str]:
+    r"""The parts between marks, or `\land` and `\lor`, outside all brackets.
+
+    A comma before three digits parts thousands where a blank follows the commas that part members, as in
+    "1,000, 2,000"; with a comma that can be neither, as in "1,7,103, 105", every comma parts members.
+    """
+    if marks == ",;":
+        text = re.sub(r" *\\l(?:and|or)(?![a-z]) *", ", " if re.search(r"[,;] |\\l(?:and|or)", text) else ",", text)
+    loose = re.findall(r"\d,(?=\d)", GROUPED.sub("0", text))
+    if re.search(r"[,;] ", text) and not loose:
+        text = GROUPED.sub(lambda number: number[0].replace(",", ""), text)
     parts, depth, begin = [], 0, 0
-    for index, mark in enumerate(text):
-        if mark in "([{":
+    for match in re.finditer(r"\\[lr]angle|[()\[\]{}]|[,;:]", text):
+        mark = match[0]
+        if mark in ("(", "[", "{", r"\langle"):
             depth += 1
-        elif mark in ")]}":
+        elif mark in (")", "]", "}", r"\rangle"):
             depth -= 1
         elif mark in marks and depth == 0:
-            parts.append(text[begin:index])
-            begin = index + 1
+            parts.append(text[begin : match.start()])
+            begin = match.end()
     return [part for part in (*parts, text[begin:]) if part.strip()] or [text]
