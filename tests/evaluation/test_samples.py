@@ -1,4 +1,7 @@
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
+from fractions import Fraction
 from itertools import combinations, product
 from math import ceil
 
@@ -6,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from elastic_reasoning.evaluation.equivalence import Equivalence, _latex, form_of
 from elastic_reasoning.evaluation.record import Record
 from elastic_reasoning.evaluation.samples import are_programs, ks, majority, pass_at, percentile
 from make_records import make_records
@@ -70,6 +74,97 @@ def test_right_answers_are_one_class_however_they_are_written() -> None:
     assert majority(answers("0.5", "1/2", r"\frac12", "2", "2", right=("0.5", "1/2", r"\frac12"))) == 1
 
 
+@pytest.fixture(scope="module")
+def equivalence() -> Iterator[Equivalence]:
+    with closing(Equivalence()) as equivalence:
+        yield equivalence
+
+
+def judged(*found: tuple[str, bool]) -> list[Record]:
+    return [replace(ONE, sample=n, answer=answer, correct=correct) for n, (answer, correct) in enumerate(found)]
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "expected"),
+    [
+        (["3"], ["1/2", "0.5"], 0),  # two votes for one half, one for three
+        (["3"], [r"\frac{1}{2}", r"\frac12", "x=0.5"], 0),
+        (["3", "3"], ["0.5", r"\dfrac{1}{2}"], 0.5),
+        (["3", "3.0", "6/2"], ["0.5", "1/2", "2"], 1),
+        (["3", "3"], ["0.5", "1/3", "1/4"], 1),
+        (["3", "3"], [r"\sqrt{8}", r"2\sqrt{2}"], 0.5),
+        (["3"], [r"\sqrt{8}", r"2\sqrt{2}"], 0),
+        (["3", "3"], [r"\sqrt{8}", r"\sqrt{7}", "x+1", "x+2"], 1),
+        (["3", "3"], ["x+1", "1+x", r"\frac{2x+2}{2}"], 0),
+        (["3", "3"], ["5 cm", "5"], 0.5),
+        (["3"], ["no", r"\text{No}"], 0),
+        (["3", "3"], ["(1,2)", r"\left(1, 2\right)", "(2,1)"], 0.5),
+        (["3", "3"], ["1,2", "2,1", r"\{1,2\}"], 0),
+        (["3", "3"], ["1,234", "1234", "1235"], 0.5),
+        (["3"], ["0.333333", r"\frac{1}{3}"], 0),
+        (["3", "3"], ["0.333", r"\frac{1}{3}", "0.33"], 1),
+        (["3", "3"], ["x" * 3000, "x" * 2999, "x" * 3001], 1),
+        (["3", "3"], ["x" * 3000, " " + "x" * 3000], 0.5),
+        (["3", "3"], ["9^{9^{9^{9}}}", "8^{9^{9^{9}}}", "2"], 1),
+    ],
+)
+def test_wrong_answers_are_one_class_by_their_value_too(
+    equivalence: Equivalence, right: list[str], wrong: list[str], expected: float
+) -> None:
+    samples = [*((answer, True) for answer in right), *((answer, False) for answer in wrong)]
+    for order in (samples, samples[::-1], samples[1:] + samples[:1]):
+        assert majority(judged(*order), equivalence) == expected
+
+
+def test_a_class_over_others_is_one_class() -> None:
+    # "5 cm" and "5 m" differ, and each equals "5"
+    samples = judged(("3", True), ("3", True), (r"5 \text{ cm}", False), (r"5 \text{ m}", False), ("5", False))
+    assert majority(samples) == 0
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        ([("7", True), ("7", False)], 0.5),
+        ([("7", True), ("7", False), ("8", False)], 0.5),
+        ([("7", True), ("7", True), ("7.0", False), ("8", False)], 2 / 3),
+        ([("0.5", True), ("1/2", False), ("8", False), ("8", False)], 0.25),
+        ([("7", True), ("7", False), ("8", False), ("8", False), ("8", False)], 0),
+    ],
+)
+def test_one_answer_with_two_verdicts_is_one_class_that_is_partly_right(
+    found: list[tuple[str, bool]], expected: float
+) -> None:
+    assert majority(judged(*found)) == pytest.approx(expected)
+
+
+def test_nothing_is_compared_where_it_cannot_change_the_majority(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> bool:
+        raise AssertionError
+
+    monkeypatch.setattr(Equivalence, "same", refuse)
+    assert majority(judged(("3", True), ("3", True), (r"\sqrt{8}", False))) == 1
+    assert majority(judged(("3", True), (r"\sqrt{8}", False), (r"\sqrt{8}", False), ("x", False))) == 0
+    assert majority(judged((r"\sqrt{8}", False), (r"2\sqrt{2}", False))) == 0
+    assert majority([]) == 0
+
+
+def test_each_pair_is_compared_once_and_the_process_ends_with_it() -> None:
+    forms = [form_of(answer) for answer in (r"\sqrt{8}", r"2\sqrt{2}", "x")]
+    with closing(Equivalence()) as equivalence:
+        for one, other in product(forms, forms):
+            assert equivalence.same(one, other) == equivalence.same(other, one) == ((one == "x") == (other == "x"))
+        assert len(equivalence._known) == 3
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("0.5", r"\frac{1}{2}"), ("3/6", "0.50"), ("-7", "-7.0"), ("1,000", "1000"), ("2", "$2$")]
+)
+def test_rational_numbers_have_one_form(one: str, other: str) -> None:
+    assert form_of(one) == form_of(other)
+    assert isinstance(form_of(one), Fraction)
+
+
 @given(st.lists(st.sampled_from(["7", "8", "9", None]), min_size=1, max_size=9), st.randoms())
 def test_the_order_of_votes_does_not_matter(found: list[str | None], rng: object) -> None:
     shuffled = list(found)
@@ -92,3 +187,10 @@ def test_a_percentile_is_the_smallest_value_that_enough_do_not_exceed(values: li
 
 def test_there_is_no_percentile_of_nothing() -> None:
     assert percentile([], 95) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["0.5", "-0.05", "7", "-12", "0.333333", "1234567.25", r"\frac{1}{3}", r"\frac{-2}{7}"]
+)
+def test_a_number_is_handed_to_the_grader_as_the_same_number(text: str) -> None:
+    assert form_of(str(_latex(form_of(text)))) == form_of(text)

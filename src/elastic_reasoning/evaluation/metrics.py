@@ -10,12 +10,14 @@ answer.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from math import inf
 from statistics import fmean, median
 
 from elastic_reasoning.budget import Budget
 from elastic_reasoning.errors import RecordsError
+from elastic_reasoning.evaluation.equivalence import Equivalence
 from elastic_reasoning.evaluation.errorbars import clustered_se, paired_means
 from elastic_reasoning.evaluation.record import Record
 from elastic_reasoning.evaluation.samples import are_programs, ks, majority, pass_at, percentile
@@ -112,7 +114,8 @@ class Difference:
 
 def summarise(records: Iterable[Record]) -> list[Row]:
     """One row for each setting, in the order of `by_setting`."""
-    return [_row(setting, group) for setting, group in by_setting(records).items()]
+    with closing(Equivalence()) as equivalence:
+        return [_row(setting, group, equivalence) for setting, group in by_setting(records).items()]
 
 
 def by_setting(records: Iterable[Record]) -> dict[Setting, list[Record]]:
@@ -136,7 +139,7 @@ def budget_order(budget: str) -> tuple[float, float]:
     return thinking + solution, thinking
 
 
-def _row(setting: Setting, records: Sequence[Record]) -> Row:
+def _row(setting: Setting, records: Sequence[Record], equivalence: Equivalence) -> Row:
     graded = [record for record in records if record.error is None]
     problems = by_problem(graded)
     grades = _grades(problems)
@@ -144,7 +147,7 @@ def _row(setting: Setting, records: Sequence[Record]) -> Row:
         k: [pass_at(len(each), round(sum(each)), k) for each in grades.values()]
         for k in ks(min(map(len, problems.values()), default=0))
     }
-    votes = [] if are_programs(graded) else [majority(samples) for samples in problems.values()]
+    votes = [] if are_programs(graded) else [majority(samples, equivalence) for samples in problems.values()]
     thinking = [record.num_thinking_tokens for record in graded]
     solution = [record.num_solution_tokens for record in graded]
     total = [record.num_sampled_tokens for record in graded]

@@ -5,13 +5,16 @@ majority(samples)            # 1.0 where the answer with the most votes is right
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from itertools import combinations
 from math import comb
 
+from elastic_reasoning.evaluation.equivalence import Equivalence, Form, form_of
 from elastic_reasoning.evaluation.record import Record
 
-RIGHT = object()
-"""The class of all right answers: what equals the reference equals each other, however it is written."""
+MOST_COMPARED = 2_000
+"""Comparisons of two wrong answers to one problem at most; 64 samples can have that many pairs."""
 
 
 def pass_at(num_samples: int, num_correct: int, k: int) -> float:
@@ -34,20 +37,56 @@ def ks(num_samples: int) -> list[int]:
     return [*powers, num_samples] if num_samples else []
 
 
-def majority(samples: Sequence[Record]) -> float:
+def majority(samples: Sequence[Record], equivalence: Equivalence | None = None) -> float:
     """How likely the majority's answer to one problem is right, ties split evenly (maj@k over all k samples).
 
-    Each sample votes for its answer; one without an answer does not vote. All right answers are one class, also where
-    they are written differently ("0.5" and "1/2" equal the reference, hence each other). Wrong answers are classed by
-    their text without white space, so two ways to write one wrong answer are two classes. With no vote at all it is 0.
-    The rule is self-consistency's (Wang et al. 2022, arXiv 2203.11171).
+    Each sample votes for its answer; one without an answer does not vote. Answers that were graded right are one class,
+    the reference's. Wrong ones are one class where the grader takes them for equal, directly or over others: merged by
+    their text alone they would split their votes between "1/2" and "0.5", and the majority would look too good.
+    Answers that read alike, or are the same rational number, are one class whatever their verdicts (one may have run
+    into a limit); such a class is as right as the share of its samples that were graded right. With no vote at all it
+    is 0. The rule is self-consistency's (Wang et al. 2022, arXiv 2203.11171).
+
+    Args:
+        samples: of one problem.
+        equivalence: which answers are the same; one of its own if there is none.
     """
-    votes = Counter[object](
-        RIGHT if record.correct else "".join(record.answer.split()) for record in samples if record.answer is not None
-    )
-    most = max(votes.values(), default=0)
-    winners = [answer for answer, count in votes.items() if count == most]
-    return winners.count(RIGHT) / len(winners) if winners else 0.0
+    forms = [(form_of(record.answer), bool(record.correct)) for record in samples if record.answer is not None]
+    keys = {repr(form): form for form, _ in forms}
+    right_keys = {repr(form) for form, correct in forms if correct}
+    votes = Counter(repr(form) for form, _ in forms)
+    num_right = sum(votes[key] for key in right_keys)
+    wrong = {key: number for key, number in votes.items() if key not in right_keys}
+    if not num_right or max(wrong.values(), default=0) > num_right:
+        return 0.0
+    share = sum(correct for _, correct in forms) / num_right
+    if num_right > sum(wrong.values()):  # then no wrong answers together have as many
+        return share
+    if equivalence is None:
+        with closing(Equivalence()) as own:
+            counts = _merged(wrong, keys, own)
+    else:
+        counts = _merged(wrong, keys, equivalence)
+    most = max(counts)
+    return 0.0 if most > num_right else share / (1 + counts.count(num_right))
+
+
+def _merged(votes: dict[str, int], forms: dict[str, Form], equivalence: Equivalence) -> list[int]:
+    """The votes of each class of answers that are the same, directly or over others."""
+    class_of = {key: key for key in votes}
+    for one, other in _pairs(sorted(votes)):
+        first, second = class_of[one], class_of[other]
+        if first != second and equivalence.same(forms[one], forms[other]):
+            class_of = {key: first if each == second else each for key, each in class_of.items()}
+    counts: Counter[str] = Counter()
+    for key, number in votes.items():
+        counts[class_of[key]] += number
+    return list(counts.values())
+
+
+def _pairs(keys: list[str]) -> Iterable[tuple[str, str]]:
+    pairs = combinations(keys, 2)
+    return (pair for pair, _ in zip(pairs, range(MOST_COMPARED), strict=False))
 
 
 def are_programs(samples: Sequence[Record]) -> bool:

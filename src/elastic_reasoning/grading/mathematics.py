@@ -15,7 +15,7 @@ from itertools import accumulate
 
 from elastic_reasoning.errors import require
 from elastic_reasoning.grading.grade import Grade
-from elastic_reasoning.grading.latex import read
+from elastic_reasoning.grading.latex import Tree, read
 from elastic_reasoning.grading.rules import DEFAULT
 from elastic_reasoning.grading.stated import find_answer
 from elastic_reasoning.grading.workers import Workers
@@ -69,6 +69,16 @@ class MathGrader:
         if nesting(answer) > DEEPEST_ANSWER:
             return "unequal"
         return self._workers.ask(wanted, found, self._rules, self._timeout_seconds)
+
+    def same(self, one: Tree, other: Tree) -> bool:
+        """Whether two normal forms of answers (`latex.read`) are equal by the same rules; not if undecided.
+
+        Raises:
+            GradingError: a grading process does not start, or the grader is closed.
+        """
+        if max(nesting(repr(form)) for form in (one, other)) > DEEPEST_ANSWER:
+            return False
+        return self._workers.ask([one], other, self._rules, self._timeout_seconds) not in REASONS
 
     def close(self) -> None:
         """End the processes."""
