@@ -1,6 +1,7 @@
 import pytest
 
-from elastic_reasoning.report.names import compact, compact_budget, short_names
+from elastic_reasoning.report.names import about_strategies, abridged, compact, compact_budget, short_names
+from elastic_reasoning.strategies import STRATEGIES
 
 
 @pytest.mark.parametrize(
@@ -27,3 +28,19 @@ def test_a_budget_is_short() -> None:
 def test_a_model_is_named_by_its_last_part_unless_two_share_it() -> None:
     assert short_names(["org/a", "runs/b", "a", "c"]) == {"org/a": "org/a", "runs/b": "b", "a": "a", "c": "c"}
     assert short_names(["org/a>runs/b"]) == {"org/a>runs/b": "a>b"}  # one thinks, the other solves
+
+
+def test_a_long_name_keeps_both_ends_and_stays_one_of_a_kind() -> None:
+    long = [f"organisation-{'x' * 60}-step-{n}" for n in (1, 2)]
+    short = abridged(["mini", *long])
+    assert short["mini"] == "mini"
+    assert [len(short[name]) <= 40 for name in long] == [True, True]
+    assert short[long[0]].startswith("organisation-")
+    assert short[long[0]].endswith("-step-1")
+    middles = [f"{'x' * 40}{n}{'y' * 40}" for n in (1, 2)]
+    assert abridged(middles) == {name: name for name in middles}
+
+
+def test_what_strategies_do_is_said_in_one_place() -> None:
+    assert about_strategies(["elastic", "own", "elastic"]) == {"elastic": "separate budgets"}
+    assert all(about_strategies(STRATEGIES).values())

@@ -37,11 +37,11 @@ def part_text(part: float) -> str:
     return "∞" if part == inf else compact(part)
 
 
-def abridged(names: Iterable[str]) -> dict[str, str]:
+def abridged(names: Iterable[str], longest: int = LONGEST) -> dict[str, str]:
     """Each name with its middle left out where it is long; all of it where two would be the same."""
     names = list(dict.fromkeys(names))
-    half = (LONGEST - 1) // 2
-    short = {name: name if len(name) <= LONGEST else f"{name[:half]}…{name[-half:]}" for name in names}
+    half = (longest - 1) // 2
+    short = {name: name if len(name) <= longest else f"{name[:half]}…{name[-half:]}" for name in names}
     return {name: short[name] if list(short.values()).count(short[name]) == 1 else name for name in names}
 
 

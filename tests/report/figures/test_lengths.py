@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,3 +47,17 @@ def test_any_strategies_can_be_drawn(strategies: tuple[str, ...]) -> None:
 
 def test_without_records_there_is_no_figure() -> None:
     assert lengths_figure(lengths([])) is None
+
+
+def test_long_titles_and_names_are_within_the_figure() -> None:
+    records = [replace(record, model=f"{record.model * 30}") for record in make_records(num_problems=4)]
+    figure = lengths_figure(lengths(records), "Accuracy under separate budgets, " * 8)
+    assert figure
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    boxes = [legend.get_window_extent(), *(text.get_window_extent() for text in figure.texts)]
+    for box in boxes:
+        assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1
+        assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1
+        assert all(box is other or not box.overlaps(other) for other in boxes)
+    assert not any(box.overlaps(axes.get_tightbbox()) for box in boxes for axes in figure.axes)

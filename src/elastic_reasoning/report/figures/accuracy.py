@@ -29,7 +29,7 @@ from elastic_reasoning.report.figures.curves import (
     places_of,
     ticks_of,
 )
-from elastic_reasoning.report.figures.look import QUIET, STYLE, apart, line_look, set_title
+from elastic_reasoning.report.figures.look import QUIET, STYLE, apart, line_look, set_title, wrapped
 from elastic_reasoning.report.names import MAIN, abridged, compact_budget
 from elastic_reasoning.report.published import Published
 
@@ -84,7 +84,7 @@ def accuracy_figure(
         _star_labels(axes, drawn)
         if not drawn:
             axes.text(0.5, 0.5, "nothing was graded", transform=axes.transAxes, ha="center", color=QUIET)
-        set_title(axes, title)
+        set_title(axes, wrapped(title, size[0]))
     return figure
 
 

@@ -17,12 +17,14 @@ from matplotlib.patches import Rectangle
 
 from elastic_reasoning.budget import Budget
 from elastic_reasoning.evaluation.metrics import Row
-from elastic_reasoning.report.figures.look import STYLE, set_title
-from elastic_reasoning.report.names import part_text, short_names
+from elastic_reasoning.report.figures.look import STYLE, set_title, wrapped
+from elastic_reasoning.report.names import abridged, part_text, short_names
 from elastic_reasoning.strategies import heeded
 
 SHADES = "Blues"
 ACROSS = 3
+NAME_LETTERS = 28
+"""Of a model's name above its grid: grids of two columns are narrow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +81,12 @@ def heat_figure(found: Sequence[Grid], title: str = "") -> Figure:
         for panel in panels[len(found) :]:
             panel.set_axis_off()
         top = highest(found)
-        names = short_names(grid.model for grid in found)
+        short = short_names(grid.model for grid in found)
+        names = abridged(short.values(), NAME_LETTERS)
         for axes, grid in zip(panels, found, strict=False):
-            _draw(axes, grid, names[grid.model], top)
+            _draw(axes, grid, names[short[grid.model]], top)
         if title:
-            figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold", parse_math=False)
+            figure.suptitle(wrapped(title, width), x=0.01, ha="left", fontsize=12, fontweight="bold", parse_math=False)
     return figure
 
 
@@ -109,4 +112,4 @@ def _draw(axes: Axes, grid: Grid, name: str, top: float) -> None:
         spine.set_visible(False)
     axes.set_xlabel("thinking budget t")
     axes.set_ylabel("solution budget s")
-    set_title(axes, f"{name}, accuracy in %", fontsize=10, pad=6)
+    set_title(axes, f"{name}\naccuracy in %", fontsize=10, pad=6)

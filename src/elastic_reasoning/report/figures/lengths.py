@@ -20,10 +20,14 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator, Perce
 
 from elastic_reasoning.evaluation.metrics import Setting, budget_order
 from elastic_reasoning.evaluation.record import Record
-from elastic_reasoning.report.figures.look import COLOURS, QUIET, STYLE, set_title
-from elastic_reasoning.report.names import MAIN, compact, compact_budget, short_names
+from elastic_reasoning.report.figures.look import COLOURS, QUIET, STYLE, set_title, wrapped
+from elastic_reasoning.report.names import MAIN, abridged, compact, compact_budget, short_names
 
 MAX_BINS = 48
+WIDTH = 9
+"""Of the figure in inches."""
+LEGEND_LETTERS = 110
+"""In a line of the legend."""
 MAX_PANELS = 6
 """Settings that the figure shows, spread over all; the page has every one."""
 
@@ -83,7 +87,7 @@ def lengths_figure(found: dict[Setting, tuple[Histogram, Histogram]], title: str
     if not panels:
         return None
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(9, 0.9 + 1.35 * len(panels)), layout="constrained")
+        figure = Figure(figsize=(WIDTH, 0.9 + 1.35 * len(panels)), layout="constrained")
         axes = figure.subplots(len(panels), 2, squeeze=False)
         for row, (strategy, budget) in zip(axes, panels, strict=True):
             shown = {m: found[m, strategy, budget] for m in models if (m, strategy, budget) in found}
@@ -94,10 +98,11 @@ def lengths_figure(found: dict[Setting, tuple[Histogram, Histogram]], title: str
         for panel, text in zip(axes[-1], ("thinking tokens", "solution tokens"), strict=True):
             panel.set_xlabel(text)
         patches = [Patch(facecolor=to_rgba(colour, 0.3), edgecolor=colour) for colour in colours.values()]
-        names = [name.replace("$", r"\$") for name in short_names(models).values()]
-        figure.legend(patches, names, loc="outside upper right", ncols=min(4, len(models)), frameon=False)
+        names = [name.replace("$", r"\$") for name in abridged(short_names(models).values()).values()]
+        columns = max(1, min(len(models), LEGEND_LETTERS // (6 + max(map(len, names)))))
+        figure.legend(patches, names, loc="outside lower left", ncols=columns, frameon=False)
         if title:
-            figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold", parse_math=False)
+            figure.suptitle(wrapped(title, WIDTH), x=0.01, ha="left", fontsize=12, fontweight="bold", parse_math=False)
     return figure
 
 

@@ -6,6 +6,7 @@ One colour for each model and one line style for each strategy, told apart by pe
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import matplotlib as mpl
@@ -17,6 +18,8 @@ from elastic_reasoning.report.names import MAIN
 COLOURS = ("#6b7480", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
 """The first model is the one that others are compared with: grey."""
 QUIET = "#57606a"
+LETTERS_PER_INCH = 8.5
+"""Of a title, in the font that figures have."""
 STYLES = {
     "elastic": ("-", "o"),
     "nothinking": (":", "v"),
@@ -52,6 +55,11 @@ def line_look(strategy: str, colour: str, marker: str = "") -> dict[str, Any]:
         "markersize": 5.5 if main else 4.5,
         "markerfacecolor": colour if main else "white",
     }
+
+
+def wrapped(title: str, inches: float) -> str:
+    """A figure's title in lines that fit into so many inches."""
+    return fill(title, max(20, int(LETTERS_PER_INCH * inches)))
 
 
 def set_title(axes: Axes, title: str, **look: Any) -> None:

@@ -9,7 +9,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from elastic_reasoning.report.figures.look import COLOURS, QUIET, STYLE, set_title
+from elastic_reasoning.report.figures.look import COLOURS, QUIET, STYLE, set_title, wrapped
 
 PANELS = {
     "reward": {"reward": "reward", "accuracy": "accuracy"},
@@ -39,5 +39,5 @@ def training_figure(metrics: Sequence[Mapping[str, float]], title: str = "") -> 
             if axes.lines:
                 axes.legend(frameon=False, fontsize=8)
         if title:
-            figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold", parse_math=False)
+            figure.suptitle(wrapped(title, 11), x=0.01, ha="left", fontsize=12, fontweight="bold", parse_math=False)
     return figure
