@@ -1,5 +1,5 @@
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,7 @@ def test_a_total_in_words(folder: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert main(["recommend", str(folder), "--total", "44", "--model", "mini-e1"]) == 0
     first, second, third, last = capsys.readouterr().out.splitlines()
     choice = recommend(read_records(folder), total=44, model="mini-e1")
-    assert first.startswith(f"{choice.budget}   mini-e1, elastic: {choice.total_tokens} tokens in all, ")
+    assert first.startswith(f"mini-e1/elastic/{choice.budget}: {choice.total_tokens} tokens in all, ")
     assert f"accuracy {100 * choice.accuracy:.1f} ± {100 * choice.accuracy_se:.1f}%, 95% interval " in second
     assert "on 20 held-out problems (" in second
     assert third.startswith(f"first of 2 budgets that fit; the next is {choice.runner_up} with ")
@@ -31,7 +31,7 @@ def test_a_total_in_words(folder: Path, capsys: pytest.CaptureFixture[str]) -> N
 def test_an_accuracy_as_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["recommend", str(folder), "--accuracy", "0.5", "--model", "mini-e1", "--json"]) == 0
     choice = recommend(read_records(folder), accuracy=0.5, model="mini-e1")
-    assert json.loads(capsys.readouterr().out) == json.loads(json.dumps(asdict(choice)))
+    assert json.loads(capsys.readouterr().out) == json.loads(json.dumps(choice.to_dict()))
     assert (choice.wanted_accuracy, choice.wanted_total) == (0.5, None)
 
 

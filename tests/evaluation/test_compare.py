@@ -95,13 +95,13 @@ def test_runs_of_several_models_are_compared_by_model() -> None:
 
 
 def test_runs_with_nothing_in_common_are_an_error() -> None:
-    with pytest.raises(RecordsError, match=r"one has a elastic 8\+20; a elastic 24\+20, the other nothing graded"):
+    with pytest.raises(RecordsError, match=r"one has a/elastic/8\+20, a/elastic/24\+20, the other nothing graded"):
         compare_runs([*verdicts("a", "r"), *verdicts("a", "r", budget="8+20")], verdicts("b", "e"))
     with pytest.raises(RecordsError, match="no setting with a common problem"):
         compare_runs(verdicts("a", "r"), [replace(r, problem="other") for r in verdicts("b", "r")])
     with pytest.raises(RecordsError, match="nothing graded"):
         compare_runs([], [])
-    with pytest.raises(RecordsError, match=r"mini vanilla 8\+20 and 6 more, the other"):
+    with pytest.raises(RecordsError, match=r"mini/vanilla/8\+20 and 6 more, the other"):
         compare_runs(BEFORE, [])
 
 

@@ -207,7 +207,7 @@ def test_paired_difference_with_unequal_samples_is_that_of_the_accuracies() -> N
 
 
 def test_paired_difference_without_a_common_problem_is_an_error() -> None:
-    with pytest.raises(RecordsError, match=r"both mini elastic 24\+20 and mini elastic 1\+1"):
+    with pytest.raises(RecordsError, match=r"both mini/elastic/24\+20 and mini/elastic/1\+1"):
         paired_difference(RECORDS, A, ("mini", "elastic", "1+1"))
 
 

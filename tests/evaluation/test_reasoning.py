@@ -141,7 +141,7 @@ def test_changes_are_paired_by_problem() -> None:
     assert found["thinking_tokens"].se == pytest.approx(stdev([1, 0, 1, 0]) / 2)
     assert (found["short_steps"].a, found["short_steps"].b, found["short_steps"].difference) == (0, 0.5, 0.5)
     assert list(found) == [name for name in MEASURES if name in found]
-    with pytest.raises(RecordsError, match=r"no problem has samples under both base elastic 9.9 and best"):
+    with pytest.raises(RecordsError, match=r"no problem has samples under both base/elastic/9.9 and best"):
         changes(before, A, B)
 
 

@@ -121,7 +121,7 @@ def test_other_strategies_and_models() -> None:
     assert recommend(folder(RECORDS), total=80, model="mini", strategy="s1").strategy == "s1"
     with pytest.raises(UsageError, match=r"records are of 2 models: name one with --model \(mini, mini-e1\)"):
         recommend(folder(RECORDS), total=80)
-    with pytest.raises(UsageError, match=r"no records of nobody under elastic .*: there are mini elastic, mini van"):
+    with pytest.raises(UsageError, match=r"no records of nobody under elastic .*: there are mini/elastic, mini/van"):
         recommend(folder(RECORDS), total=80, model="nobody")
     with pytest.raises(UsageError, match=r"no records of  ?under elastic with a finite budget: there are nothing"):
         recommend(folder([]), total=80)

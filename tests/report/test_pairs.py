@@ -34,7 +34,7 @@ def test_settings_without_a_common_problem_make_no_pair() -> None:
 def test_the_table_fits_and_says_what_won(width: int) -> None:
     pairs = compare_runs(*([r for r in RECORDS if r.model == model] for model in ("mini", "mini-e1")))
     console = Console(file=io.StringIO(), width=width)
-    console.print(pairs_table(pairs))
+    console.print(pairs_table(pairs, width))
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= width

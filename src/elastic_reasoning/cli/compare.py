@@ -1,21 +1,22 @@
 """`elastic compare`: two runs, or two settings of one, on the problems that both have."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 from elastic_reasoning.cli.command import parse
+from elastic_reasoning.cli.console import table_console
 from elastic_reasoning.errors import UsageError
 from elastic_reasoning.evaluation.compare import compare_runs
+from elastic_reasoning.evaluation.differences import option_differences, run_differences
 from elastic_reasoning.evaluation.manifest import Manifest
 from elastic_reasoning.evaluation.metrics import by_setting
 from elastic_reasoning.evaluation.record import Record
 from elastic_reasoning.evaluation.records import read_records
-
-MOST_NAMED = 8
-"""Settings that an error message names."""
+from elastic_reasoning.evaluation.setting import chosen
 
 
 @dataclass(frozen=True)
@@ -61,17 +62,42 @@ def main(argv: list[str]) -> int:
     run_a = read_records(Path(config.run_a))
     run_b = read_records(Path(config.run_b)) if config.run_b else run_a
     _check_same_task(run_a[0], run_b[0])
-    pairs = compare_runs(_chosen(run_a[1], config.a, "a"), _chosen(run_b[1], config.b, "b"))
+    pairs = compare_runs(_of(run_a[1], config.a, "--a"), _of(run_b[1], config.b, "--b"))
+    told = dict(run_differences(run_a[0], run_b[0]))
+    options = {(p.a.strategy, p.b.strategy): None for p in pairs}
+    differing = {key: option_differences(run_a[0], run_b[0], *key) for key in options}
     if config.json:
-        runs = {"run_a": config.run_a, "run_b": config.run_b or config.run_a}
-        print(json.dumps({**runs, "pairs": [asdict(pair) for pair in pairs]}))
+        runs = {"run_a": config.run_a, "run_b": config.run_b or config.run_a, "differences": told}
+        found = [{**p.to_dict(), "options": differing[p.a.strategy, p.b.strategy]} for p in pairs]
+        print(json.dumps({**runs, "pairs": found}))
         return 0
-    from rich.console import Console
-
     from elastic_reasoning.report.pairs import pairs_table
 
-    Console().print(pairs_table(pairs))
+    console = table_console()
+    console.print(pairs_table(pairs, console.width))
+    for line in [*_told(told), *_options(differing)]:
+        console.print(line, markup=False)
     return 0
+
+
+Pair = tuple[Any, Any]
+"""What was told to a, and to b."""
+
+
+def _told(differences: Mapping[str, Pair]) -> Iterator[str]:
+    for name, (a, b) in differences.items():
+        what = f"{name} are others" if name.startswith("weights") else f"--{name}: {_text(a)} in a, {_text(b)} in b"
+        yield f"the runs differ in more than their settings: {what}"
+
+
+def _options(differing: Mapping[tuple[str, str], Mapping[str, Pair]]) -> Iterator[str]:
+    for (of_a, of_b), options in differing.items():
+        for name, (a, b) in options.items():
+            yield f"--options.{name} differs: {_text(a)} for {of_a} (a), {_text(b)} for {of_b} (b)"
+
+
+def _text(value: object) -> str:
+    return "none" if value is None else json.dumps(value, ensure_ascii=False)
 
 
 def _named(argv: Sequence[str]) -> list[str]:
@@ -88,14 +114,7 @@ def _check_same_task(a: Manifest, b: Manifest) -> None:
         raise UsageError(f"the runs are of different tasks, {a.task} and {b.task}: compare runs of one task")
 
 
-def _chosen(records: Sequence[Record], names: Sequence[str], side: str) -> list[Record]:
-    """The records of the settings in whose name one of these stands between slashes; of all for none."""
-    settings = {"/".join(setting): group for setting, group in by_setting(records).items()}
-    chosen: dict[str, list[Record]] = {}
-    for name in names:
-        found = {full: group for full, group in settings.items() if f"/{name}/" in f"/{full}/"}
-        if not found:
-            some = ", ".join([*settings][:MOST_NAMED]) + (", ..." if len(settings) > MOST_NAMED else "")
-            raise UsageError(f"--{side} {name!r}: no such setting; there are {some}")
-        chosen |= found
-    return [record for group in chosen.values() for record in group] if names else list(records)
+def _of(records: Sequence[Record], names: Sequence[str], flag: str) -> list[Record]:
+    """The records of the settings of these names; of all for none."""
+    settings = set(chosen(by_setting(records), names, flag))
+    return [record for record in records if record.setting in settings]

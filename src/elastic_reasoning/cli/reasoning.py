@@ -1,20 +1,17 @@
 """`elastic reasoning`: how the thinking itself differs between settings."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rich import box
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from elastic_reasoning.cli.command import parse
-from elastic_reasoning.cli.sweep import WIDTH_OF_FILES
-from elastic_reasoning.errors import UsageError, unknown
-from elastic_reasoning.evaluation.metrics import Setting, by_setting
+from elastic_reasoning.cli.console import table_console
+from elastic_reasoning.errors import UsageError
+from elastic_reasoning.evaluation.metrics import by_setting
 from elastic_reasoning.evaluation.reasoning import (
     MEASURES,
     STEPS,
@@ -26,11 +23,14 @@ from elastic_reasoning.evaluation.reasoning import (
     reasoning_rows,
     side_by_side,
 )
-from elastic_reasoning.evaluation.record import Record
 from elastic_reasoning.evaluation.records import read_records
+from elastic_reasoning.evaluation.setting import Setting, chosen
 from elastic_reasoning.evaluation.wording import TENTHS
+from elastic_reasoning.report.columns import parts_of, plain_table
 
 NOTHING = "–"
+WIDE = 80
+"""Columns of a terminal that has room for whole sentences beside numbers."""
 TITLES = {
     "thinking_tokens": "thinking",
     "reflections": "reflect\n/1000",
@@ -53,7 +53,8 @@ class ReasoningConfig:
 
     Attributes:
         records: folder that a sweep has written; the first argument may stand for it.
-        settings: settings of it, each as MODEL STRATEGY BUDGET; two are compared on the same problems. All if empty.
+        settings: settings of it, each as MODEL/STRATEGY/BUDGET or a part of that (mini, elastic/24+20); two are
+            compared on the same problems. All if empty.
         problem: id of a problem whose thoughts are shown beside each other.
         json: print everything as JSON.
     """
@@ -66,7 +67,7 @@ class ReasoningConfig:
 
 EXAMPLE = """
 elastic reasoning runs/sweep
-elastic reasoning runs/sweep --settings "mini elastic 24+20,mini-e1 elastic 24+20" --problem arithmetic-0a1b2c3d4e5f
+elastic reasoning runs/sweep --settings mini/elastic/24+20,mini-e1/elastic/24+20 --problem arithmetic-0a1b2c3d4e5f
 """
 
 
@@ -83,8 +84,8 @@ def main(argv: list[str]) -> int:
     if not config.records:
         raise UsageError("no folder of records: elastic reasoning runs/sweep")
     _, records = read_records(Path(config.records))
-    settings = _settings(records, config.settings)
-    records = [record for record in records if (record.model, record.strategy, record.budget) in settings]
+    settings = chosen(by_setting(records), config.settings, "--settings")
+    records = [record for record in records if record.setting in settings]
     rows = reasoning_rows(records)
     changed = changes(records, *settings) if len(settings) == 2 else []
     sides = side_by_side(records, config.problem, settings) if config.problem else []
@@ -96,100 +97,69 @@ def main(argv: list[str]) -> int:
         }
         print(json.dumps(parts))
         return 0
-    console = Console()
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console = Console(width=WIDTH_OF_FILES)
+    console = table_console()
     for measures in (WORDING, STEPS):
         if any(getattr(row, name) is not None for row in rows for name in measures):
-            console.print(rows_table(rows, measures))
-    console.print(lengths_table(rows))
+            console.print(*rows_tables(rows, measures, console.width), sep="\n")
+    console.print(*lengths_tables(rows, console.width), sep="\n")
     if changed:
-        console.print(changes_table(changed, *settings))
+        console.print(changes_table(changed, settings[0], settings[1], console.width))
     for side in sides:
         console.print(_shown(side))
     return 0
 
 
-def _settings(records: Sequence[Record], named: Sequence[str]) -> list[Setting]:
-    """The settings of these names, in their order; all if none is named."""
-    known = {" ".join(setting): setting for setting in by_setting(records)}
-    names = [" ".join(name.split()) for name in named] or list(known)
-    for name in names:
-        if name not in known:
-            raise UsageError(unknown("setting", name, known))
-    return [known[name] for name in dict.fromkeys(names)]
-
-
-def rows_table(rows: Sequence[ReasoningRow], measures: Mapping[str, str]) -> Table:
-    """The means of each setting; a measure that no setting has is left out."""
+def rows_tables(rows: Sequence[ReasoningRow], measures: Mapping[str, str], width: int) -> list[Table | str]:
+    """The means of each setting, and what they are; a measure that no setting has is left out."""
     shown = [name for name in measures if any(getattr(row, name) is not None for row in rows)]
-    table = _settings_table([TITLES[name] for name in shown])
-    for row in rows:
-        _add(table, row, [_number(getattr(row, name)) for name in shown])
-    table.caption = "\n".join(
-        f"{TITLES[name].replace('-' + chr(10), '').replace(chr(10), ' ')}: {measures[name]}" for name in shown
-    )
-    table.caption_justify = "left"
-    return table
+    columns = {TITLES[name]: [_number(getattr(row, name)) for row in rows] for name in shown}
+    about = [f"{TITLES[name].replace('-' + chr(10), '').replace(chr(10), ' ')}: {measures[name]}" for name in shown]
+    return [*parts_of(_names(rows), columns, width, "setting"), "\n".join(about)]
 
 
-def lengths_table(rows: Sequence[ReasoningRow]) -> Table:
+def lengths_tables(rows: Sequence[ReasoningRow], width: int) -> list[Table | str]:
     """How long the parts of thoughts are, by where they begin."""
-    table = _settings_table([f"{10 * tenth}%" for tenth in range(TENTHS)])
-    for row in rows:
-        _add(table, row, [NOTHING if length is None else f"{length:.1f}" for length in row.length_by_tenth])
-    table.caption = "words of a sentence, line or step, by the tenth of the thought in which it begins"
-    table.caption_justify = "left"
-    return table
+    cells = [[NOTHING if n is None else f"{n:.1f}" for n in row.length_by_tenth] for row in rows]
+    columns = {f"{10 * tenth}%": [row[tenth] for row in cells] for tenth in range(TENTHS)}
+    about = "words of a sentence, line or step, by the tenth of the thought in which it begins"
+    return [*parts_of(_names(rows), columns, width, "setting"), about]
 
 
-def _settings_table(titles: Sequence[str]) -> Table:
-    table = _table()
-    table.add_column("model", overflow="fold", vertical="bottom", min_width=7)
-    table.add_column("strategy", no_wrap=True, vertical="bottom")
-    for title in ("budget", *titles):
-        table.add_column(title, justify="right", no_wrap=True, vertical="bottom")
-    return table
+def _names(rows: Sequence[ReasoningRow]) -> list[str]:
+    return [str(Setting(row.model, row.strategy, row.budget)) for row in rows]
 
 
-def _add(table: Table, row: ReasoningRow, cells: Sequence[str]) -> None:
-    table.add_row(escape(row.model), escape(row.strategy), row.budget, *cells)
-
-
-def changes_table(changed: Sequence[Change], a: Setting, b: Setting) -> Table:
-    """Both means of each measure, and the difference with its standard error."""
-    table = _table()
+def changes_table(changed: Sequence[Change], a: Setting, b: Setting, width: int) -> Table:
+    """Both means of each measure, and the difference with its standard error; in short words where it is narrow."""
+    wide = width >= WIDE
+    table = plain_table()
     table.add_column("on the same problems")
-    for title in (" ".join(a), " ".join(b), "difference", "problems"):
-        table.add_column(escape(title), justify="right")
+    for title in ("a", "b", "b - a", *(["problems"] if wide else [])):
+        table.add_column(title, justify="right", no_wrap=True)
     for change in changed:
         se = "" if change.se is None else f" ± {_number(change.se)}"
         sign = "+" if change.difference >= 0 else "-"
         table.add_row(
-            MEASURES[change.measure],
+            MEASURES[change.measure] if wide else change.measure.replace("_", " "),
             _number(change.a),
             _number(change.b),
             f"{sign}{_number(abs(change.difference))}{se}",
-            str(change.num_problems),
+            *([str(change.num_problems)] if wide else []),
         )
+    table.caption, table.caption_justify = f"a: {a}\nb: {b}", "left"
     return table
 
 
 def _shown(side: Side) -> Table:
-    table = _table()
+    table = plain_table()
     table.show_header = False
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     verdict = "correct" if side.correct else "wrong"
-    table.add_row("", escape(f"{side.model} {side.strategy} {side.budget}, sample {side.sample}: {verdict}"))
+    table.add_row("", escape(f"{Setting(side.model, side.strategy, side.budget)}, sample {side.sample}: {verdict}"))
     table.add_row("thinking", escape(side.thinking))
     table.add_row("solution", escape(side.solution))
     return table
-
-
-def _table() -> Table:
-    # The box keeps columns apart: without padding they fit into 80 characters.
-    return Table(box=box.SIMPLE_HEAD, padding=0, header_style="bold", show_edge=False, pad_edge=False)
 
 
 def _number(value: float | None) -> str:

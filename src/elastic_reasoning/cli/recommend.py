@@ -1,7 +1,7 @@
 """`elastic recommend`: the best budget for a total, or the cheapest for an accuracy, from records."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from elastic_reasoning.cli.command import parse
@@ -52,7 +52,7 @@ def main(argv: list[str]) -> int:
         raise UsageError("no folder of records: elastic recommend runs/sweep --total 44")
     run = read_records(Path(config.records))
     choice = recommend(run, config.total, config.accuracy, config.model, config.strategy)
-    print(json.dumps(asdict(choice), indent=2) if config.json else in_words(choice))
+    print(json.dumps(choice.to_dict(), indent=2) if config.json else in_words(choice))
     return 0
 
 
@@ -66,8 +66,7 @@ def in_words(choice: Recommendation) -> str:
         else f"on the {choice.num_measured_on} validation problems that it was chosen on; measure it on the test split"
     )
     lines = [
-        f"{choice.budget}   {choice.model}, {choice.strategy}: {choice.total_tokens} tokens in all, "
-        f"{choice.mean_total_tokens:.1f} sampled on average",
+        f"{choice.setting}: {choice.total_tokens} tokens in all, {choice.mean_total_tokens:.1f} sampled on average",
         f"accuracy {100 * choice.accuracy:.1f} ± {100 * choice.accuracy_se:.1f}%, "
         f"95% interval {low:.1f} to {high:.1f}%, {where}",
     ]

@@ -59,7 +59,7 @@ def main(argv: list[str]) -> int:
     from elastic_reasoning.report.results import Results
 
     results = Results.read(folder)
-    show_table(folder, results.records, results.rows, config.json)
+    show_table(folder, results.manifest, results.records, results.rows, config.json)
     trained_at = config.trained_at or budget_to_mark(results.manifest.config.get("models", ()))
     from elastic_reasoning.report.report import write_results
 

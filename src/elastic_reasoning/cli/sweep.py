@@ -1,7 +1,6 @@
 """`elastic sweep`: accuracy over budgets, strategies and models."""
 
 import json
-import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -9,17 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from elastic_reasoning.cli.command import parse
+from elastic_reasoning.cli.console import table_console
 from elastic_reasoning.cli.progress import progress_bar
 from elastic_reasoning.documented import documented
 from elastic_reasoning.evaluation.config import SweepConfig
+from elastic_reasoning.evaluation.differences import options_in_words
+from elastic_reasoning.evaluation.manifest import Manifest
 from elastic_reasoning.evaluation.metrics import Row, generated_tokens, seconds_of, summarise
 from elastic_reasoning.evaluation.record import Record
 from elastic_reasoning.evaluation.records import read_records
 from elastic_reasoning.evaluation.sweep import SweepResult, sweep
 from elastic_reasoning.training.trained_for import budget_to_mark
 
-WIDTH_OF_FILES = 120
-"""Columns of a table that does not go to a terminal."""
 SHOWING = """
 report: write the page, the figures and the tables as files too, into "report" in the folder of the records.
 json: print the table as JSON.
@@ -87,13 +87,13 @@ def run_with_progress(config: SweepConfig, command: str) -> SweepResult:
 def show(folder: Path, report: bool, as_json: bool) -> None:
     """Print the table of a folder of records, and write its report where that is wanted."""
     if not report:
-        _, records = read_records(folder)
-        show_table(folder, records, summarise(records), as_json)
+        manifest, records = read_records(folder)
+        show_table(folder, manifest, records, summarise(records), as_json)
         return
     from elastic_reasoning.report.results import Results
 
     results = Results.read(folder)
-    show_table(folder, results.records, results.rows, as_json)
+    show_table(folder, results.manifest, results.records, results.rows, as_json)
     from elastic_reasoning.report.report import write_results
 
     trained_at = budget_to_mark(results.manifest.config.get("models", ()))
@@ -102,7 +102,7 @@ def show(folder: Path, report: bool, as_json: bool) -> None:
         print(f"page: {paths['page']}")
 
 
-def show_table(folder: Path, records: Sequence[Record], rows: Sequence[Row], as_json: bool) -> None:
+def show_table(folder: Path, manifest: Manifest, records: Sequence[Record], rows: Sequence[Row], as_json: bool) -> None:
     """Print the table of a folder's records, what sharing saved, and how fast it was."""
     from elastic_reasoning.report.table import results_table, rows_to_json
 
@@ -113,12 +113,11 @@ def show_table(folder: Path, records: Sequence[Record], rows: Sequence[Row], as_
         took = {model: seconds for model, (seconds, _) in times.items()}
         print(json.dumps({"rows": json.loads(rows_to_json(rows)), **tokens, "seconds": took}))
         return
-    from rich.console import Console
-
-    console = Console()
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console = Console(width=WIDTH_OF_FILES)
+    console = table_console()
     console.print(results_table(rows, width=console.width))
+    for strategy, options in options_in_words(manifest, (row.strategy for row in rows)).items():
+        if options:
+            console.print(f"{strategy}: {options}", markup=False)
     share = num_generated / num_sampled if num_sampled else 1.0
     print(
         f"{num_generated:,} tokens were generated for {num_sampled:,} in the records ({share:.0%}); records: {folder}"

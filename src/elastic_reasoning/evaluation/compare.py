@@ -7,13 +7,15 @@ A run is the records of a folder, or any part of them: for two settings of one f
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from statistics import fmean
+from typing import Any
 
 from elastic_reasoning.errors import RecordsError
 from elastic_reasoning.evaluation.errorbars import NORMAL, paired_means
-from elastic_reasoning.evaluation.metrics import Setting, by_problem, by_setting
+from elastic_reasoning.evaluation.metrics import by_problem, by_setting
 from elastic_reasoning.evaluation.record import Record
+from elastic_reasoning.evaluation.setting import Setting
 
 Graded = Mapping[str, Sequence[Record]]
 """The graded records of each problem, in one setting."""
@@ -24,7 +26,7 @@ class Paired:
     """One setting of run a beside one of run b. Everything but the counts of single problems is over shared problems.
 
     Attributes:
-        a, b: (model, strategy, budget) in each run.
+        a, b: the setting of each run.
         num_problems: graded in both.
         num_only_a, num_only_b: graded in one of them alone, and left out.
         accuracy_a, accuracy_b: share of correct samples.
@@ -57,12 +59,17 @@ class Paired:
     tokens_difference: float
     tokens_se: float | None
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, with the settings spelled out: mini/elastic/24+20."""
+        return {**asdict(self), "a": str(self.a), "b": str(self.b)}
+
 
 def compare_runs(records_a: Iterable[Record], records_b: Iterable[Record]) -> list[Paired]:
     """Compare the settings that both runs have, or the one setting of each.
 
     Settings are the same where strategy and budget are, and the model too if either run has several. Where each run
-    has only one setting these two are compared, whatever they are. Records with an error are left out.
+    has one model under one strategy, or one setting, these are compared whatever they are, at the budgets of both.
+    Records with an error are left out.
 
     Returns:
         A comparison for each pair of settings that share a graded problem, in the order of `by_setting`.
@@ -86,9 +93,9 @@ def _settings(records: Iterable[Record]) -> dict[Setting, Graded]:
 
 
 def _named(settings: Iterable[Setting]) -> str:
-    names = [" ".join(setting) for setting in settings]
+    names = [str(setting) for setting in settings]
     more = f" and {len(names) - 4} more" if len(names) > 4 else ""
-    return "; ".join(names[:4]) + more or "nothing graded"
+    return ", ".join(names[:4]) + more or "nothing graded"
 
 
 def _matches(a: Iterable[Setting], b: Iterable[Setting]) -> list[tuple[Setting, Setting]]:
@@ -96,6 +103,9 @@ def _matches(a: Iterable[Setting], b: Iterable[Setting]) -> list[tuple[Setting, 
     a, b = list(a), list(b)
     if len(a) == len(b) == 1:
         return [(a[0], b[0])]
+    if all(len({setting[:2] for setting in run}) == 1 for run in (a, b)):
+        at = {setting.budget: setting for setting in b}
+        return [(each, at[each.budget]) for each in a if each.budget in at]
     named = any(len({model for model, _, _ in run}) > 1 for run in (a, b))
     of_b = {setting if named else setting[1:]: setting for setting in b}
     return [(each, of_b[key]) for each in a if (key := each if named else each[1:]) in of_b]

@@ -21,7 +21,10 @@ ENGINES = ("transformers", "vllm", "openai")
 MINIATURE_BUDGETS = ("8+20", "16+20", "24+20", "32+20", "48+20", "64+20", "96+20", "160+20")
 PUBLISHED_BUDGETS = ("512+1024", "1024+1024", "2048+1024", "3072+1024")
 """Those of the curves in Xu et al. 2025, arXiv 2505.05315."""
-EXECUTION = ("data", "out", "sandbox", "grading_workers", "share", "max_rows", "device", "vllm", "server")
+EXECUTION = (
+    *("data", "out", "allow_code_execution", "sandbox", "grading_workers"),
+    *("share", "max_rows", "device", "vllm", "server"),
+)
 """Fields that say how a run is made, not what comes out of it. Which rows `data` holds is told by the problems."""
 RESOLVED = ("limit", "thinking", "solution", "thinking_model", "solution_model")
 """Fields that are told by the problems, the budgets and the models."""
@@ -30,7 +33,8 @@ SERVER_DECIDES = ("tokenizer", "dialect", "mode", "context", "opening", "closing
 THEN = ">"
 """Between the names of a model that thinks and of one that writes the solution."""
 
-Setting = tuple[str, Budget, Options]
+Asking = tuple[str, Budget, Options]
+"""What every model is asked under: a setting without its model, with what its strategy is told."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +198,7 @@ def check_engine(engine: str, server: ServerConfig, flag: str) -> None:
         raise UsageError(f"engine openai has no server: give {flag}http://127.0.0.1:8000/v1")
 
 
-def settings(config: SweepConfig) -> list[Setting]:
+def settings(config: SweepConfig) -> list[Asking]:
     """(strategy, budget, options) for every setting that differs in what it does.
 
     Raises:

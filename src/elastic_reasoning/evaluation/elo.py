@@ -30,8 +30,9 @@ from statistics import fmean
 from elastic_reasoning.errors import UsageError
 from elastic_reasoning.evaluation.contests import Contest
 from elastic_reasoning.evaluation.errorbars import Z95, clustered_se
-from elastic_reasoning.evaluation.metrics import Setting, by_problem, by_setting
+from elastic_reasoning.evaluation.metrics import by_problem, by_setting
 from elastic_reasoning.evaluation.record import Record
+from elastic_reasoning.evaluation.setting import Setting
 
 CODE = re.compile(r"(?:cf-)?((\d+)[A-Z]\d*)")
 NUM_ATTEMPTS = 8

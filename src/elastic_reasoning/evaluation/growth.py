@@ -9,6 +9,7 @@ may not change: half of the records would then say something else than the other
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -94,8 +95,7 @@ def grow(folder: Path, before: Manifest, asked: Manifest) -> Manifest:
 
 
 def _check_fixed(folder: Path, before: Manifest, asked: Manifest) -> None:
-    old, new = _fixed(before, asked), _fixed(asked, before)
-    found = _first_difference(old, new)
+    found = next(differences(fixed(before, asked), fixed(asked, before)), None)
     if not found:
         return
     path, was, would_be = found
@@ -116,9 +116,9 @@ def _check_fixed(folder: Path, before: Manifest, asked: Manifest) -> None:
     )
 
 
-def _fixed(manifest: Manifest, other: Manifest) -> dict[str, Any]:
+def fixed(manifest: Manifest, other: Manifest) -> dict[str, Any]:
     """What may not change between two manifests, by the names of the flags."""
-    fixed: dict[str, Any] = {"task": manifest.task, "split": manifest.split, "sampling": {"seed": manifest.seed}}
+    values: dict[str, Any] = {"task": manifest.task, "split": manifest.split, "sampling": {"seed": manifest.seed}}
     for name, value in manifest.config.items():
         against = other.config.get(name)
         if name in (*LISTS, *NUMBERS):
@@ -126,10 +126,10 @@ def _fixed(manifest: Manifest, other: Manifest) -> dict[str, Any]:
         if name in BY_NAME and isinstance(value, dict) and isinstance(against, dict):
             # A model without a digest is none of ours; with one on one side alone it is another model.
             known = against.keys() if name != MODELS_DIGEST else _parts(other)
-            fixed[name] = {key: each for key, each in value.items() if key in known}
+            values[name] = {key: each for key, each in value.items() if key in known}
         else:
-            fixed[name] = {**fixed.get(name, {}), **value} if isinstance(value, dict) else value
-    return fixed
+            values[name] = {**values.get(name, {}), **value} if isinstance(value, dict) else value
+    return values
 
 
 def _parts(manifest: Manifest) -> set[str]:
@@ -140,7 +140,7 @@ def _parts(manifest: Manifest) -> set[str]:
 def _check_problems(folder: Path, before: Manifest, asked: Manifest) -> None:
     """One list of problems must begin the other one: that is what another limit makes of a task."""
     for number, (old, new) in enumerate(zip(before.problems, asked.problems, strict=False), 1):
-        found = _first_difference(old, new)
+        found = next(differences(old, new), None)
         if found:
             path, was, would_be = found
             raise RecordsError(
@@ -149,11 +149,13 @@ def _check_problems(folder: Path, before: Manifest, asked: Manifest) -> None:
             )
 
 
-def _first_difference(old: Any, new: Any, path: tuple[str, ...] = ()) -> tuple[tuple[str, ...], Any, Any] | None:
-    if not (isinstance(old, dict) and isinstance(new, dict)):
-        return None if old == new else (path, old, new)
-    pairs = {name: (old.get(name), new.get(name)) for name in {**old, **new}}
-    return next(filter(None, (_first_difference(a, b, (*path, name)) for name, (a, b) in pairs.items())), None)
+def differences(old: Any, new: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
+    """Where two plain values differ, as (keys that lead there, old, new); what is absent is `None`."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in {**old, **new}:
+            yield from differences(old.get(name), new.get(name), (*path, name))
+    elif old != new:
+        yield path, old, new
 
 
 def _short(value: Any) -> str:

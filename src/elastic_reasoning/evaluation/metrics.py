@@ -21,10 +21,8 @@ from elastic_reasoning.evaluation.equivalence import Equivalence
 from elastic_reasoning.evaluation.errorbars import clustered_se, paired_means
 from elastic_reasoning.evaluation.record import Record
 from elastic_reasoning.evaluation.samples import are_programs, ks, majority, pass_at, percentile
+from elastic_reasoning.evaluation.setting import Setting
 from elastic_reasoning.strategies import STRATEGIES, heeded
-
-Setting = tuple[str, str, str]
-"""(model, strategy, budget)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +120,7 @@ def by_setting(records: Iterable[Record]) -> dict[Setting, list[Record]]:
     """The records of each setting: models in order of appearance, then strategies, then budgets by size."""
     groups: dict[Setting, list[Record]] = defaultdict(list)
     for record in records:
-        groups[record.model, record.strategy, record.budget].append(record)
+        groups[record.setting].append(record)
     models = list(dict.fromkeys(model for model, _, _ in groups))
     strategies = [*STRATEGIES, *sorted({strategy for _, strategy, _ in groups} - set(STRATEGIES))]
 
@@ -218,21 +216,20 @@ def _grades(problems: Mapping[str, Sequence[Record]]) -> dict[str, list[float]]:
     return {problem: [float(bool(r.correct)) for r in records] for problem, records in problems.items()}
 
 
-def paired_difference(records: Iterable[Record], a: Setting, b: Setting) -> Difference:
+def paired_difference(records: Iterable[Record], a: tuple[str, str, str], b: tuple[str, str, str]) -> Difference:
     """Accuracy of `b` less that of `a`, on the problems that both have.
 
     Raises:
         RecordsError: no problem has graded samples under both.
     """
-    graded: dict[Setting, list[Record]] = {a: [], b: []}
+    graded: dict[tuple[str, str, str], list[Record]] = {a: [], b: []}
     for record in records:
-        setting = (record.model, record.strategy, record.budget)
-        if setting in graded and record.error is None:
-            graded[setting].append(record)
+        if record.setting in graded and record.error is None:
+            graded[record.setting].append(record)
     of_a, of_b = (_grades(by_problem(graded[setting])) for setting in (a, b))
     both = [problem for problem in of_a if problem in of_b]
     if not both:
-        raise RecordsError(f"no problem was graded under both {' '.join(a)} and {' '.join(b)}: sweep both")
+        raise RecordsError(f"no problem was graded under both {'/'.join(a)} and {'/'.join(b)}: sweep both")
     means = paired_means([of_a[problem] for problem in both], [of_b[problem] for problem in both])
     return Difference(means.difference, means.se, len(both))
 

@@ -17,8 +17,9 @@ from typing import Any
 
 from elastic_reasoning.errors import RecordsError
 from elastic_reasoning.evaluation.errorbars import clustered_se, paired_means
-from elastic_reasoning.evaluation.metrics import Setting, by_problem, by_setting
+from elastic_reasoning.evaluation.metrics import by_problem, by_setting
 from elastic_reasoning.evaluation.record import Record
+from elastic_reasoning.evaluation.setting import Setting
 from elastic_reasoning.evaluation.wording import (
     TENTHS,
     by_tenth,
@@ -152,16 +153,16 @@ def reasoning_rows(records: Iterable[Record]) -> list[ReasoningRow]:
     return [_row(setting, group) for setting, group in by_setting(records).items()]
 
 
-def changes(records: Iterable[Record], a: Setting, b: Setting) -> list[Change]:
+def changes(records: Iterable[Record], a: tuple[str, str, str], b: tuple[str, str, str]) -> list[Change]:
     """What is different under `b`, in the order of `MEASURES`; a measure that no common problem has is left out.
 
     Raises:
         RecordsError: no problem has samples under both.
     """
     groups = by_setting(record for record in records if record.error is None)
-    of_a, of_b = (_measured(groups.get(setting, [])) for setting in (a, b))
+    of_a, of_b = (_measured(groups.get(Setting(*setting), [])) for setting in (a, b))
     if not of_a.keys() & of_b.keys():
-        raise RecordsError(f"no problem has samples under both {' '.join(a)} and {' '.join(b)}: sweep both")
+        raise RecordsError(f"no problem has samples under both {'/'.join(a)} and {'/'.join(b)}: sweep both")
     return [change for name in MEASURES if (change := _change(name, of_a, of_b)) is not None]
 
 
@@ -175,7 +176,7 @@ def side_by_side(records: Iterable[Record], problem: str, settings: Sequence[Set
     groups = by_setting(samples)
     sides = [_side(record) for setting in settings for record in groups.get(setting, [])]
     if not sides:
-        named = "; ".join(" ".join(setting) for setting in settings)
+        named = ", ".join(map(str, settings))
         raise RecordsError(f"problem {problem!r} has no sample under {named}: give the id of a problem in the records")
     return sides
 

@@ -8,9 +8,10 @@ one half of the problems and measured on the other, unless the problems are vali
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from statistics import fmean
+from typing import Any
 
 from elastic_reasoning.budget import Budget
 from elastic_reasoning.errors import RecordsError, UsageError
@@ -18,6 +19,7 @@ from elastic_reasoning.evaluation.errorbars import Z95, clustered_se, interval, 
 from elastic_reasoning.evaluation.manifest import Manifest
 from elastic_reasoning.evaluation.metrics import by_problem, by_setting
 from elastic_reasoning.evaluation.record import Record
+from elastic_reasoning.evaluation.setting import Setting
 from elastic_reasoning.strategies import STRATEGIES, find_strategy
 
 FEWEST = 4
@@ -71,6 +73,15 @@ class Recommendation:
     difference: float | None
     difference_se: float | None
     clear: bool
+
+    @property
+    def setting(self) -> Setting:
+        """The choice as a whole."""
+        return Setting(self.model, self.strategy, self.budget)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, with the setting spelled out: mini/elastic/24+20."""
+        return {"setting": str(self.setting), **asdict(self)}
 
 
 def recommend(
@@ -141,7 +152,7 @@ def _budgets(records: Sequence[Record], model: str, strategy: str) -> tuple[str,
         if (of_model, of_strategy) == (model, strategy) and Budget.parse(budget).total is not None
     }
     if not found:
-        has = ", ".join(dict.fromkeys(f"{record.model} {record.strategy}" for record in records)) or "nothing"
+        has = ", ".join(dict.fromkeys(f"{record.model}/{record.strategy}" for record in records)) or "nothing"
         raise UsageError(f"no records of {model} under {strategy} with a finite budget: there are {has}")
     return model, found
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from typing import TypedDict
 
 from elastic_reasoning.errors import GradingError, RecordsError
+from elastic_reasoning.evaluation.setting import Setting
 from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.trace import Trace
 
@@ -79,6 +80,11 @@ class Record:
     def key(self) -> Key:
         """What makes it one of a kind within a folder."""
         return self.model, self.strategy, self.budget, self.problem, self.sample
+
+    @property
+    def setting(self) -> Setting:
+        """Who answered under what."""
+        return Setting(self.model, self.strategy, self.budget)
 
     @property
     def num_sampled_tokens(self) -> int:

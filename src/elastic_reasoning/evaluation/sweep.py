@@ -18,7 +18,7 @@ from typing import cast
 
 from elastic_reasoning.engines.engine import Engine, generate, new_request
 from elastic_reasoning.engines.sharing import SharingEngine
-from elastic_reasoning.evaluation.config import Setting, SweepConfig, deciding, models_of, parts_of, settings
+from elastic_reasoning.evaluation.config import Asking, SweepConfig, deciding, models_of, parts_of, settings
 from elastic_reasoning.evaluation.growth import take_up
 from elastic_reasoning.evaluation.manifest import MODELS_DIGEST, Growth, Manifest
 from elastic_reasoning.evaluation.models import check_models, check_models_by_name, open_model, precisions
@@ -55,9 +55,9 @@ class _Plan:
     config: SweepConfig
     task: Task
     problems: list[Problem]
-    settings: list[Setting]
+    settings: list[Asking]
 
-    def keys(self, model: str, problem: Problem) -> Iterator[tuple[Key, Setting]]:
+    def keys(self, model: str, problem: Problem) -> Iterator[tuple[Key, Asking]]:
         """The record key of every setting and sample of a problem; samples outside, so that settings can share."""
         for sample in range(self.config.samples):
             for setting in self.settings:

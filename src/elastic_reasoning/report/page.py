@@ -16,8 +16,10 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from elastic_reasoning.budget import Budget
-from elastic_reasoning.evaluation.metrics import Row, Setting, generated_tokens, seconds_of
+from elastic_reasoning.evaluation.differences import options_in_words
+from elastic_reasoning.evaluation.metrics import Row, generated_tokens, seconds_of
 from elastic_reasoning.evaluation.reasoning import MEASURES
+from elastic_reasoning.evaluation.setting import Setting
 from elastic_reasoning.report.figures.curves import Over, accuracy_range, curves, number_of, places_of, ticks_of
 from elastic_reasoning.report.figures.heat import Grid, grids, highest
 from elastic_reasoning.report.figures.lengths import Histogram, lengths
@@ -92,6 +94,7 @@ def render_page(
         rows=rows,
         columns=columns_of(rows),
         about_strategies=about_strategies(row.strategy for row in rows),
+        options=options_in_words(manifest, [row.strategy for row in rows]),
         heat=_heat(grids(rows), index),
         pairs=pairs,
         pair_columns=PAIR_COLUMNS,
@@ -179,7 +182,7 @@ def _heat(found: Sequence[Grid], index: Mapping[Setting, int]) -> list[dict[str,
         if row is None or row.accuracy is None:
             return None
         share = min(1.0, row.accuracy / top)
-        return {"setting": index[row.model, row.strategy, row.budget], "row": row, "share": round(share, 3)}
+        return {"setting": index[Setting(row.model, row.strategy, row.budget)], "row": row, "share": round(share, 3)}
 
     return [
         {

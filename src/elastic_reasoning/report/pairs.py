@@ -3,7 +3,7 @@
 rich.print(pairs_table(pairs_of(records)))
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from rich import box
@@ -11,8 +11,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from elastic_reasoning.evaluation.compare import Paired, compare_runs, holm
-from elastic_reasoning.evaluation.metrics import Setting, by_setting
+from elastic_reasoning.evaluation.metrics import by_setting
 from elastic_reasoning.evaluation.record import Record
+from elastic_reasoning.evaluation.setting import Setting
+from elastic_reasoning.report.columns import fits, lines_of
 from elastic_reasoning.report.names import MAIN, short_names
 from elastic_reasoning.report.table import NOTHING
 
@@ -36,9 +38,10 @@ def _worthwhile(settings: Sequence[Setting]) -> list[tuple[Setting, Setting]]:
     first = settings[0][0] if settings else ""
     pairs = []
     for model, strategy, budget in settings:
-        for other in ((first, strategy, budget), (model, MAIN, budget)):
-            if other in present and other != (model, strategy, budget):
-                pairs.append((other, (model, strategy, budget)))
+        setting = Setting(model, strategy, budget)
+        for other in (Setting(first, strategy, budget), Setting(model, MAIN, budget)):
+            if other in present and other != setting:
+                pairs.append((other, setting))
     return pairs
 
 
@@ -52,25 +55,44 @@ def p_text(p_value: float | None) -> str:
     return NOTHING if p_value is None else "<0.001" if p_value < 0.001 else f"{p_value:.3f}"
 
 
-def pairs_table(pairs: Sequence[Paired]) -> Table:
-    """A rich table for a terminal of 80 columns; a setting that has the same name on both sides is named once."""
-    names = short_names(side[0] for pair in pairs for side in (pair.a, pair.b))
+COLUMNS: dict[str, Callable[[Paired], str]] = {
+    "a": lambda pair: f"{pair.accuracy_a:.1%}",
+    "b": lambda pair: f"{pair.accuracy_b:.1%}",
+    "b - a": lambda pair: points(pair.difference, pair.se),
+    "p": lambda pair: p_text(pair.p_holm),
+    "won:lost\n:tied": lambda pair: f"{pair.num_won}:{pair.num_lost}:{pair.num_tied}",
+    "tokens\nb - a": lambda pair: f"{pair.tokens_difference:+z.1f}",
+}
+SHED = ("won:lost\n:tied", "tokens\nb - a", "p", "a", "b")
+"""Columns in the order in which they go where the terminal is too narrow for all."""
+
+
+def pairs_table(pairs: Sequence[Paired], width: int = 80) -> Table:
+    """A rich table for a terminal of that width; a setting that has the same name on both sides is named once.
+
+    Names are broken behind their slashes and then columns are left out until it fits.
+    """
+    titles = list(COLUMNS)
+    for shed in ("", *SHED):
+        titles = [title for title in titles if title != shed]
+        tables = [_table(pairs, titles, max(12, width // part)) for part in (2, 3, 4)]
+        table = next((table for table in tables if fits(table, width)), tables[0])
+        if fits(table, width):
+            break
+    table.caption, table.caption_justify = _about(pairs), "left"
+    return table
+
+
+def _table(pairs: Sequence[Paired], titles: Sequence[str], name_width: int) -> Table:
+    names = short_names(side.model for pair in pairs for side in (pair.a, pair.b))
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    table.add_column("setting", overflow="fold", vertical="bottom")
-    for title in ("a", "b", "b - a", "p", "won:lost:tied", "tokens\nb - a"):
+    table.add_column("a → b", overflow="fold", vertical="bottom")
+    for title in titles:
         table.add_column(title, justify="right", no_wrap=True, vertical="bottom")
     for pair in pairs:
-        sides = dict.fromkeys(" ".join((names[model], *rest)) for model, *rest in (pair.a, pair.b))
-        table.add_row(
-            escape(" → ".join(sides)),
-            f"{pair.accuracy_a:.1%}",
-            f"{pair.accuracy_b:.1%}",
-            points(pair.difference, pair.se),
-            p_text(pair.p_holm),
-            f"{pair.num_won}:{pair.num_lost}:{pair.num_tied}",
-            f"{pair.tokens_difference:+z.1f}",
-        )
-    table.caption, table.caption_justify = _about(pairs), "left"
+        sides = dict.fromkeys(str(side._replace(model=names[side.model])) for side in (pair.a, pair.b))
+        named = "\n→ ".join(lines_of(side, name_width) for side in sides)
+        table.add_row(escape(named), *(COLUMNS[title](pair) for title in titles))
     return table
 
 

@@ -12,10 +12,11 @@ from typing import Any
 from elastic_reasoning.errors import RecordsError
 from elastic_reasoning.evaluation.compare import Paired
 from elastic_reasoning.evaluation.manifest import Manifest
-from elastic_reasoning.evaluation.metrics import Row, Setting, generated_tokens, seconds_of, summarise
+from elastic_reasoning.evaluation.metrics import Row, generated_tokens, seconds_of, summarise
 from elastic_reasoning.evaluation.reasoning import ReasoningRow, reasoning_rows
 from elastic_reasoning.evaluation.record import Record
 from elastic_reasoning.evaluation.records import read_records
+from elastic_reasoning.evaluation.setting import Setting
 from elastic_reasoning.report.pairs import pairs_of
 
 
@@ -55,8 +56,8 @@ class Results:
 
     @property
     def settings(self) -> list[Setting]:
-        """(model, strategy, budget) of each row."""
-        return [(row.model, row.strategy, row.budget) for row in self.rows]
+        """That of each row."""
+        return [Setting(row.model, row.strategy, row.budget) for row in self.rows]
 
     def summary(self) -> dict[str, Any]:
         """Every number as plain data: what was run, one object for each setting and pair, tokens and seconds.
@@ -70,6 +71,6 @@ class Results:
             "num_generated_tokens": num_generated,
             "seconds": {model: seconds for model, (seconds, _) in seconds_of(self.records).items()},
             "rows": [asdict(row) for row in self.rows],
-            "pairs": [asdict(pair) for pair in self.pairs],
+            "pairs": [pair.to_dict() for pair in self.pairs],
             "reasoning": [asdict(row) for row in self.reasoning],
         }

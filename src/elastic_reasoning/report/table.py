@@ -101,7 +101,7 @@ def _over_samples(rows: Sequence[Row]) -> list[Column]:
     most = "the answer with the most votes among all samples of a problem is right, mean over problems"
     return [
         _column(f"pass@{k}", some.format(k), lambda r: r.pass_at.get(k), "{:.1%}"),
-        _column(f"maj@{k}", most, lambda r: r.majority, "{:.1%}"),
+        _column(f"maj@{k}", most, lambda r: r.majority if k in r.pass_at else None, "{:.1%}"),
     ]
 
 

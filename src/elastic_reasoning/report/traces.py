@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from elastic_reasoning.evaluation.manifest import Asked
-from elastic_reasoning.evaluation.metrics import Setting
 from elastic_reasoning.evaluation.record import Part, Record
+from elastic_reasoning.evaluation.setting import Setting
 
 MAX_BYTES = 3_000_000
 """An upper bound on the size of the traces, at which fewer samples and fewer problems are held. The page says so."""
@@ -97,7 +97,7 @@ def _problem(asked: Asked, records: Sequence[Record], index: Mapping[Setting, in
     texts, place = share_beginnings([piece[-1] for each in pieces for piece in each])
     traces = [
         [
-            index[record.model, record.strategy, record.budget],
+            index[record.setting],
             record.sample,
             record.correct,
             record.answer,

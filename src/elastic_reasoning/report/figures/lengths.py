@@ -18,8 +18,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator, PercentFormatter
 
-from elastic_reasoning.evaluation.metrics import Setting, budget_order
+from elastic_reasoning.evaluation.metrics import budget_order
 from elastic_reasoning.evaluation.record import Record
+from elastic_reasoning.evaluation.setting import Setting
 from elastic_reasoning.report.figures.look import COLOURS, QUIET, STYLE, set_title, wrapped
 from elastic_reasoning.report.names import MAIN, abridged, compact, compact_budget, short_names
 
@@ -65,7 +66,7 @@ def lengths(records: Sequence[Record]) -> dict[Setting, tuple[Histogram, Histogr
     values: dict[Setting, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
     for record in records:
         if record.error is None:
-            thinking, solution = values[record.model, record.strategy, record.budget]
+            thinking, solution = values[record.setting]
             thinking.append(record.num_thinking_tokens)
             solution.append(record.num_solution_tokens)
     return {setting: (counted(thinking), counted(solution)) for setting, (thinking, solution) in values.items()}
@@ -90,7 +91,7 @@ def lengths_figure(found: dict[Setting, tuple[Histogram, Histogram]], title: str
         figure = Figure(figsize=(WIDTH, 0.9 + 1.35 * len(panels)), layout="constrained")
         axes = figure.subplots(len(panels), 2, squeeze=False)
         for row, (strategy, budget) in zip(axes, panels, strict=True):
-            shown = {m: found[m, strategy, budget] for m in models if (m, strategy, budget) in found}
+            shown = {m: found[Setting(m, strategy, budget)] for m in models if (m, strategy, budget) in found}
             for part, panel in enumerate(row):
                 _draw(panel, {model: both[part] for model, both in shown.items()}, colours)
             name = "" if strategy == "unconstrained" else f", {compact_budget(budget)}"
