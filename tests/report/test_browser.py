@@ -309,7 +309,7 @@ def test_two_settings_are_set_against_each_other(page: Any) -> None:
 
 
 def test_a_pair_in_the_table_leads_to_its_traces(page: Any) -> None:
-    page.locator("#pairs tbody tr", has_text="mini-e1 s1").filter(has_text="64+20").last.locator("button").click()
+    page.locator("#pairs tbody tr", has_text="mini-e1/s1").filter(has_text="64+20").last.locator("button").click()
     assert page.locator("#right-arm").input_value() == "mini-e1/s1"
     assert page.locator("#left-arm").input_value() == "mini-e1/elastic"
     assert page.locator("#budgets [aria-pressed=true]").inner_text() == "64+20"
