@@ -38,6 +38,44 @@ def test_columns_without_anything_to_say_are_left_out() -> None:
     assert "escaped" not in [column.title for column in columns_of(rows)]
 
 
+def test_what_an_accuracy_rests_on_is_counted_where_there_is_any() -> None:
+    assert "of 400" not in printed(ROWS)
+    marks: list[dict[str, object]] = [
+        {"reason": "time limit", "correct": False},
+        {"reason": "time limit", "correct": False},
+        {"reason": "memory limit", "correct": False},
+        {"unboxed": True},
+        {"rule": "unit left out", "correct": True},
+        {"rule": "rounded reference", "correct": True},
+        {"rule": "identical", "correct": True},
+        {"rule": "one of several outputs", "correct": False},
+        {"rule": "one of several outputs", "correct": False},
+    ]
+    records = [replace(record, **mark) for record, mark in zip(RECORDS, marks, strict=False)]  # type: ignore[arg-type]
+    rows = summarise([*records, *RECORDS[len(marks) :]])
+    first = rows[0]
+    assert (first.num_time_limits, first.num_memory_limits, first.num_unboxed) == (2, 1, 1)
+    assert (first.num_assumed, first.num_rounded, first.num_several_outputs) == (2, 1, 2)
+    assert first.accuracy_one_output is not None
+    assert first.accuracy is not None
+    assert first.accuracy_one_output * 18 == pytest.approx(first.accuracy * 20)
+    text = printed(rows)
+    total = len(RECORDS)
+    for line in (
+        f"2 of {total} ran into the time limit of grading",
+        f"1 of {total} ran into the memory limit",
+        f"1 of {total} have no box",
+        f"2 of {total} are right only if something is assumed",
+        f"1 of {total} are right only by rounding to the reference",
+        f"2 of {total} are programs for problems that accept several outputs",
+        "without those the accuracies change by",
+    ):
+        assert line in text
+    titles = {column.title for column in columns_of(rows)}
+    assert {"time limit", "memory limit", "assumed", "rounded", "several outputs", "one output"} <= titles
+    assert not titles & {column.title for column in columns_of(ROWS)} & {"time limit", "rounded", "one output"}
+
+
 def test_what_is_not_known_is_a_dash() -> None:
     failed = [replace(record, error="no room", correct=None, answer=None) for record in RECORDS[:20]]
     assert "–" in printed(summarise([*failed, *RECORDS[20:]]))

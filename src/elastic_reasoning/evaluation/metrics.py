@@ -22,7 +22,12 @@ from elastic_reasoning.evaluation.errorbars import clustered_se, paired_means
 from elastic_reasoning.evaluation.record import Record
 from elastic_reasoning.evaluation.samples import are_programs, ks, majority, pass_at, percentile
 from elastic_reasoning.evaluation.setting import Setting
+from elastic_reasoning.grading.outputs import SEVERAL_OUTPUTS
+from elastic_reasoning.grading.rounding import RULE as ROUNDED_REFERENCE
+from elastic_reasoning.grading.rules import RULES
 from elastic_reasoning.strategies import STRATEGIES, heeded
+
+ASSUMED = frozenset(rule.name for rule in RULES if rule.assumes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,12 @@ class Row:
         escape_rate: thinking was opened again in the solution.
         closed_again_rate: the closing delimiter was written again in the solution.
         tool_cut_rate: the tokens ran out within a tool call.
+        num_unboxed, num_time_limits, num_memory_limits: samples without a box; samples that grading could not decide
+            within its limits, and that count as wrong.
+        num_assumed, num_rounded: samples that are right only by a rule that assumes something (`grading.rules`); of
+            these, by rounding to the reference.
+        num_several_outputs, accuracy_one_output: samples of programs for problems that accept several outputs, of which
+            a right one may be rejected; the accuracy without those, `None` where there are none.
         asked_tokens: n, the length that the prompt asked for (L1 only, like the two that follow).
         length_deviation: mean of |n_y - n| / n, where n_y counts all sampled tokens of the response, as in the reward
             of L1 (Aggarwal & Welleck 2025, arXiv 2503.04697); too long and too short do not cancel.
@@ -90,6 +101,13 @@ class Row:
     escape_rate: float | None
     closed_again_rate: float | None
     tool_cut_rate: float | None
+    num_unboxed: int
+    num_time_limits: int
+    num_memory_limits: int
+    num_assumed: int
+    num_rounded: int
+    num_several_outputs: int
+    accuracy_one_output: float | None
     asked_tokens: int | None
     length_deviation: float | None
     violation_rate: float | None
@@ -154,6 +172,10 @@ def _row(setting: Setting, records: Sequence[Record], equivalence: Equivalence) 
     def rate(holds: Callable[[Record], bool]) -> float | None:
         return _mean([holds(record) for record in graded])
 
+    def number(holds: Callable[[Record], bool]) -> int:
+        return sum(map(holds, graded))
+
+    one_output = [bool(record.correct) for record in graded if record.rule != SEVERAL_OUTPUTS]
     return Row(
         *setting,
         num_problems=len(problems),
@@ -183,6 +205,13 @@ def _row(setting: Setting, records: Sequence[Record], equivalence: Equivalence) 
         escape_rate=rate(lambda r: r.escaped),
         closed_again_rate=rate(lambda r: r.closed_again > 0),
         tool_cut_rate=rate(lambda r: r.tool_cut),
+        num_unboxed=number(lambda r: r.unboxed),
+        num_time_limits=number(lambda r: r.reason == "time limit"),
+        num_memory_limits=number(lambda r: r.reason == "memory limit"),
+        num_assumed=number(lambda r: bool(r.correct) and r.rule in ASSUMED),
+        num_rounded=number(lambda r: bool(r.correct) and r.rule == ROUNDED_REFERENCE),
+        num_several_outputs=len(graded) - len(one_output),
+        accuracy_one_output=_mean(one_output) if len(one_output) < len(graded) else None,
         asked_tokens=asked,
         length_deviation=_mean([abs(n_y - asked) / asked for n_y in total]) if asked else None,
         violation_rate=None if asked is None else _mean([n_y > asked for n_y in total]),

@@ -44,6 +44,17 @@ class Column:
     brief: bool = True
 
 
+COUNTED = (
+    ("num_unboxed", "have no box: their answers, if any, are taken from their words"),
+    ("num_time_limits", "ran into the time limit of grading and count as wrong"),
+    ("num_memory_limits", "ran into the memory limit of grading and count as wrong"),
+    ("num_assumed", "are right only if something is assumed, as a unit left out; each record names its rule"),
+    ("num_rounded", "are right only by rounding to the reference"),
+    ("num_several_outputs", "are programs for problems that accept several outputs: a right one may be rejected"),
+)
+"""Counts of rows, and what they say of so many samples."""
+
+
 def _column(title: str, help: str, value: Callable[[Row], float | None], form: str, brief: bool = True) -> Column:
     def text(row: Row) -> str:
         number = value(row)
@@ -81,6 +92,22 @@ COLUMNS = (
     _column("tool cut", "the tokens ran out within a tool call", lambda r: r.tool_cut_rate, "{:.1%}"),
     _column("off asked", "L1: mean distance from the length asked for, of it", lambda r: r.length_deviation, "{:.1%}"),
     _column("over asked", "L1: longer than the length asked for", lambda r: r.violation_rate, "{:.1%}"),
+    _column("time limit", "grading ran into its time limit; wrong", lambda r: r.num_time_limits, "{:d}", brief=False),
+    _column(
+        "memory limit", "grading ran into its memory limit; wrong", lambda r: r.num_memory_limits, "{:d}", brief=False
+    ),
+    _column(
+        "assumed", "right only if something is assumed, as a unit left out", lambda r: r.num_assumed, "{:d}", False
+    ),
+    _column("rounded", "of these, right by rounding to the reference", lambda r: r.num_rounded, "{:d}", brief=False),
+    _column(
+        "several outputs",
+        "programs of which a right one may be rejected",
+        lambda r: r.num_several_outputs,
+        "{:d}",
+        False,
+    ),
+    _column("one output", "accuracy without several outputs", lambda r: r.accuracy_one_output, "{:.1%}", brief=False),
     _column("samples", "graded samples", lambda r: r.num_samples, "{:d}", brief=False),
     _column("errors", "requests without a completion, counted apart", lambda r: r.num_errors, "{:d}"),
 )
@@ -148,7 +175,26 @@ def _sizes(rows: Sequence[Row]) -> str:
         str(max(found, default=0)) if len(set(found)) < 2 else f"{min(found)} to {max(found)}"
         for found in (samples, problems)
     )
-    return "{} samples of {} problems in each row; ± is one standard error, clustered by problem".format(*ranges)
+    sizes = "{} samples of {} problems in each row; ± is one standard error, clustered by problem".format(*ranges)
+    return "\n".join((sizes, *counts(rows)))
+
+
+def counts(rows: Sequence[Row]) -> list[str]:
+    """What an accuracy rests on beside the model, a line for each count that is not zero, over all rows."""
+    total = sum(row.num_samples for row in rows)
+    found = []
+    for name, says in COUNTED:
+        number = sum(getattr(row, name) for row in rows)
+        if number:
+            found.append(f"{number:,} of {total:,} {says}")
+    changes = [
+        100 * (row.accuracy_one_output - row.accuracy)
+        for row in rows
+        if row.accuracy_one_output is not None and row.accuracy is not None
+    ]
+    if changes:
+        found.append(f"without those the accuracies change by {min(changes):+.1f} to {max(changes):+.1f} points")
+    return found
 
 
 def rows_to_json(rows: Sequence[Row]) -> str:
