@@ -15,6 +15,7 @@ from elastic_reasoning.tasks.loading import TaskOptions
 EXAMPLE = """
 elastic grade runs/aime24
 elastic grade runs/minerva --round-to-reference true --out runs/minerva-rounded
+elastic grade runs/math500 --explain
 elastic grade runs/lcb --data livecodebench.jsonl --allow-code-execution --out runs/lcb-again
 """
 
@@ -33,7 +34,10 @@ class GradeConfig:
         allow_code_execution: run the programs that models wrote, in a sandbox.
         sandbox: auto (bubblewrap; the weak one only where it is not installed), bubblewrap or weak.
         grading_workers: processes that grade; 0 for as many as there are cores.
-        json: print the counts of changed verdicts as JSON, in place of the table.
+        explain: write nothing; print by which rules answers of mathematics are right, which of them rest on an
+            assumption, and what was rejected but equals its reference by an assumption that is off. The records may
+            also be a file with `reference` and `solution` in each row.
+        json: print the counts of changed verdicts, or the explanation, as JSON, in place of the table.
     """
 
     records: str = ""
@@ -43,6 +47,7 @@ class GradeConfig:
     allow_code_execution: bool = False
     sandbox: str = "auto"
     grading_workers: int = 0
+    explain: bool = False
     json: bool = False
 
 
@@ -60,22 +65,20 @@ def main(argv: list[str]) -> int:
         raise UsageError("no folder of records: elastic grade runs/sweep")
     if config.grading_workers < 0:
         raise UsageError(f"grading_workers {config.grading_workers}: must be 0 (one for each core) or more")
+    folder = Path(config.records)
+    if config.explain:
+        from elastic_reasoning.cli.explain import show_explanation
+
+        return show_explanation(folder, options(config), config.json)
     from elastic_reasoning.evaluation.regrade import regrade
 
-    folder = Path(config.records)
     out = Path(config.out) if config.out else folder.with_name(f"{folder.resolve().name}-graded")
     with progress_bar("grade") as (start, advance):
         try:
             result = regrade(
                 folder,
                 out,
-                TaskOptions(
-                    data=config.data,
-                    allow_code_execution=config.allow_code_execution,
-                    sandbox=config.sandbox,
-                    workers=config.grading_workers,
-                    round_to_reference=config.round_to_reference,
-                ),
+                options(config),
                 start,
                 lambda record: advance(),
                 lambda note: print(note, file=sys.stderr),
@@ -94,6 +97,17 @@ def main(argv: list[str]) -> int:
     for change in changes:
         print(f"  {change['num_records']:>6}  {change['before']} -> {change['now']}")
     return 0
+
+
+def options(config: GradeConfig) -> TaskOptions:
+    """What the task is told."""
+    return TaskOptions(
+        data=config.data,
+        allow_code_execution=config.allow_code_execution,
+        sandbox=config.sandbox,
+        workers=config.grading_workers,
+        round_to_reference=config.round_to_reference,
+    )
 
 
 def _words(verdict: tuple[bool | None, str | None]) -> str:

@@ -80,7 +80,7 @@ def regrade(
     manifest = read_manifest(folder)
     options = stored_options(manifest, options or TaskOptions())
     with closing(load_task(manifest.task, options)) as task:
-        problems = _problems(task, manifest)
+        problems = problems_of(task, manifest)
         if task.note:
             on_note(f"{manifest.task}: {task.note}")
         task.grade(problems[0], "")
@@ -102,7 +102,7 @@ def regrade(
             return Regraded(len(writer.done), num_graded, +changes)
 
 
-def _problems(task: Task, manifest: Manifest) -> list[Problem]:
+def problems_of(task: Task, manifest: Manifest) -> list[Problem]:
     """The problems of a run as the task has them now, in the run's order."""
     by_id = {problem.id: problem for problem in task.problems(cast(Split, manifest.split))}
     missing = [asked["id"] for asked in manifest.problems if asked["id"] not in by_id]

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from elastic_reasoning.grading import quantities
+from elastic_reasoning.grading.assumptions import RELAXED, relaxed
 from elastic_reasoning.grading.latex import tree
 from elastic_reasoning.grading.names import CALLED, bindings, sides
 from elastic_reasoning.grading.ratios import same_ratio, same_residues
@@ -19,7 +20,6 @@ from elastic_reasoning.grading.values import RANGE, Terms, same_value
 
 SPELLED = re.compile(r"[A-Za-z0-9 ]+")
 COLUMN = re.compile(r"\\begin\{([pbvV]?matrix|array)\}(?:\{[clr|]*\})?(.*)\\end\{\1\}(?:\^\{\\top\})?", re.DOTALL)
-WRAPPED = ("said", "qualified", "option", "labelled", "either", "named", "unit", "time")
 
 
 def equal(reference: Any, answer: Any, terms: Terms) -> str | None:
@@ -27,10 +27,25 @@ def equal(reference: Any, answer: Any, terms: Terms) -> str | None:
     if reference == answer and not terms.renamed:
         return "identical"
     kinds = {kind(reference), kind(answer)}
-    for wrapped in WRAPPED:
+    for wrapped in UNWRAP:
         if wrapped in kinds:
             return UNWRAP[wrapped](reference, answer, terms)
     return _same(reference, answer, terms)
+
+
+def compare(reference: Any, answer: Any, terms: Terms) -> str | None:
+    """The same, with what an answer may be forgiven for by the rules that say so: one at a time, then all."""
+    rule = equal(reference, answer, terms)
+    allowed = [name for name in RELAXED if name in terms.rules]
+    for names in (*([name] for name in allowed), allowed):
+        if rule:
+            break
+        one, two = reference, answer
+        for name in names:
+            one, two = relaxed(name, one), relaxed(name, two)
+        if (one, two) != (reference, answer):
+            rule = also(most_lenient(*names), equal(one, two, terms))
+    return rule
 
 
 def kind(form: Any) -> str:
@@ -105,8 +120,6 @@ def _named(reference: Any, answer: Any, terms: Terms) -> str | None:
             changed = any(old != new for old, new in renamed.items())
             inner = replace(terms, renamed=renamed if changed else {}, bound=terms.bound | bound)
             return also("other constants" if changed else "identical", equal(reference[2], answer[2], inner))
-        if "other name" in terms.rules and (rule := equal(reference[2], answer[2], terms)):
-            return also("other name", rule)
         return same_value(reference[3], answer[3], terms)
     named, other = (reference, answer) if kind(reference) == "named" else (answer, reference)
     if isinstance(other, str) and len(sides(other)) > 1:
@@ -144,15 +157,13 @@ def _both_units(reference: Any, answer: Any, terms: Terms) -> str | None:
     if quantities.known(unit) and quantities.known(other):
         ratio = quantities.conversion(other, unit)
         if ratio is None or not isinstance(two, str) or not isinstance(one, str):
-            return also("unit ignored", equal(one, two, terms)) if "unit ignored" in terms.rules else None
+            return None
         if ratio == quantities.SAME:
             return equal(one, two, terms)
-        converted = also("unit converted", same_value(one, rf"({two})\cdot {ratio[0]}+{ratio[1]}", terms))
-        ignored = also("unit ignored", equal(one, two, terms)) if "unit ignored" in terms.rules else None
-        return first(converted, ignored)
+        return also("unit converted", same_value(one, rf"({two})\cdot {ratio[0]}+{ratio[1]}", terms))
     if singular(unit) == singular(other) or quantities.generic(unit) or quantities.generic(other):
         return also("identical" if unit == other else "label left out", equal(one, two, terms))
-    return also("unit ignored", equal(one, two, terms)) if "unit ignored" in terms.rules else None
+    return None
 
 
 def singular(words: str) -> str:
@@ -196,8 +207,6 @@ def _same(reference: Any, answer: Any, terms: Terms) -> str | None:
             return _listed(reference, answer, terms)
         case ("tuple" | "list", "tuple") | ("tuple", "list"):  # the order of a tuple may matter: x and y of a system
             return first(_in_order(reference[1], answer[1], terms), _by_name(reference, answer, terms))
-        case ("set", "tuple") | ("tuple", "set") if "brackets ignored" in terms.rules:
-            return also("brackets ignored", _in_order(reference[1], answer[1], terms))
         case ("tuple", "") | ("", "tuple"):
             return _column(reference, answer, terms)
         case ("set" | "list" | "words", "") | ("", "set" | "list" | "words") if same_region(reference, answer):
@@ -219,14 +228,7 @@ def _parts_of_hundred(form: Any) -> tuple[str, ...]:
 def _leaves(reference: str, answer: str, terms: Terms) -> str | None:
     if SAYS.search(reference + answer) and same_region(reference, answer):
         return "same set"
-    rule = same_value(reference, answer, terms)
-    if rule or len(terms.rules) == 0:
-        return rule
-    if "case ignored" in terms.rules and reference.casefold() == answer.casefold():
-        return "case ignored"
-    if "left side left out" in terms.rules and len(sides(reference)) != len(sides(answer)):
-        return also("left side left out", same_value(sides(reference)[-1], sides(answer)[-1], terms))
-    return None
+    return same_value(reference, answer, terms)
 
 
 def _listed(reference: Any, answer: Any, terms: Terms) -> str | None:
@@ -244,14 +246,14 @@ def _names(form: Any) -> list[str]:
 
 
 def _by_name(reference: Any, answer: Any, terms: Terms) -> str | None:
-    """A list of named values beside a tuple, in the order of their names; any order, where that is allowed."""
+    """A list of named values beside a tuple, in the order of their names."""
     one, two = (
         sorted(form[1], key=lambda member: str(member[1])) if kind(form) == "list" and _names(form) else form[1]
         for form in (reference, answer)
     )
     if (one, two) != (reference[1], answer[1]):
         return _in_order(one, two, terms)
-    return also("order ignored", _matched(one, two, terms)) if "order ignored" in terms.rules else None
+    return None
 
 
 def _in_order(references: list[Any], answers: list[Any], terms: Terms) -> str | None:

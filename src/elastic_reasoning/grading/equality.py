@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
-from elastic_reasoning.grading.comparison import equal
+from elastic_reasoning.grading.comparison import compare
 from elastic_reasoning.grading.rules import strictest
 from elastic_reasoning.grading.values import Terms
 
@@ -54,7 +54,7 @@ def _verdict(references: list[Any], answer: Any, rules: frozenset[str], seconds:
 
 def _rule(reference: Any, answer: Any, rules: frozenset[str]) -> str:
     try:
-        return equal(reference, answer, Terms(rules)) or ""
+        return compare(reference, answer, Terms(rules)) or ""
     except MemoryError:
         raise
     except Exception:  # whatever sympy raises on what it cannot compare

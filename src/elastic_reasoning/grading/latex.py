@@ -35,6 +35,7 @@ NEEDLESS_SPACE = re.compile(r"(?<!\w)\s+|\s+(?!\w)")
 TRIGONOMETRY = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-z])")
 DEGREES = re.compile(rf"({NUMBER}) ?\^\{{\\circ\}}")
 ANGLES = (r"\langle", r"\rangle")
+ENDS = re.compile(r"[(\[]([^()\[\]]*,[^()\[\]]*)[)\]]")  # an interval
 DEEPEST = 8
 
 

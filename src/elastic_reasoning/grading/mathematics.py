@@ -54,13 +54,18 @@ class MathGrader:
         stated = find_answer(solution)
         if stated is None:
             return Grade(correct=False, answer=None, reason="no answer", unboxed=True)
-        outcome = self._compare(references, stated.text)
+        outcome = self.compare(references, stated.text)
         if outcome in REASONS:
             return Grade(False, stated.text, REASONS[outcome], unboxed=not stated.boxed)
         return Grade(True, stated.text, unboxed=not stated.boxed, rule=outcome)
 
-    def _compare(self, references: Sequence[str], answer: str) -> str:
-        """The rule by which they are equal, or one of the outcomes that have a reason."""
+    def compare(self, references: Sequence[str], answer: str) -> str:
+        """The rule by which an answer, without the solution around it, equals one of the references, or one of
+        "unequal", "time limit" and "memory limit".
+
+        Raises:
+            GradingError: as in `grade`.
+        """
         if len(answer) > LONGEST_ANSWER:
             return "unequal"
         wanted, found = [read(reference) for reference in references], read(answer)

@@ -1,6 +1,6 @@
 """The rules by which an answer of mathematics may equal a reference, from the strictest to the most lenient.
 
-    DEFAULT                    # the names of those that the grader goes by
+    DEFAULT, ALL               # the names of those that the grader goes by, and of all
     most_lenient("same value", "unit left out")   # "unit left out"
 
 Each is switched on by its name. A verdict names the most lenient rule that it needed, so that a user can count what
@@ -48,11 +48,13 @@ RULES = (
     Rule("case ignored", "c and C", assumes=True, default=False),
     Rule("other name", "x = 5 and y = 5", assumes=True, default=False),
     Rule("left side left out", "m + n = 5 and 5", assumes=True, default=False),
+    Rule("repeats ignored", "1, 1, 2 and 1, 2", assumes=True, default=False),
     Rule("order ignored", "(1, 2) and (2, 1)", assumes=True, default=False),
     Rule("brackets ignored", "{1, 2} and (1, 2)", assumes=True, default=False),
     Rule("unit ignored", "5 kJ and 5 J", assumes=True, default=False),
 )
 ORDER = {rule.name: place for place, rule in enumerate(RULES)}
+ALL = frozenset(ORDER)
 DEFAULT = frozenset(rule.name for rule in RULES if rule.default)
 
 

@@ -87,8 +87,12 @@ def boxed_problem(own: str, problem: str, answers: tuple[str, ...], suffix: str 
     return asked(own, f"{problem} {suffix}", answers[0], problem=problem, answers=answers, references=references)
 
 
+def math_rules(options: TaskOptions) -> frozenset[str]:
+    """The rules by which answers to mathematics are compared."""
+    return DEFAULT | {ROUNDED_REFERENCE} if options.round_to_reference else DEFAULT
+
+
 def math_grading(options: TaskOptions) -> Grading:
     """What grades answers to mathematics."""
-    rules = DEFAULT | {ROUNDED_REFERENCE} if options.round_to_reference else DEFAULT
-    grader = MathGrader(options.workers, rules=rules)
+    grader = MathGrader(options.workers, rules=math_rules(options))
     return Grading(lambda problem, solution: grader.grade(problem.data["answers"], solution), grader.close)
