@@ -20,13 +20,20 @@ def problems(num: int) -> list[str]:
     return [problem.messages[-1]["content"] for problem in Arithmetic().problems("test", num)]
 
 
-def greedy_requests(engine: Any, num: int, budgets: Iterable[str] = BUDGETS, before: str = "") -> list[Request]:
+def greedy_requests(
+    engine: Any,
+    num: int,
+    budgets: Iterable[str] = BUDGETS,
+    before: str = "",
+    strategies: Sequence[str] = ("elastic",),
+) -> list[Request]:
     """Every problem under every budget, each with a name of its own; some words may stand before each question."""
     greedy = Sampling(temperature=0)
     return [
-        new_request(engine, before + question, budget, sampling=greedy, name=f"{n} {budget}")
+        new_request(engine, before + question, budget, strategy, sampling=greedy, name=f"{n} {budget} {strategy}")
         for n, question in enumerate(problems(num))
         for budget in budgets
+        for strategy in strategies
     ]
 
 

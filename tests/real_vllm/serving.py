@@ -2,11 +2,7 @@
 
 import json
 import os
-import signal
-import socket
-import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 import warnings
@@ -15,7 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
+from live_server import LiveServer, running
 
 ENVIRONMENT = {
     "VLLM_LOGGING_LEVEL": "WARNING",
@@ -24,7 +20,6 @@ ENVIRONMENT = {
     "HF_HUB_OFFLINE": "1",
     "OMP_NUM_THREADS": "1",
 }
-START_SECONDS = 280
 TIGHT = (
     "--block-size=32",
     "--num-gpu-blocks-override=40",
@@ -38,7 +33,7 @@ A request with a seed that is prefilled in chunks stops vLLM 0.32 on a CPU ("CPU
 """
 
 
-class Server:
+class Server(LiveServer):
     """A vLLM server with our plug-in, which it finds by itself.
 
     Args:
@@ -49,51 +44,10 @@ class Server:
 
     def __init__(self, model: str, log: Path, *arguments: str) -> None:
         self.model = model
-        self._log, self._arguments = log, arguments
-        with socket.socket() as found:
-            found.bind(("127.0.0.1", 0))
-            self.port = found.getsockname()[1]
-        self.root = f"http://127.0.0.1:{self.port}"
-        self.url = f"{self.root}/v1"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def launch(self) -> None:
-        """Start it, and do not wait until it answers."""
-        fixed = ["--host=127.0.0.1", f"--port={self.port}", "--enforce-eager", "--dtype=float32"]
-        fixed += ["--logprobs-mode=processed_logprobs", "--disable-uvicorn-access-log"]
-        command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", f"--model={self.model}"]
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [*command, *fixed, *self._arguments],
-                stdout=log,
-                stderr=log,
-                env={**os.environ, **ENVIRONMENT},
-                start_new_session=True,
-            )
-
-    def wait(self) -> None:
-        """Until it answers."""
-        assert self._process is not None
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline and self._process.poll() is None:
-            try:
-                urllib.request.urlopen(f"{self.root}/health", timeout=5).close()
-                return
-            except OSError:
-                time.sleep(0.5)
-        pytest.fail(f"the server does not answer; its log ends with\n{self._log.read_text()[-4000:]}")
-
-    def end(self, how: signal.Signals = signal.SIGTERM) -> None:
-        """End its processes, all of which are in its own group."""
-        if self._process is None:
-            return
-        os.killpg(self._process.pid, how)
-        try:
-            self._process.wait(60)
-        except subprocess.TimeoutExpired:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-        self._process = None
+        command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", f"--model={model}"]
+        command += ["--host=127.0.0.1", "--port={port}", "--enforce-eager", "--dtype=float32"]
+        command += ["--logprobs-mode=processed_logprobs", "--disable-uvicorn-access-log"]
+        super().__init__([*command, *arguments], log, ENVIRONMENT)
 
     def post(self, body: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
         """Status and answer of a completion."""
@@ -121,12 +75,8 @@ Start = Callable[..., Server]
 def serving(model: str, log: Path, *arguments: str) -> Iterator[Server]:
     """A server that answers; it is ended afterwards."""
     server = Server(model, log, *arguments)
-    server.launch()
-    try:
-        server.wait()
+    with running(server):
         yield server
-    finally:
-        server.end()
 
 
 @contextmanager

@@ -1,0 +1,57 @@
+"""Servers that tests share, and what the tests have counted, printed at the end."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from live_server import running
+from real_servers.serving import KINDS, MARKS, MODULES, Served, Start
+
+SEEN = pytest.StashKey[list[str]]()
+"""What tests have counted, in the order of their ends."""
+
+
+@pytest.fixture(scope="session", params=[pytest.param(kind, marks=getattr(pytest.mark, MARKS[kind])) for kind in KINDS])
+def kind(request: pytest.FixtureRequest) -> str:
+    """What kind of server it is."""
+    pytest.importorskip(MODULES[request.param], reason=f"{MODULES[request.param]} is not installed")
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def start(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """(model, arguments) to a server of the kind; the same server for the same arguments."""
+    started: dict[tuple[str, ...], Served] = {}
+    with ExitStack() as stack:
+
+        def start(model: str, *arguments: str) -> Served:
+            key = (model, *arguments)
+            if key not in started:
+                started[key] = KINDS[kind](model, tmp_path_factory.mktemp("server"), *arguments)
+                stack.enter_context(running(started[key]))
+            return started[key]
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def mini(start: Start) -> Served:
+    """The shipped model."""
+    return start("mini")
+
+
+@pytest.fixture
+def seen(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Note what a test has counted."""
+    lines = request.config.stash.setdefault(SEEN, [])
+    return lambda line: lines.append(f"{request.node.name}: {line}")
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    lines = config.stash.get(SEEN, [])
+    if lines:
+        terminalreporter.section("seen on real servers")
+    for line in lines:
+        terminalreporter.write_line(line)

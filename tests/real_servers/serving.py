@@ -1,0 +1,65 @@
+"""llama.cpp and SGLang as servers of this machine, on a free port."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from elastic_reasoning.engines.loading import model_path
+from elastic_reasoning.engines.openai.connection import ServerConfig
+from elastic_reasoning.engines.openai.engine import OpenAIEngine
+from elastic_reasoning.miniature.to_gguf import write_gguf
+from live_server import LiveServer
+
+HERE = Path(__file__).parent
+NUM_SLOTS = 8
+THREADS = {"OMP_NUM_THREADS": "1"}
+
+
+class Served(LiveServer):
+    """A server of one model.
+
+    Attributes:
+        model: what the server calls it.
+        tokenizer: what this project calls its tokenizer.
+    """
+
+    model: str
+    tokenizer: str
+
+    def engine(self, **settings: object) -> OpenAIEngine:
+        """Our engine on it, with these settings of its connection."""
+        return OpenAIEngine(ServerConfig((self.url,), **{"tokenizer": self.tokenizer, **settings}))
+
+
+class LlamaCpp(Served):
+    """A llama.cpp server of a GGUF file, or of a shipped model, which is written as one."""
+
+    def __init__(self, model: str, folder: Path, *arguments: str) -> None:
+        self.tokenizer, path = model, Path(model)
+        if path.suffix != ".gguf":
+            path = folder / f"{model}.gguf"
+            write_gguf(model, path)
+        self.model = str(path)
+        command = [sys.executable, str(HERE / "llama_cpp.py"), self.model, "{port}", f"--slots={NUM_SLOTS}"]
+        super().__init__([*command, *arguments], folder / "log", THREADS)
+
+
+class SGLang(Served):
+    """An SGLang server on a CPU; its start takes minutes."""
+
+    def __init__(self, model: str, folder: Path, *arguments: str) -> None:
+        self.tokenizer, self.model = model, model_path(model)
+        command = [sys.executable, "-m", "sglang.launch_server", f"--model-path={self.model}", "--host=127.0.0.1"]
+        command += ["--port={port}", "--device=cpu", "--attention-backend=torch_native", "--dtype=float32"]
+        command += ["--mem-fraction-static=0.05", "--max-total-tokens=8192", f"--max-running-requests={NUM_SLOTS}"]
+        command += ["--disable-cuda-graph", "--disable-overlap-schedule", "--skip-server-warmup"]
+        environment = {"SGLANG_USE_CPU_ENGINE": "1", "PYTHONPATH": str(HERE / "sglang_stubs"), "HF_HUB_OFFLINE": "1"}
+        super().__init__([*command, *arguments], folder / "log", {**THREADS, **environment})
+
+
+KINDS: dict[str, type[LlamaCpp | SGLang]] = {"llama.cpp": LlamaCpp, "sglang": SGLang}
+MODULES = {"llama.cpp": "xllamacpp", "sglang": "sglang"}
+MARKS = {"llama.cpp": "servers", "sglang": "sglang"}
+
+Start = Callable[..., Served]
+"""(model by name, arguments) to a server that tests share."""
