@@ -5,10 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 VLLM := .venv-vllm
-# What test-vllm runs: all; "not full" is the part that continuous integration has time for.
+SGLANG := .venv-sglang
+# What the tests on real servers run: all; "not full" is the part that continuous integration has time for.
 SELECT :=
 
-.PHONY: setup demo test test-full test-vllm check bench bench-vllm results clean
+.PHONY: setup demo test test-full test-servers test-sglang test-vllm check bench bench-vllm results clean
 
 setup: $(READY)
 
@@ -19,10 +20,21 @@ demo: $(READY)
 	$(BIN)/elastic demo --out runs/demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -m "not full and not vllm"
+	$(BIN)/python -m pytest -m "not full and not vllm and not servers and not sglang"
 
 test-full: $(READY)
-	$(BIN)/python -m pytest -m "not vllm"
+	$(BIN)/python -m pytest -m "not vllm and not servers and not sglang"
+
+# A real llama.cpp server, which a package of the environment holds.
+test-servers: $(READY)
+	$(BIN)/python -m pytest -m "servers$(if $(SELECT), and $(SELECT))" tests/real_servers
+
+# Real SGLang on a machine without a GPU, in an environment of its own; a server takes minutes to start.
+test-sglang: $(SGLANG)/ready
+	$(SGLANG)/bin/python -m pytest -m "sglang$(if $(SELECT), and $(SELECT))" tests/real_servers
+
+$(SGLANG)/ready: pyproject.toml constraints.txt scripts/setup.sh scripts/setup_vllm.sh scripts/setup_sglang.sh
+	PYTHON="$(PYTHON)" scripts/setup_sglang.sh $(SGLANG)
 
 # Real vLLM on a machine without a GPU, in an environment of its own.
 test-vllm: $(VLLM)/ready
@@ -56,4 +68,4 @@ results: $(READY)
 	$(BIN)/python benchmarks/kills.py
 
 clean:
-	rm -rf $(VENV) $(VLLM) runs build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VLLM) $(SGLANG) runs build .pytest_cache .mypy_cache .ruff_cache

@@ -7,6 +7,7 @@ The shapes of questions and answers are those that each server documents; what a
 
 import asyncio
 import hashlib
+import json
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -209,8 +210,11 @@ def fake_sglang(model: FakeModel, trims: bool = False) -> web.Application:
     return app
 
 
-def fake_llama_cpp(model: FakeModel) -> web.Application:
-    """llama.cpp's own interface, which stops at text and at the end of the sequence."""
+def fake_llama_cpp(model: FakeModel, lost: Collection[int] = ()) -> web.Application:
+    """llama.cpp's own interface, which stops at text and at the end of the sequence.
+
+    A stream leaves out the ids in `lost`, as it does where a letter takes several.
+    """
 
     async def complete(request: web.Request) -> web.Response:
         body = await request.json()
@@ -221,15 +225,26 @@ def fake_llama_cpp(model: FakeModel) -> web.Application:
         banned = {token for token, bias in body.get("logit_bias", []) if bias is False}
         stop = body.get("stop", [None])[0]
         new, why = model.write(body["prompt"], limit, (), banned, stop)
+        streams = body.get("stream", False)
         answer = {
             "content": model.template.decode(new).split(stop or "\0")[0],
-            "tokens": new if body.get("return_tokens") else [],
+            "tokens": new if body.get("return_tokens") and not streams else [],
             "stop": True,
             "stop_type": {"length": "limit"}.get(why, why),
             "stopping_word": stop if why == "word" else "",
             "tokens_predicted": len(new),
         }
-        return web.json_response(answer)
+        if not streams:
+            return web.json_response(answer)
+        assert body["n_probs"] == 1
+        values = model.logprobs_of(body["prompt"], new, body["temperature"], body["top_p"])
+        events = [
+            {"tokens": [token], "stop": False, "completion_probabilities": [{"id": token, "logprob": value}]}
+            for token, value in zip(new, values, strict=True)
+            if token not in lost
+        ]
+        text = "".join(f"data: {json.dumps(event)}\n\n" for event in [*events, answer])
+        return web.Response(text=text, content_type="text/event-stream")
 
     app = web.Application()
     settings = {"n_ctx": model.tells(), "speculative": False, "params": {}}

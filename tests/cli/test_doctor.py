@@ -43,8 +43,8 @@ WORDS: dict[str, tuple[Callable[[], web.Application], list[str]]] = {
         ["sglang 0.5.3", "two calls", "as traces want them", "thinking_budget, not used", "speculative       on"],
     ),
     "llama.cpp": (
-        lambda: fake_llama_cpp(MODEL),
-        ["llama.cpp b8681", "two calls", "answers in ids", "none that can be used", "thinking_budget_tokens, not used"],
+        lambda: fake_llama_cpp(replace(MODEL, logprobs="raw")),
+        ["llama.cpp b8681", "two calls", "answers in ids", "before temperature", "thinking_budget_tokens, not used"],
     ),
     "openai": (
         lambda: fake_openai(MODEL, prompt_ids=False),

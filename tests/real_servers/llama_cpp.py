@@ -22,6 +22,8 @@ settings.n_ctx = arguments.slots * arguments.context
 settings.n_gpu_layers = 0
 settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = 1
 settings.special = arguments.special
+settings.cache_type_k = settings.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
+settings.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
 settings.warmup = False
 server = xllamacpp.Server(settings)
 signal.pause()

@@ -9,7 +9,7 @@ from elastic_reasoning.engines.engine import generate
 from elastic_reasoning.engines.loading import load
 from elastic_reasoning.request import Request
 from elastic_reasoning.trace import Trace
-from real_servers.serving import Served, Start
+from real_servers.serving import Start
 from real_vllm.same import compare, greedy_requests, largest_gap
 
 pytestmark = [pytest.mark.timeout(900)]

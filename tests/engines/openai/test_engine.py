@@ -106,7 +106,7 @@ def test_calls_to_a_server_that_knows_ids_are_exact(name: str, fake: Fake, new_e
         assert not engine.counted
         num_known = compare(engine, model, requests_of(model.template, 60))
     assert engine.context == model.context - (2 if fake is fake_sglang else 0)
-    assert num_known > 20 or fake is fake_llama_cpp
+    assert num_known > 20
 
 
 def test_a_server_may_leave_out_what_it_stopped_at(new_engine: Any) -> None:
@@ -216,10 +216,18 @@ def test_a_plug_in_that_does_not_keep_budgets_is_not_used(new_engine: Any) -> No
 def test_a_server_with_another_end_of_sequence_is_not_believed(new_engine: Any) -> None:
     model = FakeModel(letters(eos="$x"))
     requests = requests_of(letters(), 20, names=["elastic"])
-    with serving(lambda: fake_llama_cpp(model)) as server:
-        engine = new_engine(letters(), server.url)
-        with pytest.raises(EngineError, match="where it was not asked to"):
-            answered(engine, requests)
+    told = pytest.raises(EngineError, match="where it was not asked to")
+    with serving(lambda: fake_llama_cpp(model)) as server, told:
+        answered(new_engine(letters(), server.url), requests)
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_an_answer_whose_stream_leaves_out_ids_is_asked_for_again(name: str, new_engine: Any) -> None:
+    model = FakeModel(TEMPLATES[name])
+    with serving(lambda: fake_llama_cpp(model, lost=[13])) as server:
+        engine = new_engine(model.template, server.url)
+        num_known = compare(engine, model, requests_of(model.template, 60))
+    assert 0 < num_known < 60
 
 
 def test_a_context_that_is_smaller_than_said_is_said_of_the_request(new_engine: Any) -> None:

@@ -117,15 +117,20 @@ def test_how_long_a_copy_wanted_to_be_left_alone_is_forgotten_once_it_answers() 
 
 
 def changing(change: Callable[[dict[str, Any]], None]) -> Spoil:
-    """An answer in which something is changed; Python's JSON writes what JSON does not know."""
+    """An answer, or the first event of a stream, in which something is changed.
+
+    Python's JSON writes what JSON does not know.
+    """
 
     async def spoil(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = await handler(request)
         assert isinstance(response, web.Response)
         assert response.text is not None
-        answer = json.loads(response.text)
+        event, streams, others = response.text.removeprefix("data: ").partition("\n\n")
+        answer = json.loads(event)
         change(answer)
-        return web.Response(text=json.dumps(answer), content_type="application/json")
+        text = f"data: {json.dumps(answer)}\n\n{others}" if streams else json.dumps(answer)
+        return web.Response(text=text, content_type=response.content_type)
 
     return spoil
 
@@ -154,8 +159,12 @@ def sglang_reason(answer: dict[str, Any], value: Any) -> None:
     answer["meta_info"]["finish_reason"] = value
 
 
-def llama_cpp_ids(answer: dict[str, Any], value: Any) -> None:
-    answer["tokens"][0] = value
+def llama_cpp_id(answer: dict[str, Any], value: Any) -> None:
+    answer["tokens"][0] = answer["completion_probabilities"][0]["id"] = value
+
+
+def llama_cpp_logprob(answer: dict[str, Any], value: Any) -> None:
+    answer["completion_probabilities"][0]["logprob"] = value
 
 
 def openai_text(answer: dict[str, Any], value: Any) -> None:
@@ -175,7 +184,8 @@ NO_LOGPROBS = ["x", None, True, float("nan"), float("inf"), float("-inf"), 0.5, 
         *[(fake_sglang, sglang_id, value) for value in NO_IDS],
         *[(fake_sglang, sglang_logprob, value) for value in NO_LOGPROBS],
         *[(fake_sglang, sglang_reason, value) for value in (None, {}, {"type": 5}, {"type": "stop", "matched": 10**9})],
-        *[(fake_llama_cpp, llama_cpp_ids, value) for value in NO_IDS],
+        *[(fake_llama_cpp, llama_cpp_id, value) for value in NO_IDS],
+        *[(fake_llama_cpp, llama_cpp_logprob, value) for value in NO_LOGPROBS],
         *[(fake_openai, openai_text, value) for value in (None, 5, ["x"], {}, "x" * 10_000)],
     ],
 )

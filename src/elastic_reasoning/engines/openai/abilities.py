@@ -130,7 +130,7 @@ async def find_abilities(connection: Connection, template: Template, tokenizer: 
             models=found.models,
             context=found.context or connection.config.context,
             prompt_ids=prompt_ids,
-            logprobs=await logprobs_of(line, DIALECTS[name], terms) if name in ("vllm", "sglang") else Logprobs.NONE,
+            logprobs=await logprobs_of(line, DIALECTS[name], terms) if DIALECTS[name].ids else Logprobs.NONE,
             plug_in=is_vllm and await has_plug_in(line, terms),
             native=await has_native_budget(line, terms) if is_vllm else None,
             speculative=await speculates(line) if is_vllm else found.speculative,

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from elastic_reasoning.engines.concurrent import LoopThread
 from elastic_reasoning.engines.openai import copies
-from elastic_reasoning.engines.openai.bodies import MOST_BYTES, read_body
+from elastic_reasoning.engines.openai.bodies import MOST_BYTES
 from elastic_reasoning.engines.openai.copies import (
     Copy,
     RefusedError,
@@ -30,6 +30,7 @@ from elastic_reasoning.engines.openai.copies import (
     advice,
     retry_after,
 )
+from elastic_reasoning.engines.openai.exchange import exchange
 from elastic_reasoning.errors import EngineError, UsageError, require, unknown
 from elastic_reasoning.untrusted.json import Fault, MalformedError, decode
 
@@ -165,11 +166,9 @@ class Connection:
             RefusedError: the server finds fault with the request, or its answer is too long, has no end, or is no HTTP.
             EngineError: the key is not accepted.
         """
-        method = "GET" if body is None else "POST"
         try:
-            async with session.request(method, url, json=body, allow_redirects=False) as response:
-                status, wait = response.status, response.headers.get("Retry-After", "")
-                text = await read_body(response, most, self.config.timeout_seconds)
+            timeout_seconds = self.config.timeout_seconds
+            status, wait, text = await exchange(session, self._new_session, url, body, most, timeout_seconds)
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or task.cancelling():

@@ -25,6 +25,10 @@ ROUNDING = 1e-3
 Id = Annotated[int, Meta(ge=0)]
 
 
+class LostIdsError(Exception):
+    """An answer with log-probabilities left out ids: it is to be asked for without them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What a dialect must know beyond the stretch that is wanted.
@@ -53,7 +57,7 @@ class Dialect:
         ids: whether its answers hold ids; otherwise text is counted with the tokenizer.
         answer: as much of an answer as is read.
         ask: the path and body that ask for a stretch; may raise `RefusedError`.
-        read: the ids of the answer; may raise `RefusedError`, `UnavailableError` and `EngineError`.
+        read: the ids of the answer; may raise `RefusedError`, `UnavailableError`, `LostIdsError` and `EngineError`.
     """
 
     ids: bool

@@ -20,7 +20,8 @@ from elastic_reasoning.engines.openai.abilities import DIALECTS, Abilities, find
 from elastic_reasoning.engines.openai.bodies import most_bytes
 from elastic_reasoning.engines.openai.connection import Connection, Line, ServerConfig, connected
 from elastic_reasoning.engines.openai.copies import RefusedError, UnreachableError
-from elastic_reasoning.engines.openai.dialects import Terms
+from elastic_reasoning.engines.openai.dialects import LostIdsError, Terms
+from elastic_reasoning.engines.openai.probes import sample
 from elastic_reasoning.engines.openai.vllm import ask_one_pass, read_one_pass
 from elastic_reasoning.errors import EngineError, UsageError
 from elastic_reasoning.rendering import Renderer, added_to_text
@@ -141,9 +142,10 @@ class OpenAIEngine:
         terms = self._terms(wanted.request, one_pass=False, bans=bool(wanted.banned))
         if wanted.max_tokens is None:
             wanted = replace(wanted, max_tokens=self._room(len(wanted.ids)))
-        path, body = dialect.ask(wanted, terms)
-        most = most_bytes(wanted.max_tokens)
-        return await line.ask(path, body, lambda text: dialect.read(text, wanted, terms), most)
+        try:
+            return await sample(line, dialect, wanted, terms)
+        except LostIdsError:
+            return await sample(line, dialect, wanted, replace(terms, logprobs=False))
 
     def _terms(self, request: Request, *, one_pass: bool, bans: bool) -> Terms:
         known = self.abilities.knows_logprobs(request.sampling, one_pass=one_pass, bans=bans)

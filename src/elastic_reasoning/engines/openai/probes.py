@@ -7,9 +7,10 @@ from functools import partial
 from elastic_reasoning.budget import Budget
 from elastic_reasoning.cursor import replay
 from elastic_reasoning.engines.concurrent import Sampled, Wanted
+from elastic_reasoning.engines.openai.bodies import most_bytes
 from elastic_reasoning.engines.openai.connection import Line
 from elastic_reasoning.engines.openai.copies import RefusedError
-from elastic_reasoning.engines.openai.dialects import Dialect, Terms
+from elastic_reasoning.engines.openai.dialects import Dialect, LostIdsError, Terms
 from elastic_reasoning.engines.openai.text import OPENAI, TextCompletion
 from elastic_reasoning.engines.openai.vllm import VLLM, Completion, ask_one_pass, read_one_pass
 from elastic_reasoning.errors import EngineError
@@ -46,18 +47,23 @@ def probe(terms: Terms, sampling: Sampling, num: int) -> Wanted:
     return Wanted(request, ids, 0, num, template.eos, frozenset(), (), discards_end=False)
 
 
-async def _sample(line: Line, dialect: Dialect, wanted: Wanted, terms: Terms) -> Sampled:
+async def sample(line: Line, dialect: Dialect, wanted: Wanted, terms: Terms) -> Sampled:
+    """Ask a server for a stretch of tokens.
+
+    Raises:
+        RefusedError, UnreachableError, EngineError: as `Line.ask`; `LostIdsError`: as the dialect's `read`.
+    """
     path, body = dialect.ask(wanted, terms)
-    return await line.ask(path, body, lambda text: dialect.read(text, wanted, terms))
+    return await line.ask(path, body, lambda text: dialect.read(text, wanted, terms), most_bytes(wanted.max_tokens))
 
 
 async def logprobs_of(line: Line, dialect: Dialect, terms: Terms) -> Logprobs:
     """Tell them apart: the same greedy tokens, once at temperature 1 and once at 1/4 with nothing else left."""
     terms = replace(terms, logprobs=True)
     try:
-        plain = await _sample(line, dialect, probe(terms, Sampling(temperature=0), NUM_PROBED), terms)
-        sharp = await _sample(line, dialect, probe(terms, Sampling(temperature=0.25, top_p=SURE), NUM_PROBED), terms)
-    except RefusedError:
+        plain = await sample(line, dialect, probe(terms, Sampling(temperature=0), NUM_PROBED), terms)
+        sharp = await sample(line, dialect, probe(terms, Sampling(temperature=0.25, top_p=SURE), NUM_PROBED), terms)
+    except (RefusedError, LostIdsError):
         return Logprobs.NONE
     pairs = list(zip(plain.logprobs or (), sharp.logprobs or (), strict=False))
     telling = [pair for pair in pairs if pair[0] < CERTAIN]
