@@ -7,7 +7,7 @@ make_case(random.Random(7).choice)
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -55,11 +55,17 @@ class Case:
 
 
 def make_template(choose: Choose) -> Template:
-    """Delimiters of one or several tokens, or of plain text: tokens may straddle it and spell it in several ways."""
+    """Delimiters of one or several tokens, or of plain text: tokens may straddle it and spell it in several ways.
+
+    Something may have to follow a forced one.
+    """
     if choose([True, False]):
-        return letters(choose(OPENINGS), choose(CLOSINGS), "$ZOPCDEawv.", choose(["$", "$Z"]))
-    merges = dict.fromkeys(choose(MERGES) for _ in range(choose(range(7))))
-    return pieces_template(["$", *"</t>x.()Cawv", *merges], *choose(TEXT_PAIRS))
+        template = letters(choose(OPENINGS), choose(CLOSINGS), "$ZOPCDEawv.", choose(["$", "$Z"]))
+    else:
+        merges = dict.fromkeys(choose(MERGES) for _ in range(choose(range(7))))
+        template = pieces_template(["$", *"</t>x.()Cawv", *merges], *choose(TEXT_PAIRS))
+    follow = template.encode(choose(["", "", "", "a", "Cw"]))
+    return replace(template, closing=replace(template.closing, follow=follow))
 
 
 def make_script(choose: Choose, template: Template) -> tuple[int, ...]:
@@ -91,7 +97,7 @@ def make_options(choose: Choose, strategy: str, budget: Budget) -> Options:
 def make_case(choose: Choose, strategies: Sequence[str] = OFTEN, template: Template | None = None) -> Case:
     template, strategy = template or make_template(choose), choose(strategies)
     budget = Budget(choose(COUNTS), choose(COUNTS))
-    prompt = Prompt((1,) * choose(range(4)), choose([*Thinking, Thinking.OPEN]))
+    prompt = Prompt((1,) * choose(range(4)), choose([*Thinking, Thinking.OPEN]), choose([True, False]))
     context = choose([None, None, *range(0, 40, 2)])
     request = Request(prompt, budget, strategy, make_options(choose, strategy, budget))
     return Case(request, template, context, make_script(choose, template), choose([True, False]))

@@ -146,3 +146,37 @@ FAMILIES = {
         Thinking.ABSENT,
     ),
 }
+
+KIMI = (
+    "{% if tools %}<|im_system|>tool_declare<|im_middle|>{{ tools | tojson }}<|im_end|>{% endif %}"
+    "{% for m in messages %}<|im_{{ m.role }}|>{{ m.role }}<|im_middle|>{{ m.content }}<|im_end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|im_assistant|>assistant<|im_middle|>{% endif %}"
+)
+KIMI_TOKENS = ["<think>", "</think>"] + [
+    f"<|tool_call{part}|>" for part in ("s_section_begin", "s_section_end", "_begin", "_argument_begin", "_end")
+]
+LFM = (
+    "{% if tools %}{{ '<|im_start|>system\\nToday\\'s date: ' ~ range(1000, 9999) | random ~ '\\n\\nList of tools: ' }}"
+    "{{ (tools | tojson) ~ '<|im_end|>\\n' }}{% endif %}" + PLAIN
+)
+LFM_TOKENS = ["<|im_start|>", "<|im_end|>", "<|tool_call_start|>", "<|tool_call_end|>", "<think>", "</think>"]
+GEMMA_WITH_TOOLS = (
+    "{% if tools %}{{ '<|turn>system\\n' }}{% for tool in tools %}{{ '<|tool>declaration:' + tool.function.name }}"
+    "{{ '{description:' + tool.function.description + '}<tool|>' }}{% endfor %}{{ '<turn|>\\n' }}{% endif %}"
+    "{% for m in messages %}{{ '<|turn>' + m.role + '\\n' + m.content + '<turn|>\\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|turn>model\\n' }}{% endif %}"
+)
+GEMMA_TOKENS = ["<|turn>", "<turn|>", "<|channel>", "<channel|>", "<|tool>", "<tool|>", "<|tool_call>", "<tool_call|>"]
+QWEN_WITH_TOOLS = (
+    "{% if tools %}{{ '<|im_start|>system\\n# Tools\\n\\n<tools>\\n' ~ (tools | tojson) ~ '\\n</tools>\\n\\n' }}"
+    "{{ 'Call them within <tool_call></tool_call>.<|im_end|>\\n' }}{% endif %}" + PLAIN
+)
+WITH_TOOLS = {
+    "Kimi-K2-Thinking": (KIMI_TOKENS, KIMI),
+    "LFM2.5": (LFM_TOKENS, LFM),
+    "Gemma 4": (GEMMA_TOKENS, GEMMA_WITH_TOOLS),
+    "Qwen3": (CHATML_TOKENS, QWEN_WITH_TOOLS),
+    "Hermes, in plain text": (["<|im_start|>", "<|im_end|>", "<think>", "</think>"], QWEN_WITH_TOOLS),
+}
+"""Chat templates that write the tools of a request in their own ways."""
+ADD = {"type": "function", "function": {"name": "add", "description": "adds", "parameters": {"type": "object"}}}

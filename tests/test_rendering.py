@@ -10,6 +10,7 @@ from elastic_reasoning.rendering import Renderer, render_prompt
 from elastic_reasoning.template import Thinking, resolve_template
 from elastic_reasoning.turn import thinking_of
 from families import (
+    ADD,
     CHATML,
     CHATML_TOKENS,
     DEEPSEEK_OLD,
@@ -26,6 +27,7 @@ from families import (
     SEED_OSS,
     SEED_TOKENS,
     V31_TOKENS,
+    WITH_TOOLS,
     tokenizer_of,
     user,
 )
@@ -358,3 +360,32 @@ def test_half_a_character_in_a_message_is_an_error_of_one_line(text: str) -> Non
     tokenizer = tokenizer_of(CHATML_TOKENS, QWEN3)
     with pytest.raises(TemplateError, match="holds half a character"):
         render_prompt(tokenizer, resolve_template(tokenizer), user(text))
+
+
+# Tools
+
+
+@pytest.mark.parametrize("family", WITH_TOOLS)
+def test_a_prompt_offers_the_tools_that_it_is_rendered_with(family: str) -> None:
+    tokens, chat = WITH_TOOLS[family]
+    tokenizer = tokenizer_of(tokens, chat)
+    template = resolve_template(tokenizer)
+    without, having = (render_prompt(tokenizer, template, user("1 + 1 ?"), tools=tools) for tools in ((), (ADD,)))
+    assert (without.tools, having.tools) == (False, True)
+    assert template.tools_of(without) is None
+    assert template.tools_of(having) is template.tools is not None
+    assert "add" in template.decode(having.ids)
+    assert without.thinking is having.thinking
+
+
+@pytest.mark.parametrize("apply_chat_template", [True, False])
+def test_tools_that_no_chat_template_writes_are_refused(apply_chat_template: bool) -> None:
+    tokenizer = tokenizer_of(CHATML_TOKENS, QWEN3)
+    with pytest.raises(TemplateError, match="tools: the chat template writes none"):
+        render_prompt(
+            tokenizer,
+            resolve_template(tokenizer),
+            user("1 ?"),
+            tools=[ADD],
+            apply_chat_template=apply_chat_template,
+        )

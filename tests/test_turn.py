@@ -2,16 +2,19 @@ import pytest
 
 from elastic_reasoning.rendering import render_prompt
 from elastic_reasoning.template import Thinking, resolve_template
-from elastic_reasoning.turn import thinking_of
+from elastic_reasoning.turn import offers_tools, thinking_of
 from families import (
+    ADD,
     CHATML_TOKENS,
     DEEPSEEK,
     DEEPSEEK_OLD,
     DEEPSEEK_TOKENS,
     FAMILIES,
+    LFM,
     QWEN3,
     QWEN3_WITHOUT,
     QWQ,
+    WITH_TOOLS,
     tokenizer_of,
     user,
 )
@@ -96,3 +99,25 @@ def test_without_a_turn_of_the_assistant_the_end_of_the_prompt_decides(chat, tex
     tokenizer = tokenizer_of(CHATML_TOKENS, chat)
     template = resolve_template(tokenizer_of(CHATML_TOKENS, QWEN3))
     assert thinking_of(tokenizer, template, template.encode(text)) is thinking
+
+
+# Tools
+
+
+@pytest.mark.parametrize("family", WITH_TOOLS)
+@pytest.mark.parametrize("messages", [user("1 + 1 ?"), CHAT, LITERAL], ids=["one", "chat", "literal"])
+@pytest.mark.parametrize("system", [[], [{"role": "system", "content": "You add."}]], ids=["plain", "system"])
+def test_the_ids_of_a_prompt_say_whether_it_offers_tools(family: str, messages: list, system: list) -> None:
+    tokens, chat = WITH_TOOLS[family]
+    tokenizer = tokenizer_of(tokens, chat)
+    template = resolve_template(tokenizer)
+    other = {"type": "function", "function": {"description": "takes away", "name": "take_away", "parameters": {}}}
+    for tools in ((), (ADD,), (other, ADD)):
+        prompt = render_prompt(tokenizer, template, [*system, *messages], tools=tools)
+        assert offers_tools(tokenizer, template, prompt.ids) == bool(tools)
+
+
+def test_where_nothing_is_known_of_tools_none_are_offered() -> None:
+    for tokens, chat in ((CHATML_TOKENS, None), (CHATML_TOKENS, QWEN3), (["<think>", "</think>"], LFM)):
+        tokenizer = tokenizer_of(tokens, chat)
+        assert not offers_tools(tokenizer, resolve_template(tokenizer), tokenizer.encode("List of tools: [{"))

@@ -3,7 +3,7 @@ from hypothesis import given, settings
 
 from cases import Case, cases
 from elastic_reasoning.budget import Budget
-from elastic_reasoning.errors import ElasticError
+from elastic_reasoning.errors import ElasticError, UsageError
 from elastic_reasoning.request import Options, Request
 from elastic_reasoning.template import Prompt, Thinking
 from elastic_reasoning.wire import NAMES, Wire, from_wire, most_tokens, one_pass, to_wire
@@ -25,7 +25,8 @@ def test_a_request_comes_back_as_it_was_sent(case: Case) -> None:
             from_wire(values)
         return
     wire = from_wire(values)
-    assert wire == Wire(request.budget, request.strategy, request.options, request.prompt.thinking)
+    prompt = request.prompt
+    assert wire == Wire(request.budget, request.strategy, request.options, prompt.thinking, prompt.tools)
 
 
 def is_too_little(request: Request) -> bool:
@@ -123,3 +124,10 @@ def test_the_most_tokens_are_those_of_the_budget_and_what_is_forced(strategy, bu
     if strategy == "elastic" and most is not None:
         tireless = Case(request, template, None, template.encode("a" * 40), counting=True)
         assert len(tireless.run("token").ids) == most
+
+
+@pytest.mark.parametrize("value", [2, -1, "yes", None, 0.5])
+def test_whether_tools_are_offered_is_one_or_nothing(value) -> None:
+    with pytest.raises(UsageError, match=r"prompt_tools .*: must be 1 where the prompt offers tools, or 0"):
+        from_wire({"thinking_budget": 5, "prompt_tools": value})
+    assert from_wire({"thinking_budget": 5, "prompt_tools": 0}) == from_wire({"thinking_budget": 5})

@@ -31,6 +31,8 @@ from elastic_reasoning.template import Message, Prompt, Template, Thinking
 OWN = ("messages", "tools", "documents", "add_generation_prompt", "continue_final_message")
 """Variables of a chat template that are not for `chat_template_kwargs`."""
 PROBE = "1 + 1 = ?"
+FEWEST_LETTERS, MOST_LETTERS = 8, 40
+"""Of the words by which a prompt is seen to offer tools."""
 
 
 def render_prompt(
@@ -40,9 +42,11 @@ def render_prompt(
     chat_template_kwargs: Mapping[str, Any] | None = None,
     *,
     apply_chat_template: bool = True,
+    tools: Sequence[Message] = (),
 ) -> Prompt:
     """Messages to a prompt; arguments and errors as those of `Renderer`, which is for more than one."""
-    return Renderer(tokenizer, template, chat_template_kwargs, apply_chat_template=apply_chat_template).prompt(messages)
+    renderer = Renderer(tokenizer, template, chat_template_kwargs, apply_chat_template=apply_chat_template)
+    return renderer.prompt(messages, tools)
 
 
 class Renderer:
@@ -125,19 +129,43 @@ class Renderer:
         (text,) = self._render(([{"role": "user", "content": MARK}], True))
         return (text or "").rpartition(MARK)[2]
 
-    def prompt(self, messages: Sequence[Message]) -> Prompt:
+    @cached_property
+    def tools_header(self) -> str:
+        """The last words that the chat template writes before the tools of a request; empty where it takes none."""
+        messages, tool = [{"role": "user", "content": PROBE}], {"name": MARK, "description": MARK, "parameters": {}}
+        (without,), (text,) = (
+            self._render((messages, True), tools=tools) for tools in ((), ({"type": "function", "function": tool},))
+        )
+        if without is None or text is None or MARK not in text:
+            return ""
+        common = next(
+            (n for n, pair in enumerate(zip(text, without, strict=False)) if pair[0] != pair[1]), len(without)
+        )
+        before, brace = text.index(MARK), text.find("{", common)
+        words = text[: brace if 0 <= brace < before else before].rstrip()
+        line = words.rpartition("\n")[2]
+        found = (line if len(line) >= FEWEST_LETTERS else words)[-MOST_LETTERS:]
+        return "" if found in without else found
+
+    def prompt(self, messages: Sequence[Message], tools: Sequence[Message] = ()) -> Prompt:
         """Chat messages to a prompt.
 
+        Args:
+            messages: the conversation so far.
+            tools: what the model may call, as JSON schemas of functions; the chat template writes them.
+
         Raises:
-            TemplateError: there is no chat template, it fails, or it leaves out the last message.
+            TemplateError: there is no chat template, it fails, or it leaves out the last message or the tools.
         """
         if not messages:
             raise TemplateError("no messages: give at least one")
+        if tools and not (self.apply_chat_template and "tools" in self._chat.variables):
+            raise TemplateError("tools: the chat template writes none, say in a message what can be called and how")
         if not self.apply_chat_template:
             return Prompt(encode_text(self.tokenizer, "\n".join(words_of(message) for message in messages)))
         words = words_of(messages[-1])
         prefilled = messages[-1].get("role") == "assistant" and bool(words.strip())
-        renderings = self._renderings(messages, prefilled)
+        renderings = self._renderings(messages, prefilled, tools)
         text, turn = renderings.sent, ""
         if not prefilled:
             if renderings.marked is not None and MARK not in renderings.marked:
@@ -148,31 +176,39 @@ class Renderer:
         else:
             raise _not_written(messages[-1])
         state = state_of_turn(turn, self.template.opening.text, self.template.closing.text, begun=prefilled)
-        return Prompt(_encode(self.tokenizer, text), state)
+        return Prompt(_encode(self.tokenizer, text), state, bool(tools))
 
-    def _renderings(self, messages: Sequence[Message], prefilled: bool) -> Renderings:
+    def _renderings(self, messages: Sequence[Message], prefilled: bool, tools: Sequence[Message]) -> Renderings:
         asked = next((n for n in range(len(messages), 0, -1) if messages[n - 1].get("role") in ASKING), 0)
         before = messages[:-1] if prefilled else messages[:asked]
         delimiters = (self.template.opening.text, self.template.closing.text)
-        tools = [neutral(message, delimiters) for message in messages[asked:]]
+        results = [neutral(message, delimiters) for message in messages[asked:]]
         sent, plain, with_mark, until, harmless = self._render(
             (messages, not prefilled),
             (messages, False),
             ([*messages[:-1], marked(messages[-1])], not prefilled),
             (before or messages, False),
-            ([*messages[:asked], *tools], not prefilled),
+            ([*messages[:asked], *results], not prefilled),
+            tools=tools,
             first_must=True,
         )
         assert sent is not None
         return Renderings(sent, plain, with_mark, until if before else "", harmless)
 
-    def _render(self, *wanted: tuple[Sequence[Message], bool], first_must: bool = False) -> list[str | None]:
+    def _render(
+        self, *wanted: tuple[Sequence[Message], bool], tools: Sequence[Message] = (), first_must: bool = False
+    ) -> list[str | None]:
         """Messages, with or without a generation prompt, as text; `None` where the chat template refuses them.
 
         Raises:
             TemplateError: it refuses the first ones, if they must be rendered.
         """
-        shared = {**self._special_tokens, **self.chat_template_kwargs, "tools": None, "documents": None}
+        shared = {
+            **self._special_tokens,
+            **self.chat_template_kwargs,
+            "tools": [*map(dict, tools)] or None,
+            "documents": None,
+        }
         answers = self._chat.render(
             [
                 {**shared, "messages": [dict(message) for message in messages], "add_generation_prompt": add}

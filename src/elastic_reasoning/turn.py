@@ -1,4 +1,4 @@
-"""What the ids of a prompt say of thinking, for a server that sees no messages."""
+"""What the ids of a prompt say of thinking and of tools, for a server that sees no messages."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -36,6 +36,12 @@ def thinking_of(tokenizer: Any, template: Template, ids: Sequence[int]) -> Think
     return Thinking.OPEN if tail.endswith(opening.rstrip()) else Thinking.ABSENT
 
 
+def offers_tools(tokenizer: Any, template: Template, ids: Sequence[int]) -> bool:
+    """Whether a prompt offers tools: it holds the words that the chat template writes before them."""
+    header = _tools_header(tokenizer, template) if template.tools else ""
+    return bool(header) and header in template.decode(ids)
+
+
 @lru_cache(maxsize=8)
 def _beginnings(tokenizer: Any, template: Template) -> tuple[str, str]:
     """How the chat template begins an assistant's turn, and all that it writes of it; empty where there is none."""
@@ -44,3 +50,11 @@ def _beginnings(tokenizer: Any, template: Template) -> tuple[str, str]:
         return renderer.header, renderer.generation_prompt
     except TemplateError:
         return "", ""
+
+
+@lru_cache(maxsize=8)
+def _tools_header(tokenizer: Any, template: Template) -> str:
+    try:
+        return Renderer(tokenizer, template).tools_header
+    except TemplateError:
+        return ""

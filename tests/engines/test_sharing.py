@@ -31,8 +31,8 @@ class Counting:
         self.template, self.context = engine.template, engine.context
         self.num_drawn = self.num_walks = 0
 
-    def prompt(self, messages: Iterable[Message]) -> Prompt:
-        return self.engine.prompt(list(messages))
+    def prompt(self, messages: Iterable[Message], tools: Sequence[Message] = ()) -> Prompt:
+        return self.engine.prompt(list(messages), tools)
 
     def run(self, walks: Iterable[Walk]) -> Iterator[Trace]:
         begun: dict[int, int] = {}

@@ -35,8 +35,8 @@ class Engine(Protocol):
     @property
     def note(self) -> str: ...
 
-    def prompt(self, messages: Sequence[Message]) -> Prompt:
-        """Chat messages to a prompt."""
+    def prompt(self, messages: Sequence[Message], tools: Sequence[Message] = ()) -> Prompt:
+        """Chat messages to a prompt that offers these tools (JSON schemas of functions)."""
 
     def run(self, walks: Iterable[Walk]) -> Iterator[Trace]:
         """Bring every walk to its end. Walks may already be part of their way; they are taken as rows get free."""
@@ -59,6 +59,7 @@ def new_request(
     sampling: Sampling | None = None,
     sample: int = 0,
     name: str = "",
+    tools: Sequence[Message] = (),
 ) -> Request:
     """A request for an engine, from a question or chat messages; the strategy may edit them.
 
@@ -75,15 +76,17 @@ def new_request(
         sampling: how tokens are drawn.
         sample: which of several samples of one prompt this is.
         name: your own name for it, handed back with the trace.
+        tools: what the model may call, as JSON schemas of functions.
 
     Raises:
         BudgetError: it is no budget.
         StrategyError: an unknown strategy, or one that cannot spend such a budget or honour such options.
+        TemplateError: the chat template refuses the messages, or writes no tools.
     """
     budget = Budget.parse(budget)
     options = options or Options()
     messages = find_strategy(strategy, options).edit(as_messages(question), budget)
-    return Request(engine.prompt(messages), budget, strategy, options, sampling or Sampling(), sample, name)
+    return Request(engine.prompt(messages, tools), budget, strategy, options, sampling or Sampling(), sample, name)
 
 
 def generate(engine: Engine, requests: Iterable[Request]) -> Iterator[Trace]:
@@ -113,6 +116,7 @@ def ask(
     strategy: str = "elastic",
     options: Options | None = None,
     sampling: Sampling | None = None,
+    tools: Sequence[Message] = (),
 ) -> Trace:
     """Answer one question.
 
@@ -127,6 +131,7 @@ def ask(
         strategy: how the budget is spent, a name in `STRATEGIES`.
         options: what the strategy is told beyond the budget.
         sampling: how tokens are drawn; at temperature 1 if not given.
+        tools: what the model may call, as JSON schemas of functions.
 
     Returns:
         What became of it. A request that cannot be run, such as one that does not fit the model's context, has no
@@ -137,7 +142,8 @@ def ask(
         StrategyError: an unknown strategy, or one that cannot spend such a budget or honour such options.
         EngineError: the engine itself cannot go on.
     """
-    trace = next(generate(engine, [new_request(engine, question, budget, strategy, options, sampling)]))
+    request = new_request(engine, question, budget, strategy, options, sampling, tools=tools)
+    trace = next(generate(engine, [request]))
     if trace.error is not None:
         logger.warning("the request could not be run: %s", trace.error)
     return trace

@@ -57,9 +57,9 @@ class ScriptedEngine:
         self.interpreter = interpreter
         self.thinking = thinking
 
-    def prompt(self, messages: Sequence[Message]) -> Prompt:
+    def prompt(self, messages: Sequence[Message], tools: Sequence[Message] = ()) -> Prompt:
         text = "\n".join(str(message["content"]) for message in messages)
-        return Prompt(self.template.encode(text), self.thinking)
+        return Prompt(self.template.encode(text), self.thinking, bool(tools))
 
     def run(self, walks: Iterable[Walk]) -> Iterator[Trace]:
         for walk in walks:

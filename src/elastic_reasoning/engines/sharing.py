@@ -79,9 +79,9 @@ class SharingEngine:
         """That of the engine."""
         return self.engine.note
 
-    def prompt(self, messages: Sequence[Message]) -> Prompt:
+    def prompt(self, messages: Sequence[Message], tools: Sequence[Message] = ()) -> Prompt:
         """That of the engine."""
-        return self.engine.prompt(messages)
+        return self.engine.prompt(messages, tools)
 
     def run(self, walks: Iterable[Walk]) -> Iterator[Trace]:
         """Bring every walk to its end; walks that share draws should come close to each other."""

@@ -69,13 +69,13 @@ class SwapEngine:
         notes = {"thinking": self.thinking.note, "solution": self.solution.note}
         return "; ".join(f"{phase}: {note}" for phase, note in notes.items() if note)
 
-    def prompt(self, messages: Sequence[Message]) -> Prompt:
+    def prompt(self, messages: Sequence[Message], tools: Sequence[Message] = ()) -> Prompt:
         """Chat messages to the prompt of both models.
 
         Raises:
             EngineError: their chat templates make different prompts of these messages.
         """
-        first, second = self.thinking.prompt(messages), self.solution.prompt(messages)
+        first, second = self.thinking.prompt(messages, tools), self.solution.prompt(messages, tools)
         if first != second:
             ours, theirs = (f"{self.template.decode(p.ids)!r} (thinking {p.thinking})" for p in (first, second))
             raise EngineError(f"the models' prompts differ, {ours} and {theirs}: {HOW_TO_MEND}")

@@ -93,9 +93,9 @@ class TransformersEngine:
             f"context={self.context}, max_rows={self.max_rows}, thinking={opening}...{closing})"
         )
 
-    def prompt(self, messages: Sequence[Message]) -> Prompt:
-        """Chat messages to a prompt, through the tokenizer's chat template."""
-        return self._renderer.prompt(messages)
+    def prompt(self, messages: Sequence[Message], tools: Sequence[Message] = ()) -> Prompt:
+        """Chat messages to a prompt that offers these tools, through the tokenizer's chat template."""
+        return self._renderer.prompt(messages, tools)
 
     def run(self, walks: Iterable[Walk], listen: Callable[[Cursor], None] | None = None) -> Iterator[Trace]:
         """Bring walks to their ends, and yield their traces as they finish.

@@ -157,9 +157,9 @@ class VllmEngine:
         calls = "speculative decoding: two calls per request" if self._speculates else ""
         return "; ".join(filter(None, (calls, self._renderer.note)))
 
-    def prompt(self, messages: Sequence[Message]) -> Prompt:
-        """Chat messages to a prompt, through the tokenizer's chat template."""
-        return self._renderer.prompt(messages)
+    def prompt(self, messages: Sequence[Message], tools: Sequence[Message] = ()) -> Prompt:
+        """Chat messages to a prompt that offers these tools, through the tokenizer's chat template."""
+        return self._renderer.prompt(messages, tools)
 
     def run(self, walks: Iterable[Walk]) -> Iterator[Trace]:
         """Bring walks to their ends, and yield their traces as they finish.

@@ -126,7 +126,7 @@ def _encode(place: str, row: Row, renderer: Renderer, suffix: str) -> Example:
         array("i", prompt.ids),
         array("i", template.encode(f"{thinking.strip()}\n")),
         template.closing.forced,
-        array("i", (*template.encode(f"\n\n{solution.strip()}"), renderer.tokenizer.eos_token_id)),
+        array("i", (*template.encode(f"\n\n{solution.strip()}{template.frame[1]}"), renderer.tokenizer.eos_token_id)),
         take(FINISHED, place, row),
     )
 

@@ -52,9 +52,9 @@ class BatchEngine:
         self.context: int = generation.llm.llm_engine.model_config.max_model_len
         self.note = "" if in_one_pass else "delimiters that the tokenizer does not name: two calls for each request"
 
-    def prompt(self, messages: Sequence[Message]) -> Prompt:
-        """Chat messages to a prompt, through the tokenizer's chat template."""
-        return self._renderer.prompt(messages)
+    def prompt(self, messages: Sequence[Message], tools: Sequence[Message] = ()) -> Prompt:
+        """Chat messages to a prompt that offers these tools, through the tokenizer's chat template."""
+        return self._renderer.prompt(messages, tools)
 
     def run(self, walks: Iterable[Walk]) -> Iterator[Trace]:
         """Bring walks to their ends; collective among the processes that share a model, whatever each brings.

@@ -96,9 +96,9 @@ class OpenAIEngine:
         counted = "tokens are counted with the tokenizer, as the server answers in text" if self.counted else ""
         return "; ".join(filter(None, (calls, counted, self._renderer.note)))
 
-    def prompt(self, messages: Sequence[Message]) -> Prompt:
-        """Chat messages to a prompt, through the tokenizer's chat template."""
-        return self._renderer.prompt(messages)
+    def prompt(self, messages: Sequence[Message], tools: Sequence[Message] = ()) -> Prompt:
+        """Chat messages to a prompt that offers these tools, through the tokenizer's chat template."""
+        return self._renderer.prompt(messages, tools)
 
     def close(self) -> None:
         """Nothing is held between runs."""

@@ -12,7 +12,7 @@ from elastic_reasoning.integrations.row import Row
 from elastic_reasoning.integrations.vllm_patches.protocol import TEMPLATE_BUDGETS
 from elastic_reasoning.request import Request
 from elastic_reasoning.template import Prompt, Template, chat_text, resolve_template
-from elastic_reasoning.turn import thinking_of
+from elastic_reasoning.turn import offers_tools, thinking_of
 from elastic_reasoning.walk import Walk
 from elastic_reasoning.wire import Wire, from_wire, one_pass
 
@@ -87,7 +87,8 @@ class Served:
         if max_tokens is not None:
             context = min(context, len(prompt_ids) + max_tokens)
         state = wire.thinking or thinking_of(self.tokenizer, self.template, prompt_ids)
-        request = Request(Prompt(tuple(prompt_ids), state), wire.budget, wire.strategy, wire.options)
+        tools = wire.tools or offers_tools(self.tokenizer, self.template, prompt_ids)
+        request = Request(Prompt(tuple(prompt_ids), state, tools), wire.budget, wire.strategy, wire.options)
         return Walk(request, self.template, context)
 
     def row(self, params: Any, prompt_ids: list[int] | None, output: list[int]) -> Row | None:
