@@ -254,10 +254,18 @@ def fake_llama_cpp(model: FakeModel, lost: Collection[int] = ()) -> web.Applicat
     return app
 
 
-def fake_openai(model: FakeModel, prompt_ids: bool = True, tells: bool = False, hides: bool = False) -> web.Application:
+def fake_openai(
+    model: FakeModel,
+    prompt_ids: bool = True,
+    tells: bool = False,
+    hides: bool = False,
+    wraps: int = 0,
+    counts: bool = True,
+) -> web.Application:
     """A server that knows the protocol's own settings alone.
 
-    With `tells` it says which text it stopped at, with `hides` it leaves the closing delimiter out of its texts.
+    With `tells` it says which text it stopped at, with `hides` it leaves the closing delimiter out of its texts. It
+    `wraps` a prompt in so many tokens of a chat template, behind which thinking is opened, and `counts` the prompt.
     """
 
     hidden = (model.template.closing.text, "") if hides else ("", "")
@@ -274,13 +282,15 @@ def fake_openai(model: FakeModel, prompt_ids: bool = True, tells: bool = False, 
         for token in body.get("logit_bias", {}):
             new, why = [int(token)], "length"
         text = model.template.decode(new[:-1] if why == "eos" else new)
+        if wraps:
+            text = model.template.opening.text + text
         choice = {
             "index": 0,
             "text": text.removesuffix(stop) if why == "word" else text.replace(*hidden),
             "finish_reason": "length" if why == "length" else "stop",
             **({"stop_reason": stop if why == "word" else None} if tells else {}),
         }
-        usage = {"prompt_tokens": len(ids), "completion_tokens": len(new)}
+        usage = {"prompt_tokens": len(ids) + wraps, "completion_tokens": len(new)} if counts else None
         return web.json_response({"model": model.name, "choices": [choice], "usage": usage})
 
     app = web.Application()

@@ -60,3 +60,32 @@ def test_latex_is_one_table_with_equally_many_cells_in_each_line() -> None:
     assert rf"{100 * row.accuracy:.1f} $\pm$ {100 * row.accuracy_se:.1f} &" in body[1]
     assert r"accuracy (\%)" in body[0]
     assert "%" not in "".join(body[1:])
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("=cmd|'/c calc'!A0", "'=cmd|'/c calc'!A0"),
+        ('@SUM("A1")', '\'@SUM("A1")'),
+        ("+1", "'+1"),
+        ("-2+3", "'-2+3"),
+        (" =1", "' =1"),
+        ("\t=1", "' =1"),
+        ("\n=1", "' =1"),
+        ("\x00=1", "\\x00=1"),
+        ("＝1", "'＝1"),
+        ("a=1", "a=1"),
+        ("mini\x1b]0;x\x07\r\nb,c", "mini\\x1b]0;x\\x07\\x0d b,c"),
+    ],
+)
+def test_csv_holds_no_formula_and_nothing_that_a_terminal_obeys(name: str, written: str) -> None:
+    text = rows_to_csv([replace(row, model=name) for row in ROWS])
+    assert {line["model"] for line in csv.DictReader(io.StringIO(text))} == {written}
+    assert len(text.splitlines()) == 1 + len(ROWS)
+
+
+def test_latex_is_one_line_for_each_row_whatever_its_name() -> None:
+    table = rows_to_latex([replace(row, model="a\n\x1b]0;b\\input{x}") for row in ROWS])
+    assert len(table.splitlines()) == len(rows_to_latex(ROWS).splitlines())
+    assert "\x1b" not in table
+    assert r"\input{" not in table

@@ -10,12 +10,16 @@ import re
 from argparse import ArgumentError, RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
+from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
 from elastic_reasoning.cli.recipes import recipe_path
+from elastic_reasoning.engines.remote_code import FLAG as FLAG_OF_TRUST
 from elastic_reasoning.errors import ElasticError, UsageError
+from elastic_reasoning.untrusted.json import Fault, MalformedError
+from elastic_reasoning.untrusted.yaml import MOST_LETTERS, check_yaml
 
 Config = TypeVar("Config")
 FLAG = re.compile(r"--?[A-Za-z]")
@@ -61,7 +65,9 @@ def parse(
     parser = ArgumentParser(
         prog=f"elastic {command}",
         description=about,
-        epilog="example:\n" + "\n".join(f"  {line}" for line in example.strip().splitlines()),
+        epilog="example:\n"
+        + "\n".join(f"  {line}" for line in example.strip().splitlines())
+        + f"\n\n{FLAG_OF_TRUST} lets the Python code run that a model brings; without it such a model is refused.",
         formatter_class=_Formatter,
         exit_on_error=False,
         allow_abbrev=False,
@@ -111,8 +117,36 @@ def _arguments(config_class: type[Any], argv: Sequence[str], positional: str | N
             value = waiting.pop(0)
         if flag == "--recipe":
             value = recipe_path(value)
+            _check_recipe(value)
+        elif "&" in value and "*" in value:
+            _check_alone(flag, value)
         result.append(f"{flag}={_as_list(value) if flag in lists else value}")
     return sorted(result, key=lambda flag: not flag.startswith("--recipe="))  # flags override it, wherever it stands
+
+
+def _check_recipe(path: str) -> None:
+    """Look a recipe through before anything is made of it.
+
+    Raises:
+        UsageError: it cannot be read, or no recipe would be so.
+    """
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            check_yaml(file.read(MOST_LETTERS + 1))
+    except OSError as error:
+        raise UsageError(f"cannot read recipe {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"recipe {path} is not YAML: it is not UTF-8") from None
+    except MalformedError as error:
+        said = "the recipe is not YAML: while parsing " if error.fault is Fault.SYNTAX else "recipe "
+        raise UsageError(f"{said}{path}, {error}") from None
+
+
+def _check_alone(flag: str, value: str) -> None:
+    try:
+        check_yaml(value)
+    except MalformedError as error:
+        raise UsageError(f"{flag}: {error}") from None
 
 
 def _as_list(value: str) -> str:

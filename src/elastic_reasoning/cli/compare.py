@@ -9,6 +9,7 @@ from typing import Any
 
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.console import table_console
+from elastic_reasoning.cli.output import say_json
 from elastic_reasoning.errors import UsageError
 from elastic_reasoning.evaluation.compare import compare_runs
 from elastic_reasoning.evaluation.differences import option_differences, run_differences
@@ -69,7 +70,7 @@ def main(argv: list[str]) -> int:
     if config.json:
         runs = {"run_a": config.run_a, "run_b": config.run_b or config.run_a, "differences": told}
         found = [{**p.to_dict(), "options": differing[p.a.strategy, p.b.strategy]} for p in pairs]
-        print(json.dumps({**runs, "pairs": found}))
+        say_json({**runs, "pairs": found})
         return 0
     from elastic_reasoning.report.pairs import pairs_table
 

@@ -3,6 +3,8 @@
 import os
 from typing import TYPE_CHECKING
 
+from elastic_reasoning.cli.output import new_console
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -12,9 +14,7 @@ WIDTH_OF_FILES = 120
 
 def table_console() -> "Console":
     """A console of the terminal's width, or of `COLUMNS`, or of what suits a file."""
-    from rich.console import Console
-
-    console = Console(highlight=False)
+    console = new_console(highlight=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
-        console = Console(width=WIDTH_OF_FILES, highlight=False)
+        console = new_console(width=WIDTH_OF_FILES, highlight=False)
     return console

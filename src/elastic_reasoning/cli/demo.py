@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from elastic_reasoning.cli.command import parse
+from elastic_reasoning.cli.output import new_console, say_json
 from elastic_reasoning.cli.progress import progress_bar
 from elastic_reasoning.cli.sweep import run_with_progress
 from elastic_reasoning.errors import UsageError
@@ -60,12 +61,11 @@ def main(argv: list[str]) -> int:
     if config.limit < 2:
         raise UsageError(f"limit {config.limit}: a standard error needs 2 problems or more")
     import torch
-    from rich.console import Console
 
     from elastic_reasoning.report.report import write_report
 
     torch.set_num_threads(1)  # its matrices are too small to share, and the result does not depend on the cores
-    console = Console(stderr=config.json, soft_wrap=True, highlight=False)
+    console = new_console(stderr=config.json, soft_wrap=True, highlight=False)
     started = time.monotonic()
     command = shlex.join(["elastic", "demo", *argv])
     out = Path(config.out)
@@ -92,7 +92,7 @@ def main(argv: list[str]) -> int:
     if config.json:
         from elastic_reasoning.report.table import rows_to_json
 
-        print(json.dumps({"rows": json.loads(rows_to_json(rows))}))
+        say_json({"rows": json.loads(rows_to_json(rows))})
     return 0
 
 

@@ -1,12 +1,12 @@
 """`elastic doctor`: what a server can do, and which way budgets are kept with it."""
 
 import asyncio
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from elastic_reasoning.cli.command import parse
+from elastic_reasoning.cli.output import say, say_json
 from elastic_reasoning.engines.loading import load_template
 from elastic_reasoning.engines.names import check_tokenizer_name
 from elastic_reasoning.engines.openai.abilities import Abilities, name_tokenizer
@@ -103,12 +103,12 @@ def main(argv: list[str]) -> int:
     if config.json:
         values = {"url": config.url, **asdict(abilities), "ids": abilities.ids, "native_exact": False}
         values |= {"delimiters": [template.opening.text, template.closing.text], "tool_calls": _calls(template)}
-        print(json.dumps({**values, "way": _way(abilities), "trained_for": about and asdict(about)}))
+        say_json({**values, "way": _way(abilities), "trained_for": about and asdict(about)})
         return 0
     for name, text in (*_lines(config.url, abilities), *_markers(template)):
-        print(f"{name:<18}{text}")
+        say(f"{name:<18}{text}")
     if about:
-        print(f"{'trained for':<18}{', '.join(about.strategies)} at {', '.join(about.budgets)} ({about.plan})")
+        say(f"{'trained for':<18}{', '.join(about.strategies)} at {', '.join(about.budgets)} ({about.plan})")
     return 0
 
 
@@ -150,7 +150,9 @@ def _lines(url: str, abilities: Abilities) -> Iterator[tuple[str, str]]:
         yield "way", "two calls for each request, thinking and then the solution; the server does not have our plug-in"
     answers = "answers in ids" if abilities.ids else "answers in text, which is counted with the tokenizer"
     yield "ids", f"{answers}; prompts go as {'ids' if abilities.prompt_ids else 'text'}"
-    yield "prefilled turns", "yes: a completion goes on where the prompt ends"
+    known = "yes: a completion goes on where the prompt ends"
+    unknown = "not known: the server does not count the prompt's tokens, and may wrap it in the chat template again"
+    yield "prefilled turns", known if abilities.as_it_stands else unknown
     yield "log-probabilities", LOGPROBS[abilities.logprobs]
     native = INEXACT[abilities.dialect]
     yield "native budget", "thinking_token_budget is not set up" if abilities.native is False else native

@@ -1,16 +1,15 @@
 """`elastic elo`: Codeforces rating and percentile from records and saved contest tables."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from elastic_reasoning.cli.command import parse
+from elastic_reasoning.cli.output import new_console, say, say_json
 from elastic_reasoning.errors import UsageError
 from elastic_reasoning.evaluation.contests import read_contests
 from elastic_reasoning.evaluation.elo import CONTEST_LEFT_OUT, NUM_ATTEMPTS, Rating, rate
@@ -60,13 +59,13 @@ def main(argv: list[str]) -> int:
     contests = read_contests(Path(config.contests)) if config.contests else {}
     ratings = rate(read_records(Path(config.records))[1], contests, config.attempts)
     if config.json:
-        print(json.dumps([asdict(rating) for rating in ratings], indent=2))
+        say_json([asdict(rating) for rating in ratings], indent=2)
         return 0
     rated = any(rating.contests for rating in ratings)
     if rated:
-        Console().print(ratings_table(ratings))
-        print("\n".join(published_ratings()))
-    print("\n".join([*left_out(ratings), *([] if rated else [MISSING])]))
+        new_console().print(ratings_table(ratings))
+        say("\n".join(published_ratings()))
+    say("\n".join([*left_out(ratings), *([] if rated else [MISSING])]))
     return 0
 
 

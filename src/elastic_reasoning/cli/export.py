@@ -1,10 +1,10 @@
 """`elastic export`: a finished training run as a folder that others can use."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from elastic_reasoning.cli.command import parse
+from elastic_reasoning.cli.output import say, say_json
 from elastic_reasoning.errors import UsageError
 
 
@@ -59,7 +59,7 @@ def main(argv: list[str]) -> int:
         write_card(run, folder, config.upload or out.name, Path(config.records) if config.records else None)
     address = upload(out, config.upload) if config.upload else None
     if config.json:
-        print(json.dumps({"model": str(out), "step": run.about.step, "uploaded": address}))
+        say_json({"model": str(out), "step": run.about.step, "uploaded": address})
     else:
-        print(f"model and card: {out}" + (f"\nuploaded: {address}" if address else ""))
+        say(f"model and card: {out}" + (f"\nuploaded: {address}" if address else ""))
     return 0

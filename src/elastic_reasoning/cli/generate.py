@@ -1,12 +1,12 @@
 """`elastic generate`: answer one question under a budget, thinking apart from the solution, as it is written."""
 
-import json
 import sys
 from dataclasses import dataclass, field
 from typing import Any
 
 from elastic_reasoning.budget import Budget
 from elastic_reasoning.cli.command import parse
+from elastic_reasoning.cli.output import new_console, note, say_json
 from elastic_reasoning.engines.engine import new_request
 from elastic_reasoning.engines.loading import load
 from elastic_reasoning.errors import UsageError
@@ -100,17 +100,16 @@ def main(argv: list[str]) -> int:
         apply_chat_template=config.apply_chat_template,
     )
     if engine.note:
-        print(engine.note, file=sys.stderr)
+        note(engine.note)
     request = new_request(engine, question, budget, config.strategy, config.options, config.sampling)
     walk = Walk(request, engine.template, engine.context)
     if config.json:
         trace = next(engine.run([walk]))
         _refuse(trace)
-        print(json.dumps(_as_json(trace), ensure_ascii=False))
+        say_json(_as_json(trace))
         return 0
-    from rich.console import Console
 
-    printer = _Printer(Console(highlight=False, soft_wrap=True), engine.template)
+    printer = _Printer(new_console(highlight=False, soft_wrap=True), engine.template)
     trace = next(engine.run([walk], listen=lambda cursor: printer.show(cursor.segments())))
     _refuse(trace)
     printer.show(list(trace.segments))

@@ -1,12 +1,11 @@
 """`elastic grade`: stored records graded again, without generating."""
 
-import json
 import shlex
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from elastic_reasoning.cli.command import parse
+from elastic_reasoning.cli.output import note, say, say_json
 from elastic_reasoning.cli.progress import progress_bar
 from elastic_reasoning.cli.sweep import show
 from elastic_reasoning.errors import UsageError
@@ -81,7 +80,7 @@ def main(argv: list[str]) -> int:
                 options(config),
                 start,
                 lambda record: advance(),
-                lambda note: print(note, file=sys.stderr),
+                note,
             )
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"to go on: {shlex.join(['elastic', 'grade', *argv])}") from None
@@ -90,12 +89,12 @@ def main(argv: list[str]) -> int:
         for (before, now), number in result.changes.most_common()
     ]
     if config.json:
-        print(json.dumps({"records": str(out), "num_graded": result.num_graded, "changes": changes}))
+        say_json({"records": str(out), "num_graded": result.num_graded, "changes": changes})
         return 0
     show(out, report=False, as_json=False)
-    print(f"{result.num_graded} records were graded now, {result.changes.total()} verdicts are other ones than before")
+    say(f"{result.num_graded} records were graded now, {result.changes.total()} verdicts are other ones than before")
     for change in changes:
-        print(f"  {change['num_records']:>6}  {change['before']} -> {change['now']}")
+        say(f"  {change['num_records']:>6}  {change['before']} -> {change['now']}")
     return 0
 
 

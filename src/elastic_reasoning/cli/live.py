@@ -1,21 +1,22 @@
 """The live view of a training run: a panel in the terminal with the curves of the last steps.
 
-    with live_view(config, Console()) as on_step:
+    with live_view(config, new_console()) as on_step:
         train(config, on_step)
 
 A run that goes on begins with the curves that its folder holds.
 """
 
-import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from elastic_reasoning.printable import one_line
 from elastic_reasoning.training.config import TrainConfig
 from elastic_reasoning.training.folder import OnStep
+from elastic_reasoning.untrusted.json import MalformedError, decode
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -76,12 +77,12 @@ def live_view(config: TrainConfig, console: "Console") -> Iterator[OnStep]:
 def read_history(path: Path) -> list[dict[str, float]]:
     """The steps that a run has logged, up to a torn line; none where there is no such file."""
     history: list[dict[str, float]] = []
-    try:
-        for line in path.read_text(encoding="utf-8").splitlines():
-            values = json.loads(line)
-            history.append({"step": int(values["step"]), **values})
-    except (OSError, ValueError, TypeError, KeyError):
-        pass  # training itself says what is wrong with a folder
+    with suppress(OSError, MalformedError):  # training itself says what is wrong with a folder
+        for line in path.read_bytes().splitlines():
+            values = decode(line, dict[str, float])
+            if "step" not in values:
+                break
+            history.append(values)
     return history
 
 
@@ -103,7 +104,7 @@ def panel(history: Sequence[dict[str, float]], config: TrainConfig) -> "Panel":
     step = int(history[-1]["step"]) if history else 0
     return Panel(
         table,
-        title=Text(f"step {step} of {config.steps}: {config.out}"),
+        title=Text(one_line(f"step {step} of {config.steps}: {config.out}")),
         subtitle=_pace(recent, config.steps - step, config.num_rollouts) if history else "no step yet",
         expand=False,
     )

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+from elastic_reasoning.cli.output import say
 from elastic_reasoning.errors import UsageError, require
 
 HELP = """usage: elastic lm_eval [arguments of lm_eval]
@@ -37,7 +38,7 @@ example:
 def main(argv: list[str]) -> int:
     """Run the command."""
     if not argv or argv[0] in ("-h", "--help"):
-        print(HELP, end="")
+        say(HELP, end="")
         raise SystemExit(0 if argv else 2)
     require("lm_eval", "lm-eval")
     from lm_eval._cli import HarnessCLI

@@ -7,11 +7,16 @@ explanation, 130 interrupted, 141 the reader of the output has gone.
 import importlib
 import io
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 import elastic_reasoning
+from elastic_reasoning.cli.output import note, say
+from elastic_reasoning.engines.remote_code import remote_code_trusted
 from elastic_reasoning.errors import IN_COMMANDS, DelimiterError, ElasticError, UsageError, unknown
+from elastic_reasoning.printable import one_line
 
 COMMANDS = {
     "generate": "answer one question under a budget, streamed",
@@ -33,6 +38,8 @@ COMMANDS = {
     "doctor": "what a server can do, and how budgets will be kept there",
 }
 
+TRUST = re.compile(r"--trust[-_]remote[-_]code(=(?P<value>true|false))?")
+
 HELP = """usage: elastic COMMAND [options]
 
 Train, serve and measure reasoning models under separate token budgets for thinking and for the solution.
@@ -43,6 +50,8 @@ commands:
 options:
   -h, --help     show this; `elastic COMMAND --help` explains a command, with an example
   --version      print the version
+  --trust_remote_code
+                 with any command: run the Python code that a model brings, which is otherwise refused
 
 example:
   elastic generate "a 4 b -8 c +7 d *3 e +9 f -2 g *7 =" --model mini-e1 --budget 16+8
@@ -61,11 +70,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.flush()  # while a reader that has gone can still be told from a failure
     except ElasticError as error:
         told = DelimiterError(error.reason, IN_COMMANDS) if isinstance(error, DelimiterError) else error
-        print(f"elastic: error: {told}", file=sys.stderr)
+        note(f"elastic: error: {one_line(str(told))}")
         return 2
     except KeyboardInterrupt as interrupt:
         hint = f": {interrupt.args[0]}" if interrupt.args else ""
-        print(f"\nelastic: interrupted{hint}", file=sys.stderr)
+        note(f"\nelastic: interrupted{hint}")
         return 130
     except BrokenPipeError:
         # The reader has gone. What is left to say goes nowhere, also what the interpreter flushes at its end.
@@ -75,12 +84,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(HELP.format(commands="\n".join(f"  {name:<14} {about}" for name, about in COMMANDS.items())), end="")
+        say(HELP.format(commands="\n".join(f"  {name:<14} {about}" for name, about in COMMANDS.items())), end="")
         return 0 if arguments else 2
     if arguments[0] == "--version":
-        print(f"elastic-reasoning {elastic_reasoning.__version__}")
+        say(f"elastic-reasoning {elastic_reasoning.__version__}")
         return 0
-    return _command(arguments[0])(arguments[1:])
+    trusted, rest = _without_trust(arguments[1:])
+    with remote_code_trusted() if trusted else nullcontext():
+        return _command(arguments[0])(rest)
+
+
+def _without_trust(arguments: list[str]) -> tuple[bool, list[str]]:
+    """Whether code that comes with models may run, which any command may be told; and what else it is told."""
+    found = [(TRUST.fullmatch(argument), argument) for argument in arguments]
+    trusts = [match["value"] != "false" for match, _ in found if match]
+    return bool(trusts) and trusts[-1], [argument for match, argument in found if not match]
 
 
 def _command(name: str) -> Callable[[list[str]], int]:

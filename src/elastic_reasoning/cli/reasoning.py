@@ -1,6 +1,5 @@
 """`elastic reasoning`: how the thinking itself differs between settings."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from rich.table import Table
 
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.console import table_console
+from elastic_reasoning.cli.output import say_json
 from elastic_reasoning.errors import UsageError
 from elastic_reasoning.evaluation.metrics import by_setting
 from elastic_reasoning.evaluation.reasoning import (
@@ -95,7 +95,7 @@ def main(argv: list[str]) -> int:
             "changes": [asdict(change) for change in changed],
             "sides": [asdict(side) for side in sides],
         }
-        print(json.dumps(parts))
+        say_json(parts)
         return 0
     console = table_console()
     for measures in (WORDING, STEPS):

@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from textwrap import shorten
 
+from elastic_reasoning.cli.output import say
 from elastic_reasoning.errors import UsageError
 
 HELP = """usage: elastic recipes [NAME]
@@ -30,21 +31,19 @@ WIDEST = 400
 def main(argv: list[str]) -> int:
     """Run the command."""
     if argv and argv[0] in ("-h", "--help"):
-        print(HELP, end="")
+        say(HELP, end="")
         raise SystemExit(0)
     if len(argv) > 1:
         raise UsageError(f"{len(argv)} names ({', '.join(argv)}): give one, or none for a list")
     if argv:
-        print(recipe_path(argv[0]))
+        say(recipe_path(argv[0]))
         return 0
     found = shipped()
     width = max(map(len, found))
     room = shutil.get_terminal_size().columns - width - 14 if sys.stdout.isatty() else WIDEST
     for name, path in found.items():
         text = path.read_text(encoding="utf-8")
-        print(
-            f"{name:<{width}}  {command_of(name, text):<10}  {shorten(about(text), max(20, room), placeholder=' ...')}"
-        )
+        say(f"{name:<{width}}  {command_of(name, text):<10}  {shorten(about(text), max(20, room), placeholder=' ...')}")
     return 0
 
 

@@ -1,10 +1,10 @@
 """`elastic recommend`: the best budget for a total, or the cheapest for an accuracy, from records."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from elastic_reasoning.cli.command import parse
+from elastic_reasoning.cli.output import say, say_json
 from elastic_reasoning.errors import UsageError
 from elastic_reasoning.evaluation.recommend import Recommendation, recommend
 from elastic_reasoning.evaluation.records import read_records
@@ -52,7 +52,10 @@ def main(argv: list[str]) -> int:
         raise UsageError("no folder of records: elastic recommend runs/sweep --total 44")
     run = read_records(Path(config.records))
     choice = recommend(run, config.total, config.accuracy, config.model, config.strategy)
-    print(json.dumps(choice.to_dict(), indent=2) if config.json else in_words(choice))
+    if config.json:
+        say_json(choice.to_dict(), indent=2)
+    else:
+        say(in_words(choice))
     return 0
 
 

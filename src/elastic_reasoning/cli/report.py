@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from elastic_reasoning.cli.command import parse
+from elastic_reasoning.cli.output import say
 from elastic_reasoning.cli.sweep import show_table
 from elastic_reasoning.errors import UsageError
 from elastic_reasoning.training.trained_for import budget_to_mark
@@ -65,5 +66,5 @@ def main(argv: list[str]) -> int:
 
     paths = write_results(results, out, config.title, config.max_problems, trained_at, config.published)
     if not config.json:
-        print(f"page: {paths['page']}   figure: {paths['png']}")
+        say(f"page: {paths['page']}   figure: {paths['png']}")
     return 0

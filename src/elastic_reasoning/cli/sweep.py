@@ -2,13 +2,13 @@
 
 import json
 import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.console import table_console
+from elastic_reasoning.cli.output import note, say, say_json
 from elastic_reasoning.cli.progress import progress_bar
 from elastic_reasoning.documented import documented
 from elastic_reasoning.evaluation.config import SweepConfig
@@ -72,15 +72,15 @@ def run_with_progress(config: SweepConfig, command: str) -> SweepResult:
             advance()
 
         try:
-            result = sweep(config, start, count, on_note=lambda note: print(note, file=sys.stderr))
+            result = sweep(config, start, count, on_note=note)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 f"{num_written} new records are kept in {config.out}; to go on: {command}"
             ) from None
     if result.num_cut_bytes:
-        print(f"a torn last line of {result.num_cut_bytes} bytes was cut off and made again", file=sys.stderr)
+        note(f"a torn last line of {result.num_cut_bytes} bytes was cut off and made again")
     if result.num_errors:
-        print(f"{result.num_errors} requests could not be run; their errors are in the records", file=sys.stderr)
+        note(f"{result.num_errors} requests could not be run; their errors are in the records")
     return result
 
 
@@ -99,7 +99,7 @@ def show(folder: Path, report: bool, as_json: bool) -> None:
     trained_at = budget_to_mark(results.manifest.config.get("models", ()))
     paths = write_results(results, folder / "report", trained_at=trained_at)
     if not as_json:
-        print(f"page: {paths['page']}")
+        say(f"page: {paths['page']}")
 
 
 def show_table(folder: Path, manifest: Manifest, records: Sequence[Record], rows: Sequence[Row], as_json: bool) -> None:
@@ -111,7 +111,7 @@ def show_table(folder: Path, manifest: Manifest, records: Sequence[Record], rows
     if as_json:
         tokens = {"num_sampled_tokens": num_sampled, "num_generated_tokens": num_generated}
         took = {model: seconds for model, (seconds, _) in times.items()}
-        print(json.dumps({"rows": json.loads(rows_to_json(rows)), **tokens, "seconds": took}))
+        say_json({"rows": json.loads(rows_to_json(rows)), **tokens, "seconds": took})
         return
     console = table_console()
     console.print(results_table(rows, width=console.width))
@@ -119,9 +119,7 @@ def show_table(folder: Path, manifest: Manifest, records: Sequence[Record], rows
         if options:
             console.print(f"{strategy}: {options}", markup=False)
     share = num_generated / num_sampled if num_sampled else 1.0
-    print(
-        f"{num_generated:,} tokens were generated for {num_sampled:,} in the records ({share:.0%}); records: {folder}"
-    )
+    say(f"{num_generated:,} tokens were generated for {num_sampled:,} in the records ({share:.0%}); records: {folder}")
     for model, (seconds, num_tokens) in times.items():
         if seconds:
-            print(f"{model}: {seconds:,.1f} s with grading, {num_tokens / seconds:,.0f} tokens/s generated")
+            say(f"{model}: {seconds:,.1f} s with grading, {num_tokens / seconds:,.0f} tokens/s generated")

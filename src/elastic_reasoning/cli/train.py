@@ -1,6 +1,5 @@
 """`elastic train`: GRPO under budget-constrained rollouts."""
 
-import json
 import shlex
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -8,6 +7,7 @@ from dataclasses import dataclass
 
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.live import live_view
+from elastic_reasoning.cli.output import new_console, say, say_json
 from elastic_reasoning.cli.progress import progress_bar
 from elastic_reasoning.documented import documented
 from elastic_reasoning.training.checks import check
@@ -85,11 +85,11 @@ def main(argv: list[str]) -> int:
         return 0
     if config.json:
         values = {"model": str(result.folder), "step": result.step, "validation_accuracy": result.accuracy}
-        print(json.dumps({**values, "resumed_from": result.resumed_from}))
+        say_json({**values, "resumed_from": result.resumed_from})
     else:
-        print(f"selected step {result.step} (validation accuracy {result.accuracy:.1%}): {result.folder}")
+        say(f"selected step {result.step} (validation accuracy {result.accuracy:.1%}): {result.folder}")
         if config.task == "arithmetic":
-            print(f'try it: elastic generate "a 4 b -8 c +7 d *3 e +9 f -2 g *7 =" --model {result.folder}')
+            say(f'try it: elastic generate "a 4 b -8 c +7 d *3 e +9 f -2 g *7 =" --model {result.folder}')
     return 0
 
 
@@ -97,16 +97,18 @@ def _show_plan(config: TrainCommand, num_processes: int) -> None:
     from elastic_reasoning.training.dry_run import resolve
 
     plan = resolve(config, num_processes)
-    print(json.dumps(plan.to_dict()) if config.json else "\n".join(plan.lines()))
+    if config.json:
+        say_json(plan.to_dict())
+    else:
+        say("\n".join(plan.lines()))
 
 
 def _shown(config: TrainCommand, is_main: bool) -> AbstractContextManager[OnStep]:
     """What is called after a step: the live view on a terminal, elsewhere a line for each step of the main process."""
-    from rich.console import Console
 
     if not is_main:
         return nullcontext(lambda step, metrics: None)
-    console = Console()
+    console = new_console()
     return live_view(config, console) if console.is_terminal and not config.json else _lines(config)
 
 
@@ -124,7 +126,7 @@ def _lines(config: TrainCommand) -> Iterator[OnStep]:
 def show_step(step: int, metrics: dict[str, float], as_json: bool) -> None:
     """One line for a step."""
     if as_json:
-        print(json.dumps({"step": step, **metrics}), flush=True)
+        say_json({"step": step, **metrics}, flush=True)
         return
     values = "  ".join(f"{name} {metrics[name]:.3g}" for name in SHOWN if name in metrics)
-    print(f"step {step:>4}  {values}", flush=True)
+    say(f"step {step:>4}  {values}", flush=True)

@@ -1,12 +1,11 @@
 """`elastic validate`: whether a task can be trusted. Its references pass its own grader, and others' do not."""
 
-import json
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 
 from elastic_reasoning.cli.command import parse
+from elastic_reasoning.cli.output import note, say, say_json
 from elastic_reasoning.cli.progress import progress_bar
 from elastic_reasoning.errors import UsageError
 from elastic_reasoning.tasks.contamination import Overlap, contamination
@@ -87,17 +86,17 @@ def main(argv: list[str]) -> int:
     )
     with closing(load_task(config.task, options)) as task:
         if task.note:
-            print(task.note, file=sys.stderr)
+            note(task.note)
         overlaps = _overlaps(task, config) if config.against else []
         with progress_bar("validate") as (start, advance):
             found = validate(task, config.num_mismatches, config.seed, config.grading_workers, start, advance)
         fixes: dict[str, Fix] = dict(getattr(task, "fixes", {}))
         if config.json:
             result = {"task": task.name, **asdict(found), "fixes": {own: asdict(fix) for own, fix in fixes.items()}}
-            print(json.dumps({**result, "against": config.against, "overlaps": [asdict(each) for each in overlaps]}))
+            say_json({**result, "against": config.against, "overlaps": [asdict(each) for each in overlaps]})
         else:
             for line in _lines(task.name, found, fixes, config.against, overlaps):
-                print(line)
+                say(line)
     return 1 if found.failures else 0
 
 

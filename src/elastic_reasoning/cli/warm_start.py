@@ -1,11 +1,10 @@
 """`elastic warm-start`: teach a model to think between delimiters."""
 
-import json
 import shlex
-import sys
 from dataclasses import dataclass
 
 from elastic_reasoning.cli.command import parse
+from elastic_reasoning.cli.output import note, say, say_json
 from elastic_reasoning.cli.progress import progress_bar
 from elastic_reasoning.documented import documented
 from elastic_reasoning.training.warm_config import WarmStartConfig, check
@@ -49,7 +48,7 @@ def main(argv: list[str]) -> int:
             _show(step, metrics, config.json)
 
         try:
-            result = warm_start(config, on_step, on_note=lambda note: print(note, file=sys.stderr))
+            result = warm_start(config, on_step, on_note=note)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 f"checkpoints are kept in {config.out}; to go on: {shlex.join(['elastic', 'warm-start', *argv])}"
@@ -58,9 +57,9 @@ def main(argv: list[str]) -> int:
         return 0
     if config.json:
         values = {"model": str(result.folder), "step": result.step, "held_out_loss": result.held_out_loss}
-        print(json.dumps({**values, "resumed_from": result.resumed_from}))
+        say_json({**values, "resumed_from": result.resumed_from})
     else:
-        print(
+        say(
             f"selected step {result.step} (held-out loss {result.held_out_loss:.4f}): {result.folder}\n"
             f"next: elastic train --model {shlex.quote(str(result.folder))}"
         )
@@ -70,7 +69,7 @@ def main(argv: list[str]) -> int:
 def _show(step: int, metrics: dict[str, float], as_json: bool) -> None:
     """One line for a step, and one for what was measured after it."""
     if as_json:
-        print(json.dumps({"step": step, **metrics}), flush=True)
+        say_json({"step": step, **metrics}, flush=True)
         return
     values = "  ".join(f"{name} {metrics[name]:.4g}" for name in SHOWN if name in metrics)
-    print(f"step {step:>4}  {values}", flush=True)
+    say(f"step {step:>4}  {values}", flush=True)

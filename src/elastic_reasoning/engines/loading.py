@@ -17,6 +17,7 @@ from elastic_reasoning.engines.names import (
     check_tokenizer_name,
     model_path,
 )
+from elastic_reasoning.engines.remote_code import from_pretrained
 from elastic_reasoning.errors import EngineError
 from elastic_reasoning.rendering import Renderer
 from elastic_reasoning.template import Template, check_pair, find_delimiters, resolve_template
@@ -215,7 +216,9 @@ def _loaded(auto_class: Any, model: str, **settings: Any) -> Any:
     from safetensors import SafetensorError
 
     try:
-        return auto_class.from_pretrained(model_path(model), **settings)
+        return from_pretrained(auto_class, model_path(model), **settings)
+    except EngineError:
+        raise
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         raise EngineError(f"model {model!r} cannot be loaded: {_reason(error)}") from error
 

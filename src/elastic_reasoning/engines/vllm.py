@@ -19,6 +19,7 @@ from typing import Any
 from elastic_reasoning.engines.concurrent import LoopThread, run_concurrently
 from elastic_reasoning.engines.loading import load_template
 from elastic_reasoning.engines.names import model_path
+from elastic_reasoning.engines.remote_code import is_remote_code_trusted
 from elastic_reasoning.engines.vllm_answers import answer
 from elastic_reasoning.errors import EngineError, StrategyError, UsageError, require
 from elastic_reasoning.rendering import Renderer
@@ -34,6 +35,7 @@ OWN = (
     "max_model_len",
     "max_num_seqs",
     "logprobs_mode",
+    "trust_remote_code",
     "additional_config",
 )
 """Engine arguments that are given otherwise than by `VllmSettings.args`."""
@@ -113,6 +115,7 @@ def load_vllm(
             max_model_len=settings.max_model_len,
             max_num_seqs=max_rows,
             logprobs_mode="processed_logprobs",
+            trust_remote_code=is_remote_code_trusted(),
             additional_config={"elastic_reasoning": given} if given else {},
             **args,
         )

@@ -14,7 +14,6 @@ answer, their `result` each:
 points makes it a contest by the ICPC's rules, in which the points of a row are its solved problems.
 """
 
-import json
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -23,7 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from elastic_reasoning.errors import TaskError
+from elastic_reasoning.tasks.fields import shown
+from elastic_reasoning.untrusted.json import MalformedError, decode
 
+MOST = 1e15
 KINDS = {dict: "an object", list: "a list", str: "a text", int: "a whole number", float: "a number"}
 
 
@@ -70,11 +72,11 @@ def read_contest(path: Path) -> Contest:
     if not path.stem.isdecimal():
         raise TaskError(f"{path}: name the file after its contest, as 1971.json")
     try:
-        data = json.loads(path.read_bytes())
+        data = decode(path.read_bytes())
     except OSError as error:
         raise TaskError(f"cannot read {path}: {error.strerror}") from None
-    except ValueError as error:
-        raise TaskError(f"{path} is not JSON ({error}): save it again") from None
+    except MalformedError as error:
+        raise TaskError(f"{path} is {error}: save it again") from None
     standings = _field(data, "standings", dict, f"{path}: file")
     where = f"{path}: standings"
     problems: dict[str, float | None] = {}
@@ -100,11 +102,16 @@ def read_contest(path: Path) -> Contest:
 def _field(data: Any, name: str, kind: type | tuple[type, ...], where: str) -> Any:
     """A field of a JSON object, of that kind."""
     value = data.get(name) if isinstance(data, dict) else None
-    if isinstance(value, bool) or not isinstance(value, kind):
+    if isinstance(value, bool) or not isinstance(value, kind) or (isinstance(value, int | float) and not _usual(value)):
         names = " or ".join(KINDS[each] for each in (kind if isinstance(kind, tuple) else (kind,)))
-        shown = "missing" if value is None else repr(value)[:40]
-        raise TaskError(f"{where}.{name} is {shown}, and must be {names}: save the API's result again")
+        found = "missing" if value is None else shown(value)
+        raise TaskError(f"{where}.{name} is {found}, and must be {names}: save the API's result again")
     return value
+
+
+def _usual(value: float) -> bool:
+    """Whether a number is one that a contest has: not NaN, not endless, no thousand digits."""
+    return -MOST < value < MOST
 
 
 def _items(data: Any, name: str, where: str) -> list[tuple[Any, str]]:

@@ -19,7 +19,10 @@ from typing import Any, TypedDict
 
 from elastic_reasoning.errors import RecordsError
 from elastic_reasoning.files import write_atomically
+from elastic_reasoning.printable import one_line
+from elastic_reasoning.tasks.fields import shown
 from elastic_reasoning.tasks.task import Problem
+from elastic_reasoning.untrusted.json import Count, MalformedError, convert, decode
 
 MANIFEST = "manifest.json"
 RECORDS = "records.jsonl"
@@ -45,6 +48,20 @@ class Growth(TypedDict):
     added: dict[str, Any]
     versions: dict[str, str | None]
     commit: str | None
+
+
+class _Config(TypedDict, total=False):
+    """What others look for in the configuration; the rest of it is only compared."""
+
+    models: list[str]
+    strategies: list[str]
+    budgets: list[str]
+    settings: list[str]
+    samples: Count
+    models_digest: dict[str, str]
+    release: str
+    since: str
+    until: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,21 +153,25 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     try:
-        data = json.loads(path.read_bytes())
+        data = decode(path.read_bytes())
     except FileNotFoundError:
         raise RecordsError(f"{folder} has no {MANIFEST}: pass a folder that a sweep has written") from None
     except OSError as error:
         raise RecordsError(f"cannot read {path}: {error.strerror}") from None
-    except ValueError as error:
+    except MalformedError as error:
         raise RecordsError(f"{path} is damaged ({error}): restore it, or sweep again into another folder") from None
     if not isinstance(data, dict) or data.get("version") != FORMAT:
-        found = data.get("version") if isinstance(data, dict) else None
-        raise RecordsError(f"{path} has format {found!r}, this version reads {FORMAT}: sweep again into another folder")
+        found = shown(data.get("version")) if isinstance(data, dict) else None
+        raise RecordsError(f"{path} has format {found}, this version reads {FORMAT}: sweep again into another folder")
     names = {field.name for field in fields(Manifest)}
     if set(data) != names:
-        wrong = ", ".join(sorted(set(data) ^ names))
+        wrong = one_line(", ".join(sorted(set(data) ^ names)), most=200)
         raise RecordsError(f"{path} is damaged (keys missing or unknown: {wrong}): sweep again into another folder")
-    return Manifest(**data)
+    try:
+        convert(data["config"], _Config)
+        return convert(data, Manifest)
+    except MalformedError as error:
+        raise RecordsError(f"{path} is damaged ({error}): sweep again into another folder") from None
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> Manifest:

@@ -5,13 +5,18 @@ Record.from_json(line).correct
 """
 
 import json
-from dataclasses import dataclass, field, fields
-from typing import TypedDict
+from dataclasses import MISSING, dataclass, field, fields
+from functools import lru_cache
+from typing import Annotated, Any, TypedDict, get_type_hints
 
-from elastic_reasoning.errors import GradingError, RecordsError
+from msgspec import NODEFAULT, Meta, Struct, defstruct
+
+from elastic_reasoning.budget import Budget
+from elastic_reasoning.errors import BudgetError, GradingError, RecordsError
 from elastic_reasoning.evaluation.setting import Setting
 from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.trace import Trace
+from elastic_reasoning.untrusted.json import Count, Fault, MalformedError, decode
 
 NOT_GRADED = "not graded: "
 """What the error of a record begins with whose solution could not be graded."""
@@ -24,7 +29,7 @@ class Part(TypedDict):
     """A segment with its text."""
 
     phase: str
-    ids: list[int]
+    ids: list[Count]
     sampled: bool
     finish: str | None
     text: str
@@ -55,16 +60,16 @@ class Record:
     strategy: str
     budget: str
     problem: str
-    sample: int
+    sample: Count
     correct: bool | None
     answer: str | None
     reason: str | None
     unboxed: bool
     error: str | None
-    num_thinking_tokens: int
-    num_solution_tokens: int
-    num_forced_tokens: int
-    num_reused_tokens: int
+    num_thinking_tokens: Count
+    num_solution_tokens: Count
+    num_forced_tokens: Count
+    num_reused_tokens: Count
     budget_hit: bool
     forced_close: bool
     solution_cut: bool
@@ -72,9 +77,9 @@ class Record:
     segments: list[Part]
     solution: str = ""
     rule: str = ""
-    closed_again: int = 0
+    closed_again: Count = 0
     tool_cut: bool = False
-    seconds: float = field(default=0.0, compare=False)
+    seconds: Annotated[float, Meta(ge=0, le=1e15)] = field(default=0.0, compare=False)
 
     @property
     def key(self) -> Key:
@@ -150,16 +155,27 @@ class Record:
             RecordsError: the line is not a record.
         """
         try:
-            data = json.loads(line)
-        except ValueError:
-            raise RecordsError("not JSON") from None
-        if not isinstance(data, dict):
-            raise RecordsError("not a record (not a JSON object)")
-        wrong = ", ".join(sorted((_REQUIRED - data.keys()) | (data.keys() - set(_NAMES))))
-        if wrong:
-            raise RecordsError(f"not a record (missing or unknown: {wrong})")
-        return cls(**data)
+            values: Any = decode(line, _Line)
+        except MalformedError as error:
+            raise RecordsError("not JSON" if error.fault is Fault.SYNTAX else f"not a record ({error})") from None
+        try:
+            _parsed(values.budget)
+        except BudgetError as error:
+            raise RecordsError(f"not a record ({error})") from None
+        return cls(*(getattr(values, name) for name in _NAMES))
 
 
+_parsed = lru_cache(Budget.parse)
 _NAMES = [each.name for each in fields(Record)]
-_REQUIRED = set(_NAMES) - {"rule", "closed_again", "tool_cut"}  # which records of before they were kept have not
+
+
+def _line_of(record: type[Record]) -> type[Struct]:
+    """What a line must hold: the fields of a record, and nothing else."""
+    hints = get_type_hints(record, include_extras=True)
+    lines = [
+        (each.name, hints[each.name], NODEFAULT if each.default is MISSING else each.default) for each in fields(record)
+    ]
+    return defstruct("Line", lines, forbid_unknown_fields=True)
+
+
+_Line = _line_of(Record)

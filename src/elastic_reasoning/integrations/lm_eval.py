@@ -282,7 +282,7 @@ def _messages(context: str) -> list[Message]:
 
 
 def _asked(instance: Instance, sample: int) -> Asked:
-    prompt_hash = hashlib.sha256(instance.args[0].encode()).hexdigest()
+    prompt_hash = hashlib.sha256(instance.args[0].encode("utf-8", "backslashreplace")).hexdigest()
     return Asked(str(instance.task_name), int(instance.doc_id), sample, prompt_hash)
 
 

@@ -21,6 +21,7 @@ import yaml
 from transformers import AutoModelForCausalLM
 
 from elastic_reasoning.engines.names import SHIPPED
+from elastic_reasoning.engines.remote_code import from_pretrained
 from elastic_reasoning.evaluation.manifest import source_commit
 from elastic_reasoning.miniature.warmup import WarmupConfig, save_model, warm_up
 from elastic_reasoning.training.config import TrainConfig
@@ -54,7 +55,7 @@ def make_pair(out: Path, seed: int = 0, on_step: OnStep = lambda what, step, num
     base = make_base(out, seed, on_step)
     config = replace(recipe(TrainConfig, "mini-e1"), model=str(base), out=str(out / "e1"), seed=seed)
     trained = train(config, lambda step, metrics: on_step("E1 training", step, config.steps)).folder
-    model = AutoModelForCausalLM.from_pretrained(trained, dtype=torch.float32)
+    model = from_pretrained(AutoModelForCausalLM, str(trained), dtype=torch.float32)
     shutil.rmtree(out / "e1-model", ignore_errors=True)
     save_model(model, out / "e1-model")
     shutil.copy(trained / FILE, out / "e1-model")

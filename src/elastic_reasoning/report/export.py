@@ -6,13 +6,17 @@
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from elastic_reasoning.evaluation.metrics import Row
+from elastic_reasoning.printable import printable
 from elastic_reasoning.report.table import NOTHING, Column, columns_of
 
+FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
+"""What a spreadsheet takes for the beginning of a formula, wide letters among them."""
 ESCAPES = {
     "\\": r"\textbackslash{}",
     "^": r"\textasciicircum{}",
@@ -29,8 +33,12 @@ ESCAPES = {
 
 
 def rows_to_csv(rows: Sequence[Row]) -> str:
-    """One line for each row and every number of it; rates are in 0 to 1, what is not known is empty."""
-    flat = [_flat(row) for row in rows]
+    """One line for each row and every number of it; rates are in 0 to 1, what is not known is empty.
+
+    A text that a spreadsheet would take for a formula stands behind an apostrophe, which it does not show
+    (OWASP, "CSV Injection").
+    """
+    flat = [{name: _no_formula(value) for name, value in _flat(row).items()} for row in rows]
     names = list(dict.fromkeys(name for row in flat for name in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
@@ -49,6 +57,13 @@ def _flat(row: Row) -> dict[str, Any]:
         elif name != "pass_at_se":
             flat[name] = value
     return flat
+
+
+def _no_formula(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    shown = printable(value).replace("\n", " ").replace("\t", " ")
+    return f"'{shown}" if FORMULA.match(shown) else shown
 
 
 def rows_to_latex(rows: Sequence[Row]) -> str:
@@ -81,4 +96,5 @@ def _heading(column: Column, rows: Sequence[Row]) -> str:
 
 
 def _line(cells: Sequence[str]) -> str:
-    return " & ".join("".join(ESCAPES.get(letter, letter) for letter in cell) for cell in cells) + r" \\"
+    texts = (printable(cell).replace("\n", " ") for cell in cells)
+    return " & ".join("".join(ESCAPES.get(letter, letter) for letter in text) for text in texts) + r" \\"

@@ -25,6 +25,7 @@ from elastic_reasoning.tasks.stated_answers import stated_answers
 from elastic_reasoning.tasks.table import Grading, Names, TableTask, asked, divided, placed_rows, whole
 from elastic_reasoning.tasks.task import Problem, Split
 from elastic_reasoning.tasks.wording import fingerprint
+from elastic_reasoning.untrusted.json import decode
 
 DEEPCODER = "agentica-org/DeepCoder-Preview-Dataset"
 HUBS = {
@@ -71,7 +72,7 @@ def _programs(value: Any) -> tuple[str, ...]:
 def _function(value: Any) -> str:
     """LiveCodeBench's metadata, an object or JSON text of one, names the called function as func_name."""
     try:
-        decoded = json.loads(value) if isinstance(value, str) else value
+        decoded = decode(value) if isinstance(value, str) else value
         return str(decoded.get("func_name") or "")
     except (ValueError, AttributeError):
         raise ValueError("an object, or JSON text of one") from None

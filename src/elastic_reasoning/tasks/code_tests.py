@@ -10,7 +10,6 @@ in base 64.
 
 import base64
 import io
-import json
 import pickle
 import zlib
 from dataclasses import dataclass
@@ -19,9 +18,12 @@ from typing import Any
 from elastic_reasoning.grading.code import CallTest, CodeTests, StdinTest
 from elastic_reasoning.grading.outputs import PUBLISHED, Answers
 from elastic_reasoning.grading.sandbox import Limits
+from elastic_reasoning.untrusted.json import decode
 
 CALLS = ("functional", "function_call")
 STDIN = ("stdin", "stdin_stdout")
+MOST_BYTES = 2**30
+"""Of the tests of a problem, unpacked."""
 SHAPE = "tests: a list of {input, output, testtype}, or {inputs, outputs, fn_name}"
 
 MODULES = (
@@ -130,7 +132,7 @@ def _arguments(given: Any) -> tuple[Any, ...]:
     if not isinstance(given, str):
         raise ValueError("the arguments of a call as a list, or as a text with one JSON value a line")
     try:
-        return tuple(json.loads(line) for line in given.splitlines() if line.strip())
+        return tuple(decode(line) for line in given.splitlines() if line.strip())
     except ValueError:
         raise ValueError("one JSON value a line as the arguments of a call") from None
 
@@ -145,7 +147,7 @@ def _expected(wanted: Any) -> tuple[Any, tuple[Any, ...]]:
     if not isinstance(wanted, str):
         return wanted, ()
     try:
-        return json.loads(wanted), ()
+        return decode(wanted), ()
     except ValueError:
         return wanted, ()
 
@@ -164,7 +166,7 @@ def _decoded(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value if value.lstrip()[:1] in ("[", "{") else _unpacked(value))
+        return decode(value if value.lstrip()[:1] in ("[", "{") else _unpacked(value))
     except ValueError:
         raise ValueError(f"JSON; {SHAPE}") from None
 
@@ -172,7 +174,11 @@ def _decoded(value: Any) -> Any:
 def _unpacked(packed: str) -> str:
     """LiveCodeBench's private tests: base 64 of a compressed pickle of a text."""
     try:
-        content = _TextOnly(io.BytesIO(zlib.decompress(base64.b64decode(packed, validate=True)))).load()
+        unpacking = zlib.decompressobj()
+        pickled = unpacking.decompress(base64.b64decode(packed, validate=True), MOST_BYTES)
+        if unpacking.unconsumed_tail:
+            raise ValueError(f"more than {MOST_BYTES:,} bytes")
+        content = _TextOnly(io.BytesIO(pickled)).load()
     except Exception as error:  # a broken pickle can raise nearly anything
         raise ValueError(f"{type(error).__name__}: {error}") from None
     if not isinstance(content, str):

@@ -12,6 +12,7 @@ from math import isfinite
 from typing import Any, Generic, TypeVar, cast
 
 from elastic_reasoning.errors import TaskError
+from elastic_reasoning.printable import one_line
 
 Row = Mapping[str, Any]
 Value = TypeVar("Value")
@@ -40,7 +41,8 @@ def take(field: Field[Value], place: str, row: Row) -> Value:
     if name is None:
         if not field.required:
             return cast(Value, field.default)
-        raise TaskError(f"{place}: no field {' or '.join(map(repr, field.names))}; its fields are {', '.join(row)}")
+        fields = one_line(", ".join(row), most=200)
+        raise TaskError(f"{place}: no field {' or '.join(map(repr, field.names))}; its fields are {fields}")
     try:
         return field.read(row[name])
     except ValueError as error:
@@ -49,7 +51,10 @@ def take(field: Field[Value], place: str, row: Row) -> Value:
 
 def shown(value: Any) -> str:
     """A value in a message: short, and on one line."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # nested as deep as can be read, or more digits than Python writes
+        return "what is too deep or too long to show"
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
@@ -78,11 +83,11 @@ def answers(value: Any) -> tuple[str, ...]:
 def _is_answer(value: Any) -> bool:
     if isinstance(value, str):
         return bool(value.strip())
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    return (isinstance(value, int) and not isinstance(value, bool)) or (isinstance(value, float) and isfinite(value))
 
 
 def _number(value: float) -> str:
-    return str(int(value)) if float(value).is_integer() else str(value)
+    return str(int(value)) if isinstance(value, int) or value.is_integer() else str(value)
 
 
 def name(value: Any) -> str | int:

@@ -7,7 +7,6 @@ The place, such as "aime24.jsonl, row 3", goes into the message of whatever is w
 """
 
 import gzip
-import json
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import IO, cast
 
 from elastic_reasoning.errors import TaskError, require
 from elastic_reasoning.tasks.fields import Row, shown
+from elastic_reasoning.untrusted.json import MalformedError, decode
 
 Placed = tuple[str, Row]
 """A row and where it stands, such as "aime24.jsonl, row 3"."""
@@ -55,22 +55,22 @@ def read_file(path: Path) -> Iterator[Placed]:
             empty = False
             yield place, row
     except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
-        what = getattr(error, "strerror", None) or error
+        what = getattr(error, "strerror", None) or (str(error).splitlines() or [type(error).__name__])[0]
         raise TaskError(f"cannot read {path}: {what}; pass {FILES}") from None
     if empty:
         raise TaskError(f"{path} has no rows; pass {FILES}")
 
 
 def _json_lines(path: Path) -> Iterator[Placed]:
-    with cast(IO[str], (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8")) as file:
+    with cast(IO[str], (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8-sig")) as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue
             place = f"{path}, row {number}"
             try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise TaskError(f"{place}: not JSON ({error}); expected one JSON object a line") from None
+                row = decode(line)
+            except MalformedError as error:
+                raise TaskError(f"{place}: {error}; expected one JSON object a line") from None
             if not isinstance(row, dict):
                 raise TaskError(f"{place}: found {shown(row)}; expected one JSON object a line")
             yield place, row
@@ -82,7 +82,7 @@ def _parquet(path: Path) -> Iterator[Placed]:
     try:
         rows = (row for batch in parquet.ParquetFile(path).iter_batches(1024) for row in batch.to_pylist())
         yield from ((f"{path}, row {number}", row) for number, row in enumerate(rows, 1))
-    except require("pyarrow", "eval").ArrowInvalid as error:
+    except require("pyarrow", "eval").ArrowException as error:
         raise TaskError(f"{path} is not Parquet ({str(error).splitlines()[0]}); pass {FILES}") from None
 
 

@@ -18,13 +18,17 @@ from urllib.request import Request, urlopen
 
 from elastic_reasoning.engines.model_files import find_chat_template, find_end_ids
 from elastic_reasoning.engines.names import SHIPPED, check_model_name, model_path
+from elastic_reasoning.engines.remote_code import from_pretrained, is_remote_code_trusted
 from elastic_reasoning.errors import TrainingError
 from elastic_reasoning.rendering import Renderer
 from elastic_reasoning.template import Message, Template, resolve_template
 from elastic_reasoning.training.config import Lora, TrainConfig
+from elastic_reasoning.untrusted.json import decode
 
 TABLE = Path(__file__).with_name("architectures.json")
 TIMEOUT_SECONDS = 3.0
+MOST_BYTES = 2**24
+"""Of a configuration on the hub."""
 ENDINGS = (".safetensors", ".bin")
 
 
@@ -132,11 +136,11 @@ def _read_config(path: str) -> tuple[Any, str]:
 
     if Path(path).is_dir():
         try:
-            return AutoConfig.from_pretrained(path), "shipped" if Path(path).name in SHIPPED else "its folder"
+            return from_pretrained(AutoConfig, path), "shipped" if Path(path).name in SHIPPED else "its folder"
         except (OSError, ValueError) as error:
             raise TrainingError(f"model {path!r}: its configuration cannot be read ({_line(error)})") from error
     try:
-        return AutoConfig.from_pretrained(path, local_files_only=True), "the hub's local cache"
+        return from_pretrained(AutoConfig, path, local_files_only=True), "the hub's local cache"
     except (OSError, ValueError):
         pass
     try:
@@ -162,8 +166,7 @@ def _from_hub(name: str) -> dict[str, Any]:
         raise OSError("HF_HUB_OFFLINE is set")
     url = f"{constants.ENDPOINT}/{name}/resolve/main/config.json"
     with urlopen(Request(url, headers=build_hf_headers()), timeout=TIMEOUT_SECONDS) as answer:
-        values: dict[str, Any] = json.load(answer)
-    return values
+        return decode(answer.read(MOST_BYTES), dict[str, Any])
 
 
 def _measured(config: Any, source: str) -> Architecture:
@@ -172,7 +175,7 @@ def _measured(config: Any, source: str) -> Architecture:
     import transformers
 
     with torch.device("meta"):
-        model = transformers.AutoModelForCausalLM.from_config(config)
+        model = transformers.AutoModelForCausalLM.from_config(config, trust_remote_code=is_remote_code_trusted())
     text = config.get_text_config()
     head = model.get_output_embeddings()
     linear = [
@@ -209,7 +212,7 @@ def read_template(model: str, opening: str | None, closing: str | None) -> tuple
 
     path = model_path(model)
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(path, local_files_only=True)
+        tokenizer = from_pretrained(transformers.AutoTokenizer, path, local_files_only=True)
     except (OSError, ValueError):
         return None
     if not tokenizer.chat_template:

@@ -11,7 +11,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import Struct
+
 from elastic_reasoning.files import sync, write_atomically
+from elastic_reasoning.untrusted.json import Count, MalformedError, decode
 
 MARK = "complete.json"
 SELECTION = "selection.json"
@@ -46,6 +49,12 @@ class Checkpoint:
     score: float
 
 
+class _Mark(Struct):
+    step: Count
+    accuracy: float
+    score: float | None = None
+
+
 def _sync_all(folder: Path) -> None:
     for path in (*folder.rglob("*"), folder):
         sync(path)
@@ -57,11 +66,10 @@ def _write(path: Path, step: int, accuracy: float, score: float) -> None:
 
 def _read(path: Path, folder: Path) -> Checkpoint | None:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        accuracy = float(data["accuracy"])
-        return Checkpoint(folder, int(data["step"]), accuracy, float(data.get("score", accuracy)))
-    except (OSError, ValueError, TypeError, KeyError):
+        mark = decode(path.read_bytes(), _Mark)
+    except (OSError, MalformedError):
         return None
+    return Checkpoint(folder, mark.step, mark.accuracy, mark.accuracy if mark.score is None else mark.score)
 
 
 def mark_complete(folder: Path, step: int, accuracy: float, score: float) -> None:

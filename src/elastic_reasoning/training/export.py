@@ -6,24 +6,32 @@ with exporting(run, Path("e1-model")) as folder:     # appears as e1-model when 
 upload(Path("e1-model"), "owner/e1-model")           # nothing goes anywhere before this
 """
 
-import json
 import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from elastic_reasoning.engines.loading import load_weights
 from elastic_reasoning.errors import TrainingError, require
 from elastic_reasoning.training.checkpoints import SELECTION
 from elastic_reasoning.training.folder import CONFIG
 from elastic_reasoning.training.trained_for import TrainedFor, read_trained_for
+from elastic_reasoning.untrusted.json import Count, MalformedError, convert, decode
 
 ADAPTER = "adapter_config.json"
 REPOSITORY = re.compile(r"\w[\w.-]*/\w[\w.-]*", re.ASCII)
 LEFT_OUT = (SELECTION, "adapter_*", "README.md")
+
+
+class _Recipe(TypedDict):
+    """What is looked for in a recipe; the rest of it is only shown."""
+
+    model: str
+    dtype: str
+    steps: Count
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +66,11 @@ def read_run(folder: Path) -> FinishedRun:
     if about is None:
         raise TrainingError(f"{folder} has no model that elastic train has selected: give the out of a training run")
     try:
-        recipe = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        lines = (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-        return FinishedRun(folder, dict(recipe), [json.loads(line) for line in lines], about)
-    except (OSError, ValueError, TypeError) as error:
+        recipe = decode((folder / CONFIG).read_bytes(), dict[str, Any])
+        convert(recipe, _Recipe)
+        lines = (folder / "metrics.jsonl").read_bytes().splitlines()
+        return FinishedRun(folder, recipe, [decode(line, dict[str, float]) for line in lines], about)
+    except (OSError, MalformedError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is damaged"
         raise TrainingError(f"cannot read the run in {folder}: {reason}; give the out of a training run") from None
 

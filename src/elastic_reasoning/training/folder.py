@@ -16,11 +16,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from msgspec import Struct
 from safetensors import SafetensorError
 
 from elastic_reasoning.errors import TrainingError
 from elastic_reasoning.files import take_lock, write_atomically
 from elastic_reasoning.training.checkpoints import checkpoints, repair, selected
+from elastic_reasoning.untrusted.json import Count, MalformedError, decode
 
 OnStep = Callable[[int, dict[str, float]], None]
 CONFIG = "config.json"
@@ -103,13 +105,11 @@ def find_run(out: Path, wanted: Mapping[str, Any], defaults: Mapping[str, Any] =
                 raise TrainingError(f"{out} has a {name} but no {CONFIG}, so it is no training run: give another out")
         return
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = decode(path.read_bytes(), dict[str, Any])
     except OSError as error:
         raise TrainingError(f"cannot read {path}: {error.strerror}; give another out") from error
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise TrainingError(f"{path} is damaged: give another out")
+    except MalformedError:
+        raise TrainingError(f"{path} is damaged: give another out") from None
     held = _as_json(defaults) | found
     differing = [(name, value) for name, value in _as_json(wanted).items() if held.get(name) != value]
     if differing and _has_come_to_something(out):
@@ -145,7 +145,7 @@ def hold_to(out: Path, digest: str) -> None:
     """
     path = out / PROBLEMS
     with writing(out):
-        if path.exists() and path.read_text(encoding="utf-8") != digest and _has_come_to_something(out):
+        if path.exists() and path.read_bytes() != digest.encode() and _has_come_to_something(out):
             raise TrainingError(f"{out} holds a run on other problems: give it the same ones, or give another out")
         write_atomically(path, digest)
 
@@ -154,6 +154,10 @@ def _as_json(values: Mapping[str, Any]) -> dict[str, Any]:
     """Values as they come back from a file."""
     same: dict[str, Any] = json.loads(json.dumps(dict(values)))
     return same
+
+
+class _Step(Struct):
+    step: Count
 
 
 class Metrics:
@@ -184,10 +188,10 @@ def _lines_until(path: Path, step: int) -> Iterator[str]:
     """The lines of a JSONL file that belong to the steps up to one; a torn last line is left out."""
     if not path.exists():
         return
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_bytes().splitlines():
         try:
-            if json.loads(line)["step"] > step:
+            if decode(line, _Step).step > step:
                 return
-        except (ValueError, TypeError, KeyError):
+        except MalformedError:
             return
-        yield line
+        yield line.decode()

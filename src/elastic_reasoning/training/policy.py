@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import torch
 
 from elastic_reasoning.engines.engine import Engine
+from elastic_reasoning.engines.remote_code import is_remote_code_trusted
 from elastic_reasoning.engines.transformers import TransformersEngine
 from elastic_reasoning.errors import TrainingError
 from elastic_reasoning.template import Template
@@ -155,7 +156,8 @@ def _empty_copy(trainer: Any, dtype: torch.dtype) -> Any:
     trained = trainer.accelerator.unwrap_model(trainer.model)
     gpus = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(gpus), device:  # what is drawn here must not change what the trainer draws
-        copy = AutoModelForCausalLM.from_config(deepcopy(_plain(trained).config), dtype=dtype)
+        config, trusted = deepcopy(_plain(trained).config), is_remote_code_trusted()
+        copy = AutoModelForCausalLM.from_config(config, dtype=dtype, trust_remote_code=trusted)
         if is_peft_model(trained):
             from peft import get_peft_model
 

@@ -9,7 +9,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta
 
 from elastic_reasoning.budget import Budget
 from elastic_reasoning.engines.names import model_path
@@ -17,6 +19,7 @@ from elastic_reasoning.errors import BudgetError, TrainingError
 from elastic_reasoning.files import write_atomically
 from elastic_reasoning.request import Options
 from elastic_reasoning.training.config import TrainConfig
+from elastic_reasoning.untrusted.json import decode
 
 FILE = "elastic.json"
 
@@ -37,9 +40,9 @@ class TrainedFor:
         accuracy: at that step, on the validation problems it was selected by.
     """
 
-    strategies: tuple[str, ...]
+    strategies: Annotated[tuple[str, ...], Meta(min_length=1)]
     plan: str
-    budgets: tuple[str, ...]
+    budgets: Annotated[tuple[str, ...], Meta(min_length=1)]
     temperature: float
     task: str
     model: str
@@ -86,11 +89,10 @@ def read_trained_for(folder: Path) -> TrainedFor | None:
         TrainingError: it is damaged.
     """
     try:
-        values = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        return TrainedFor(**values | {name: tuple(values[name]) for name in ("strategies", "budgets")})
+        return decode((folder / FILE).read_bytes(), TrainedFor)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is damaged"
         raise TrainingError(f"cannot read {folder / FILE}: {reason}; restore it, or delete it") from None
 

@@ -10,11 +10,14 @@ Whatever is wrong with it is one `MalformedError`.
 
 import json
 from enum import Enum, auto
-from typing import Any, TypeVar, overload
+from typing import Annotated, Any, TypeVar, overload
 
 import msgspec
 
 Value = TypeVar("Value")
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""A whole number that is not negative."""
 
 WITHIN = " - at `$"
 """How msgspec begins to say where in a document something is wrong."""
@@ -61,13 +64,27 @@ def decode(data: str | bytes, kind: Any = Any) -> Any:
         return _decoded(data, kind)
     except RecursionError:
         raise MalformedError("it is nested too deep", Fault.VALUE) from None
-    except msgspec.ValidationError as error:
-        message = str(error)
-        raise MalformedError(message, Fault.VALUE if WITHIN in message else Fault.KIND) from None
+    except MalformedError:
+        raise
     except (json.JSONDecodeError, UnicodeError) as error:
         raise MalformedError(f"not JSON ({error})", Fault.SYNTAX) from None
     except ValueError:  # of `int`, which reads no more digits than it is allowed to
         raise MalformedError("a number has too many digits", Fault.VALUE) from None
+
+
+def convert(value: Any, kind: type[Value]) -> Value:
+    """What `decode` read already, as another type.
+
+    Raises:
+        MalformedError: it is something else.
+    """
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        message = str(error)
+        raise MalformedError(message, Fault.VALUE if WITHIN in message else Fault.KIND) from None
+    except UnicodeError:  # msgspec compares with names and numbers in UTF-8
+        raise MalformedError("half a letter stands where no text may", Fault.VALUE) from None
 
 
 def _decoded(data: str | bytes, kind: Any) -> Any:
@@ -75,4 +92,4 @@ def _decoded(data: str | bytes, kind: Any) -> Any:
         return msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeError):
         # Python's reader knows what msgspec's does not: lone surrogates, NaN, 1e999. It is the slower one.
-        return msgspec.convert(json.loads(data), kind)
+        return convert(json.loads(data), kind)

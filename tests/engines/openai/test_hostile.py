@@ -313,3 +313,22 @@ def test_a_server_that_answers_so_at_the_start_is_refused_in_one_line(spoil: Spo
         new_engine(MODEL.template, server.url, timeout_seconds=1, model="m")
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize("counts", [True, False], ids=["counts", "does not count"])
+@pytest.mark.parametrize("wraps", [3, 20])
+def test_a_server_that_wraps_a_prompt_in_the_chat_template_again_is_refused(
+    wraps: int, counts: bool, new_engine: Any
+) -> None:
+    for prompt_ids in (True, False):
+        with (
+            serving(lambda ids=prompt_ids: fake_openai(MODEL, ids, wraps=wraps, counts=counts)) as server,
+            pytest.raises(EngineError, match="wraps a prompt in the chat template again"),
+        ):
+            new_engine(MODEL.template, server.url)
+
+
+def test_a_prompt_that_is_read_as_it_stands_is_known_by_its_tokens(new_engine: Any) -> None:
+    for counts, known in ((True, True), (False, None)):
+        with serving(lambda counts=counts: fake_openai(MODEL, False, counts=counts)) as server:
+            assert new_engine(MODEL.template, server.url).abilities.as_it_stands is known

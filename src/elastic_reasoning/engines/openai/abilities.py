@@ -9,9 +9,9 @@ What it says of itself comes first; what matters is then tried.
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType
 
 from elastic_reasoning.engines.openai.connection import Connection, Line
 from elastic_reasoning.engines.openai.copies import RefusedError
@@ -23,6 +23,7 @@ from elastic_reasoning.engines.openai.probes import (
     has_plug_in,
     logprobs_of,
     probe,
+    reads_as_it_stands,
     shows_closing,
     speculates,
 )
@@ -33,7 +34,7 @@ from elastic_reasoning.errors import EngineError, unknown
 from elastic_reasoning.rendering import added_to_text
 from elastic_reasoning.request import Sampling
 from elastic_reasoning.template import Template
-from elastic_reasoning.untrusted.json import MalformedError, decode
+from elastic_reasoning.untrusted.json import Count, MalformedError, decode
 
 DIALECTS: dict[str, Dialect] = {"vllm": VLLM, "sglang": SGLANG, "llama.cpp": LLAMA_CPP, "openai": OPENAI}
 
@@ -41,7 +42,6 @@ Told = TypeVar("Told", bound=Struct)
 
 NO_ENDPOINT = (404, 405, 501)
 MOST_LISTED = 10
-Count = Annotated[int, Meta(ge=0)]
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ class Abilities:
         models: all that it serves.
         context: tokens of prompt and completion; `None` where it does not tell.
         prompt_ids: it takes a prompt as ids, just as they stand.
+        as_it_stands: it reads a prompt without a chat template around it; `None` where it does not let it be told.
         logprobs: what it reports of sampled tokens.
         plug_in: it has our plug-in, which keeps every budget in one pass.
         native: it takes a thinking budget of its own; `None` where it cannot be asked.
@@ -67,6 +68,7 @@ class Abilities:
     models: tuple[str, ...]
     context: int | None
     prompt_ids: bool
+    as_it_stands: bool | None
     logprobs: Logprobs
     plug_in: bool
     native: bool | None
@@ -123,6 +125,13 @@ async def find_abilities(connection: Connection, template: Template, tokenizer: 
                 f"{line.copy.base} answers in text and leaves {template.closing.text!r} out of it, so that it cannot "
                 "be told when thinking closes: use a server that returns ids, or that shows special tokens"
             )
+        as_it_stands = True if prompt_ids else await reads_as_it_stands(line, terms)
+        if as_it_stands is False:
+            raise EngineError(
+                f"{line.copy.base} wraps a prompt in the chat template again (or the tokenizer is not its model's), "
+                "so that nothing can be written into the model's turn: use a server that reads it as it stands; ollama "
+                "does so for a model made with TEMPLATE {{ .Prompt }} in its Modelfile"
+            )
         return Abilities(
             dialect=name,
             version=found.version,
@@ -130,6 +139,7 @@ async def find_abilities(connection: Connection, template: Template, tokenizer: 
             models=found.models,
             context=found.context or connection.config.context,
             prompt_ids=prompt_ids,
+            as_it_stands=as_it_stands,
             logprobs=await logprobs_of(line, DIALECTS[name], terms) if DIALECTS[name].ids else Logprobs.NONE,
             plug_in=is_vllm and await has_plug_in(line, terms),
             native=await has_native_budget(line, terms) if is_vllm else None,

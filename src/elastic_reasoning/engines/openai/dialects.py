@@ -7,9 +7,9 @@ this one.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import Annotated, Any
+from typing import Any
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from elastic_reasoning.engines.concurrent import Sampled, Wanted
 from elastic_reasoning.engines.openai.copies import RefusedError, UnavailableError
@@ -21,8 +21,6 @@ FORBIDDEN = -100.0
 """The bias of a banned id, as strong as the protocol allows."""
 ROUNDING = 1e-3
 """By so much may a log-probability be above 0."""
-
-Id = Annotated[int, Meta(ge=0)]
 
 
 class LostIdsError(Exception):

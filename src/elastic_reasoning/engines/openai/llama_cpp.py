@@ -10,27 +10,27 @@ from msgspec import Struct
 
 from elastic_reasoning.engines.concurrent import Sampled, Wanted, seed_of
 from elastic_reasoning.engines.openai.copies import UnavailableError
-from elastic_reasoning.engines.openai.dialects import Body, Dialect, Id, LostIdsError, Terms, cut
-from elastic_reasoning.untrusted.json import decode
+from elastic_reasoning.engines.openai.dialects import Body, Dialect, LostIdsError, Terms, cut
+from elastic_reasoning.untrusted.json import Count, decode
 
 EVENT = "data: "
 """How a line of a stream begins that holds an event."""
 
 
 class _Answer(Struct):
-    tokens: list[Id]
+    tokens: list[Count]
     stop_type: str = ""
 
 
 class _Logprob(Struct):
-    id: Id
+    id: Count
     logprob: float
 
 
 class _Event(Struct):
     """A token of a stream, or its end."""
 
-    tokens: list[Id]
+    tokens: list[Count]
     stop: bool
     stop_type: str = ""
     tokens_predicted: int = 0
@@ -69,9 +69,9 @@ def _read(text: str, wanted: Wanted, terms: Terms) -> Sampled:
     return cut(ids, logprobs, wanted, terms, ended=stop_type == "eos", full=stop_type == "limit")
 
 
-def _streamed(text: str) -> tuple[list[Id], list[float], str]:
+def _streamed(text: str) -> tuple[list[int], list[float], str]:
     """The ids of a stream, their log-probabilities, and why it ended."""
-    lines = [line.removeprefix(EVENT) for line in text.splitlines() if line.startswith(EVENT)]
+    lines = [line.removeprefix(EVENT) for line in text.split("\n") if line.startswith(EVENT)]
     events = [decode(line, _Event) for line in lines]
     if not events or not events[-1].stop:
         raise UnavailableError("its answer breaks off")

@@ -19,6 +19,9 @@ from elastic_reasoning.template import Prompt, Thinking
 from elastic_reasoning.untrusted.json import decode
 
 NUM_PROBED = 8
+PLAIN = "The capital of France is Paris, and the capital of Italy is"
+MOST_ADDED = 2
+"""Tokens that a tokenizer adds to a text: one at the beginning, and a blank. The shortest chat templates add three."""
 CERTAIN = -1e-3
 """A log-probability above this one is the same after any temperature."""
 SAME = 1e-3
@@ -133,6 +136,28 @@ async def shows_closing(line: Line, terms: Terms) -> bool:
     except RefusedError:
         return True
     return len(closing.ids) > 1 or bool(shown.strip())
+
+
+async def reads_as_it_stands(line: Line, terms: Terms) -> bool | None:
+    """Whether a prompt of text is read as it stands; `None` where the server does not let it be told.
+
+    A server that wraps it in the chat template again counts more tokens in it, or opens thinking that stands open.
+    """
+    template = terms.template
+    prompts = PLAIN, f"{template.opening.text}{PLAIN}"
+    body = OPENAI.ask(probe(terms, Sampling(temperature=0), NUM_PROBED), terms)[1]
+    try:
+        plain, opened = [
+            await line.ask("completions", {**body, "prompt": prompt}, partial(decode, kind=TextCompletion))
+            for prompt in prompts
+        ]
+    except RefusedError:
+        return None
+    if opened.choices[0].text.lstrip().startswith(template.opening.text):
+        return False
+    num_read = plain.usage.prompt_tokens if plain.usage else None
+    num_more = (num_read or 0) - len(template.encode(PLAIN))
+    return None if num_more < 0 else num_more <= MOST_ADDED
 
 
 def _text(text: str) -> str:

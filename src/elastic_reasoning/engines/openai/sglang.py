@@ -8,8 +8,8 @@ from typing import Any
 from msgspec import Struct
 
 from elastic_reasoning.engines.concurrent import Sampled, Wanted
-from elastic_reasoning.engines.openai.dialects import FORBIDDEN, Body, Dialect, Id, Terms, check_aborted, cut
-from elastic_reasoning.untrusted.json import decode
+from elastic_reasoning.engines.openai.dialects import FORBIDDEN, Body, Dialect, Terms, check_aborted, cut
+from elastic_reasoning.untrusted.json import Count, decode
 
 
 class _Reason(Struct):
@@ -19,12 +19,12 @@ class _Reason(Struct):
 
 class _Meta(Struct):
     finish_reason: _Reason
-    output_token_logprobs: list[tuple[float, Id, str | None]] | None = None
+    output_token_logprobs: list[tuple[float, Count, str | None]] | None = None
 
 
 class _Answer(Struct):
     meta_info: _Meta
-    output_ids: list[Id] | None = None
+    output_ids: list[Count] | None = None
 
 
 def _ask(wanted: Wanted, terms: Terms) -> tuple[str, Body]:

@@ -11,7 +11,6 @@ from elastic_reasoning.engines.openai.dialects import (
     FORBIDDEN,
     Body,
     Dialect,
-    Id,
     Terms,
     check_aborted,
     check_sampled,
@@ -19,7 +18,7 @@ from elastic_reasoning.engines.openai.dialects import (
 )
 from elastic_reasoning.request import Request
 from elastic_reasoning.template import Template
-from elastic_reasoning.untrusted.json import decode
+from elastic_reasoning.untrusted.json import Count, decode
 from elastic_reasoning.wire import to_wire
 
 
@@ -28,7 +27,7 @@ class _Logprobs(Struct):
 
 
 class _Choice(Struct):
-    token_ids: list[Id] | None = None
+    token_ids: list[Count] | None = None
     finish_reason: str | None = None
     logprobs: _Logprobs | None = None
 
