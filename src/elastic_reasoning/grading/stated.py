@@ -7,8 +7,8 @@ r"""The answer that a solution states: in its last box, or else in words.
 
 One policy, in this order: the last box; the last `<answer>`; a last line `#### 5`; what follows the last "answer" that
 is a label or part of a sentence ("**Answer:** 5", "the answer is 5"), in any of the languages listed; the last sentence
-of all, where it says that something is a value. What was left empty, was never closed or is taken back is no answer,
-and nothing that stands before it is one in its place.
+of all, where it concludes that something is a value ("so", "thus", ...). What was left empty, was never closed or is
+taken back is no answer, and nothing that stands before it is one in its place.
 """
 
 import re
@@ -28,7 +28,7 @@ UNSPACED = (
 # "to the problem", "to part (b)"; "final" behind the word, as Romance languages have it
 PART = (
     r"(?:\s+(?:finale?|corr[eé]c?t[aeo]?|cert[ao]|exact[ae]?|definitiv[ao]))?"
-    r"(?:\s+(?:to|of|for|in)\s+(?:the |this |part |question |problem ){0,3}(?:\(?\w{1,3}\)?)?)?"
+    r"(?:\s+(?:to|of|for|in)(?:\s+(?:the|this|part|question|problem|exercise)){0,3}(?:\s+\(?\w{1,3}\)?)?)?"
 )
 IS = (
     r"(?:\s(?:is|are|equals|should be|must be|would be|ist|lautet|est|es|é|è|jest|je|är|on|là|adalah|ialah|это|είναι)"
@@ -70,17 +70,22 @@ GOES_ON = re.compile(
 )
 ADVERBS = r"(?:(?:therefore|thus|then|hence|simply|just|indeed|exactly|clearly|also|given by|equal to)[\s,:]+)*"
 DENIED = re.compile(r"(?:not|never|nicht|pas|não|non|не|不)\b", re.IGNORECASE)
-# The last sentence: "... is 9.", "... = 9.", "Therefore $x = 9$."
-VALUE = r"(?P<value>\$\$?[^$]+\$\$?|\\\(.+?\\\)|\\\[.+?\\\]|-?\d[\d,]*(?:\.\d+)?(?:/\d+)?(?![\w^/*(]))"
+# The last sentence: "So ... is 9.", "Thus ... = 9.", "Therefore $x = 9$."
+VALUE = (
+    r"(?P<value>\$\$?[^$]+\$\$?|\\\((?:(?!\\\)).)+\\\)|\\\[(?:(?!\\\]).)+\\\]|"
+    r"-?\d[\d,]*(?:\.\d+)?(?:/\d+)?(?![\w^/*(]))"
+)
 ENDS_IN_VALUE = re.compile(
     rf".*(?:\b(?:is|are|equals?|be|gives?|get|has|have|obtain|find|becomes?)\b|=)[\s,:]+{ADVERBS}{VALUE}"
-    r"(?P<unit>(?:\s[A-Za-z]+(?:/[A-Za-z]+)?){0,3})[.!]*",
+    r"(?P<unit>(?:\s[A-Za-z]+(?:/[A-Za-z]+)?){0,3})\.?",
     re.IGNORECASE | re.DOTALL,
 )
-IS_VALUE = re.compile(
-    rf"(?:so|thus|therefore|hence|consequently|in conclusion|altogether|in total|finally|∴)[\s,:]*{VALUE}[.!]*",
-    re.IGNORECASE,
+CONCLUDES = (
+    r"(?:and\s+)?(?:so|thus|therefore|hence|consequently|altogether|in total|in conclusion|in summary|overall|finally|"
+    r"this means|which means|it follows|we conclude|∴)(?![^\W_])"
 )
+CONCLUSION = re.compile(CONCLUDES, re.IGNORECASE)
+IS_VALUE = re.compile(rf"{CONCLUDES}[\s,:]*{VALUE}\.?", re.IGNORECASE)
 NO_UNIT = re.compile(
     r"\b(?:has|have|had|is|are|was|were|does|do|can|will|holds?|works?|fails?|divides|satisf\w+|more|less|fewer|times|"
     r"squared|cubed|hundred|thousand|million|billion|trillion|dozen|percent|plus|minus|and|or|to|by|one|two|three|four|"
@@ -92,7 +97,8 @@ NOT_CONCLUDED = re.compile(
     r"\b(?:not|never|no|if|whether|unless|until|suppos\w+|assum\w+|let|since|because|when|where|while|as|or|either|"
     r"neither|nor|between|at (?:least|most)|(?:more|less|fewer|greater|larger|smaller|other|rather) than|about|"
     r"approx\w*|around|roughly|nearly|almost|may|maybe|perhaps|might|could|would|should|try|check\w*|verify|"
-    r"verification|guess\w*|consider|say|example|instance|steps?|cases?|claim\w*|next|then|but|however|possib\w+|wrong|incorrect|mod|modulo|"
+    r"verification|guess\w*|consider|say|example|instance|steps?|cases?|claim\w*|next|then|but|however|possib\w+|wrong|"
+    r"incorrect|mod|modulo|given|know|known|denote\w*|define\w*|recall|formula|need to|want to|have to|"
     r"except|up to|so far|wait|probably|likely|seems?)\b|n[’']t\b|[?≠<>≤≥≈~]|"
     r"\\(?:n(?:e|eq|ot)|[lg](?:t|e|eq|eqslant)|approx|sim|in)(?![a-z])",
     re.IGNORECASE,
@@ -100,6 +106,8 @@ NOT_CONCLUDED = re.compile(
 SEVERAL = re.compile(r"(?:=|\b(?:is|are)\b).*[,;].*(?:=|\b(?:is|are)\b)")
 POLITE = re.compile(r"\s*(?:です|である|だ|입니다|이다|예요|이에요)$")
 LONGEST_SENTENCE = 200
+DISPLAY_OPENS = re.compile(r"(?<!\\)\\\[")
+ITEM = re.compile(r"\s*(?:[-*•+]\s|\(?\w{1,2}[.)]\s)")  # one of a list, which goes on
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +135,7 @@ def _in_words(solution: str) -> str | None:
         return _value(hashes[1])
     label = find_label(solution)
     last = _last_sentence(solution)
-    closing = _concluded(last) if last else None
+    closing = _said(last) if CONCLUSION.match(last) else None
     if label is None or (closing and not label.is_certain and label.end < solution.rindex(last)):
         return closing
     return _value(label.rest)
@@ -183,7 +191,7 @@ def _value(text: str) -> str | None:
     if DENIED.match(sentence):
         return None
     plain = POLITE.sub("", sentence.strip(" *_.。!"))
-    return _concluded(sentence) or plain or None
+    return _said(sentence) or plain or None
 
 
 def _formula(maths: re.Match[str]) -> str:
@@ -193,13 +201,13 @@ def _formula(maths: re.Match[str]) -> str:
 def _last_sentence(solution: str) -> str:
     """The last sentence, where it has come to its end."""
     text = solution.rstrip().rstrip("*_\"'”)")
-    if not text.endswith((".", "!", "$", r"\)", r"\]")):
+    if not text.endswith((".", "$", r"\)", r"\]")) or len(DISPLAY_OPENS.findall(text)) > text.count(r"\]"):
         return ""
     line = text[text.rfind("\n") + 1 :]
-    return SENTENCE_END.split(line)[-1].strip(" *_#>-")
+    return "" if ITEM.match(line) else SENTENCE_END.split(line)[-1].strip(" *_#>")
 
 
-def _concluded(sentence: str) -> str | None:
+def _said(sentence: str) -> str | None:
     """The value that a sentence ends in, if it says that something is that value and leaves nothing open."""
     if len(sentence) > LONGEST_SENTENCE or any(sign.search(sentence) for sign in (NOT_CONCLUDED, NOT_MEANT, SEVERAL)):
         return None
