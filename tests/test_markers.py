@@ -7,6 +7,7 @@ from elastic_reasoning.errors import IN_COMMANDS, DelimiterError
 from elastic_reasoning.markers import find_tools
 from elastic_reasoning.rendering import render_prompt
 from elastic_reasoning.template import Template, Thinking, resolve_template
+from elastic_reasoning.turn import thinking_of
 from families import CHATML, CHATML_TOKENS, PLAIN, QWEN3, tokenizer_of, user
 from letters import answer, show
 from vocabularies import made
@@ -89,6 +90,16 @@ def test_the_delimiters_of_a_family_are_found(family: str, special: bool) -> Non
     _, _, opening, closing, state = FAMILIES[family]
     template, thinking = resolved(family, special)
     assert (template.opening.text, template.closing.text, thinking) == (opening, closing, state)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_ids_of_a_prompt_say_what_its_messages_say(family: str) -> None:
+    tokens, chat, opening, closing, _ = FAMILIES[family]
+    tokenizer = tokenizer_of(tokens, chat, special=True)
+    template = resolve_template(tokenizer)
+    for text in ("1 + 1 ?", f"what is {opening} ?", f"what is {closing} ?"):
+        prompt = render_prompt(tokenizer, template, user(text))
+        assert thinking_of(tokenizer, template, prompt.ids) is prompt.thinking
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -43,6 +43,7 @@ class TemplateError(ElasticError, ValueError):
 
 
 IN_PYTHON = "pass them as opening='<think>' and closing='</think>' (--opening, --closing)"
+IN_MODEL_ARGS = "add opening=<think>,closing=</think> to the model's arguments (--model_args)"
 IN_COMMANDS = "give --opening '<think>' --closing '</think>', or whatever the model writes"
 
 

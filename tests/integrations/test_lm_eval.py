@@ -18,19 +18,28 @@ from lm_eval import simple_evaluate
 from lm_eval.api.instance import Instance
 from lm_eval.api.registry import get_model
 from lm_eval.tasks import TaskManager
+from transformers import AutoConfig
 
 from elastic_reasoning.cli.main import main
 from elastic_reasoning.engines.engine import generate, new_request
 from elastic_reasoning.engines.loading import load
 from elastic_reasoning.engines.scripted import ScriptedEngine, scripted, word_template
-from elastic_reasoning.errors import ElasticError, EngineError, UsageError
+from elastic_reasoning.errors import DelimiterError, ElasticError, EngineError, UsageError
 from elastic_reasoning.integrations.lm_eval import ElasticLM
 from elastic_reasoning.request import Sampling, derived_seed
 from elastic_reasoning.tasks.arithmetic import Arithmetic
+from families import PLAIN, tokenizer_of
 
 pytestmark = pytest.mark.filterwarnings("default")  # the harness and what it imports have warnings of their own
 
 NUM_PROBLEMS = 48
+SHAPE = {
+    "vocab_size": 400,
+    "hidden_size": 16,
+    "intermediate_size": 16,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+}
 TASK = """
 task: chains
 dataset_path: json
@@ -286,3 +295,10 @@ def test_the_command_says_what_is_wrong_in_one_line(
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith("elastic: error: ")
     assert message in last
+
+
+def test_delimiters_that_nothing_names_are_asked_for_among_the_models_arguments(tmp_path: Path) -> None:
+    tokenizer_of(["<|im_start|>"], PLAIN).save_pretrained(tmp_path)
+    AutoConfig.for_model("llama", **SHAPE).save_pretrained(tmp_path)
+    with pytest.raises(DelimiterError, match="add opening=<think>,closing=</think> to the model's arguments"):
+        ElasticLM(pretrained=str(tmp_path), budget="8+8")

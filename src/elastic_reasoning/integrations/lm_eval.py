@@ -30,7 +30,7 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 from elastic_reasoning.budget import Budget
 from elastic_reasoning.engines.engine import Engine, generate, new_request
 from elastic_reasoning.engines.openai.connection import ServerConfig
-from elastic_reasoning.errors import ElasticError, EngineError, UsageError
+from elastic_reasoning.errors import IN_MODEL_ARGS, DelimiterError, ElasticError, EngineError, UsageError
 from elastic_reasoning.evaluation.config import RunConfig, check_engine
 from elastic_reasoning.evaluation.models import open_model
 from elastic_reasoning.integrations import model_arguments, task_settings
@@ -115,7 +115,10 @@ class ElasticLM(LM):
                 closing=closing,
                 chat_template_kwargs=self.chat_template_kwargs,
             )
-            self.engine = _opened(run, pretrained)
+            try:
+                self.engine = _opened(run, pretrained)
+            except DelimiterError as error:
+                raise DelimiterError(error.reason, IN_MODEL_ARGS) from None
             weakref.finalize(self, self.engine.close)
         else:
             self.engine = engine
