@@ -17,19 +17,20 @@ from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.grading.stated import find_label, find_tagged
 
 OPENING = (
-    r"(?:\\(?:text\w*|math[a-z]+|[mfh]box|boxed|bf|rm|displaystyle|left|q?quad|[ ,;:(\[])|[\s{($*\[\"'“„«「『【《_])*"
+    r"(?:\\(?:text\w*|math[a-z]+|[mfh]box|boxed|bf|rm|displaystyle|left|q?quad|[ ,;:(\[{#])|"
+    r"[\s{($*\[\"'`“„«「『【《<_~])*"
 )
 # Words for an option, and articles, before the letter
 NAMED = (
     r"(?i:(?:(?:the|both|either|options?|choices?|letters?|answer|die|der|das|la|le|el|o|a|il|lettre|letra|lettera|"
     r"opci[oó]n|op[cç][aã]o|opzione|alternativa|antwort|r[ée]ponse|respuesta|resposta|buchstabe|вариант|буква)\b"
-    r"|选项|選項|選択肢|보기|第)[\s:]*)+"
+    r"|选项|選項|選択肢|보기|第)[\s:~]*)+"
 )
 # In lower case a letter is also a word or a variable: it must be followed by a bracket or a mark, or by nothing
 LONE = r"((?:[A-HJ]|I(?!\s+[a-z]))(?![A-Za-z0-9'’])|[a-j](?=[\s}$*\"']*(?:[).:;]|\Z)))"
 WORD = r"\s+(?!(?:because|since|and|or|as|for|weil|denn|porque|car|parce|puisque)\b)[A-Za-z]{2}"
 # A formula goes on, as in A = 5, B^2, A+1, H\rangle
-FORMULA = r"\s*(?:[=^_<>!|]|[-+*/]\s*[\d\\]|\\(?!text|math|q?quad|[ ,;:)\]]))"
+FORMULA = r"(?:\(|[\s}]*(?:[=^_<!|]|>\s*[\d\\A-Za-z]|[-+*/]\s*[\d\\]|\\(?!text|math|q?quad|right|[ ,;:)\]}])))"
 # A letter that stands first and alone: C, (C), \text{C}, \textbf{(C) } 12, C. Paris, option C; not that of "A triangle"
 FIRST_LETTER = re.compile(rf"{OPENING}(?:{NAMED}{OPENING})?{LONE}(?!{WORD}|{FORMULA})")
 # Another one after it: A, C; (A) and (C); A \text{ or } C
@@ -42,9 +43,12 @@ LONGEST_CHOICE = 200  # characters of a stated answer in which letters are looke
 MARKS = r"[\s*_$({\[]*(?:\\[a-z]+[\s{(]*)?"
 # "I choose (C)", "the correct option is C", "C is correct", 故选C
 CHOSEN = re.compile(
-    rf"(?:\b(?i:choose|select|pick|go with|(?:correct|right|best) (?:option|choice|statement) is|w[äa]hle|elijo|"
-    rf"choisis|escolho|scelgo|выбираю)\b[\s:]+(?:{NAMED})?|[选選][择擇]?[:\s]*){MARKS}([A-J])(?![A-Za-z'’])"
+    r"(?:\b(?i:choose|select|pick|go with|w[äa]hle|elijo|choisis|escolho|scelgo|выбираю|richtig ist|"
+    r"(?:correct|right|best|my|final) (?:option|choice|statement)(?: is)?|правильный вариант|"
+    r"(?:opci[oó]n|op[cç][aã]o|option|opzione|alternativa|lettre|letra) corr\w+(?: (?:es|é|est|è))?)\b[\s:]+|"
+    rf"[选選][择擇]?[:\s]*|正确(?:的)?选项[是为:\s]*)(?:{NAMED})?{MARKS}([A-J])(?![A-Za-z'’])"
     r"|(?<![A-Za-z'’\\])([A-J])[)*_$}\s]+(?i:is|ist|est|es|é)\s+(?i:(?:the|la|die)\s+)?(?i:correct|right|best|richtig|korrekt)"
+    r"|(?:选项|選択肢)\s*\(?([A-J])\)?\s*(?:是正确|正确|が正し|が正解)"
 )
 DENIED = re.compile(
     r"(?:\b(?:not|never|cannot|no|nor|neither|except|than|nicht|pas|não|не|eliminate|exclude|rule out|reject)|n['’]t|"
@@ -53,7 +57,10 @@ DENIED = re.compile(
 )
 REFUTED = re.compile(r"[\s*_]*(?:is|are)\s+(?:both\s+)?(?:not|wrong|incorrect|false)\b", re.IGNORECASE)
 IN_BRACKETS = re.compile(r"\(([A-J])\)")
-ALONE = re.compile(rf"[\s*_(#>]*(?:{NAMED})?[\s*_(]*([A-Ja-j])(?:[).:]\s(?!.*\b[A-J]\b).*|[\s)*_.:]*)")
+SENTENCE = re.compile(r"[^.!?\n。]*")
+ALONE = re.compile(
+    rf"[\s*_(#>]*(?:(?i:so|thus|hence|therefore)[\s,:]+)?(?:{NAMED})?[\s*_(]*([A-Ja-j])(?:[).:]\s(?!.*\b[A-J]\b).*|[\s)*_.:]*)"
+)
 LONGEST_LINE = 80
 THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 OF_NUMBER = re.compile(r"(?<![^\W\d_])[-.,/:](?=\d)")  # a sign, a decimal point, what parts two numbers
@@ -97,7 +104,18 @@ def _chosen(solution: str, has_box: bool) -> str | None:
     # below other lines "c" may be a variable, and "C) 12" the last of the options
     if alone and (not before or line.strip(" ()*_.:") == alone[1].upper()):
         return alone[1].upper()
-    return None if has_box else _last(IN_BRACKETS, solution)
+    return None if has_box else _in_brackets(solution)
+
+
+def _in_brackets(solution: str) -> str | None:
+    """The letter in the last round brackets, if its sentence has no other one that is not denied."""
+    found: str | None = None
+    for sentence in SENTENCE.findall(solution):
+        if letters := IN_BRACKETS.findall(sentence):
+            last = _last(IN_BRACKETS, sentence)
+            standing = [each for each in set(letters) if _last(re.compile(rf"\(({each})\)"), sentence)]
+            found = last if len(standing) == 1 else None
+    return found
 
 
 def _last(pattern: re.Pattern[str], solution: str) -> str | None:

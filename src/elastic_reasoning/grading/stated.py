@@ -18,7 +18,7 @@ from elastic_reasoning.grading.boxes import last_box
 
 # "answer" in languages that models write in; 答 and 回答 only as a label, since they also mean to reply.
 SPELLED = (
-    r"answers?|antwort|endergebnis|r[ée]ponse|respuesta|resposta|risposta|antwoord|odpowied[źz]|odpov[ěe]ď|odpoveď|svar|"
+    r"answers?|antwort|endergebnis|r[ée]ponse|respuesta|resposta|risposta|antwoord|odpowied[źz]|odpov[ěe]ď|odpoveď|svar(?:et)?|"
     r"vastaus|cevap|yanıt|ответ|відповідь|απάντηση|đáp án|đáp số|câu trả lời|jawaban|jawapan"
 )
 UNSPACED = (
@@ -27,7 +27,7 @@ UNSPACED = (
 )
 # "to the problem", "to part (b)"; "final" behind the word, as Romance languages have it
 PART = (
-    r"(?:\s+(?:finale?|corr[eé]c?t[aeo]?|cert[ao]|exact[ae]?|definitiv[ao]))?"
+    r"(?:\s+(?:finale?|corr\w{2,5}|đúng|cert[ao]|exact[ae]?|definitiv[ao]))?"
     r"(?:\s+(?:to|of|for|in)(?:\s+(?:the|this|part|question|problem|exercise)){0,3}(?:\s+\(?\w{1,3}\)?)?)?"
 )
 IS = (
@@ -44,9 +44,9 @@ LEADING = re.compile(r"[\W_]*(?:(?:the|my|our|your|final|correct|so|thus|hence|t
 FINAL = re.compile(r"\b(?:final|endg\w+|finale|определ\w+|окончат\w+)\W*$|最终|最終|최종", re.IGNORECASE)
 # In a sentence before "answer": it is not the answer that is meant, or it is not stated.
 NOT_MEANT = re.compile(
-    r"\b(?:not|never|no|if|whether|unless|until|suppose|assum\w+|wrong|incorrect|naive|tempting|false|possible|"
-    r"potential|intermediate|previous|earlier|initial|first|guess\w*|might|may|could|cannot|doubt\w*|check that)\b|"
-    r"n[’']t\b",
+    r"(?:\b(?:not|never|no)|n[’']t)\s+(?:\w+\s+){0,3}\Z|"
+    r"\b(?:if|whether|unless|until|suppose|assum\w+|wrong|incorrect|naive|tempting|false|possible|"
+    r"potential|intermediate|previous|earlier|initial|first|guess\w*|might|may|could|cannot|doubt\w*|check that)\b",
     re.IGNORECASE,
 )
 # Behind a statement: it is taken back.
@@ -60,11 +60,12 @@ TURNED = re.compile(r"\b(?:but|however|instead|actually|although|though|yet)\b",
 """Behind a statement within a sentence: another one may follow."""
 TAG = re.compile(r"<(/?)(?:final[ _-]?)?answer>", re.IGNORECASE)
 HASHES = re.compile(r"^[ \t]*####[ \t]*([^A-Za-z\n]+|\$[^$\n]+\$|\\\([^\n]+\\\))\s*\Z", re.MULTILINE)
-MATHS = re.compile(r"\$\$?([^$]+)\$\$?|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
+MATHS = re.compile(r"\$\$?((?:\\.|[^$\\])+)\$\$?|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
 SENTENCE_END = re.compile(r"(?<=[.!?])[\s*_]+(?=[^\s\d])|(?<=[。！？])")
 # Behind a formula: the answer goes on.
 GOES_ON = re.compile(
-    r"\s*(?:[-+*/^=<>%,;±|&$]|\\|(?:or|and|to|plus|minus|times|by|mod|modulo|through|if|when|where|for|only|unless|"
+    r"\s*(?:[-+*/^=<>%;±|&$]|,(?!\s*(?:i\.e|that is|which|since|because|so)\b)|\\|"
+    r"(?:or|and|to|plus|minus|times|by|mod|modulo|through|if|when|where|for|only|unless|"
     r"except|in|percent|hundred|thousand|million|billion|trillion|dozen|squared|cubed|degrees?|less|more|fewer)\b)",
     re.IGNORECASE,
 )
@@ -72,12 +73,12 @@ ADVERBS = r"(?:(?:therefore|thus|then|hence|simply|just|indeed|exactly|clearly|a
 DENIED = re.compile(r"(?:not|never|nicht|pas|não|non|не|不)\b", re.IGNORECASE)
 # The last sentence: "So ... is 9.", "Thus ... = 9.", "Therefore $x = 9$."
 VALUE = (
-    r"(?P<value>\$\$?[^$]+\$\$?|\\\((?:(?!\\\)).)+\\\)|\\\[(?:(?!\\\]).)+\\\]|"
+    r"(?P<value>\$\$?(?:\\.|[^$\\])+\$\$?|\\\((?:(?!\\\)).)+\\\)|\\\[(?:(?!\\\]).)+\\\]|"
     r"-?\d[\d,]*(?:\.\d+)?(?:/\d+)?(?![\w^/*(]))"
 )
 ENDS_IN_VALUE = re.compile(
     rf".*(?:\b(?:is|are|equals?|be|gives?|get|has|have|obtain|find|becomes?)\b|=)[\s,:]+{ADVERBS}{VALUE}"
-    r"(?P<unit>(?:\s[A-Za-z]+(?:/[A-Za-z]+)?){0,3})\.?",
+    r"(?P<unit>(?:\s[A-Za-z]+(?:/[A-Za-z]+)?){0,3})\s?\.?",
     re.IGNORECASE | re.DOTALL,
 )
 CONCLUDES = (
@@ -85,7 +86,7 @@ CONCLUDES = (
     r"this means|which means|it follows|we conclude|∴)(?![^\W_])"
 )
 CONCLUSION = re.compile(CONCLUDES, re.IGNORECASE)
-IS_VALUE = re.compile(rf"{CONCLUDES}[\s,:]*{VALUE}\.?", re.IGNORECASE)
+IS_VALUE = re.compile(rf"{CONCLUDES}[\s,:]*{VALUE}\s?\.?", re.IGNORECASE)
 NO_UNIT = re.compile(
     r"\b(?:has|have|had|is|are|was|were|does|do|can|will|holds?|works?|fails?|divides|satisf\w+|more|less|fewer|times|"
     r"squared|cubed|hundred|thousand|million|billion|trillion|dozen|percent|plus|minus|and|or|to|by|one|two|three|four|"
@@ -97,7 +98,7 @@ NOT_CONCLUDED = re.compile(
     r"\b(?:not|never|no|if|whether|unless|until|suppos\w+|assum\w+|let|since|because|when|where|while|as|or|either|"
     r"neither|nor|between|at (?:least|most)|(?:more|less|fewer|greater|larger|smaller|other|rather) than|about|"
     r"approx\w*|around|roughly|nearly|almost|may|maybe|perhaps|might|could|would|should|try|check\w*|verify|"
-    r"verification|guess\w*|consider|say|example|instance|steps?|cases?|claim\w*|next|then|but|however|possib\w+|wrong|"
+    r"verification|guess\w*|consider|say|example|instance|steps?|cases?|claim\w*|next|then|but|however|possibly|wrong|"
     r"incorrect|mod|modulo|given|know|known|denote\w*|define\w*|recall|formula|need to|want to|have to|"
     r"except|up to|so far|wait|probably|likely|seems?)\b|n[’']t\b|[?≠<>≤≥≈~]|"
     r"\\(?:n(?:e|eq|ot)|[lg](?:t|e|eq|eqslant)|approx|sim|in)(?![a-z])",
@@ -188,9 +189,9 @@ def _value(text: str) -> str | None:
         return _formula(maths)
     lines = text.splitlines()
     sentence = SENTENCE_END.split(lines[0], maxsplit=1)[0] if lines else ""
-    if DENIED.match(sentence):
+    if DENIED.match(sentence) or sentence.endswith("?"):
         return None
-    plain = POLITE.sub("", sentence.strip(" *_.。!"))
+    plain = POLITE.sub("", sentence.strip(" *_.。"))
     return _said(sentence) or plain or None
 
 
