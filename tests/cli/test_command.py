@@ -145,7 +145,15 @@ def test_help_names_every_option_and_the_example(capsys: pytest.CaptureFixture[s
         parsed("--help")
     assert not caught.value.code
     text = capsys.readouterr().out
-    for part in ("Try it.", "--recipe", "--budgets", "what is asked", "--options.grace", "example:", "elastic try x"):
+    for part in (
+        "Try it.",
+        "--recipe",
+        "--budgets",
+        "what it works on",
+        "--options.grace",
+        "example:",
+        "elastic try x",
+    ):
         assert part in text
 
 

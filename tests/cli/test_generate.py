@@ -163,7 +163,7 @@ def test_a_letter_of_two_tokens_is_shown_once_it_is_whole(says: Any, monkeypatch
 
 def test_text_that_was_shown_before_half_a_letter_is_not_lost(says: Any, capsys: pytest.CaptureFixture[str]) -> None:
     says(5, 6, 11, 0)
-    assert printed(capsys, "why", "--budget", "2+2").startswith("thinking\n caf </t>\nsolution\n4\n")
+    assert printed(capsys, "why", "--budget", "2+2").startswith("thinking\n caf [forced: </t>]\nsolution\n4\n")
 
 
 def test_a_prompt_that_does_not_fit_is_one_line(says: Any, capsys: pytest.CaptureFixture[str]) -> None:
@@ -231,3 +231,15 @@ def test_json_is_the_trace(capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_bad_input_is_one_line(argv: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert message in refused(capsys, *argv)
+
+
+@pytest.mark.parametrize("colour", [True, False])
+def test_forced_tokens_are_told_apart_with_colours_and_without(
+    colour: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv(*(("FORCE_COLOR", "1") if colour else ("NO_COLOR", "1")))
+    arguments = ["--budget", "3+8", "--strategy", "s1", "--options.answer_tokens", "2", "--device", "cpu"]
+    out = printed(capsys, QUESTION, *arguments)
+    assert ("[forced: </think>]" in out) == ("[forced: Final Answer:]" in out) == (not colour)
+    assert ("\x1b[30;43m" in out) == colour

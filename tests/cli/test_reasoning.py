@@ -32,6 +32,7 @@ def test_two_settings_are_compared(folder: str, capsys: pytest.CaptureFixture[st
     assert "on the same problems" in text
     assert " ± " in text
     assert text.count("sample 0: ") == text.count("sample 1: ") == 2
+    assert text.count("[forced: </think>]") == 2  # the other two closed by themselves
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120])

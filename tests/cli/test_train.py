@@ -155,7 +155,7 @@ def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
         main(["train", "--help"])
     assert end.value.code == 0
     text = capsys.readouterr().out
-    assert "elastic train --recipe recipes/mini-e1.yaml" in text
+    assert "elastic train --recipe mini-e1" in text
     assert "thinking and solution tokens, as 24+20" in text
 
 

@@ -290,7 +290,7 @@ def test_the_command_says_what_is_wrong_in_one_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr("lm_eval.tasks.TaskManager", partial(TaskManager, include_defaults=False))
-    command = ["lm_eval", "--tasks", "chains", "--include_path", str(write_task(tmp_path)), "--limit", "2", *more]
+    command = ["lm-eval", "--tasks", "chains", "--include_path", str(write_task(tmp_path)), "--limit", "2", *more]
     assert main(command) == 2
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith("elastic: error: ")

@@ -7,16 +7,17 @@ flags override it. What neither knows is an error that names the nearest known f
 import difflib
 import json
 import re
-from argparse import ArgumentError, RawDescriptionHelpFormatter
+from argparse import ArgumentError
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from jsonargparse import ArgumentParser, DefaultHelpFormatter
+from jsonargparse import ArgumentParser
 
+from elastic_reasoning.cli.help import help_text
+from elastic_reasoning.cli.output import say
 from elastic_reasoning.cli.recipes import recipe_path
-from elastic_reasoning.engines.remote_code import FLAG as FLAG_OF_TRUST
 from elastic_reasoning.errors import ElasticError, UsageError
 from elastic_reasoning.untrusted.json import Fault, MalformedError
 from elastic_reasoning.untrusted.yaml import MOST_LETTERS, check_yaml
@@ -35,10 +36,6 @@ KINDS = {
 }
 
 
-class _Formatter(RawDescriptionHelpFormatter, DefaultHelpFormatter):
-    """Keeps the line breaks of descriptions and examples."""
-
-
 def parse(
     config_class: type[Config],
     argv: Sequence[str],
@@ -47,6 +44,7 @@ def parse(
     about: str,
     example: str,
     positional: str | None = None,
+    arguments: str = "",
 ) -> Config:
     """Read a configuration from a command line.
 
@@ -57,26 +55,18 @@ def parse(
         about: what it does.
         example: lines to try.
         positional: the field that may also be given without a flag, as the first argument.
+        arguments: what the usage line says may be given without a flag; the positional one if empty.
 
     Raises:
         UsageError: a flag, key or value that does not fit.
         SystemExit: after `--help`.
     """
-    parser = ArgumentParser(
-        prog=f"elastic {command}",
-        description=about,
-        epilog="example:\n"
-        + "\n".join(f"  {line}" for line in example.strip().splitlines())
-        + f"\n\n{FLAG_OF_TRUST} lets the Python code run that a model brings; without it such a model is refused.",
-        formatter_class=_Formatter,
-        exit_on_error=False,
-        allow_abbrev=False,
-    )
-    parser.add_argument(
-        "--recipe",
-        action="config",
-        help="YAML file of options, or the name of one that comes along (elastic recipes); flags override it",
-    )
+    if {"-h", "--help"}.intersection(argv):
+        named = arguments or (f"[{positional.upper()}]" if positional else "")
+        say(help_text(config_class, command=command, about=about, example=example, arguments=named), end="")
+        raise SystemExit(0)
+    parser = ArgumentParser(prog=f"elastic {command}", exit_on_error=False, allow_abbrev=False)
+    parser.add_argument("--recipe", action="config")
     parser.add_class_arguments(config_class, None)
     known = list(_field_kinds(config_class))
     try:

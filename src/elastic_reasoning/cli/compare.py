@@ -55,6 +55,7 @@ def main(argv: list[str]) -> int:
         about="Compare two runs on the problems that both have: settings of the same model, strategy and budget, or\n"
         "one setting of each. Gains are those of b over a, with standard errors of the paired differences.",
         example=EXAMPLE,
+        arguments="RUN_A [RUN_B]",
     )
     if not config.run_a:
         raise UsageError("no folder of records: elastic compare runs/before runs/after")

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from elastic_reasoning.cli.command import parse
+from elastic_reasoning.cli.forced import FORCED_STYLE, has_colour, marked
+from elastic_reasoning.cli.generate import STYLES
 from elastic_reasoning.cli.output import new_console, say_json
 from elastic_reasoning.cli.progress import progress_bar
 from elastic_reasoning.cli.sweep import run_with_progress
@@ -17,6 +19,7 @@ from elastic_reasoning.evaluation.config import SweepConfig
 from elastic_reasoning.evaluation.metrics import Row, paired_difference, summarise
 from elastic_reasoning.evaluation.record import Record
 from elastic_reasoning.evaluation.records import read_records
+from elastic_reasoning.trace import Phase
 from elastic_reasoning.training.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -130,13 +133,13 @@ def _show_example(console: "Console", records: list[Record], trained_at: str) ->
     for record in telling[0] if telling else ():
         console.print(f"\n[bold]{record.model}[/] at {trained_at}: {'right' if record.correct else 'wrong'}")
         for part in record.segments:
-            style = (
-                "black on yellow" if not part["sampled"] else "cyan" if part["phase"] == "thinking" else "bold green"
-            )
-            console.print(part["text"], style=style, end=" ", markup=False)
+            style = STYLES[Phase(part["phase"])] if part["sampled"] else FORCED_STYLE
+            text = marked(part["text"], part["sampled"], has_colour(console))
+            console.print(text, style=style, end=" ", markup=False)
         console.print()
-    if telling:
-        console.print("[cyan]thinking[/]  [black on yellow]forced[/]  [bold green]solution[/]\n")
+    if telling and has_colour(console):
+        console.print(f"[cyan]thinking[/]  [{FORCED_STYLE}]forced[/]  [bold green]solution[/]")
+    console.print()
 
 
 def _show_results(console: "Console", records: list[Record], rows: list[Row], trained_at: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from elastic_reasoning.budget import Budget
 from elastic_reasoning.cli.command import parse
+from elastic_reasoning.cli.forced import CLOSE, FORCED_STYLE, OPEN, has_colour
 from elastic_reasoning.cli.output import new_console, note, say_json
 from elastic_reasoning.engines.engine import new_request
 from elastic_reasoning.engines.loading import load
@@ -25,7 +26,6 @@ STYLES = {
     Phase.TOOL: "magenta",
 }
 TITLES = {Phase.SOLUTION: "solution", Phase.TOOL: "tool call"}
-FORCED_STYLE = "black on yellow"
 HALF = "\ufffd"
 CONTEXT = 4
 """Ids before the first new one that are decoded with it."""
@@ -113,6 +113,7 @@ def main(argv: list[str]) -> int:
     trace = next(engine.run([walk], listen=lambda cursor: printer.show(cursor.segments())))
     _refuse(trace)
     printer.show(list(trace.segments))
+    printer.close()
     printer.console.print("\n\n" + _usage(trace), style="dim", markup=False, soft_wrap=False)
     return 0
 
@@ -123,23 +124,35 @@ def _refuse(trace: Trace) -> None:
 
 
 class _Printer:
-    """Prints what is new since the last call, styled by phase."""
+    """Prints what is new since the last call, styled by phase; without colours forced text stands in brackets."""
 
     def __init__(self, console: Any, template: Template) -> None:
         self.console = console
         self.template = template
         self.shown: list[_Shown] = []
+        self.colour = has_colour(console)
+        self.in_brackets = False
 
     def show(self, segments: list[Segment]) -> None:
         """Segments may grow at the end; a segment that shrinks to give its tail to a delimiter was never shown."""
         for number, segment in enumerate(segments):
             if number == len(self.shown):
+                self.close()
                 self.shown.append(_Shown())
                 self._head(segment, segments[:number])
             new = self._new_text(segment, self.shown[number])
             if new:
                 style = STYLES[segment.phase] if segment.sampled else FORCED_STYLE
+                if not (segment.sampled or self.colour or self.in_brackets):
+                    self.console.print(OPEN, end="", markup=False)
+                    self.in_brackets = True
                 self.console.print(new, end="", style=style, markup=False)
+
+    def close(self) -> None:
+        """Close the bracket of a forced segment that has come to its end."""
+        if self.in_brackets:
+            self.console.print(CLOSE, end="", markup=False)
+            self.in_brackets = False
 
     def _new_text(self, segment: Segment, shown: "_Shown") -> str:
         """What a segment says beyond what is shown, decoded from a few ids before: how a text is spaced may need them.

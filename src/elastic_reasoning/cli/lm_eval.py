@@ -1,4 +1,4 @@
-"""`elastic lm_eval`: lm-evaluation-harness with the model `elastic`, which the harness's own command does not find.
+"""`elastic lm-eval`: lm-evaluation-harness with the model `elastic`, which the harness's own command does not find.
 
 Takes the harness's arguments. The model is `elastic` and its chat template is applied unless they say otherwise; the
 counts of every request are written beside the results.
@@ -14,10 +14,10 @@ from pathlib import Path
 from elastic_reasoning.cli.output import say
 from elastic_reasoning.errors import UsageError, require
 
-HELP = """usage: elastic lm_eval [arguments of lm_eval]
+HELP = """usage: elastic lm-eval [arguments of lm_eval]
 
 Run generative tasks of lm-evaluation-harness under a budget. The arguments are the harness's own
-(elastic lm_eval run --help); `--model elastic --apply_chat_template` need not be given, and with --output_path the
+(elastic lm-eval run --help); `--model elastic --apply_chat_template` need not be given, and with --output_path the
 tokens that every request cost are written to counts_*.jsonl there.
 
 model arguments:
@@ -28,9 +28,9 @@ model arguments:
   chat_template_kwargs                    what the chat template is told; all arguments are then given as JSON
 
 example:
-  elastic lm_eval --model_args pretrained=mini-e1,budget=24+20 --tasks my_task --include_path my_tasks
-  elastic lm_eval --model_args pretrained=Qwen/Qwen3-8B,budget=2048+1024,temperature=0.6,top_p=0.95 --tasks aime24
-  elastic lm_eval --tasks aime24 --model_args \
+  elastic lm-eval --model_args pretrained=mini-e1,budget=24+20 --tasks my_task --include_path my_tasks
+  elastic lm-eval --model_args pretrained=Qwen/Qwen3-8B,budget=2048+1024,temperature=0.6,top_p=0.95 --tasks aime24
+  elastic lm-eval --tasks aime24 --model_args \
     '{"pretrained": "Qwen/Qwen3-8B", "budget": "0+1024", "chat_template_kwargs": {"enable_thinking": false}}'
 """
 
@@ -47,7 +47,7 @@ def main(argv: list[str]) -> int:
     import elastic_reasoning.integrations.lm_eval  # noqa: F401  registers the model
 
     setup_logging()
-    with _arguments(["elastic lm_eval", *argv]):
+    with _arguments(["elastic lm-eval", *argv]):
         harness = HarnessCLI()
         arguments = harness.parse_args()
     _complete(arguments)

@@ -30,7 +30,7 @@ COMMANDS = {
     "recommend": "the best budget for a total of tokens, or the cheapest for an accuracy",
     "elo": "Codeforces rating and percentile, from saved contest tables",
     "reasoning": "how the thinking itself differs between settings",
-    "lm_eval": "lm-evaluation-harness under a budget: any of its generative tasks",
+    "lm-eval": "lm-evaluation-harness under a budget: any of its generative tasks",
     "warm-start": "teach a model without a thinking format to think between delimiters",
     "train": "train a model under budget-constrained rollouts",
     "export": "a trained model with its card, to keep or to upload",
@@ -101,9 +101,10 @@ def _without_trust(arguments: list[str]) -> tuple[bool, list[str]]:
     return bool(trusts) and trusts[-1], [argument for match, argument in found if not match]
 
 
-def _command(name: str) -> Callable[[list[str]], int]:
+def _command(given: str) -> Callable[[list[str]], int]:
+    name = given.replace("_", "-")  # an underscore is understood, as in flags
     if name not in COMMANDS:
-        raise UsageError(unknown("command", name, COMMANDS))
+        raise UsageError(unknown("command", given, COMMANDS))
     module = importlib.import_module(f"elastic_reasoning.cli.{name.replace('-', '_')}")
     command: Callable[[list[str]], int] = module.main
     return command

@@ -6,9 +6,11 @@ from pathlib import Path
 
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.console import table_console
+from elastic_reasoning.cli.forced import FORCED_STYLE, has_colour, marked
 from elastic_reasoning.cli.output import say_json
 from elastic_reasoning.errors import UsageError
 from elastic_reasoning.evaluation.metrics import by_setting
@@ -23,10 +25,12 @@ from elastic_reasoning.evaluation.reasoning import (
     reasoning_rows,
     side_by_side,
 )
+from elastic_reasoning.evaluation.record import Part
 from elastic_reasoning.evaluation.records import read_records
 from elastic_reasoning.evaluation.setting import Setting, chosen
 from elastic_reasoning.evaluation.wording import TENTHS
 from elastic_reasoning.report.columns import parts_of, plain_table
+from elastic_reasoning.trace import Phase
 
 NOTHING = "–"
 WIDE = 80
@@ -105,7 +109,7 @@ def main(argv: list[str]) -> int:
     if changed:
         console.print(changes_table(changed, settings[0], settings[1], console.width))
     for side in sides:
-        console.print(_shown(side))
+        console.print(_shown(side, has_colour(console)))
     return 0
 
 
@@ -150,16 +154,27 @@ def changes_table(changed: Sequence[Change], a: Setting, b: Setting, width: int)
     return table
 
 
-def _shown(side: Side) -> Table:
+def _shown(side: Side, colour: bool) -> Table:
     table = plain_table()
     table.show_header = False
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     verdict = "correct" if side.correct else "wrong"
-    table.add_row("", escape(f"{Setting(side.model, side.strategy, side.budget)}, sample {side.sample}: {verdict}"))
-    table.add_row("thinking", escape(side.thinking))
-    table.add_row("solution", escape(side.solution))
+    name = Setting(side.model, side.strategy, side.budget)
+    table.add_row("", escape(f"{name}, sample {side.sample}: {verdict}"))
+    for phase in (Phase.THINKING, Phase.SOLUTION):
+        parts = [part for part in side.segments if part["phase"] == phase or _closes(part, phase)]
+        pieces = [
+            (f"{marked(part['text'], part['sampled'], colour)} ", "" if part["sampled"] else FORCED_STYLE)
+            for part in parts
+        ]
+        table.add_row(str(phase), Text.assemble(*pieces))
     return table
+
+
+def _closes(part: Part, phase: Phase) -> bool:
+    """Whether a segment is the forced end of thinking: it is shown with it."""
+    return phase == Phase.THINKING and part["phase"] in (Phase.WRAP_UP, Phase.CLOSING) and not part["sampled"]
 
 
 def _number(value: float | None) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 from elastic_reasoning.errors import RecordsError
 from elastic_reasoning.evaluation.errorbars import clustered_se, paired_means
 from elastic_reasoning.evaluation.metrics import by_problem, by_setting
-from elastic_reasoning.evaluation.record import Record
+from elastic_reasoning.evaluation.record import Part, Record
 from elastic_reasoning.evaluation.setting import Setting
 from elastic_reasoning.evaluation.wording import (
     TENTHS,
@@ -134,6 +134,7 @@ class Side:
         model, strategy, budget, sample: which one.
         correct, answer: as in `Record`.
         thinking, solution: their texts.
+        segments: the same with what was forced told apart, as in `Record`.
         measures: by the names in `MEASURES`.
     """
 
@@ -145,6 +146,7 @@ class Side:
     answer: str | None
     thinking: str
     solution: str
+    segments: list[Part]
     measures: dict[str, float | None]
 
 
@@ -282,5 +284,6 @@ def _side(record: Record) -> Side:
         record.answer,
         thinking_text(record),
         _text(record, Phase.SOLUTION),
+        record.segments,
         measure(record),
     )

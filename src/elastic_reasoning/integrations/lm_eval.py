@@ -3,7 +3,7 @@
     from elastic_reasoning.integrations.lm_eval import ElasticLM          # registers the model "elastic"
     lm_eval.simple_evaluate("elastic", "pretrained=mini-e1,budget=24+20", ["gsm8k"], apply_chat_template=True)
 
-On a command line `elastic lm_eval` takes the harness's own arguments; the harness itself finds no models of other
+On a command line `elastic lm-eval` takes the harness's own arguments; the harness itself finds no models of other
 packages. Only generative tasks run under a budget, and only with a chat template: it is where thinking is opened.
 
 What the harness is given to grade is the text of the solution up to the first of the task's stop strings; they are

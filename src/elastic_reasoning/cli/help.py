@@ -1,0 +1,145 @@
+"""What a command says of itself: a usage line, its options in groups, what is used most first, and examples.
+
+print(help_text(SweepCommand, command="sweep", about="Measure accuracy ...", example="elastic sweep ..."))
+
+Options and their help are the fields of the configuration and its docstring.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import MISSING, Field, fields, is_dataclass
+from textwrap import wrap
+from typing import Any, get_args, get_origin, get_type_hints
+
+from docstring_parser import DocstringStyle
+from docstring_parser import parse as parse_docstring
+
+from elastic_reasoning.engines.remote_code import FLAG as FLAG_OF_TRUST
+
+GROUPS = {
+    "what it works on": (
+        *("question", "records", "run_a", "run_b", "run", "a", "b", "settings", "problem", "url", "models", "model"),
+        *("tokenizer", "strategies", "strategy", "task", "budgets", "budget", "limit", "samples", "total", "accuracy"),
+        *("contests", "attempts", "against", "plan", "weights", "rewards", "train", "steps", "seed", "out"),
+    ),
+    "what is shown": (
+        *("json", "report", "report_to", "title", "trained_at", "published", "max_problems", "num_mismatches"),
+        *("dry_run", "upload", "explain"),
+    ),
+    "problems and grading": (
+        *("data", "against_data", "split", "release", "since", "until", "round_to_reference"),
+        *("allow_code_execution", "sandbox", "grading_workers", "num_problems", "suffix"),
+    ),
+    "more budgets and models": ("thinking", "solution", "thinking_model", "solution_model"),
+    "how thinking is marked": ("opening", "closing", "chat_template_kwargs", "apply_chat_template"),
+    "how rollouts are made": ("temperature", "prompts_per_step", "samples_per_prompt", "max_prompt_tokens"),
+    "how weights are changed": (
+        *("updates_per_step", "batch_size", "micro_batch_size", "learning_rate", "lr_schedule", "num_lr_warmup_steps"),
+        *("beta", "loss", "advantages", "epsilon", "epsilon_high", "mask_cut", "max_grad_norm", "weight_decay"),
+        *("entropy_bonus", "constants", "reward_timeout_seconds", "max_tokens", "broken_share", "lora"),
+    ),
+    "validation and checkpoints": ("validation_budgets", "num_validation_problems", "held_out_share", "save_every"),
+    "how it is run": (
+        *("engine", "device", "dtype", "max_rows", "share", "mixed_precision", "gradient_checkpointing", "dialect"),
+        *("api_key_env", "timeout_seconds"),
+    ),
+}
+"""Options by what they concern, in the order in which they are told; what stands nowhere comes last, as `OTHERS`."""
+OTHERS = "more"
+RECIPE = ("--recipe NAME", "a recipe by its name (elastic recipes), or a YAML file of options; flags override it")
+ALWAYS = (
+    (FLAG_OF_TRUST, "let the Python code run that a model brings; without it such a model is refused"),
+    ("--print_config", "print the resulting options as a recipe, and stop"),
+    ("-h, --help", "show this"),
+)
+KINDS = {bool: "true|false", int: "N", float: "X", str: "TEXT", dict: "JSON", tuple: "LIST"}
+INDENT = 30
+WIDEST = 110
+
+
+def help_text(config_class: type[Any], *, command: str, about: str, example: str, arguments: str = "") -> str:
+    """The help of a command, for the width of the terminal.
+
+    Args:
+        config_class: its configuration.
+        command: its name.
+        about: what it does.
+        example: lines to try.
+        arguments: what may be given without a flag, as "[QUESTION]".
+    """
+    width = min(WIDEST, shutil.get_terminal_size().columns)
+    usage = " ".join(part for part in ("usage: elastic", command, arguments, "[--option VALUE ...]") if part)
+    lines = [usage, "", *(line for text in about.splitlines() for line in wrap(text, width))]
+    for title, entries in _sections(config_class):
+        lines += [
+            "",
+            *wrap(f"{title}:", width),
+            *(line for flag, text in entries for line in _entry(flag, text, width)),
+        ]
+    lines += ["", "example:", *(f"  {line}" for line in example.strip().splitlines())]
+    return "\n".join(lines) + "\n"
+
+
+def _sections(config_class: type[Any]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Titles with (flag, help) of each option; those of a configuration within stand in a section of their own."""
+    documented, hints = _documented(config_class), get_type_hints(config_class)
+    own = {field.name: field for field in fields(config_class) if _within(hints[field.name]) is None}
+    left = dict.fromkeys(own)
+    for title, names in GROUPS.items():
+        held = [name for name in names if name in own]
+        for name in held:
+            del left[name]
+        first = [RECIPE] if title == next(iter(GROUPS)) else []
+        if held or first:
+            yield title, [*(_option(own[name], name, hints[name], documented) for name in held), *first]
+    if left:
+        yield OTHERS, [_option(own[name], name, hints[name], documented) for name in left]
+    for field in fields(config_class):
+        within = _within(hints[field.name])
+        if within is not None:
+            inner, inner_hints = _documented(within), get_type_hints(within)
+            options = [_option(f, f"{field.name}.{f.name}", inner_hints[f.name], inner) for f in fields(within)]
+            yield f"{field.name}, {documented.get(field.name, '').rstrip('.')}", options
+    yield "always", list(ALWAYS)
+
+
+def _within(hint: Any) -> type[Any] | None:
+    return next((kind for kind in (hint, *get_args(hint)) if is_dataclass(kind) and isinstance(kind, type)), None)
+
+
+def _documented(config_class: type[Any]) -> dict[str, str]:
+    """What the docstring of a configuration says of each field."""
+    found = parse_docstring(config_class.__doc__ or "", DocstringStyle.GOOGLE).params
+    texts = {param.arg_name: " ".join((param.description or "").split()) for param in found}
+    return {name.strip(): text for names, text in texts.items() for name in names.split(",")}
+
+
+def _option(field: "Field[Any]", name: str, hint: Any, documented: dict[str, str]) -> tuple[str, str]:
+    text = documented.get(field.name, "")
+    text = text if text.endswith("...") else text.removesuffix(".")
+    default = "" if field.default is MISSING else _default(field.default)
+    kinds = [kind for kind in (get_origin(hint), hint, *get_args(hint)) if kind in KINDS]
+    value = "" if field.default is False else f" {KINDS[kinds[0]] if kinds else 'VALUE'}"
+    return f"--{name}{value}", f"{text} [{default}]" if default else text
+
+
+def _default(value: object) -> str:
+    """A default as it would be typed; nothing where there is none, or where a switch is off."""
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    if value is None or value is False:
+        return ""
+    plain = isinstance(value, str) and value.strip() == value
+    return str(value) if plain else json.dumps(value)
+
+
+def _entry(flag: str, text: str, width: int) -> Iterator[str]:
+    lines = wrap(text, max(24, width - INDENT)) or [""]
+    head = f"  {flag}"
+    if len(head) > INDENT - 2:
+        yield head
+    else:
+        yield f"{head:<{INDENT}}{lines.pop(0)}"
+    for line in lines:
+        yield " " * INDENT + line
