@@ -94,6 +94,12 @@ KINDS = {
 ! \text{July 4} | \text{June 4}
 ! y=2x+1 | 2x-y-1=0
 ! \frac{x^2}{9}+\frac{y^2}{4}=1 | \frac{x^2}{4}+\frac{y^2}{9}=1
+= \mathbb{R} | \text{all real numbers}
+= (1,2)\cup(3,4) | x\in(1,2)\text{ or }x\in(3,4)
+= xy=1 | y=\frac{1}{x}
+! \mathbb{R} | \text{all positive real numbers}
+! xy=1 | y=x
+! y=x+1 | y=\frac{x^2-1}{x+1}
 """,
     "qualifiers and labels": r"""
 = 5k | n=5k \text{ for all integers } k
@@ -132,6 +138,11 @@ KINDS = {
 ! \text{even } n | \text{odd } n
 ! 5 | 5 \text{ if } n \text{ is even}
 ! \text{No} | \text{no solution}
+= 5 | \text{The answer is 5}
+= x\equiv 3\pmod{7} | x\equiv 3\text{ (mod 7)}
+= \text{infinitely many} | \text{infinitely many solutions}
+! 5 | \text{The answer is 15}
+! \text{one solution} | \text{no solutions}
 """,
     "no backslash, Unicode": r"""
 = \frac{\pi}{3} | pi/3
@@ -173,6 +184,11 @@ KINDS = {
 ! \alpha | a
 ! \frac{3}{4} | ¼
 ! \ln 3 | log_2(3)
+= \log_{10}5 | log10(5)
+= |x-1| | abs(x-1)
+= 30^\circ | 30º
+! \log_{10}5 | log2(5)
+! |x-1| | (x-1)
 """,
     "imaginary unit": r"""
 = 2i | (1+i)^2
@@ -242,6 +258,11 @@ KINDS = {
 ! C | c
 ! y'=3y | x'=3x
 ! y''=3y | y'=3y
+= C_1e^{2x}+C_2 | Ae^{2x}+B
+= a_n=2n+1 | a_k=2k+1
+! a_n=2n+1 | b_n=2n+1
+! v_x=5 | v_y=5
+! f(x)=cx | f(x)=ax
 """,
     "right-hand sides": r"""
 = 5 | x=5
@@ -276,6 +297,11 @@ KINDS = {
 ! x=2 | x^2=4
 ! 2 | x-2=0
 ! 5 | x=5+1
+= 3 | \angle A=3
+= 3 | n(A\cap B)=3
+= \frac{3}{8} | P(X=2)=\frac{3}{8}
+! 3 | P(X=3)=\frac{3}{8}
+! 3 | n(A)+n(B)=3
 """,
     "units": r"""
 = 5\text{ kJ} | 5000\text{ J}
@@ -332,6 +358,13 @@ KINDS = {
 ! 5 | 6\text{ cm}
 ! 0.5 | 50\text{ cm}
 ! 6m | 6
+= 2\text{ hours }30\text{ minutes} | 150\text{ minutes}
+= 66\text{ inches} | 5\text{ feet }6\text{ inches}
+= 2.5\text{ h} | 2\text{ hours and }30\text{ minutes}
+! 2\text{ hours }30\text{ minutes} | 2\text{ hours}
+! 2\text{ hours }30\text{ minutes} | 230\text{ minutes}
+! 5\% | 5\text{ cm}
+! 5\text{ km} | 5000
 """,
     "commas": r"""
 = (1,7,103,105) | (1,7,103, 105)

@@ -11,7 +11,7 @@ from typing import Any
 
 from elastic_reasoning.grading import quantities
 from elastic_reasoning.grading.assumptions import RELAXED, relaxed
-from elastic_reasoning.grading.latex import tree
+from elastic_reasoning.grading.latex import column
 from elastic_reasoning.grading.names import CALLED, bindings, sides
 from elastic_reasoning.grading.ratios import same_ratio, same_residues
 from elastic_reasoning.grading.regions import SAYS, number, same_region
@@ -19,7 +19,6 @@ from elastic_reasoning.grading.rules import most_lenient
 from elastic_reasoning.grading.values import RANGE, Terms, same_value
 
 SPELLED = re.compile(r"[A-Za-z0-9 ]+")
-COLUMN = re.compile(r"\\begin\{([pbvV]?matrix|array)\}(?:\{[clr|]*\})?(.*)\\end\{\1\}(?:\^\{\\top\})?", re.DOTALL)
 
 
 def equal(reference: Any, answer: Any, terms: Terms) -> str | None:
@@ -141,6 +140,8 @@ def _unit(reference: Any, answer: Any, terms: Terms) -> str | None:
         return _both_units(reference, answer, terms)
     measured, other = (reference, answer) if kind(reference) == "unit" else (answer, reference)
     _, unit, style, quantity, _ = measured
+    if kind(other) == "percent":
+        return None
     if style == "letter" and (measured is reference or number(other) is None):
         return None  # it may be a variable
     if style != "text" and len(unit) < 4 and not quantities.known(unit):
@@ -152,6 +153,12 @@ def _unit(reference: Any, answer: Any, terms: Terms) -> str | None:
     )
 
 
+def _sum(reference: Any, answer: Any, terms: Terms) -> str | None:
+    """A quantity in several units as one in the first of them."""
+    one, two = (quantities.total(form[1]) if kind(form) == "sum" else form for form in (reference, answer))
+    return None if one is None or two is None else equal(one, two, terms)
+
+
 def _both_units(reference: Any, answer: Any, terms: Terms) -> str | None:
     (_, unit, _, one, _), (_, other, _, two, _) = reference, answer
     if quantities.known(unit) and quantities.known(other):
@@ -161,14 +168,9 @@ def _both_units(reference: Any, answer: Any, terms: Terms) -> str | None:
         if ratio == quantities.SAME:
             return equal(one, two, terms)
         return also("unit converted", same_value(one, rf"({two})\cdot {ratio[0]}+{ratio[1]}", terms))
-    if singular(unit) == singular(other) or quantities.generic(unit) or quantities.generic(other):
+    if quantities.singular(unit) == quantities.singular(other) or quantities.generic(unit) or quantities.generic(other):
         return also("identical" if unit == other else "label left out", equal(one, two, terms))
     return None
-
-
-def singular(words: str) -> str:
-    """Words without what tells one from many."""
-    return " ".join(re.sub(r"(?:es|s)$", "", word) for word in words.casefold().split())
 
 
 def _time(reference: Any, answer: Any, terms: Terms) -> str | None:
@@ -183,6 +185,7 @@ def _time(reference: Any, answer: Any, terms: Terms) -> str | None:
 
 
 UNWRAP = {
+    "sum": _sum,
     "said": _said,
     "qualified": _qualified,
     "option": _option,
@@ -283,13 +286,9 @@ def _matched(references: list[Any], answers: list[Any], terms: Terms) -> str | N
 def _column(reference: Any, answer: Any, terms: Terms) -> str | None:
     """A tuple beside a matrix of one column or row, or beside an inequality as an open interval."""
     leaf, pair = (reference, answer) if isinstance(reference, str) else (answer, reference)
-    if match := COLUMN.fullmatch(leaf):
-        rows = [row.split("&") for row in match[2].strip().removesuffix(r"\\").split(r"\\")]
-        cells = [cell for row in rows for cell in row]
-        if len(rows) > 1 and any(len(row) > 1 for row in rows):
-            return None
-        column = ("tuple", [tree(cell) for cell in cells])
-        return equal(column, pair, terms) if leaf is reference else equal(pair, column, terms)
+    if cells := column(leaf):
+        entries = ("tuple", cells)
+        return equal(entries, pair, terms) if leaf is reference else equal(pair, entries, terms)
     if same_region(reference, answer):
         return "same set"
     if RANGE.search(leaf):

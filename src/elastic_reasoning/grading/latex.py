@@ -13,8 +13,8 @@ It mends what math-verify misreads (numbers such as 8.7e8, ordinals, bare words)
 import re
 from typing import Any
 
-from elastic_reasoning.grading.names import NAME, labelled, qualified, sides
-from elastic_reasoning.grading.units import split_unit
+from elastic_reasoning.grading.names import NAME, SAYING, labelled, qualified, sides
+from elastic_reasoning.grading.units import amounts, split_unit
 from elastic_reasoning.grading.words import spoken, time_of_day
 from elastic_reasoning.grading.writing import NUMBER, written
 
@@ -34,6 +34,7 @@ PLUS_MINUS = re.compile(r"\\[pm][mp](?![a-z])")
 NEEDLESS_SPACE = re.compile(r"(?<!\w)\s+|\s+(?!\w)")
 TRIGONOMETRY = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-z])")
 DEGREES = re.compile(rf"({NUMBER}) ?\^\{{\\circ\}}")
+COLUMN = re.compile(r"\\begin\{([pbvV]?matrix|array)\}(?:\{[clr|]*\})?(.*)\\end\{\1\}(?:\^\{\\top\})?", re.DOTALL)
 ANGLES = (r"\langle", r"\rangle")
 ENDS = re.compile(r"[(\[]([^()\[\]]*,[^()\[\]]*)[)\]]")  # an interval
 DEEPEST = 8
@@ -60,6 +61,10 @@ def tree(text: str, depth: int = 0) -> Tree:
     if depth > DEEPEST:
         return squeeze(text)
     text = SETTING.sub("", RELATION.sub("", text))
+    if (whole := re.fullmatch(r"\\text\{([^{}]*)\}", text)) and SAYING.match(whole[1]):
+        return tree(whole[1], depth + 1)
+    if parts := amounts(text):
+        return ("sum", [tree(part, depth + 1) for part in parts])
     for kind in (qualified, labelled):
         if found := kind(text):
             return (found[0], found[1], tree(found[2], depth + 1))
@@ -116,6 +121,13 @@ def _related(text: str, depth: int) -> Tree | None:
     return None
 
 
+def column(text: str) -> list[Tree]:
+    """The entries of a matrix of one column or one row; none for anything else."""
+    match = COLUMN.fullmatch(text)
+    rows = [row.split("&") for row in match[2].strip().removesuffix(r"\\").split(r"\\")] if match else []
+    return [tree(cell) for row in rows for cell in row] if len(rows) == 1 or all(len(row) == 1 for row in rows) else []
+
+
 def members(parts: list[str], depth: int) -> list[Tree]:
     r"""The members of a list, where one with a single `\pm`, or a `\mp` that goes with it, stands for two."""
     if len(parts) == 1 and not is_double(parts[0]):
@@ -139,7 +151,8 @@ def is_double(part: str) -> bool:
 
 def is_region(text: str) -> bool:
     """Whether it says which numbers by inequalities joined with "or" or "and"."""
-    return bool(re.search(r"\\l(?:or|and)(?![a-z])", text) and INEQUALITY.search(text))
+    joined = re.search(r"\\l(?:or|and)(?![a-z])", text)
+    return bool(joined and (INEQUALITY.search(text) or re.search(r"[A-Za-z] ?\\in(?![a-z])", text)))
 
 
 def value(text: str) -> Tree:

@@ -15,13 +15,13 @@ ACCENT = r"(?:\\(?:dot|ddot|hat|bar|tilde|vec|overline|widehat|mathbf|mathcal|ma
 INDEX = r"(?:\s*_\s*(?:\{(?:[^{}]|\{[^{}]*\})*\}|\w))?"
 PRIME = r"(?:\s*\^\s*(?:\{\s*(?:\\prime\s*)+\}|\{?\s*(?:\*|\\ast|\\top|\(\w\))\s*\}?|\\prime))?"
 SYMBOL = rf"(?:{ACCENT}(?:[A-Za-z]+|\\[a-z]+)\s*\}}?|{LETTER}){INDEX}{PRIME}{INDEX}"
-ARGUMENT = rf"(?:-?\d+|{SYMBOL})"
+ARGUMENT = rf"(?:-?\d+|{SYMBOL}(?:\s*(?:\\cap|\\cup|\\mid|\|)\s*{SYMBOL})*)"
 INVERSE = r"(?:\s*\^\s*\{\s*-1\s*\})?"
 CALL = rf"{SYMBOL}{INVERSE}\s*(?:\(\s*{ARGUMENT}(?:\s*,\s*{ARGUMENT})*\s*\)|\[\s*{SYMBOL}\s*\])"
-CHANCE = r"(?:\\?(?:Pr|P|E|Var)|\\mathbb\{[PE]\})\s*(?:\([^=]*\)|\[[^=]*\]|\\\{[^=]*\\\})"
+CHANCE = r"(?:\\?(?:Pr|P|E|Var)|\\mathbb\{[PE]\})\s*(?:\((?:[^()]|\([^()]*\))*\)|\[[^\[\]]*\]|\\\{[^{}]*\\\})"
 POINT = r"[A-Z](?:\s*_\{?\w\}?)?"
 SHAPE = r"(?:\\(?:angle|triangle|overline|overrightarrow|widehat|arc|square)\s*\{?\s*|\||\[\s*|m\s*\\angle\s*)"
-FIGURE = rf"{SHAPE}?{POINT}(?:\s*{POINT})+\s*[}}|\]]?"
+FIGURE = rf"\\angle\s*{POINT}|{SHAPE}?{POINT}(?:\s*{POINT})+\s*[}}|\]]?"
 NORM = rf"(?:\||\\\|)\s*{SYMBOL}\s*(?:\||\\\|)"
 DERIVATIVE = rf"\\frac\s*\{{\s*d(?:\^\{{\d\}})?\s*{SYMBOL}(?:\s*\(\s*{SYMBOL}\s*\))?\s*\}}\s*\{{\s*d\s*{SYMBOL}\s*\}}"
 FUNCTION = (
@@ -62,6 +62,7 @@ DERIVED = re.compile(
     r"|([A-Za-z])\^\{\\prime(\\prime)?\}(?:\([a-z]\))?|\\(d?)dot\{?([A-Za-z])\}?(?:\([a-z]\))?"
 )
 CALLED = re.compile(r"(.*?[^\s(])\(([A-Za-z](?:,[A-Za-z])*)\)")
+INDEXED = re.compile(r"([A-Za-z])_\{([i-n])\}")  # a_n = ... is a function of n
 NUMBERS = (
     r"(?:positive|negative|non-?negative|nonzero|non-zero|real|rational|complex|natural|whole|arbitrary|fixed|given)"
 )
@@ -129,7 +130,7 @@ def bindings(name: str, other: str) -> dict[str, str] | None:
     one, two = (DERIVED.fullmatch(text) for text in (name, other))
     if one and two and _derived(one) == _derived(two):
         return {}
-    called, calls = CALLED.fullmatch(name), CALLED.fullmatch(other)
+    called, calls = (CALLED.fullmatch(text) or INDEXED.fullmatch(text) for text in (name, other))
     if not called or not calls or called[1] != calls[1]:
         return None
     ours, theirs = called[2].split(","), calls[2].split(",")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from sympy import Abs, Derivative, Equality, Expr, Float, I, Rational, Symbol
+from sympy import Abs, Derivative, Equality, Expr, Float, I, Rational, Symbol, fraction, together
 from sympy.core.function import AppliedUndef
 
 DIGITS = 30
@@ -43,7 +43,7 @@ class Function:
     def of(cls, value: Any) -> "Function | None":
         """`None` for what has no values, such as sets and matrices."""
         if isinstance(value, Equality):
-            return cls(_plain(value.lhs - value.rhs), True)
+            return cls(fraction(together(_plain(value.lhs - value.rhs)))[0], True)
         return cls(_plain(value), False) if isinstance(value, Expr) else None
 
     @property

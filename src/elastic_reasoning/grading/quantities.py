@@ -131,6 +131,11 @@ def generic(unit: str) -> bool:
     return GENERIC.fullmatch(unit.casefold()) is not None
 
 
+def singular(words: str) -> str:
+    """Words without what tells one from many."""
+    return " ".join(re.sub(r"(?:es|s)$", "", word) for word in words.casefold().split())
+
+
 @lru_cache(maxsize=1024)
 def conversion(unit: str, other: str) -> tuple[str, str] | None:
     """(a, b), in LaTeX, such that x in the one is a·x + b in the other; `None` where they do not measure the same."""
@@ -145,6 +150,18 @@ def conversion(unit: str, other: str) -> tuple[str, str] | None:
     except Exception:  # an offset unit within a product
         return None
     return _latex(Fraction(first) - Fraction(zero)), _latex(Fraction(zero))
+
+
+def total(parts: list[Any]) -> Any:
+    """Quantities in several units, normal forms of `latex.read`, as one in the unit of the first, or `None`."""
+    if not all(isinstance(part, tuple) and part[0] == "unit" for part in parts):
+        return None
+    unit = parts[0][1]
+    ratios = [conversion(part[1], unit) for part in parts]
+    if None in ratios:
+        return None
+    number = "+".join(rf"{part[3]}\cdot {ratio[0]}" for part, ratio in zip(parts, ratios, strict=True) if ratio)
+    return ("unit", unit, "text", number, number)
 
 
 def _latex(number: Fraction) -> str:

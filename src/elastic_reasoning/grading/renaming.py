@@ -14,6 +14,7 @@ from typing import Any
 from sympy import Add, Function, Mul, Pow, Symbol, exp, pi
 
 CONSTANT = re.compile(r"[CcK](?:_\d)?")
+CALLED = re.compile(r"[A-DKc](?:_\d)?")  # what an answer may call them
 INTEGER = re.compile(r"[nkmjl]")
 MOST = 4
 
@@ -23,14 +24,14 @@ def renamings(reference: Any, answer: Any, integers: frozenset[str]) -> Iterator
     theirs, ours = _names(reference), _names(answer)
     if len(theirs) != len(ours):
         return
-    for pattern, shown in ((CONSTANT, _is_constant), (INTEGER, _is_integer)):
+    for patterns, shown in (((CALLED, CONSTANT), _is_constant), ((INTEGER, INTEGER), _is_integer)):
         olds, news = (
             [
                 name
                 for name in sorted(names)
                 if (pattern.fullmatch(name) and shown(value, Symbol(name))) or (pattern is INTEGER and name in integers)
             ]
-            for names, value in ((ours, answer), (theirs, reference))
+            for pattern, names, value in zip(patterns, (ours, theirs), (answer, reference), strict=True)
         )
         if len(olds) != len(news) or not olds or len(olds) > MOST or ours - set(olds) != theirs - set(news):
             continue

@@ -37,6 +37,8 @@ CHINESE = re.compile(r"(?P<q>.*[\d)}]) ?(?P<unit>[\u4e00-\u9fff]+)")
 DEGREES = re.compile(r"(?P<q>.*\S) ?\^\{\\circ\} ?(?:\\text\{ ?)?(?P<unit>[CF]?)(?: ?\})?")
 PRIMES = re.compile(r"(?P<q>-?\d+(?:\.\d+)?) ?\^\{ ?(?P<unit>\\prime(?: ?\\prime)?) ?\}")
 LOOSE = re.compile(r"\\(?:ln|log|sin|cos|tan|cot|sec|csc|cdot|times|pm|mp)\s*$")
+AMOUNT = re.compile(r"(\d+(?:\.\d+)?) ?(?:\\text\{ ?)?([A-Za-z]+?)(?:,? and)?[ ,}]*(?:\\land|\band\b)?(?=[ \d]|$)")
+AMOUNTS = re.compile(rf"(?:{AMOUNT.pattern} *){{2,}}")
 COMMAND = re.compile(r"\\[A-Za-z]+")
 
 
@@ -73,6 +75,13 @@ def split_unit(text: str) -> Quantity | None:
         return None
     letter = re.fullmatch(r"[A-Za-z]|Ω|µ", unit) and (style == "bare" or not match["unit"].startswith("\\text"))
     return Quantity(number, unit, "letter" if letter else style)
+
+
+def amounts(text: str) -> list[str]:
+    """The parts of a quantity in several units, as 2 hours 30 minutes; none where it has but one."""
+    if not AMOUNTS.fullmatch(text):
+        return []
+    return [f"{number}\\text{{{unit}}}" for number, unit in AMOUNT.findall(text)]
 
 
 def plain(unit: str) -> str:

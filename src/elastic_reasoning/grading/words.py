@@ -27,7 +27,10 @@ MISSING = re.compile(
     r"dne|(?:the |this )?(?:limit |sum |integral |value |it )?(?:does not|doesn't|do not) exists?|undefined"
 )
 SYNONYMS = {"infinity": r"\infty", "positive infinity": r"\infty", "negative infinity": r"-\infty"}
-FILLER = frozenset({"all", "the", "a", "an", "any", "every", "such", "are", "is", "there", "that", "of", "it", "only"})
+EVERY = re.compile(r"(?:all |any |every |the )*(?:set of )?(?:all )?(?:the )?reals?(?: numbers?)?")
+FILLER = frozenset(
+    {"all", "the", "a", "an", "any", "every", "such", "are", "is", "there", "that", "of", "it", "only", "solutions"}
+)
 WORDS = frozenset({"no", "yes", "odd", "all", "dne", "none"})
 
 
@@ -51,6 +54,8 @@ def spoken(text: str) -> tuple[str, str] | str | None:
         return None
     if said in SYNONYMS:
         return SYNONYMS[said]
+    if EVERY.fullmatch(said):
+        return r"\mathbb{R}"
     if NOTHING.fullmatch(said) and said != "no" and said != "zero":
         return ("words", "no solution")
     if MISSING.fullmatch(said):

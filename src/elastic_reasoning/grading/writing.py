@@ -26,7 +26,7 @@ SYMBOLS = str.maketrans(
         "∕": "/",
         "⁄": "/",
         "∞": r"\infty ",
-        "°": r"^{\circ}",
+        **dict.fromkeys("°º˚", r"^{\circ}"),
         "℃": r"^{\circ}\text{C}",
         "℉": r"^{\circ}\text{F}",
         **dict.fromkeys("≤⩽", r"\le "),
@@ -144,6 +144,7 @@ REWRITES = [
         (r"\\neq(?![a-zA-Z])", r"\\ne "),
         (r"\\(?:lt)(?![a-zA-Z])", "<"),
         (r"\\(?:gt)(?![a-zA-Z])", ">"),
+        (r"\\text\{ ?\(? ?mod(?:ulo)? (\w+) ?\)? ?\}", r"\\pmod{\1}"),
         (r"\\R(?![a-zA-Z])", r"\\mathbb{R}"),
     )
 ]
@@ -152,6 +153,8 @@ BARE = [
     (re.compile(pattern), replacement)
     for pattern, replacement in (
         (r"(?<![A-Za-z\\])(?:np|math|sp|sympy)\.(?=[a-z])", ""),
+        (r"(?<![A-Za-z\\])log(2|10)(?=\()", r"\\log_{\1}"),
+        (r"(?<![A-Za-z\\])abs\(([^()]*)\)", r"|\1|"),
         (rf"(?<![A-Za-z\\])({FUNCTIONS}|{GREEK}|pi)(?![A-Za-z])", r"\\\1 "),
         (r"(?<![A-Za-z\\])([+-]?) ?(?:infinity|Infinity|inf|oo)(?![A-Za-z])", r"\1\\infty "),
     )
