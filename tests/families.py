@@ -3,11 +3,12 @@
 from functools import cache
 from typing import Any
 
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
 from elastic_reasoning.template import Thinking
 
+BOS = "<｜begin▁of▁sentence｜>"
 TEXT = [
     "let us think step by step about 1 + 1 = 2 . so the answer is 2 .\n",
     "<p>\na</p>\n<b>\nthink</b>\n<i>\nreason</i>\n",
@@ -109,6 +110,13 @@ def tokenizer_of(
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer.from_str(trained()), eos_token=eos, bos_token=bos)
     tokenizer.add_tokens([AddedToken(token, normalized=False, special=special) for token in tokens])
     tokenizer.chat_template = chat
+    return tokenizer
+
+
+def adding(tokenizer: Any, form: str) -> Any:
+    """A tokenizer that adds special tokens to every text."""
+    ids = {token: tokenizer.convert_tokens_to_ids(token) for token in (BOS, "<|end|>")}
+    tokenizer._tokenizer.post_processor = processors.TemplateProcessing(single=form, special_tokens=[*ids.items()])
     return tokenizer
 
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from tokenizers import processors
 
 from elastic_reasoning.errors import TemplateError
 from elastic_reasoning.rendering import Renderer, render_prompt
@@ -11,6 +10,7 @@ from elastic_reasoning.template import Thinking, resolve_template
 from elastic_reasoning.turn import thinking_of
 from families import (
     ADD,
+    BOS,
     CHATML,
     CHATML_TOKENS,
     DEEPSEEK_OLD,
@@ -28,11 +28,11 @@ from families import (
     SEED_TOKENS,
     V31_TOKENS,
     WITH_TOOLS,
+    adding,
     tokenizer_of,
     user,
 )
 
-BOS = "<｜begin▁of▁sentence｜>"
 ABSENT = Thinking.ABSENT
 ASKED_BEFORE = [*user("0 ?"), {"role": "assistant", "content": "<think>\na\n</think>\n\nb"}, *user("1 </think> ?")]
 
@@ -297,13 +297,6 @@ def test_of_several_chat_templates_the_default_is_taken() -> None:
 
 
 # The beginning of a sequence
-
-
-def adding(tokenizer: Any, form: str) -> Any:
-    """A tokenizer that adds special tokens to every text."""
-    ids = {token: tokenizer.convert_tokens_to_ids(token) for token in (BOS, "<|end|>")}
-    tokenizer._tokenizer.post_processor = processors.TemplateProcessing(single=form, special_tokens=[*ids.items()])
-    return tokenizer
 
 
 @pytest.mark.parametrize(

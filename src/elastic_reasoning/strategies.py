@@ -162,6 +162,9 @@ STRATEGIES = {
     "unconstrained": Strategy(unconstrained, heeds=lambda budget: Budget(None, None), about="no budget"),
 }
 
+THINKS_FIRST = ("elastic", "s1")
+"""Strategies that think before any solution, unless the prompt closes thinking: t then has no effect."""
+
 
 def find_strategy(name: str, options: Options | None = None) -> Strategy:
     """The strategy of that name.

@@ -28,7 +28,9 @@ from elastic_reasoning.errors import DelimiterError, ElasticError, EngineError, 
 from elastic_reasoning.integrations.lm_eval import ElasticLM
 from elastic_reasoning.request import Sampling, derived_seed
 from elastic_reasoning.tasks.arithmetic import Arithmetic
+from elastic_reasoning.template import Thinking
 from families import PLAIN, tokenizer_of
+from hybrid import write_hybrid
 
 pytestmark = pytest.mark.filterwarnings("default")  # the harness and what it imports have warnings of their own
 
@@ -302,3 +304,21 @@ def test_delimiters_that_nothing_names_are_asked_for_among_the_models_arguments(
     AutoConfig.for_model("llama", **SHAPE).save_pretrained(tmp_path)
     with pytest.raises(DelimiterError, match="add opening=<think>,closing=</think> to the model's arguments"):
         ElasticLM(pretrained=str(tmp_path), budget="8+8")
+
+
+@pytest.mark.parametrize("given", [{"thinking": True}, '{"thinking": true}'])
+def test_arguments_of_the_chat_template_are_passed_on(tmp_path: Path, said: Any, given: Any) -> None:
+    hybrid = str(write_hybrid(tmp_path / "hybrid"))
+    prompt = [{"role": "user", "content": "a 4 b -8 ="}]
+    model = ElasticLM(hybrid, "8+4", device="cpu", chat_template_kwargs=given)
+    assert model.engine.prompt(prompt).thinking is Thinking.OPEN
+    assert model.get_model_info()["elastic"]["chat_template_kwargs"] == {"thinking": True}
+    assert "NO EFFECT" not in said.text
+    assert ElasticLM(hybrid, "8+4", device="cpu").engine.prompt(prompt).thinking is Thinking.CLOSED
+    assert "THE CHAT TEMPLATE CLOSES THINKING" in said.text
+
+
+@pytest.mark.parametrize("given", ["{", "thinking", [1], 5])
+def test_arguments_of_the_chat_template_that_are_no_mapping_are_refused(given: Any) -> None:
+    with pytest.raises(UsageError, match="must be a mapping; give all of the model's arguments as JSON"):
+        ElasticLM("mini-e1", "8+4", chat_template_kwargs=given)

@@ -13,7 +13,9 @@ from elastic_reasoning.miniature.tokenizer import build_tokenizer
 from elastic_reasoning.miniature.untaught import untaught_tokenizer
 from elastic_reasoning.rendering import render_prompt
 from elastic_reasoning.template import Thinking
-from elastic_reasoning.training.thinking_format import give_thinking_format
+from elastic_reasoning.training.thinking_format import PLAIN_CHAT, give_thinking_format
+from families import BOS, adding, tokenizer_of
+from hybrid import CHAT
 
 QUESTION = [{"role": "user", "content": "a 4 b -8 ="}]
 
@@ -94,3 +96,27 @@ def test_one_delimiter_alone_is_refused() -> None:
     tokenizer = untaught_tokenizer()
     with pytest.raises(TemplateError, match="both delimiters must be given"):
         give_thinking_format(build_model(tokenizer, 0), tokenizer, closing="</think>")
+
+
+def test_a_hybrid_model_is_asked_to_think() -> None:
+    tokenizer = build_tokenizer()
+    tokenizer.chat_template = CHAT
+    with pytest.raises(TemplateError, match=r"give chat_template_kwargs \(it takes thinking\)"):
+        give_thinking_format(build_model(tokenizer, 0), tokenizer)
+    renderer = give_thinking_format(build_model(tokenizer, 0), tokenizer, chat_template_kwargs={"thinking": True})
+    assert tokenizer.chat_template == CHAT
+    assert renderer.prompt(QUESTION).thinking is Thinking.OPEN
+
+
+def test_of_several_chat_templates_the_default_opens_thinking() -> None:
+    tokenizer = untaught_tokenizer()
+    tokenizer.chat_template = {"default": PLAIN_CHAT, "other": "{{ 1 }}"}
+    renderer = give_thinking_format(build_model(tokenizer, 0), tokenizer)
+    assert isinstance(tokenizer.chat_template, str)
+    assert renderer.prompt(QUESTION).thinking is Thinking.OPEN
+
+
+def test_what_the_tokenizer_puts_before_a_text_stands_in_a_chat_template_that_is_made_for_it() -> None:
+    tokenizer = adding(tokenizer_of(["<think>", "</think>", BOS], None, bos=BOS), f"{BOS} $A")
+    renderer = give_thinking_format(None, tokenizer)
+    assert tokenizer.decode(renderer.prompt([{"role": "user", "content": "1 ?"}]).ids) == f"{BOS}1 ?\n<think>\n"

@@ -12,8 +12,8 @@ from elastic_reasoning.engines.engine import new_request
 from elastic_reasoning.engines.loading import load
 from elastic_reasoning.errors import UsageError
 from elastic_reasoning.request import Options, Sampling
-from elastic_reasoning.strategies import find_strategy, heeded
-from elastic_reasoning.template import Template
+from elastic_reasoning.strategies import THINKS_FIRST, find_strategy, heeded
+from elastic_reasoning.template import Template, Thinking
 from elastic_reasoning.trace import Phase, Segment, Trace
 from elastic_reasoning.walk import Walk
 
@@ -26,6 +26,7 @@ STYLES = {
     Phase.TOOL: "magenta",
 }
 TITLES = {Phase.SOLUTION: "solution", Phase.TOOL: "tool call"}
+VOID = " (THE PROMPT CLOSES THINKING: t has no effect)"
 HALF = "\ufffd"
 CONTEXT = 4
 """Ids before the first new one that are decoded with it."""
@@ -206,12 +207,16 @@ def _usage(trace: Trace) -> str:
     ends = [str(s.finish) for s in trace.segments if s.finish is not None]
     return (
         f"thinking {trace.num_thinking_tokens}{_of(budget.thinking) if separate else ''} tokens"
-        f"{' (budget hit)' if trace.budget_hit else ''}, "
+        f"{' (budget hit)' if trace.budget_hit else ''}{VOID if _is_void(trace) else ''}, "
         f"solution {trace.num_solution_tokens}{_of(budget.solution) if separate else ''}"
         f"{' (cut)' if trace.solution_cut else ''}{' (TOOL CALL CUT)' if trace.tool_cut else ''}"
         f"{f' (thinking closed again {trace.closed_again}x in it)' if trace.closed_again else ''}, "
         f"{whole[bounds]}forced {trace.num_forced_tokens}; {trace.request.strategy}, ended by {', '.join(ends)}"
     )
+
+
+def _is_void(trace: Trace) -> bool:
+    return trace.request.prompt.thinking is Thinking.CLOSED and trace.request.strategy in THINKS_FIRST
 
 
 def _of(limit: int | None) -> str:
@@ -221,6 +226,7 @@ def _of(limit: int | None) -> str:
 def _as_json(trace: Trace) -> dict[str, object]:
     return {
         "strategy": trace.request.strategy,
+        "prompt_thinking": str(trace.request.prompt.thinking),
         "budget": str(trace.request.budget),
         "thinking": trace.thinking_text,
         "solution": trace.solution_text,

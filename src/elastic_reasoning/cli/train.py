@@ -1,6 +1,7 @@
 """`elastic train`: GRPO under budget-constrained rollouts."""
 
 import shlex
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -76,7 +77,7 @@ def main(argv: list[str]) -> int:
 
     with _shown(config, is_main) as on_step:
         try:
-            result = train(config, on_step)
+            result = train(config, on_step, on_note=lambda note: print(note, file=sys.stderr))
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 f"checkpoints are kept in {config.out}; to go on: {shlex.join(['elastic', 'train', *argv])}"

@@ -19,7 +19,7 @@ def find_chat_template(path: str, **where: Any) -> str | dict[str, str] | None:
 
     try:
         found = transformers.ProcessorMixin.get_processor_dict(path, **where)[0].get("chat_template")
-    except (OSError, ValueError, KeyError, AttributeError):  # no processor, or none that can be read
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):  # no processor, or none that can be read
         return None
     return found or None
 

@@ -51,6 +51,7 @@ class Row:
         mean_solution_tokens, median_solution_tokens, p95_solution_tokens: sampled solution tokens a sample.
         mean_total_tokens, median_total_tokens, p95_total_tokens: all sampled tokens a sample, those of sampled
             delimiters among them.
+        void_rate: the prompt had closed thinking, so that the thinking budget had no effect.
         budget_hit_rate: thinking was ended by its budget.
         forced_rate: the closing delimiter was forced, at least in part.
         cut_rate: the solution ran into its budget.
@@ -93,6 +94,7 @@ class Row:
     mean_total_tokens: float | None
     median_total_tokens: float | None
     p95_total_tokens: float | None
+    void_rate: float | None
     budget_hit_rate: float | None
     forced_rate: float | None
     cut_rate: float | None
@@ -197,6 +199,7 @@ def _row(setting: Setting, records: Sequence[Record], equivalence: Equivalence) 
         mean_total_tokens=_mean(total),
         median_total_tokens=_median(total),
         p95_total_tokens=percentile(total, 95),
+        void_rate=rate(lambda r: r.closed_by_prompt),
         budget_hit_rate=rate(lambda r: r.budget_hit),
         forced_rate=rate(lambda r: r.forced_close),
         cut_rate=rate(lambda r: r.solution_cut),

@@ -15,7 +15,8 @@ from elastic_reasoning.budget import Budget
 from elastic_reasoning.errors import BudgetError, GradingError, RecordsError
 from elastic_reasoning.evaluation.setting import Setting
 from elastic_reasoning.grading.grade import Grade
-from elastic_reasoning.trace import Trace
+from elastic_reasoning.strategies import THINKS_FIRST
+from elastic_reasoning.trace import Phase, Trace
 from elastic_reasoning.untrusted.json import Count, Fault, MalformedError, decode
 
 NOT_GRADED = "not graded: "
@@ -95,6 +96,11 @@ class Record:
     def num_sampled_tokens(self) -> int:
         """Every sampled token, those of a sampled delimiter among them."""
         return sum(len(part["ids"]) for part in self.segments if part["sampled"])
+
+    @property
+    def closed_by_prompt(self) -> bool:
+        """Whether the prompt had closed thinking, so that the thinking budget had no effect."""
+        return self.strategy in THINKS_FIRST and bool(self.segments) and self.segments[0]["phase"] == Phase.SOLUTION
 
     @classmethod
     def of(

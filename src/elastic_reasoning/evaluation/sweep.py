@@ -25,6 +25,7 @@ from elastic_reasoning.evaluation.models import check_models, check_models_by_na
 from elastic_reasoning.evaluation.record import Key, Record
 from elastic_reasoning.evaluation.records import RecordsWriter
 from elastic_reasoning.evaluation.verdicts import graded
+from elastic_reasoning.evaluation.void import void_settings
 from elastic_reasoning.evaluation.weights import models_digest
 from elastic_reasoning.request import Request, derived_seed
 from elastic_reasoning.tasks.loading import load_task
@@ -87,8 +88,8 @@ def sweep(
         on_start: called once with the number of records there are and that there will be.
         on_record: called with each record once it is written.
         load_engine: (configuration, model name) to an engine; the configuration's own if not given.
-        on_note: called with what a task has to say of how it grades, an engine of how it keeps budgets, and how a
-            folder grows.
+        on_note: called with what a task has to say of how it grades, an engine of how it keeps budgets and makes
+            prompts, settings that are the same as a budget has no effect, and how a folder grows.
 
     Raises:
         ElasticError: something asked for is not known, or the folder cannot be used.
@@ -122,6 +123,8 @@ def sweep(
                 with closing((load_engine or open_model)(config, model)) as engine:
                     if engine.note:
                         on_note(f"{model}: {engine.note}")
+                    if void := void_settings(plan_settings, engine.prompt(problems[0].messages)):
+                        on_note(f"{model}: {void}")
                     for record in _records(plan, model, engine, writer.done):
                         writer.write(record)
                         num_written += 1

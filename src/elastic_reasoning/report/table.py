@@ -78,6 +78,7 @@ ACCURACY = Column(
 )
 COLUMNS = (
     _column("thinking", "sampled thinking tokens, mean", lambda r: r.mean_thinking_tokens, "{:.1f}"),
+    _column("t void", "the prompt closes thinking: the thinking budget has no effect", lambda r: r.void_rate, "{:.1%}"),
     _column("median", "sampled thinking tokens, median", lambda r: r.median_thinking_tokens, "{:.0f}", brief=False),
     _column("solution", "sampled solution tokens, mean", lambda r: r.mean_solution_tokens, "{:.1f}"),
     _column("total", "all sampled tokens, mean", lambda r: r.mean_total_tokens, "{:.1f}"),
@@ -194,6 +195,8 @@ def counts(rows: Sequence[Row]) -> list[str]:
     ]
     if changes:
         found.append(f"without those the accuracies change by {min(changes):+.1f} to {max(changes):+.1f} points")
+    if any(row.void_rate for row in rows):
+        found.append("t HAS NO EFFECT where it is void: the prompt closes thinking")
     return found
 
 

@@ -60,7 +60,11 @@ class TrainResult:
     resumed_from: int
 
 
-def train(config: TrainConfig, on_step: OnStep = lambda step, metrics: None) -> TrainResult:
+def train(
+    config: TrainConfig,
+    on_step: OnStep = lambda step, metrics: None,
+    on_note: Callable[[str], None] = lambda note: None,
+) -> TrainResult:
     """Train, or go on with a run that was interrupted.
 
     Under `accelerate launch` every process calls this; the main one writes the run's folder.
@@ -68,6 +72,7 @@ def train(config: TrainConfig, on_step: OnStep = lambda step, metrics: None) -> 
     Args:
         config: the run.
         on_step: called after every step with its number and metrics, in the main process.
+        on_note: called there with what is to be known of the prompts.
 
     Raises:
         TrainingError: the configuration cannot be trained, the folder holds another run or cannot be written, or
@@ -86,7 +91,10 @@ def train(config: TrainConfig, on_step: OnStep = lambda step, metrics: None) -> 
         processes.wait_for_everyone()
         start = next(reversed(checkpoints(out)), None)
         if start is None or start.step < config.steps:
-            _Run(config, out, processes, on_step).train(start)
+            run = _Run(config, out, processes, on_step)
+            if main and run.renderer.note:
+                on_note(run.renderer.note)
+            run.train(start)
         best = selected(out)
     if best is None:
         raise TrainingError(f"{out} has no complete checkpoint: give another out")

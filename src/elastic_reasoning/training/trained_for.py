@@ -33,6 +33,7 @@ class TrainedFor:
         plan: how many budgets the run knew: fixed, random, curriculum or anytime.
         budgets: thinking and solution tokens, as 24+20.
         options: what the strategies were told beyond the budget, where it was not the default.
+        chat_template_kwargs: arguments of the chat template that prompts were made with.
         temperature: of rollouts and of the loss.
         task: what was asked; a file of one's own by its name alone.
         model: what training started from; a local folder by its name alone.
@@ -49,6 +50,7 @@ class TrainedFor:
     step: int
     accuracy: float
     options: dict[str, Any] = field(default_factory=dict)
+    chat_template_kwargs: dict[str, Any] = field(default_factory=dict)
 
 
 def trained_for(config: TrainConfig, step: int, accuracy: float) -> TrainedFor:
@@ -63,6 +65,7 @@ def trained_for(config: TrainConfig, step: int, accuracy: float) -> TrainedFor:
         model=public_name(config.model),
         step=step,
         accuracy=accuracy,
+        chat_template_kwargs=dict(config.chat_template_kwargs),
         options={name: value for name, value in asdict(config.options).items() if value != defaults[name]},
     )
 
