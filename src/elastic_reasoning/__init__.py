@@ -7,18 +7,20 @@ trace = ask(engine, "a 4 b -8 c +7 d *3 e +9 f -2 g *7 =", "16+8")
 print(trace.num_thinking_tokens, trace.budget_hit, trace.solution_text)
 """
 
-from elastic_reasoning.budget import Budget
-from elastic_reasoning.call import Call
-from elastic_reasoning.cursor import Cursor, replay
-from elastic_reasoning.engines.engine import Engine, ask, generate, new_request
-from elastic_reasoning.engines.loading import load
-from elastic_reasoning.errors import ElasticError
-from elastic_reasoning.rendering import render_prompt
-from elastic_reasoning.request import Options, Request, Sampling
-from elastic_reasoning.strategies import STRATEGIES, Strategy
-from elastic_reasoning.template import Prompt, Template, Thinking, resolve_template
-from elastic_reasoning.trace import Finish, Phase, Segment, Trace
-from elastic_reasoning.walk import Completion, Walk, run_by_call
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # a name is imported when it is first used: commands should be there at once
+    from elastic_reasoning.budget import Budget
+    from elastic_reasoning.call import Call
+    from elastic_reasoning.cursor import Cursor, replay
+    from elastic_reasoning.engines.engine import Engine, ask, generate, new_request
+    from elastic_reasoning.engines.loading import load
+    from elastic_reasoning.errors import ElasticError
+    from elastic_reasoning.rendering import render_prompt
+    from elastic_reasoning.request import Options, Request, Sampling
+    from elastic_reasoning.strategies import STRATEGIES, Strategy
+    from elastic_reasoning.template import Prompt, Template, Thinking, resolve_template
+    from elastic_reasoning.trace import Finish, Phase, Segment, Trace
+    from elastic_reasoning.walk import Completion, Walk, run_by_call
 
 __version__ = "0.1.0"
 
@@ -51,3 +53,30 @@ __all__ = [
     "resolve_template",
     "run_by_call",
 ]
+
+if not TYPE_CHECKING:
+    _HOMES = {
+        "budget": ("Budget",),
+        "call": ("Call",),
+        "cursor": ("Cursor", "replay"),
+        "engines.engine": ("Engine", "ask", "generate", "new_request"),
+        "engines.loading": ("load",),
+        "errors": ("ElasticError",),
+        "rendering": ("render_prompt",),
+        "request": ("Options", "Request", "Sampling"),
+        "strategies": ("STRATEGIES", "Strategy"),
+        "template": ("Prompt", "Template", "Thinking", "resolve_template"),
+        "trace": ("Finish", "Phase", "Segment", "Trace"),
+        "walk": ("Completion", "Walk", "run_by_call"),
+    }
+
+    def __getattr__(name: str) -> object:
+        home = next((module for module, names in _HOMES.items() if name in names), None)
+        if home is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        return globals().setdefault(name, getattr(import_module(f"{__name__}.{home}"), name))
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

@@ -105,7 +105,15 @@ def test_a_recipe_lies_under_the_flags_wherever_it_stands(tmp_path: Path) -> Non
         (["--sampling.top_p", "2"], "top_p 2.0: must be above 0 and at most 1"),
         (["--options", "5"], "options: must be given as options.NAME"),
         (["--rate"], "argument --rate: expected one argument"),
-        (["why", "not"], "unrecognized arguments: not"),
+        (
+            ["why", "not now"],
+            "unrecognized arguments: not now; question is 'why' already: leave one out, or put words that belong "
+            "together in quotes: 'why not now'",
+        ),
+        (["why", "--question", "how"], "--question is given twice, as 'why' and as 'how': give it once"),
+        (["--question=how", "why"], "--question is given twice, as 'how' and as 'why': give it once"),
+        (["--limit", "3", "--limit=4"], "--limit is given twice, as '3' and as '4': give it once"),
+        (["--loud", "--loud=false"], "--loud is given twice, as 'true' and as 'false': give it once"),
     ],
 )
 def test_what_does_not_fit_is_one_line(argv: list[str], message: str) -> None:
@@ -164,3 +172,25 @@ def test_a_configuration_can_be_written_down(capsys: pytest.CaptureFixture[str],
     recipe.write_text(capsys.readouterr().out)
     assert parsed("--recipe", str(recipe)) == Config(limit=9)
     assert json.dumps(parsed().budgets) == '["1+2"]'
+
+
+@pytest.mark.parametrize(("word", "loud"), [("yes", True), ("no", False), ("on", True), ("OFF", False), ("true", True)])
+def test_a_switch_takes_the_usual_words(word: str, loud: bool) -> None:
+    assert parsed("--loud", word, "why") == Config("why", loud=loud)
+
+
+def test_a_command_without_a_first_argument_says_where_values_stand() -> None:
+    with pytest.raises(
+        ElasticError, match=r"unrecognized arguments: mini; a value stands behind its flag, as --out mini"
+    ):
+        parse(Config, ["mini"], command="try", about="", example="")
+
+
+def test_a_recipe_of_another_command_is_named(tmp_path: Path) -> None:
+    assert refused("--recipe", "aime24").endswith("; the recipe aime24 is for elastic sweep")
+    assert refused("--recipe=mini-e1").endswith("; the recipe mini-e1 is for elastic train")
+    own = tmp_path / "own.yaml"
+    own.write_text("# My run.\n#   elastic sweep --recipe own.yaml\nmodels: [mini]\n")
+    assert refused("--recipe", str(own)) == "unknown option 'models'; the recipe own is for elastic sweep"
+    own.write_text("models: [mini]\n")
+    assert refused("--recipe", str(own)) == "unknown option 'models'"

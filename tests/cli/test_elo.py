@@ -77,3 +77,12 @@ def test_what_cannot_be_rated_is_one_line(run: Path, tmp_path: Path, capsys: pyt
         assert error.startswith("elastic: error: ")
         assert error.count("\n") == 1
         assert message in error
+
+
+def test_records_without_a_contest_are_not_rated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write_folder(tmp_path / "arithmetic", make_records(num_problems=2, num_samples=1))
+    for flags in ([], ["--json"]):
+        assert main(["elo", str(folder), *flags]) == 2
+        out, error = capsys.readouterr()
+        assert (out, error.count("\n")) == ("", 1)
+        assert "none of a contest: rate a run on codeforces" in error

@@ -32,6 +32,13 @@ def test_the_defaults_can_be_trained() -> None:
         ({"weight_decay": float("nan")}, TrainingError, "weight_decay nan: must be 0 (none) or more"),
         ({"samples_per_prompt": 1}, TrainingError, "samples_per_prompt 1: must be 2 or more"),
         ({"micro_batch_size": 100}, TrainingError, "micro_batch_size 100 does not divide the 256 rollouts"),
+        ({"micro_batch_size": 100}, TrainingError, "of a step: give 64, or another divisor of 256"),
+        (
+            {"prompts_per_step": 4, "samples_per_prompt": 2},
+            TrainingError,
+            "micro_batch_size 256 does not divide the 8 rollouts of a step: give 8, or another divisor of 8",
+        ),
+        ({"updates_per_step": 3}, TrainingError, "in 3 updates: give an updates_per_step that divides 256"),
         ({"lr_schedule": "liner"}, TrainingError, "unknown lr_schedule 'liner': did you mean 'linear'"),
         ({"loss": "dappo"}, TrainingError, "unknown loss 'dappo': did you mean 'dapo'"),
         ({"dtype": "float16"}, TrainingError, "unknown dtype 'float16'"),

@@ -7,9 +7,11 @@ flags override it. What neither knows is an error that names the nearest known f
 import difflib
 import json
 import re
+import shlex
 from argparse import ArgumentError
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -17,7 +19,7 @@ from jsonargparse import ArgumentParser
 
 from elastic_reasoning.cli.help import help_text
 from elastic_reasoning.cli.output import say
-from elastic_reasoning.cli.recipes import recipe_path
+from elastic_reasoning.cli.recipes import command_of, recipe_path
 from elastic_reasoning.errors import ElasticError, UsageError
 from elastic_reasoning.untrusted.json import Fault, MalformedError
 from elastic_reasoning.untrusted.yaml import MOST_LETTERS, check_yaml
@@ -25,6 +27,7 @@ from elastic_reasoning.untrusted.yaml import MOST_LETTERS, check_yaml
 Config = TypeVar("Config")
 FLAG = re.compile(r"--?[A-Za-z]")
 ALONE = ("-h", "--help", "--print_config")
+SWITCHED = {"true": "true", "yes": "true", "on": "true", "false": "false", "no": "false", "off": "false"}
 KINDS = {
     "int": "a whole number",
     "float": "a number",
@@ -75,7 +78,21 @@ def parse(
     except (ArgumentError, ValueError, TypeError) as error:
         if isinstance(error, ElasticError):
             raise
-        raise UsageError(f"{_explained(str(error), known)} (see elastic {command} --help)") from None
+        told = _explained(str(error), known)
+        if told.startswith("unknown option"):
+            told += _of_other_command(argv, command)
+        raise UsageError(f"{told} (see elastic {command} --help)") from None
+
+
+def _of_other_command(argv: Sequence[str], command: str) -> str:
+    """That a recipe is for another command, where it says so itself."""
+    paths = [argument.partition("=")[2] for argument in argv if argument.startswith("--recipe=")]
+    paths += [value for flag, value in pairwise(argv) if flag == "--recipe"]
+    for path in map(Path, map(recipe_path, paths)):
+        other = command_of(path.stem, path.read_text(encoding="utf-8", errors="replace"))
+        if other not in ("", command):
+            return f"; the recipe {path.stem} is for elastic {other}"
+    return ""
 
 
 def _arguments(config_class: type[Any], argv: Sequence[str], positional: str | None) -> list[str]:
@@ -86,6 +103,8 @@ def _arguments(config_class: type[Any], argv: Sequence[str], positional: str | N
     """
     kinds = _field_kinds(config_class)
     lists = {f"--{name}" for name, kind in kinds.items() if get_origin(kind) is tuple}
+    taken = positional
+    given: dict[str, str] = {}
     switches = {f"--{name}" for name, kind in kinds.items() if kind is bool}
     result: list[str] = []
     waiting = list(argv)
@@ -95,16 +114,18 @@ def _arguments(config_class: type[Any], argv: Sequence[str], positional: str | N
             flag = flag[:2] + flag[2:].replace("-", "_")
         else:
             if not positional:
-                result.append(f"{flag}{equals}{value}")
-                continue
+                raise UsageError(_left_over(f"{flag}{equals}{value}", taken, given))
             flag, equals, value, positional = f"--{positional}", "=", f"{flag}{equals}{value}", None
         if not equals and flag in switches:
-            value = waiting.pop(0) if waiting and waiting[0].lower() in ("true", "false") else "true"
+            value = SWITCHED[waiting.pop(0).lower()] if waiting and waiting[0].lower() in SWITCHED else "true"
         elif not equals and (flag in ALONE or not waiting or FLAG.match(waiting[0])):
             result.append(flag)
             continue
         elif not equals:
             value = waiting.pop(0)
+        if flag in given:
+            raise UsageError(f"{flag} is given twice, as {given[flag]!r} and as {value!r}: give it once")
+        given[flag] = value
         if flag == "--recipe":
             value = recipe_path(value)
             _check_recipe(value)
@@ -137,6 +158,18 @@ def _check_alone(flag: str, value: str) -> None:
         check_yaml(value)
     except MalformedError as error:
         raise UsageError(f"{flag}: {error}") from None
+
+
+def _left_over(text: str, positional: str | None, given: Mapping[str, str]) -> str:
+    """What to do about an argument that is neither a flag nor the value of one."""
+    if positional is None:
+        return f"unrecognized arguments: {text}; a value stands behind its flag, as --out {shlex.quote(text)}"
+    before = given.get(f"--{positional}", "")
+    fix = f", or put words that belong together in quotes: {shlex.quote(f'{before} {text}')}"
+    return (
+        f"unrecognized arguments: {text}; {positional} is {before!r} already: leave one out"
+        f"{fix if positional == 'question' else ''}"
+    )
 
 
 def _as_list(value: str) -> str:

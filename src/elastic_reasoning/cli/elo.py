@@ -57,7 +57,12 @@ def main(argv: list[str]) -> int:
     if not config.records:
         raise UsageError("no folder of records: elastic elo runs/codeforces --contests contests")
     contests = read_contests(Path(config.contests)) if config.contests else {}
-    ratings = rate(read_records(Path(config.records))[1], contests, config.attempts)
+    manifest, records = read_records(Path(config.records))
+    ratings = rate(records, contests, config.attempts)
+    if not any(rating.contests or rating.contests_left_out for rating in ratings):
+        raise UsageError(
+            f"{config.records} holds records of task {manifest.task}, none of a contest: rate a run on codeforces"
+        )
     if config.json:
         say_json([asdict(rating) for rating in ratings], indent=2)
         return 0

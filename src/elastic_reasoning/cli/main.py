@@ -1,7 +1,7 @@
 """`elastic`: finds the command, and turns errors into one line and an exit status.
 
 Exit status: 0 done, 1 `validate` found a reference that fails its own grader, 2 bad input or a failure with an
-explanation, 130 interrupted, 141 the reader of the output has gone.
+explanation, 130 interrupted, 141 the reader of the output has gone, 143 terminated.
 """
 
 import importlib
@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 
 import elastic_reasoning
+from elastic_reasoning.cli.interrupts import Interrupts
 from elastic_reasoning.cli.output import note, say
 from elastic_reasoning.engines.remote_code import remote_code_trusted
 from elastic_reasoning.errors import IN_COMMANDS, DelimiterError, ElasticError, UsageError, unknown
@@ -59,7 +60,15 @@ example:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit status."""
+    """Run a command and return its exit status.
+
+    Args:
+        argv: what stands behind `elastic`; the process's own arguments if not given, and its signals are then handled
+            until it ends.
+    """
+    interrupts = Interrupts()
+    if argv is None:
+        interrupts.install()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that cannot show a letter gets a question mark
@@ -73,9 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         note(f"elastic: error: {one_line(str(told))}")
         return 2
     except KeyboardInterrupt as interrupt:
-        hint = f": {interrupt.args[0]}" if interrupt.args else ""
-        note(f"\nelastic: interrupted{hint}")
-        return 130
+        return interrupts.tell(interrupt.args[0] if interrupt.args else "")
     except BrokenPipeError:
         # The reader has gone. What is left to say goes nowhere, also what the interpreter flushes at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

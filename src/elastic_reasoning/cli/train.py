@@ -11,7 +11,7 @@ from elastic_reasoning.cli.live import live_view
 from elastic_reasoning.cli.output import new_console, say, say_json
 from elastic_reasoning.cli.progress import progress_bar
 from elastic_reasoning.documented import documented
-from elastic_reasoning.training.checks import check
+from elastic_reasoning.training.checks import check, check_inputs
 from elastic_reasoning.training.config import TrainConfig
 from elastic_reasoning.training.folder import OnStep
 
@@ -68,6 +68,7 @@ def main(argv: list[str]) -> int:
     from elastic_reasoning.training.processes import is_main_launched, num_launched
 
     check(config, num_launched())
+    check_inputs(config)
     is_main = is_main_launched()
     if config.dry_run:
         if is_main:

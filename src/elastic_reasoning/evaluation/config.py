@@ -194,6 +194,10 @@ def check_engine(engine: str, server: ServerConfig, flag: str) -> None:
     """
     if engine not in ENGINES:
         raise UsageError(unknown("engine", engine, ENGINES))
+    if engine != "openai" and server.base_urls:
+        raise UsageError(
+            f"{flag}{server.base_urls[0]} is given with engine {engine}: servers are asked by engine openai"
+        )
     if engine == "openai" and not server.base_urls:
         raise UsageError(f"engine openai has no server: give {flag}http://127.0.0.1:8000/v1")
 

@@ -73,7 +73,8 @@ class TaskOptions:
             value = getattr(self, field.name)
             if field.name not in meaningful and value != field.default:
                 known = f"its options are {', '.join(meaningful)}" if meaningful else "it has no options"
-                raise TaskError(f"{field.name} {value!r}: means nothing to task {task}; {known}")
+                flag = " (grading_workers)" if field.name == "workers" else ""
+                raise TaskError(f"{field.name} {value!r}{flag}: means nothing to task {task}; {known}")
 
 
 def check_task(name: str, options: TaskOptions = TaskOptions()) -> None:

@@ -54,11 +54,9 @@ def check(config: TrainConfig, num_processes: int = 1) -> None:
         num_processes: processes that train together.
 
     Raises:
-        TrainingError, BudgetError, StrategyError, EngineError, TemplateError, TaskError: with the value, what is
-            allowed, and the fix.
+        TrainingError, BudgetError, StrategyError, TemplateError: with the value, what is allowed, and the fix.
         MissingDependencyError: what `report_to` or `lora` needs is not installed.
     """
-    check_model_name(config.model)
     check_pair(config.opening, config.closing)
     _check_rollouts(config)
     check_rewards(config)
@@ -66,7 +64,6 @@ def check(config: TrainConfig, num_processes: int = 1) -> None:
         value = getattr(config, name)
         if value is not None and value < least:
             raise TrainingError(f"{name} {value}: must be {least} or more")
-    check_task(config.task, config.task_options)
     for name in ("temperature", "learning_rate", "max_grad_norm", "reward_timeout_seconds", "epsilon"):
         if not 0 < getattr(config, name) < math.inf:
             raise TrainingError(f"{name} {getattr(config, name)}: must be a number above 0")
@@ -95,6 +92,16 @@ def check(config: TrainConfig, num_processes: int = 1) -> None:
         require("peft", "train")
     check_reports(config.report_to)
     _check_split(config, num_processes)
+
+
+def check_inputs(config: TrainConfig) -> None:
+    """Refuse a model or a task that is not there, as far as names, folders and files tell.
+
+    Raises:
+        EngineError, TaskError: as said.
+    """
+    check_model_name(config.model)
+    check_task(config.task, config.task_options)
 
 
 def check_reports(report_to: tuple[str, ...]) -> None:
@@ -150,10 +157,18 @@ def _check_split(config: TrainConfig, num_processes: int) -> None:
     """Whole prompts to processes, and whole micro batches to updates."""
     if config.prompts_per_step % num_processes:
         raise TrainingError(
-            f"prompts_per_step {config.prompts_per_step} cannot be split evenly over {num_processes} processes"
+            f"prompts_per_step {config.prompts_per_step} cannot be split evenly over {num_processes} processes: "
+            f"give a multiple of {num_processes}"
         )
     num_local = config.num_rollouts // num_processes
-    if num_local % (config.micro_batch_size * config.updates_per_step):
-        where = f"{num_local} rollouts of a step" + (" of each process" if num_processes > 1 else "")
-        updates = f" in {config.updates_per_step} updates" if config.updates_per_step > 1 else ""
-        raise TrainingError(f"micro_batch_size {config.micro_batch_size} does not divide the {where}{updates}")
+    num_update, rest = divmod(num_local, config.updates_per_step)
+    if not rest and num_update % config.micro_batch_size == 0:
+        return
+    where = f"{num_local} rollouts of a step" + (" of each process" if num_processes > 1 else "")
+    updates = f" in {config.updates_per_step} updates" if config.updates_per_step > 1 else ""
+    if rest:
+        fix = f"give an updates_per_step that divides {num_local}"
+    else:
+        fitting = [n for n in range(1, min(config.micro_batch_size, num_update) + 1) if num_update % n == 0]
+        fix = f"give {fitting[-1]}, or another divisor of {num_update}"
+    raise TrainingError(f"micro_batch_size {config.micro_batch_size} does not divide the {where}{updates}: {fix}")

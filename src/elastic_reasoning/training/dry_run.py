@@ -14,7 +14,7 @@ from elastic_reasoning.tasks.code import HUBS
 from elastic_reasoning.tasks.mathematics import SOURCES
 from elastic_reasoning.tasks.table import VALIDATION_ONE_IN
 from elastic_reasoning.training.architecture import Model, has_weights, known_delimiters
-from elastic_reasoning.training.checks import check
+from elastic_reasoning.training.checks import check, check_inputs
 from elastic_reasoning.training.config import Lora, TrainConfig
 from elastic_reasoning.training.data import Data, load_data
 from elastic_reasoning.training.facts import Fact, checkpoints, most_tokens, optimisation, processes, rewards, rollouts
@@ -59,6 +59,7 @@ def resolve(config: TrainConfig, num_processes: int = 1) -> Resolved:
         ElasticError: the configuration is wrong, or there is no such task, file or model.
     """
     check(config, num_processes)
+    check_inputs(config)
     model = Model.read(config)
     data = None if config.task in HUB_SETS and not config.data else load_data(config, model.num_tokens)
     lengths, why = _lengths(config, model, data)

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from elastic_reasoning.engines.loading import load_template, load_weights
-from elastic_reasoning.errors import TrainingError, require
+from elastic_reasoning.errors import TrainingError, check_installed, require
 from elastic_reasoning.rendering import Renderer
 from elastic_reasoning.template import Message
 from elastic_reasoning.training.checkpoints import Checkpoint, checkpoints, mark_complete, prune, select, selected
-from elastic_reasoning.training.checks import check
+from elastic_reasoning.training.checks import check, check_inputs
 from elastic_reasoning.training.config import TrainConfig, decisive
 from elastic_reasoning.training.data import Data, load_data
 from elastic_reasoning.training.folder import (
@@ -80,8 +80,9 @@ def train(
         MissingDependencyError: TRL, or what the configuration names, is not installed.
     """
     check(config, num_launched())
-    require("trl", "train")
-    require("datasets", "train")
+    check_inputs(config)
+    check_installed("trl", "train")
+    check_installed("datasets", "train")
     out = Path(config.out)
     processes = meet(config)
     main = processes.is_main_process
