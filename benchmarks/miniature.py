@@ -2,6 +2,7 @@
 
     python benchmarks/miniature.py                     # about 20 minutes on two cores; goes on where it stopped
     python benchmarks/miniature.py --seeds 0 --limit 64 --out runs/quick --no-results
+    python benchmarks/miniature.py --again             # table and figure from results/miniature.json, without training
 
 For each seed: warm-up, E1 training, plain GRPO without a budget on about as many tokens, and a sweep of all three over
 eight budgets. Prints the tables and every claim with its measurement; writes results/miniature.{json,md} and the
@@ -11,12 +12,13 @@ figure of the README.
 import argparse
 import json
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import torch
 import yaml
 from provenance import provenance
+from readme import beside_s1
 from seeds import DONE, by_seed, labelled, run_children, training_cost
 
 from elastic_reasoning.evaluation.config import SweepConfig
@@ -30,6 +32,7 @@ from elastic_reasoning.training.config import TrainConfig
 from elastic_reasoning.training.grpo import train
 
 ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
 TRAINED_AT = "24+20"
 MODELS = ("base", "e1", "grpo")
 
@@ -41,8 +44,12 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("runs/miniature"))
     parser.add_argument("--jobs", type=int, default=2, help="seeds that are worked on at once, one thread each")
     parser.add_argument("--no-results", action="store_true", help="print only: leave results and figure as they are")
+    parser.add_argument("--again", action="store_true", help="make table and figure again from the results, and stop")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)  # the seed that a child process works on
     arguments = parser.parse_args()
+    if arguments.again:
+        show(json.loads((RESULTS / "miniature.json").read_text(encoding="utf-8")))
+        return 0
     torch.set_num_threads(1)
     if arguments.one is not None:
         run_seed(arguments.out / f"seed-{arguments.one}", arguments.one, arguments.limit)
@@ -57,15 +64,9 @@ def main() -> int:
     text = as_markdown(report)
     print(text)
     if not arguments.no_results:
-        results = ROOT / "benchmarks" / "results"
-        results.mkdir(parents=True, exist_ok=True)
-        (results / "miniature.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-        (results / "miniature.md").write_text(text, encoding="utf-8")
-        rows = [r for r in summarise(records) if r.model == "base" or (r.model == "e1" and r.strategy != "vanilla")]
-        title = f"{report['num_problems']} problems, {len(seeds)} training seeds, ± one standard error"
-        figure = accuracy_figure(rows, title=title, trained_at=TRAINED_AT)
-        (ROOT / "docs" / "figures").mkdir(parents=True, exist_ok=True)
-        save_figure(figure, ROOT / "docs" / "figures" / "miniature")
+        RESULTS.mkdir(parents=True, exist_ok=True)
+        (RESULTS / "miniature.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        show(report)
     return 0 if all(claim["holds"] for claim in report["claims"] if claim["required"]) else 1
 
 
@@ -169,9 +170,23 @@ def claims_of(name: str, records: list[Record]) -> list[dict]:
     return claims
 
 
+def rows_of(report: dict) -> list[Row]:
+    """The rows of a report, also of one that was written when rows had fewer numbers."""
+    return [Row(**{**dict.fromkeys(field.name for field in fields(Row)), **row}) for row in report["rows"]]
+
+
+def show(report: dict) -> None:
+    """Write the table and the figure of a report."""
+    (RESULTS / "miniature.md").write_text(as_markdown(report), encoding="utf-8")
+    rows = [r for r in rows_of(report) if r.model == "base" or (r.model == "e1" and r.strategy != "vanilla")]
+    title = f"{report['num_problems']} problems, {len(report['seeds'])} training seeds, ± one standard error"
+    (ROOT / "docs" / "figures").mkdir(parents=True, exist_ok=True)
+    save_figure(accuracy_figure(rows, title=title, trained_at=TRAINED_AT), ROOT / "docs" / "figures" / "miniature")
+
+
 def as_markdown(report: dict) -> str:
     """The tables of the README."""
-    rows = {(row["model"], row["strategy"], row["budget"]): Row(**row) for row in report["rows"]}
+    rows = {(row.model, row.strategy, row.budget): row for row in rows_of(report)}
     budgets = sorted({b for _, s, b in rows if s == "elastic"}, key=lambda b: int(b.split("+")[0]))
     machine = report["machine"]["processor"]
     lines = [
@@ -199,7 +214,9 @@ def as_markdown(report: dict) -> str:
             )
     lines += [
         "",
-        "s = 20 for elastic; vanilla and S1 get t + s in all.",
+        "s = 20 for elastic; vanilla and s1 get t + s in all.",
+        "",
+        beside_s1(report),
         "",
         "| over | claim | measured | holds |",
         "|---|---|---|---|",

@@ -5,6 +5,7 @@ python benchmarks/readme.py
 
 import json
 import re
+from math import hypot
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -56,6 +57,7 @@ def miniature(report: dict[str, Any]) -> str:
         ("base", "s1", "base, s1 (budget forcing)"),
         ("base", "elastic", "base, elastic (separate budgets)"),
         ("grpo", "elastic", "plain GRPO, elastic (control)"),
+        ("e1", "s1", "E1, s1"),
         ("e1", "elastic", "**E1, elastic**"),
     ]
     lines = [
@@ -70,9 +72,11 @@ def miniature(report: dict[str, Any]) -> str:
     seeds = ", ".join(map(str, report["seeds"]))
     lines += [
         "",
-        f"{report['num_problems']} test problems, training seeds {seeds} together; s = 20, vanilla and S1 get t + s in "
+        f"{report['num_problems']} test problems, training seeds {seeds} together; s = 20, vanilla and s1 get t + s in "
         "all. ± is one standard error, clustered by problem; how trainings differ is seen below. "
         f"{measured(report)}.",
+        "",
+        beside_s1(report),
         "",
     ]
     lines += [f"- {c['claim']}: {c['measured']}." for c in report["claims"] if c["over"] == "all seeds"]
@@ -89,6 +93,30 @@ def miniature(report: dict[str, Any]) -> str:
         cells = [str(seed), *at_budget, *(f"{n:.1f}" for n in free), *(f"{n:,}" for n in trained)]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def beside_s1(report: dict[str, Any]) -> str:
+    """Where E1 stands higher under s1 than under separate budgets, and why."""
+    rows = {(row["model"], row["strategy"], row["budget"]): row for row in report["rows"]}
+    budgets = sorted({b for m, s, b in rows if (m, s) == ("e1", "s1")}, key=lambda b: int(b.split("+")[0]))
+    of_s1, of_elastic = ({b: rows["e1", strategy, b] for b in budgets} for strategy in ("s1", "elastic"))
+    ahead = [
+        b
+        for b in budgets
+        if of_s1[b]["accuracy"] - of_elastic[b]["accuracy"]
+        > 2 * hypot(of_s1[b]["accuracy_se"], of_elastic[b]["accuracy_se"])
+    ]
+    first, at = budgets[0], "24+20"
+    where = ", ".join(budget.split("+")[0] for budget in ahead)
+    return (
+        f"E1 is better under s1 than under separate budgets at t = {where}. Both may sample t + 20 tokens in all. An "
+        "answer of the miniature is one digit: s1 keeps 2 tokens for it and thinks with the rest, so that fewer "
+        f"thoughts are cut ({of_s1[at]['forced_rate']:.1%} against {of_elastic[at]['forced_rate']:.1%} at {at}), and "
+        "an answer is always forced. Separate budgets keep all 20 for the solution, where E1 goes on to reason if its "
+        f"thinking was cut early: at {first}, {of_elastic[first]['no_answer_rate']:.1%} of its solutions end before an "
+        f"answer, under s1 {of_s1[first]['no_answer_rate']:.1%}. A task whose solution needs its s tokens leaves s1 no "
+        "such room."
+    )
 
 
 def training(report: dict[str, Any]) -> str:

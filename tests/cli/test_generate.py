@@ -177,7 +177,7 @@ def test_the_question_may_come_from_standard_input(
     engine = says(2, 11, 0)
     asked: list[str] = []
     monkeypatch.setattr(
-        engine, "prompt", lambda messages: asked.append(messages[0]["content"]) or Streaming().prompt([])
+        engine, "prompt", lambda messages, tools=(): asked.append(messages[0]["content"]) or Streaming().prompt([])
     )
     monkeypatch.setattr("sys.stdin", io.StringIO(" two\nlines \n"))
     printed(capsys, "-")
