@@ -432,14 +432,24 @@ def test_a_message_for_tools_interrupts_the_solution() -> None:
     says = "so" + FINAL + "The sum" + CALL + FINAL + "is 3"
     trace = ask(says, f"40+{size('The sum') + size(FINAL) - 1 + size('is')}")
     assert trace.solution_text == "The sum" + FINAL.removeprefix("<|end|>") + "is"
+    assert trace.closed_again == 0
     assert trace.tool_text == CALL + "<|end|>"
     assert trace.solution_cut
+
+
+def test_a_final_message_that_follows_a_forced_one_is_the_answer() -> None:
+    says = TEMPLATE.encode("so we add" + FINAL + "is 3<|return|>")
+    request = Request(PROMPT, Budget(size("so"), 60))
+    trace = next(ScriptedEngine(by_count(says, TEMPLATE), TEMPLATE).run([Walk(request, TEMPLATE)]))
+    assert trace.forced_close
+    assert (trace.closed_again, trace.solution_text) == (1, "is 3")
+    assert trace.leaked_text.endswith(FINAL)
 
 
 def test_thinking_that_is_opened_again_in_the_solution_is_an_escape() -> None:
     trace = ask("so" + FINAL + "3" + ANALYSIS + "so" + FINAL + "2<|return|>", "40+80")
     assert trace.escaped
-    assert trace.solution_text == "3" + ANALYSIS + "so" + FINAL + "2"
+    assert (trace.leaked_text, trace.solution_text) == ("3" + ANALYSIS + "so" + FINAL, "2")
 
 
 def test_rule_8_wait_replaces_the_header_of_the_final_channel() -> None:

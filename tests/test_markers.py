@@ -2,14 +2,19 @@
 
 import pytest
 
+from elastic_reasoning.budget import Budget
+from elastic_reasoning.cursor import replay
 from elastic_reasoning.delimiter import TextDelimiter, TokenDelimiter
+from elastic_reasoning.engines.scripted import ScriptedEngine
 from elastic_reasoning.errors import IN_COMMANDS, DelimiterError
 from elastic_reasoning.markers import find_tools
 from elastic_reasoning.rendering import render_prompt
-from elastic_reasoning.template import Template, Thinking, resolve_template
+from elastic_reasoning.request import Request
+from elastic_reasoning.template import Prompt, Template, Thinking, resolve_template
 from elastic_reasoning.turn import thinking_of
+from elastic_reasoning.walk import Walk
 from families import CHATML, CHATML_TOKENS, PLAIN, QWEN3, tokenizer_of, user
-from letters import answer, show
+from letters import answer, by_count, show
 from vocabularies import made
 
 TURNS = ["<|im_start|>", "<|im_end|>"]
@@ -60,6 +65,13 @@ FAMILIES = {
     ),
     "Olmo 3, Skywork: opened in plain text, closed nowhere": (TURNS, OPENS_ALONE, "<think>", "</think>", Thinking.OPEN),
     "closed in plain text, opened nowhere": (TURNS, TRIMS_ALONE, "◁think▷", "◁/think▷", Thinking.ABSENT),
+    "Granite 3.2, in words": (
+        TURNS,
+        PLAIN + "{# after 'Here is my thought process:' and after 'Here is my response:' #}",
+        "Here is my thought process:",
+        "Here is my response:",
+        Thinking.ABSENT,
+    ),
     "Kimi-VL": ([*TURNS, "◁think▷", "◁/think▷"], PLAIN, "◁think▷", "◁/think▷", Thinking.ABSENT),
     "Kimi K3": (K3_TOKENS, PLAIN, "<|open|>think<|sep|>", "<|close|>think<|sep|>", Thinking.ABSENT),
     "Apertus": (
@@ -139,6 +151,26 @@ def test_what_stands_before_an_answer_is_forced_with_the_delimiter(family: str, 
     assert trace.num_thinking_tokens == 2
     half = answer(template, "so so so" + template.closing.text, f"{len(template.encode('so so so')) + 1}+9")
     assert template.decode(half.ids).count(template.closing.text) == 1
+
+
+@pytest.mark.parametrize("family", FRAMED)
+@pytest.mark.parametrize("cut", [0, 1])
+def test_where_tools_are_offered_a_call_may_follow_a_forced_close(family: str, cut: int) -> None:
+    """Nothing is forced that only an answer may follow, also where a half-written delimiter is completed."""
+    tokens, chat, *_ = FAMILIES[family]
+    template = resolve_template(tokenizer_of([*tokens, "<tool_call>", "</tool_call>"], chat, special=True))
+    call = "<tool_call>so so so so</tool_call>"
+    begun = template.decode(template.closing.ids[:cut]) if len(template.closing.ids) > 1 else ""
+    prompt = Prompt((1,), Thinking.OPEN, tools=True)
+    for strategy, t in (("elastic", len(template.encode(f"so{begun}"))), ("nothinking", 9)):
+        says = template.encode(f"so{begun}{call}" if strategy == "elastic" else call)
+        request = Request(prompt, Budget(t, 3), strategy)
+        trace = next(ScriptedEngine(by_count(says, template), template).run([Walk(request, template)]))
+        assert trace.tool_text == call
+        assert trace.forced_close
+        assert template.frame[0] not in template.decode(trace.ids)
+        again = replay(request, trace.ids, template, None, trace.sampled_mask, trace.logprobs)
+        assert again == trace
 
 
 @pytest.mark.parametrize("family", FRAMED)

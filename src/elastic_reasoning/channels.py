@@ -158,6 +158,9 @@ class HeaderDelimiter:
         spelled = max(len(self.channels.encode(THINKING[start:])) for start in range(len(THINKING)))
         return spelled + 1 + len(self.whole)
 
+    def alone(self) -> "HeaderDelimiter":
+        return self  # the channel is part of the header
+
     def ends(self, ids: Sequence[int]) -> int:
         if not ids or ids[-1] not in self.watch:
             return 0

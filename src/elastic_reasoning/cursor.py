@@ -234,7 +234,8 @@ def _read_forced(cursor: Cursor, ids: Sequence[int], position: int) -> int:
 
 def _discarded(cursor: Cursor, forced: Sequence[int]) -> Completion:
     """What must have been discarded for the ids to go on with these forced ones."""
-    closing, options = cursor.walk.template.closing, cursor.walk.request.options
+    request = cursor.walk.request
+    closing, options = cursor.walk.template.closing_of(request.prompt), request.options
     sampled = tuple(cursor._ids)
     logprobs = None if cursor._logprobs is None else tuple(cursor._logprobs)
     begun, rest = closing.begun(sampled)

@@ -9,7 +9,7 @@ Both kinds answer the same four questions: which ids are forced (`forced`), afte
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 
@@ -35,6 +35,9 @@ class Delimiter(Protocol):
     @property
     def most_forced(self) -> int:
         """The most ids that may have to be forced: completing a half-written one can take more than writing it."""
+
+    def alone(self) -> "Delimiter":
+        """The delimiter, forced without what its format wants behind it."""
 
     def ends(self, ids: Sequence[int]) -> int:
         """How many of the last ids are the delimiter: 0 if it does not end here."""
@@ -67,6 +70,9 @@ class TokenDelimiter:
     @property
     def most_forced(self) -> int:
         return len(self.forced)
+
+    def alone(self) -> "TokenDelimiter":
+        return replace(self, follow=())
 
     def ends(self, ids: Sequence[int]) -> int:
         size = len(self.ids)
@@ -128,6 +134,9 @@ class TextDelimiter:
     def most_forced(self) -> int:
         return max(map(len, self.rests)) + len(self.follow)
 
+    def alone(self) -> "TextDelimiter":
+        return replace(self, follow=())
+
     def _piece(self, token: int) -> bytes:
         """What an id writes; one that only pads a model's vocabulary writes nothing."""
         return self.pieces[token] if token < len(self.pieces) else b""
@@ -186,6 +195,9 @@ class AnyDelimiter:
     @property
     def most_forced(self) -> int:
         return self.parts[0].most_forced
+
+    def alone(self) -> "AnyDelimiter":
+        return AnyDelimiter(tuple(part.alone() for part in self.parts))
 
     def ends(self, ids: Sequence[int]) -> int:
         return next((size for part in self.parts if (size := part.ends(ids))), 0)

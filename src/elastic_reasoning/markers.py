@@ -56,6 +56,7 @@ THINKING = (
     Spelling("<|START_THINKING|>", "<|END_THINKING|>", "<|START_RESPONSE|>", "<|END_RESPONSE|>"),  # Command A
     Spelling("<|begin_of_thought|>", "<|end_of_thought|>", "<|begin_of_solution|>", "<|end_of_solution|>"),  # Sky-T1
     Spelling("<|inner_prefix|>", "<|inner_suffix|>"),  # Apertus
+    Spelling("Here is my thought process:", "Here is my response:"),  # Granite 3.2
     Spelling(  # Kimi K3
         "<|open|>think<|sep|>", "<|close|>think<|sep|>", "<|open|>response<|sep|>", "<|close|>response<|sep|>"
     ),
@@ -71,6 +72,7 @@ TOOLS = (
     Spelling("<|open|>tools<|sep|>", "<|close|>tools<|sep|>"),  # Kimi K3
     Spelling("<｜DSML｜function_calls>", "</｜DSML｜function_calls>", marks=("｜DSML｜",)),  # DeepSeek V3.2
     Spelling("<｜DSML｜tool_calls>", "</｜DSML｜tool_calls>", marks=("｜DSML｜",)),  # DeepSeek V4
+    Spelling("<function=", "</function>"),  # Functionary 3.1
     Spelling("[TOOL_CALLS]", ""),  # Mistral
     Spelling("<|python_tag|>", ""),  # Llama 3
     Spelling("<|tool_call|>", ""),  # Granite 3

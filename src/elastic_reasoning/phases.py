@@ -63,7 +63,7 @@ def think(
     Returns:
         How thinking was closed; `None` where the sequence ended in a tool call.
     """
-    closing, wait = template.closing, template.encode(options.wait)
+    closing, wait = template.closing_of(prompt), template.encode(options.wait)
     wrap_up = template.encode(options.wrap_up)
     opening = () if prompt.thinking is Thinking.OPEN else template.opening.forced
     reserve += len(wrap_up) + closing.most_forced

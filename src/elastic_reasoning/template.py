@@ -78,6 +78,10 @@ class Template:
         offered = self.tools is not None and (prompt.tools or self.tools.offered(prompt.ids))
         return self.tools if offered else None
 
+    def closing_of(self, prompt: Prompt) -> Delimiter:
+        """What closes the thinking behind a prompt: where it offers tools, a call may follow as well as an answer."""
+        return self.closing.alone() if self.tools_of(prompt) else self.closing
+
     @cached_property
     def boundaries(self) -> frozenset[int]:
         """Ids whose text ends a line or a sentence: where grace may close thinking."""

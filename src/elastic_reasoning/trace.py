@@ -161,8 +161,18 @@ class Trace:
 
     @cached_property
     def _closings(self) -> list[int]:
-        """How many ids of the solution there are up to each closing delimiter that is written in it."""
-        return written(self.template.closing, self._ids(Phase.SOLUTION))
+        """How many ids of the solution there are up to each closing delimiter that is written in it.
+
+        In a channel format every message has a header: one with which the solution goes on behind a tool call closes
+        nothing.
+        """
+        ids, closing, tools = self._ids(Phase.SOLUTION), self.template.closing, self.template.tools
+        ends = written(closing, ids)
+        if tools is None or not tools.resumes:
+            return ends
+        sizes = [len(s.ids) if s.phase is Phase.SOLUTION else 0 for s in self.segments]
+        goes_on = {sum(sizes[: n + 1]) for n, s in enumerate(self.segments) if s.phase is Phase.TOOL}
+        return [end for end in ends if end - closing.ends(ids[:end]) not in goes_on]
 
     @property
     def thinking_text(self) -> str:

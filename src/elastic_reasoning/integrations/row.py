@@ -39,7 +39,7 @@ class Row:
         self._end = end
         self._forced = tuple(walk.ids)
         self._num_read = 0
-        self._closes_in_steps = len(walk.template.closing.forced) > 1
+        self._closing = walk.template.closing_of(walk.request.prompt)
         self._solution_start: int | None = None
         self._aim()
         self._read()
@@ -57,7 +57,7 @@ class Row:
             self._read()
             return True
         before = self.moves_to
-        if before is not None and self._closes_in_steps:
+        if before is not None and len(self._closing.forced) > 1:
             self.moves_to = self._next_of_closing()
         return self.moves_to != before
 
@@ -107,5 +107,7 @@ class Row:
     def _next_of_closing(self) -> int:
         """The token that writes the closing delimiter, or goes on with it where it has begun."""
         walk = self._cursor.walk
-        closing, start = walk.template.closing, max(len(walk.ids), len(self.output) - MOST_LOOKED_AT)
-        return closing.begun(self.output[start:])[1][0] if self._closes_in_steps else closing.forced[0]
+        start = max(len(walk.ids), len(self.output) - MOST_LOOKED_AT)
+        return (
+            self._closing.begun(self.output[start:])[1][0] if len(self._closing.forced) > 1 else self._closing.forced[0]
+        )
