@@ -45,6 +45,13 @@ $\boxed 5 + 3$ | 5 + 3
 \boxed 50\% | 50\%
 \boxed 5 \text{ cm} | 5 \text{ cm}
 \boxed\text{B} | \text{B}
+\boxed\{1,2\}. | \{1,2\}
+\boxed \begin{pmatrix}1\\2\end{pmatrix}. | \begin{pmatrix}1\\2\end{pmatrix}
+\boxed 7\,\text{cm} | 7\,\text{cm}
+\boxed\left(1,2\right) | \left(1,2\right)
+\boxed\sqrt[3]{2} | \sqrt[3]{2}
+\boxed 2 \times 3 | 2 \times 3
+\boxed 5 \\ next | 5
 \boxed B | B
 \boxed(1,2). | (1,2)
 \boxed[1,2) | [1,2)
@@ -55,6 +62,10 @@ $\boxed 5 + 3$ | 5 + 3
 \boxed{5} \boxed{\,} | empty
 \boxed{5} \boxed{\text{ }} | empty
 \boxed{5} \boxed{$$} | empty
+\boxed{5} \boxed{\ } | empty
+\boxed{5} \boxed{\phantom{x}} | empty
+\boxed{}{5} | empty
+\boxed{\{5\} | empty
 \boxed{5} or \boxed{6 | empty
 \boxed{5} or \boxed{\frac{1}{2} | empty
 \boxed{5} or \boxed{ | empty

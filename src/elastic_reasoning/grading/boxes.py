@@ -19,11 +19,15 @@ MARK = re.compile(
     r"(?P<brace>(?:\s*\[[^\[\]{}]{0,99}\]){0,2}\s*\{)?)|\\.|[{}]",
     re.DOTALL,
 )
-EMPTY = re.compile(r"(?:[\s{}$~]|\\[,;:! ]|\\q?quad(?![A-Za-z])|\\(?:text\w{0,2}|math\w{2}|mbox)(?=\s*\{))*")
+EMPTY = re.compile(
+    r"(?:[\s{}$~]|\\(?:[,;:! ]|\Z)|\\q?quad(?![A-Za-z])|\\(?:text\w{0,2}|math\w{2}|mbox)(?=\s*\{)|"
+    r"\\(?:[hv]?phantom|[hv]space\*?)\s*\{[^{}]*\})*"
+)
 # What a term without braces begins with, and what it is made of: \frac12, 2\sqrt{3}, 3/4, 1,234, x^2, 5\text{ cm}
-TERM = re.compile(r"\s*(?:[-+]\s*)?(?:[\d(\[{]|\.\d|\\[A-Za-z]|[A-Za-z](?![A-Za-z])|\Z)")
+TERM = re.compile(r"\s*(?:[-+]\s*)?(?:[\d(\[{]|\.\d|\\[A-Za-z{]|[A-Za-z](?![A-Za-z])|\Z)")
 PIECE = re.compile(
-    r"\s*[-+*/=<>^_!'|]\s*|\\?%|\s*\\[A-Za-z]+\s*|(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+|[A-Za-z](?![A-Za-z])"
+    r"\\begin\{(\w+\*?)\}.*?\\end\{\1\}|\\\{.*?\\\}|\\[,;:!](?=\s*\\text)|\s*[-+*/=<>^_!'|]\s*|\\?%|\s*\\[A-Za-z]+\s*|(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+|[A-Za-z](?![A-Za-z])",
+    re.DOTALL,
 )
 JOINING = re.compile(r"\s*[-+*/=<>^_|]")
 TWO_ARGUMENTS = re.compile(r"\\(?:[dtc]?frac|[dt]?binom)")
