@@ -11,7 +11,8 @@ class Grade:
         correct: whether it is right.
         answer: the answer found in it (for code: the program), or `None`.
         reason: why it is not correct ("no answer", "wrong answer", "time limit", ...), or `None`.
-        unboxed: a box was asked for, and the solution has none, whether or not an answer was found in another way.
+        unboxed: a box was asked for, and none holds an answer (there is none, or the last one is empty, never closes or
+            names no option), whether or not one was found in another way.
         rule: by which rule it is correct (`rules.RULES`), where the grader has several; for programs the one that
             outputs are compared by (`outputs.Answers.rule`), right or wrong; else empty.
     """
