@@ -24,7 +24,7 @@ def test_it_writes_a_page_a_figure_and_records(demo):
 def test_a_second_time_it_shows_what_is_there(demo, capsys):
     assert main(["demo", "--limit", "6", "--out", str(demo)]) == 0
     shown = capsys.readouterr().out
-    assert "mini-e1 elastic" in shown
+    assert "mini-e1/elastic" in shown
     assert "where it was trained" in shown
     assert "fewer than the base's" in shown
 

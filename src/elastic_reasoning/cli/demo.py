@@ -145,7 +145,7 @@ def _show_example(console: "Console", records: list[Record], trained_at: str) ->
 def _show_results(console: "Console", records: list[Record], rows: list[Row], trained_at: str) -> None:
     from elastic_reasoning.report.grid import accuracy_grid
 
-    console.print(accuracy_grid(rows))
+    console.print(*accuracy_grid(rows, console.width), sep="\n")
     by_setting = {(row.model, row.strategy, row.budget): row for row in rows}
     trained = by_setting["mini-e1", "elastic", trained_at]
     for strategy in ("elastic", "s1", "vanilla"):

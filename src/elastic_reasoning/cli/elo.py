@@ -4,16 +4,17 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rich.box import SIMPLE_HEAD
-from rich.markup import escape
 from rich.table import Table
 
 from elastic_reasoning.cli.command import parse
-from elastic_reasoning.cli.output import new_console, say, say_json
+from elastic_reasoning.cli.console import table_console
+from elastic_reasoning.cli.output import say, say_json
 from elastic_reasoning.errors import UsageError
 from elastic_reasoning.evaluation.contests import read_contests
 from elastic_reasoning.evaluation.elo import CONTEST_LEFT_OUT, NUM_ATTEMPTS, Rating, rate
 from elastic_reasoning.evaluation.records import read_records
+from elastic_reasoning.evaluation.setting import Setting
+from elastic_reasoning.report.columns import parts_of
 from elastic_reasoning.report.published import published
 
 
@@ -68,29 +69,26 @@ def main(argv: list[str]) -> int:
         return 0
     rated = any(rating.contests for rating in ratings)
     if rated:
-        new_console().print(ratings_table(ratings))
+        console = table_console()
+        console.print(*ratings_tables(ratings, console.width), sep="\n")
         say("\n".join(published_ratings()))
     say("\n".join([*left_out(ratings), *([] if rated else [MISSING])]))
     return 0
 
 
-def ratings_table(ratings: Sequence[Rating]) -> Table:
-    """One line for each setting, within 80 characters where a model's name is short."""
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False, header_style="bold")
-    table.add_column("model", overflow="fold")
-    table.add_column("strategy", no_wrap=True)
-    for name in ("budget", "rating", "percentile", "solved", "contests"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for each in ratings:
-        table.add_row(*map(escape, (each.model, each.strategy)), each.budget, *_figures(each))
+def ratings_tables(ratings: Sequence[Rating], width: int) -> list[Table | str]:
+    """One line for each setting, in as many tables as the width asks for, and what they say."""
+    titles = ("rating", "percentile", "solved", "contests")
+    figures = [_figures(each) for each in ratings]
+    columns = {f" {title}": [each[n] for each in figures] for n, title in enumerate(titles)}
+    names = [str(Setting(each.model, each.strategy, each.budget)) for each in ratings]
     num_attempts = max((each.num_attempts for each in ratings), default=0)
     num_errors = sum(each.num_errors for each in ratings)
-    table.caption_justify = "left"
-    table.caption = (
+    about = (
         f"± is one standard error over contests, and brackets hold its 95% interval; at most {num_attempts} attempts a "
         f"problem; {num_errors} records with an error are none"
     )
-    return table
+    return [*parts_of(names, columns, width, "setting"), about]
 
 
 def published_ratings() -> list[str]:

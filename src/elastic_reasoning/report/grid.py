@@ -1,39 +1,38 @@
 """Accuracies at a glance: a line for each model and strategy, a column for each budget.
 
-rich.print(accuracy_grid(summarise(records)))
+console.print(*accuracy_grid(summarise(records), console.width), sep="\\n")
 """
 
 from collections.abc import Sequence
 
-from rich import box
 from rich.table import Table
 
 from elastic_reasoning.budget import Budget
 from elastic_reasoning.evaluation.metrics import Row
+from elastic_reasoning.report.columns import parts_of
 from elastic_reasoning.report.names import short_names
 
 
-def accuracy_grid(rows: Sequence[Row]) -> Table:
+def accuracy_grid(rows: Sequence[Row], width: int = 80) -> list[Table | str]:
     """Accuracy in percent; the last column is thinking without limit, with the tokens it took.
 
     Made for settings whose budgets share one s, as in a sweep over t. Folders of models are shown by their last part.
+
+    Returns:
+        As many tables as a terminal of that width asks for, and what they are.
     """
-    columns = sorted({row.budget for row in rows if row.strategy != "unconstrained"}, key=_thinking)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)  # to fit into 80 columns
-    table.add_column("accuracy, %", no_wrap=True)
-    for budget in columns:
-        table.add_column(budget.partition("+")[0], justify="right", no_wrap=True)
-    table.add_column("no limit", justify="right", no_wrap=True)
+    budgets = sorted({row.budget for row in rows if row.strategy != "unconstrained"}, key=_thinking)
     names = short_names(row.model for row in rows)
     by_setting = {(row.model, row.strategy, row.budget): row for row in rows}
     free = {row.model: row for row in rows if row.strategy == "unconstrained"}
-    for model, strategy in dict.fromkeys((r.model, r.strategy) for r in rows if r.strategy != "unconstrained"):
-        cells = [_percent(by_setting.get((model, strategy, budget))) for budget in columns]
-        table.add_row(f"{names[model]} {strategy}", *cells, _free(free.get(model)))
-    solution = {budget.partition("+")[2] for budget in columns}
+    arms = list(dict.fromkeys((r.model, r.strategy) for r in rows if r.strategy != "unconstrained"))
+    columns = {f" {b.partition('+')[0]}": [_percent(by_setting.get((*arm, b))) for arm in arms] for b in budgets}
+    columns["no limit"] = [_free(free.get(model)) for model, _ in arms]
+    solution = {budget.partition("+")[2] for budget in budgets}
     both = f"; each with {solution.pop()} for the solution" if len(solution) == 1 else ""
-    table.caption = f"columns: thinking tokens{both}; s1 and vanilla get the sum. No limit: accuracy @ thinking tokens"
-    return table
+    about = f"columns: thinking tokens{both}; s1 and vanilla get the sum. No limit: accuracy @ thinking tokens"
+    lines = [f"{names[model]}/{strategy}" for model, strategy in arms]
+    return [*parts_of(lines, columns, width, "accuracy, %"), about]
 
 
 def _thinking(budget: str) -> float:

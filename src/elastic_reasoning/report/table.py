@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 from rich import box
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from elastic_reasoning.evaluation.metrics import Row
+from elastic_reasoning.evaluation.setting import Setting
+from elastic_reasoning.report.columns import BOUNDLESS, fits, lines_of, parts_of
 
 NOTHING = "–"
 WIDEST = 24
@@ -142,10 +143,20 @@ def results_table(rows: Sequence[Row], title: str = "", width: int = 100) -> Tab
     over_samples = [column.title for column in columns if "@" in column.title]
     table = _table(rows, columns, title)
     for name in ("", *SHED, *over_samples[::-1], "thinking"):
-        if Console(width=1000).measure(table).maximum <= width:
-            break
+        if fits(table, width):
+            return table
         columns = [column for column in columns if column.title != name]
         table = _table(rows, columns, title, gap=0)
+    return table if fits(table, width) else _narrow(rows, columns, title, width)
+
+
+def _narrow(rows: Sequence[Row], columns: Sequence[Column], title: str, width: int) -> Table:
+    """The table with each setting in one cell, broken behind its slashes."""
+    names = [lines_of(str(Setting(row.model, row.strategy, row.budget)), max(12, width // 2)) for row in rows]
+    cells = {column.title: [column.text(row) for row in rows] for column in columns}
+    (table, *_) = parts_of(names, cells, BOUNDLESS, "setting")
+    table.title, table.caption = title or None, _sizes(rows)
+    table.title_justify = table.caption_justify = "left"
     return table
 
 
