@@ -1,6 +1,5 @@
 """`elastic grade --explain`: by which rules answers are right, and what an assumption more or less would change."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from elastic_reasoning.cli.output import new_console, say_json
 from elastic_reasoning.evaluation.explain import Case, Explained, explain, file_pairs, stored_pairs
 from elastic_reasoning.grading.rules import RULES
 from elastic_reasoning.tasks.loading import TaskOptions
@@ -30,9 +30,9 @@ def show_explanation(path: Path, options: TaskOptions, as_json: bool) -> int:
         pairs, rules = stored_pairs(path, options)
     found = explain(pairs, rules, options.workers)
     if as_json:
-        print(json.dumps(_data(found, rules), ensure_ascii=False))
+        say_json(_data(found, rules))
         return 0
-    console = Console()
+    console = new_console()
     num_right, num_assumed = found.rules.total(), sum(case.num for case in found.assumed)
     console.print(
         f"{found.num_solutions} solutions: {num_right} right, {num_assumed} of them by an assumption; "
