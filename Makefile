@@ -9,7 +9,7 @@ SGLANG := .venv-sglang
 # What the tests on real servers run: all; "not full" is the part that continuous integration has time for.
 SELECT :=
 
-.PHONY: setup demo test test-full test-servers test-sglang test-vllm check bench bench-vllm results clean
+.PHONY: setup demo test test-full test-servers test-sglang test-vllm check bench bench-vllm results fuzz clean
 
 setup: $(READY)
 
@@ -59,6 +59,10 @@ bench: $(READY)
 bench-vllm: $(VLLM)/ready
 	$(VLLM)/bin/python benchmarks/vllm_throughput.py
 	$(VLLM)/bin/python benchmarks/vllm_rollouts.py
+
+# Random wrong uses of every command.
+fuzz: $(READY)
+	$(BIN)/python benchmarks/fuzz_commands.py
 
 results: $(READY)
 	$(BIN)/python benchmarks/miniature.py

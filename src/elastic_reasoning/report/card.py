@@ -5,6 +5,7 @@
 Nothing of the machine is told: models, tasks and data that are local go by their names alone.
 """
 
+import html
 import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -22,6 +23,7 @@ from elastic_reasoning.evaluation.manifest import MODELS_DIGEST, Manifest
 from elastic_reasoning.evaluation.metrics import Row, summarise
 from elastic_reasoning.evaluation.records import read_records
 from elastic_reasoning.evaluation.weights import models_digest
+from elastic_reasoning.printable import one_line
 from elastic_reasoning.report.figures import accuracy_figure
 from elastic_reasoning.report.figures.look import STYLE
 from elastic_reasoning.report.figures.training import training_figure
@@ -61,7 +63,8 @@ def write_card(run: FinishedRun, folder: Path, name: str, records: Path | None =
         marked = run.about.budgets[0] if fixed and _example(run.about).thinking is not None else ""
         _save(accuracy_figure(measured[1], trained_at=marked), folder / "figures" / "accuracy.png")
     text = "\n".join(_lines(run, name, measured))
-    (folder / "README.md").write_text(f"---\n{_metadata(run)}---\n\n{text}\n", encoding="utf-8")
+    whole = f"---\n{_metadata(run)}---\n\n{text}\n"
+    (folder / "README.md").write_text(whole, encoding="utf-8", errors="backslashreplace")
 
 
 def _measured(run: FinishedRun, folder: Path, records: Path) -> tuple[Manifest, list[Row]]:
@@ -113,12 +116,13 @@ def _lines(run: FinishedRun, name: str, measured: tuple[Manifest, list[Row]] | N
         f"`{about.model}`, with GRPO.\n"
     )
     yield "| trained for | |\n|---|---|"
-    yield f"| strategy | {strategies} |"
-    yield f"| budgets, thinking + solution tokens | {budgets} ({about.plan}: {PLANS.get(about.plan, about.plan)}) |"
+    yield f"| strategy | {_cell(strategies)} |"
+    plan = _cell(f"{budgets} ({about.plan}: {PLANS.get(about.plan, about.plan)})")
+    yield f"| budgets, thinking + solution tokens | {plan} |"
     if about.options:
         yield f"| options | `{json.dumps(about.options, ensure_ascii=False)}` |"
     yield f"| temperature | {about.temperature:g} |"
-    yield f"| task | {about.task} |"
+    yield f"| task | {_cell(about.task)} |"
     yield f"| step | {about.step} of {run.recipe['steps']} |"
     yield "\nThe same is in `elastic.json`, for programs.\n"
     yield from _use(about, name)
@@ -131,6 +135,11 @@ def _lines(run: FinishedRun, name: str, measured: tuple[Manifest, list[Row]] | N
     yield f"```yaml\n{yaml.safe_dump(_recipe(run), sort_keys=False, allow_unicode=True)}```\n"
     yield f"Exported with {_versions()}.\n"
     yield from _limits(about, measured)
+
+
+def _cell(text: str) -> str:
+    """A text of the run's files as it may stand in a table of Markdown."""
+    return html.escape(one_line(text), quote=False).replace("|", "\\|")
 
 
 def _use(about: TrainedFor, name: str) -> Iterator[str]:

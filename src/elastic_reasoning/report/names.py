@@ -10,6 +10,7 @@ from pathlib import PurePath
 
 from elastic_reasoning.budget import Budget
 from elastic_reasoning.evaluation.config import THEN
+from elastic_reasoning.printable import one_line
 from elastic_reasoning.strategies import STRATEGIES
 
 MAIN = "elastic"
@@ -51,7 +52,7 @@ def about_strategies(names: Iterable[str]) -> dict[str, str]:
 
 
 def short_names(models: Iterable[str]) -> dict[str, str]:
-    """The last part of each model's path or hub name; the whole where two would be the same."""
+    """The last part of each model's path or hub name, as one printable line; the whole where two would be the same."""
     models = list(dict.fromkeys(models))
-    last = {model: THEN.join(PurePath(part).name for part in model.split(THEN)) for model in models}
-    return {model: last[model] if list(last.values()).count(last[model]) == 1 else model for model in models}
+    last = {model: one_line(THEN.join(PurePath(part).name for part in model.split(THEN))) for model in models}
+    return {model: last[model] if list(last.values()).count(last[model]) == 1 else one_line(model) for model in models}

@@ -68,7 +68,7 @@ def write_results(
             save_figure(figure, out / name)
         for name, (file, text) in texts.items():
             paths[name] = out / file
-            paths[name].write_text(text, encoding="utf-8")
+            paths[name].write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise RecordsError(f"cannot write {out}: {error.strerror}; pass a folder that can be written") from None
     return paths

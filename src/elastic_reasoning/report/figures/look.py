@@ -13,6 +13,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from elastic_reasoning.printable import printable
 from elastic_reasoning.report.names import MAIN
 
 COLOURS = ("#6b7480", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
@@ -59,13 +60,15 @@ def line_look(strategy: str, colour: str, marker: str = "") -> dict[str, Any]:
 
 def wrapped(title: str, inches: float) -> str:
     """A figure's title in lines that fit into so many inches."""
-    return fill(title, max(20, int(LETTERS_PER_INCH * inches)))
+    return fill(printable(title), max(20, int(LETTERS_PER_INCH * inches)))
 
 
 def set_title(axes: Axes, title: str, **look: Any) -> None:
     """A title on the left; dollar signs in it are text."""
     if title:
-        axes.set_title(title, loc="left", parse_math=False, **{"fontsize": 12, "fontweight": "bold", "pad": 12, **look})
+        axes.set_title(
+            printable(title), loc="left", parse_math=False, **{"fontsize": 12, "fontweight": "bold", "pad": 12, **look}
+        )
 
 
 def apart(heights: Sequence[float], gap: float, ceiling: float) -> list[float]:
