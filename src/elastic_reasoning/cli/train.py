@@ -1,14 +1,13 @@
 """`elastic train`: GRPO under budget-constrained rollouts."""
 
 import shlex
-import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.live import live_view
-from elastic_reasoning.cli.output import new_console, say, say_json
+from elastic_reasoning.cli.output import new_console, note, say, say_json
 from elastic_reasoning.cli.progress import progress_bar
 from elastic_reasoning.documented import documented
 from elastic_reasoning.training.checks import check, check_inputs
@@ -78,7 +77,7 @@ def main(argv: list[str]) -> int:
 
     with _shown(config, is_main) as on_step:
         try:
-            result = train(config, on_step, on_note=lambda note: print(note, file=sys.stderr))
+            result = train(config, on_step, on_note=note)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 f"checkpoints are kept in {config.out}; to go on: {shlex.join(['elastic', 'train', *argv])}"
