@@ -42,7 +42,7 @@ from elastic_reasoning.grading.latex import Tree, read
         ("x^2 + y^2 = 25", "x^{2}+y^{2}=25"),
         (r"\text{Ann: }7", ("labelled", "ann", "7")),
         (r"\textbf{(B)}\ 12", ("option", "b", "12")),
-        (r"3k \text{ for all integers } k", ("qualified", ("k", "integer"), "3k")),
+        (r"3k \text{ for all integers } k", ("qualified", ("k", "arbitrary"), "3k")),
         (r"-2\mp\sqrt{3}", ("list", [r"-2-\sqrt{3}", r"-2+\sqrt{3}"])),
         (r"n \equiv 1 \pmod{4}", ("congruence", "n", ["1"], "4")),
         (r"x>3 \text{ or } x<-1", r"x>3\lor x<-1"),

@@ -100,6 +100,13 @@ KINDS = {
 ! \mathbb{R} | \text{all positive real numbers}
 ! xy=1 | y=x
 ! y=x+1 | y=\frac{x^2-1}{x+1}
+= -1<x<1 | |x|<1
+= (-\infty,-1]\cup[1,\infty) | |x|\ge 1
+= \vec{v}=\langle 1,2\rangle | \begin{pmatrix}1\\2\end{pmatrix}
+= (1,2) | (1,2)^T
+! -1<x<1 | |x|\le 1
+! (-\infty,-1]\cup[1,\infty) | |x|>1
+! |x|<1 | |x|<2
 """,
     "qualifiers and labels": r"""
 = 5k | n=5k \text{ for all integers } k
@@ -143,6 +150,14 @@ KINDS = {
 = \text{infinitely many} | \text{infinitely many solutions}
 ! 5 | \text{The answer is 15}
 ! \text{one solution} | \text{no solutions}
+= 3,4 | \text{(a) }3, \text{(b) }4
+= C | \text{Option C}
+= 4n+1 | 4k+1 \text{ for integer }k
+= f(x)=ax \text{ for some constant }a | f(x)=cx \text{ for some constant }c
+! C | \text{Option D}
+! 3,4 | \text{(a) }3, \text{(b) }5
+! 4n+1 | 4k+2 \text{ for integer }k
+! f(x)=ax \text{ for some constant }a | f(x)=cx^2 \text{ for some constant }c
 """,
     "no backslash, Unicode": r"""
 = \frac{\pi}{3} | pi/3
@@ -189,6 +204,12 @@ KINDS = {
 = 30^\circ | 30º
 ! \log_{10}5 | log2(5)
 ! |x-1| | (x-1)
+= \sqrt{5} | \sqrt(5)
+= \arctan 2 | atan(2)
+= \sum_{k=1}^{10}k | 55
+! \sqrt{5} | \sqrt(6)
+! \arctan 2 | tan(2)
+! \sum_{k=1}^{10}k | 10
 """,
     "imaginary unit": r"""
 = 2i | (1+i)^2
@@ -365,6 +386,13 @@ KINDS = {
 ! 2\text{ hours }30\text{ minutes} | 230\text{ minutes}
 ! 5\% | 5\text{ cm}
 ! 5\text{ km} | 5000
+= \text{5 hours} | 5
+= 12\text{ in} | 1\text{ ft}
+= 10\text{ N} | 10\ \mathrm{kg\cdot m/s^2}
+= 5\,\Omega | 5
+! \text{5 hours} | \text{5 minutes}
+! 12\text{ in} | 12\text{ ft}
+! 10\text{ N} | 10\ \mathrm{kg\cdot m/s}
 """,
     "commas": r"""
 = (1,7,103,105) | (1,7,103, 105)

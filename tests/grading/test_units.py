@@ -11,7 +11,7 @@ from elastic_reasoning.grading.units import split_unit
         (r"5\text{ N}\cdot\text{m}", ("5", "N m", "text")),
         (r"12\text{ grade}", ("12", "grade", "text")),
         (r"300^{\circ}\text{C}", ("300", "degC", "text")),
-        (r"5\Omega", ("5", "Ω", "letter")),
+        (r"5\Omega", ("5", "Ω", "text")),
         ("60 miles per hour", ("60", "miles per hour", "bare")),
         ("36 mL", ("36", "mL", "bare")),
         ("5 J", ("5", "J", "letter")),

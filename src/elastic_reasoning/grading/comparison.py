@@ -75,8 +75,8 @@ def _said(reference: Any, answer: Any, terms: Terms) -> str | None:
 def _qualified(reference: Any, answer: Any, terms: Terms) -> str | None:
     both = [form[1] for form in (reference, answer) if kind(form) == "qualified"]
     one, two = (form[2] if kind(form) == "qualified" else form for form in (reference, answer))
-    integers = {name.strip() for names, domain in both if domain == "integer" for name in re.split(",|and", names)}
-    terms = replace(terms, integers=terms.integers | integers)
+    names = {name.strip() for names, domain in both if domain == "arbitrary" for name in re.split(",|and", names)}
+    terms = replace(terms, arbitrary=terms.arbitrary | names)
     return also("identical" if len(both) == 2 else "qualifier left out", equal(one, two, terms))
 
 

@@ -23,7 +23,8 @@ Tree = str | tuple[Any, ...]
 THOUSANDS = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?|-?\d{1,3}(?: \d{3})+(?:\.\d+)?")
 GROUPED = re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{3})+(?![\d,]*,?\d)")
 REPEATING = re.compile(r"(\d*)\.(\d*) ?\\(?:overline|bar) ?\{(\d+)\}")
-RELATION = re.compile(r"^(?:[A-Za-z](?: ?: ?[A-Za-z])+ ?)?(?:=|\\(?:approx|simeq)(?![a-zA-Z]))\s*(?=.)")
+RELATION = re.compile(r"^(?:[A-Za-z](?: ?: ?[A-Za-z])+ ?)?(?:=|\\(?:approx|simeq|sim)(?![a-zA-Z]))\s*(?=.)")
+TRANSPOSED = re.compile(r"(?<=[)\]])\^\{\\top\}$")
 SETTING = re.compile(r"^(?:[A-Za-z]|\([A-Za-z](?:,\s*[A-Za-z])+\))\s*(?:=|\\in(?![a-z]))\s*(?=\([^()]*,|\\\{)")
 CONGRUENCE = re.compile(
     r"(?:(?P<left>[^=]*?) ?\\equiv(?![a-z]))?(?P<right>[^=]*?)[ (]*(?:\\[pb]?mod(?![a-z])|\\text\{ ?\(?mod ?\}|\bmod\b)"
@@ -60,8 +61,9 @@ def tree(text: str, depth: int = 0) -> Tree:
     text = text.strip().rstrip(".,;: ")
     if depth > DEEPEST:
         return squeeze(text)
-    text = SETTING.sub("", RELATION.sub("", text))
-    if (whole := re.fullmatch(r"\\text\{([^{}]*)\}", text)) and SAYING.match(whole[1]):
+    text = TRANSPOSED.sub("", SETTING.sub("", RELATION.sub("", text)))
+    whole = re.fullmatch(r"\\text\{([^{}]*)\}", text)
+    if whole and (SAYING.match(whole[1]) or (split_unit(whole[1].strip()) and not time_of_day(text))):
         return tree(whole[1], depth + 1)
     if parts := amounts(text):
         return ("sum", [tree(part, depth + 1) for part in parts])

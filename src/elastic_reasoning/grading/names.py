@@ -3,7 +3,7 @@ r"""What stands before or behind a value without being part of it: names, labels
 sides("x = y = 5")                                # ["x ", " y ", " 5"]
 labelled(r"\text{Ann: }7")                        # ("labelled", "ann", "7")
 labelled(r"\text{(B)} 12")                        # ("option", "B", "12")
-qualified(r"3k \text{ for all integers } k")      # ("qualified", ("k", "integer"), "3k")
+qualified(r"3k \text{ for all integers } k")      # ("qualified", ("k", "arbitrary"), "3k")
 """
 
 import re
@@ -43,11 +43,14 @@ LEADING = (
     r"(?:\W| is| are| the| answer| option| choice| approximately| about| exactly)*"
 )
 SAYING = re.compile(
-    rf"(?:\\text\{{\s*{LEADING}\}}|(?:The |Final )?[Aa]nswer(?: is)?\s*[:=]?|The answer is)\s*[:=]?\s*(?=\S)",
+    rf"(?:\\text\{{\s*{LEADING}\}}|(?:The |Final )?[Aa]nswer(?: is)?\s*[:=]?|The answer is"
+    r"|(?:Option|Choice)(?= \(?[A-J]\)?$))"
+    r"\s*[:=]?\s*(?=\S)",
     re.IGNORECASE,
 )
 IN_BRACKETS = re.compile(
-    r"(?:\\text\{\s*\(([A-J])\)\s*\}|\(([A-J])\)|\\text\{\s*([A-J])[.:)]\s*\}|([A-J])[.:] )\s*(?=\S)"
+    r"(?:\\text\{\s*\(([A-Ja-j]|i{1,3}|iv)\)\s*\}|\(([A-Ja-j])\) |\\text\{\s*([A-Ja-j])[.:)]\s*\}"
+    r"|([A-J])[.:] )\s*(?=\S)"
 )
 LABEL = re.compile(
     r"(?:\\text\{\s*([^{}]*[^\W\d_]{2}[^{}]*?)\s*(?::|\bis|\bare)\s*\}|\\text\{\s*([^{}]*[^\W\d_]{2}[^{}]*?)\s*\}\s*:"
@@ -110,7 +113,7 @@ def labelled(text: str) -> tuple[str, str, str] | None:
 
 
 def qualified(text: str) -> tuple[str, tuple[str, str], str] | None:
-    """("qualified", (names, "integer" or another domain), the rest), or `None`."""
+    """("qualified", (names, "arbitrary" for integers and constants or "any"), the rest), or `None`."""
     for start in START.finditer(text):
         head, tail = text[: start.start()].strip(" ,"), text[start.start() :]
         if not head or head.count("(") != head.count(")") or head.count("{") != head.count("}"):
@@ -118,8 +121,9 @@ def qualified(text: str) -> tuple[str, tuple[str, str], str] | None:
         plain = re.sub(r"\s+", " ", re.sub(r"\\text\{([^{}]*)\}", r" \1 ", tail)).strip()
         match = QUALIFIER.fullmatch(plain)
         if match and EVIDENCE.search(plain):
-            integers = match["set"] in ("Z", "N") or "integer" in plain or "natural" in plain
-            return ("qualified", (match["names"] or "", "integer" if integers else "any"), head)
+            said = re.search("integer|natural|constant", plain)
+            arbitrary = match["set"] in ("Z", "N") or said is not None
+            return ("qualified", (match["names"] or "", "arbitrary" if arbitrary else "any"), head)
     return None
 
 

@@ -18,6 +18,7 @@ JOINED = re.compile(r"\\(cup|cap|setminus|backslash|lor|land)(?![a-z])")
 SIGNS = re.compile(r"(<|>|\\le(?![a-z])|\\ge(?![a-z])|\\ne(?![a-z])|(?<![<>])=)")
 INTERVAL = re.compile(r"([(\[])(.*)([)\]])")
 NUMBERS = {r"\mathbb{R}": Reals, r"\mathbb{Z}": S.Integers, r"\mathbb{N}": S.Naturals, r"\emptyset": EmptySet}
+ABSOLUTE = re.compile(r"\|([A-Za-z])\|")
 BUILDER = re.compile(r"(?:([A-Za-z])(?:\\in\s*\\mathbb\{R\})?)\s*(?:\||\\mid|:)\s*(.*)")
 
 
@@ -110,6 +111,10 @@ def _joints(text: str) -> list[str]:
 def _inequality(text: str) -> Set | None:
     """The numbers for which a chain of inequalities about one letter holds."""
     parts = [part.strip() for part in SIGNS.split(text)]
+    if len(parts) == 3 and ABSOLUTE.fullmatch(parts[0]) and (bound := number(parts[2])) is not None:
+        inside, within = Interval.open(-bound, bound), Interval(-bound, bound)
+        outside, beyond = Complement(Reals, inside), Complement(Reals, within)
+        return {"<": inside, r"\le": within, ">": beyond, r"\ge": outside}.get(parts[1])
     places = [place for place in range(0, len(parts), 2) if is_letter(parts[place])]
     if len(parts) not in (3, 5) or len(places) != 1:
         return None

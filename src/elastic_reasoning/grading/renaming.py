@@ -19,17 +19,21 @@ INTEGER = re.compile(r"[nkmjl]")
 MOST = 4
 
 
-def renamings(reference: Any, answer: Any, integers: frozenset[str]) -> Iterator[dict[str, str]]:
+def renamings(reference: Any, answer: Any, arbitrary: frozenset[str]) -> Iterator[dict[str, str]]:
     """Ways to call constants of the answer as the reference calls them: each a mapping of names."""
     theirs, ours = _names(reference), _names(answer)
     if len(theirs) != len(ours):
         return
-    for patterns, shown in (((CALLED, CONSTANT), _is_constant), ((INTEGER, INTEGER), _is_integer)):
+    whole_numbers = bool(arbitrary & (ours | theirs))
+    for patterns, shown, whole in (
+        ((CALLED, CONSTANT), _is_constant, False),
+        ((INTEGER, INTEGER), _is_integer, whole_numbers),
+    ):
         olds, news = (
             [
                 name
                 for name in sorted(names)
-                if (pattern.fullmatch(name) and shown(value, Symbol(name))) or (pattern is INTEGER and name in integers)
+                if name in arbitrary or (pattern.fullmatch(name) and (shown(value, Symbol(name)) or whole))
             ]
             for pattern, names, value in zip(patterns, (ours, theirs), (answer, reference), strict=True)
         )

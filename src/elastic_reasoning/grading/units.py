@@ -18,7 +18,7 @@ MEANING = frozenset(
     ninth ninths tenth tenths hundredth hundredths thousandth thousandths
     pair pairs percent percentage factorial times
     more less fewer least most if for when where odd even am pm noon midnight is are not no base mod modulo or and to
-    than with in
+    than
     north south east west left right up down clockwise counterclockwise profit loss gain
     january february march april may june july august september october november december
     e i x pi alpha beta gamma delta theta lambda sigma omega sqrt sinh cosh tanh
@@ -73,7 +73,7 @@ def split_unit(text: str) -> Quantity | None:
     words = set(re.findall(r"[a-z]+", unit.casefold().replace(".", "")))
     if MEANING & words or (unit and not re.search(r"[^\W\d_]", unit)):
         return None
-    letter = re.fullmatch(r"[A-Za-z]|Ω|µ", unit) and (style == "bare" or not match["unit"].startswith("\\text"))
+    letter = re.fullmatch(r"[A-Za-z]|µ", unit) and (style == "bare" or not match["unit"].startswith("\\text"))
     return Quantity(number, unit, "letter" if letter else style)
 
 

@@ -34,6 +34,7 @@ ROWS = re.compile(r"\\\\|&")
 BASE = re.compile(r"\d_(\{[^{}]*\})")  # which math-verify drops
 RANGE = re.compile(r"[<>]|\\(?:[lg]eq?(?:slant)?|[lg]t|mathbb)(?![a-z])")  # what says which numbers without brackets
 RELATION = re.compile(r"[=<>]|\\(?:[lg]e|ne|approx)(?![a-z])")
+INNER = re.compile(r"\{[^{}]*\}|\([^()]*\)")
 ROUNDED = 1.5e-6  # relative: six significant digits of what has no finite decimal, as 0.333333 for 1/3
 EXACT = 1e-20
 HYPERBOLIC = (sinh, cosh, tanh)
@@ -47,13 +48,13 @@ class Terms:
         rules: the names of the rules that may be used.
         renamed: what the answer's bound variables are called in the reference.
         bound: variables that stand for any number, as x in f(x) = ...: they are not positive.
-        integers: names that stand for any integer.
+        arbitrary: names that are said to stand for any integer or constant.
     """
 
     rules: Collection[str]
     renamed: Mapping[str, str] = field(default_factory=dict)
     bound: frozenset[str] = frozenset()
-    integers: frozenset[str] = frozenset()
+    arbitrary: frozenset[str] = frozenset()
 
 
 def same_value(reference: str, answer: str, terms: Terms) -> str | None:
@@ -66,7 +67,7 @@ def same_value(reference: str, answer: str, terms: Terms) -> str | None:
     if BASE.findall(reference) != BASE.findall(answer):
         return None
     is_range = bool(RANGE.search(reference + answer)) or r"\ne" in reference + answer
-    if bool(RELATION.search(reference)) != bool(RELATION.search(answer)) and not is_range:
+    if relates(reference) != relates(answer) and not is_range:
         return None  # x^2 - 4 = 0 is not 0
     is_real = not (should_treat_as_complex(reference) or should_treat_as_complex(answer))
     gold, found = (parsed(text, is_real) for text in (reference, answer))
@@ -100,6 +101,13 @@ def parsed(latex: str, is_real: bool) -> Any:
     return None
 
 
+def relates(text: str) -> bool:
+    r"""Whether it is an equation or the like, rather than a value that holds one, as \sum_{k=1} does."""
+    while (shorter := INNER.sub("", text)) != text:
+        text = shorter
+    return RELATION.search(text) is not None
+
+
 def _at_points(gold: Any, found: Any, terms: Terms) -> tuple[str | None, bool]:
     """The rule by which two expressions or equations are equal, and whether their values could tell."""
     one, two = Function.of(gold), Function.of(found)
@@ -125,7 +133,7 @@ def _readings(one: Function, two: Function, terms: Terms) -> Iterator[tuple[dict
     """The answer as it stands, then with its constants under other names."""
     yield {}, "same value"
     if "other constants" in terms.rules and not one.is_equation:
-        for names in renamings(one.value, two.value, terms.integers):
+        for names in renamings(one.value, two.value, terms.arbitrary):
             yield names, "other constants"
 
 

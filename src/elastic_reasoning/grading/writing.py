@@ -38,6 +38,7 @@ SYMBOLS = str.maketrans(
         "∩": r"\cap ",
         "∖": r"\setminus ",
         "∈": r"\in ",
+        "→": r"\to ",
         "≈": r"\approx ",
         "≡": r"\equiv ",
         "∅": r"\emptyset ",
@@ -84,7 +85,9 @@ FUNCTIONS = (
     r"|(?:sec|min|max|gcd|lcm|exp|binom)(?=\()"
 )
 ROOTS = {"√": r"\sqrt", "∛": r"\sqrt[3]", "∜": r"\sqrt[4]", "sqrt": r"\sqrt", "cbrt": r"\sqrt[3]"}
-ROOT = re.compile(r"(?:([√∛∜])|(?<![A-Za-z\\])(sqrt|cbrt))\s*(?=(\()|(\d+(?:\.\d+)?|[A-Za-z]|\\[a-z]+))")
+ROOT = re.compile(
+    r"(?:([√∛∜])|(?<![A-Za-z\\])(sqrt|cbrt)|\\(sqrt)(?=\s*\())\s*(?=(\()|(\d+(?:\.\d+)?|[A-Za-z]|\\[a-z]+))"
+)
 EXPONENT = re.compile(r"(?:\^\s*|(?<![A-Za-z])\\?exp\s*)(?=\()")
 BARE_EXPONENT = re.compile(r"\^ ?(-\d+|-[A-Za-z])")
 LITERAL = re.compile(r"\\text\{[^{}]*\}")
@@ -107,11 +110,12 @@ REWRITES = [
         (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
         (r"\\[dt]binom(?![a-zA-Z])", r"\\binom"),
         (r"\\(?:ldots|dots|cdots|dotsc)(?![a-zA-Z])|\.{3}|…", r"\\ldots "),
-        (r"\\(?:mathbf|boldsymbol|bm|vec)\s*(?=\{)", ""),
+        (r"\\(?:mathbf|boldsymbol|bm|vec)\s*\{\s*(\w|\\[a-z]+)\s*\}", r" \1 "),
+        (r"\\(?:mathbf|boldsymbol|bm|vec|underline)\s*(?=\{)", ""),
+        (r"\\checkmark(?![a-z])|✓|✔", ""),
         (r"\\(?:text(?:bf|it|rm|sf|tt|normal)?|math(?:rm|it|sf|tt)|[mh]box|operatorname)\s*(?=\{)", r"\\text"),
         (r"\\text\{ ?(i|e) ?\}", r" \1"),
         (rf"\\text\{{ ?({FUNCTIONS}) ?\}}", r"\\\1 "),
-        *2 * ((r"(\\text\{[^{}]*\^)\{ ?(-?\d+) ?\}", r"\1\2"),),
         (r"\\frac ?\{ ?(\\text\{[^{}]*\}) ?\}\{ ?(\\text\{[^{}]*\}(?:\^\{?\d\}?)?) ?\}", r"\1/\2"),
         (r"(?<=\d) +i(?![A-Za-z])", "i"),
         (r"\\text\{ ?([A-Z](?:, ?[A-Z])+) ?\}", r"\1"),
@@ -135,6 +139,7 @@ REWRITES = [
         (r"\\varnothing(?![a-zA-Z])|^\\\{ ?\\\}$", r"\\emptyset"),
         (r"\\exp ?\{([^{}]*)\}", r"e^{\1}"),
         (r"(?<!log)([_^]) ?(\d+|[A-Za-z])", r"\1{\2}"),
+        *2 * ((r"(\\text\{[^{}]*\^)\{ ?(-?\d+) ?\}", r"\1\2"),),
         (r"(?<![A-Za-z\\}])([A-Za-z]) ?\( ?0 ?\)", r"\1_{0}"),
         (r"\^\{T\}", r"^{\\top}"),
         (r"_\{ ?\\([a-z]+) ?\}", r"_{\1}"),
@@ -153,6 +158,7 @@ BARE = [
     (re.compile(pattern), replacement)
     for pattern, replacement in (
         (r"(?<![A-Za-z\\])(?:np|math|sp|sympy)\.(?=[a-z])", ""),
+        (r"(?<![A-Za-z\\])a(sin|cos|tan)(?=\()", r"\\arc\1"),
         (r"(?<![A-Za-z\\])log(2|10)(?=\()", r"\\log_{\1}"),
         (r"(?<![A-Za-z\\])abs\(([^()]*)\)", r"|\1|"),
         (rf"(?<![A-Za-z\\])({FUNCTIONS}|{GREEK}|pi)(?![A-Za-z])", r"\\\1 "),
@@ -185,7 +191,7 @@ def bare(text: str) -> str:
 
 
 def _root(match: re.Match[str]) -> str:
-    return ROOTS[match[1] or match[2]]
+    return ROOTS[match[1] or match[2] or match[3]]
 
 
 def _enclose(text: str, pattern: re.Pattern[str], command: Callable[[re.Match[str]], str]) -> str:
@@ -197,7 +203,7 @@ def _enclose(text: str, pattern: re.Pattern[str], command: Callable[[re.Match[st
             end = closing(text, begin_of_operand)
             operand = None if end is None else text[begin_of_operand + 1 : end - 1]
         else:
-            operand = match[4]
+            operand = match[5]
             end = begin_of_operand + len(operand)
         if end is None or operand is None:
             found.append(text[begin:begin_of_operand])
