@@ -10,6 +10,7 @@ from elastic_reasoning.cli.forced import CLOSE, FORCED_STYLE, OPEN, has_colour
 from elastic_reasoning.cli.output import new_console, note, say_json
 from elastic_reasoning.engines.engine import new_request
 from elastic_reasoning.engines.loading import load
+from elastic_reasoning.engines.unknown_words import unknown_note, unknown_words
 from elastic_reasoning.errors import UsageError
 from elastic_reasoning.request import Options, Sampling
 from elastic_reasoning.strategies import THINKS_FIRST, find_strategy, heeded
@@ -100,8 +101,9 @@ def main(argv: list[str]) -> int:
         chat_template_kwargs=config.chat_template_kwargs,
         apply_chat_template=config.apply_chat_template,
     )
-    if engine.note:
-        note(engine.note)
+    for told in (engine.note, unknown_note(config.model, unknown_words(getattr(engine, "tokenizer", None), question))):
+        if told:
+            note(told)
     request = new_request(engine, question, budget, config.strategy, config.options, config.sampling)
     walk = Walk(request, engine.template, engine.context)
     if config.json:

@@ -15,6 +15,7 @@ from contextlib import nullcontext
 import elastic_reasoning
 from elastic_reasoning.cli.interrupts import Interrupts
 from elastic_reasoning.cli.output import note, say
+from elastic_reasoning.cli.progress import show_stages
 from elastic_reasoning.engines.remote_code import remote_code_trusted
 from elastic_reasoning.errors import IN_COMMANDS, DelimiterError, ElasticError, UsageError, unknown
 from elastic_reasoning.printable import one_line
@@ -112,6 +113,7 @@ def _command(given: str) -> Callable[[list[str]], int]:
     name = given.replace("_", "-")  # an underscore is understood, as in flags
     if name not in COMMANDS:
         raise UsageError(unknown("command", given, COMMANDS))
+    show_stages()
     module = importlib.import_module(f"elastic_reasoning.cli.{name.replace('-', '_')}")
     command: Callable[[list[str]], int] = module.main
     return command

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from elastic_reasoning.ends import end_ids
+from elastic_reasoning.engines.hub import hub_is_away, where_to_look
 from elastic_reasoning.engines.imports import import_transformers, in_command
 from elastic_reasoning.engines.model_files import find_chat_template, find_end_ids
 from elastic_reasoning.engines.names import (
@@ -152,7 +153,7 @@ def load_tokenizer(model: str) -> Any:
     # A prompt beyond the context is refused by its walk, in its own words: the tokenizer need not warn of it.
     tokenizer.deprecation_warnings["sequence-length-is-longer-than-the-specified-maximum"] = True
     if not tokenizer.chat_template:
-        tokenizer.chat_template = find_chat_template(model_path(model))
+        tokenizer.chat_template = find_chat_template(model_path(model), **where_to_look(model_path(model)))
     return tokenizer
 
 
@@ -164,7 +165,7 @@ def load_template(model: str, opening: str | None = None, closing: str | None = 
     """
     check_tokenizer_name(model)
     check_pair(opening, closing)
-    tokenizer, ends = load_tokenizer(model), find_end_ids(model_path(model))
+    tokenizer, ends = load_tokenizer(model), find_end_ids(model_path(model), **where_to_look(model_path(model)))
     return tokenizer, resolve_template(tokenizer, opening=opening, closing=closing, eos_ids=ends)
 
 
@@ -213,11 +214,17 @@ def check_model(model: str, *, opening: str | None = None, closing: str | None =
 
 
 def _loaded(auto_class: Any, model: str, **settings: Any) -> Any:
+    where = where_to_look(model_path(model))
     try:
-        return from_pretrained(auto_class, model_path(model), **settings)
+        return from_pretrained(auto_class, model_path(model), **where, **settings)
     except EngineError:
         raise
     except Exception as error:  # a model's files can be damaged in any way, and transformers checks few of them
+        if where:
+            raise EngineError(
+                f"model {model!r} is neither a folder here nor in the local cache, and the hub cannot be asked "
+                f"({hub_is_away()}): fetch it where there is a network, and give its folder"
+            ) from error
         raise EngineError(f"model {model!r} cannot be loaded: {_reason(error)}") from error
 
 

@@ -10,6 +10,7 @@ budgets (`SharingEngine`) is not what separate runs would.
 
 import asyncio
 import difflib
+import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ from elastic_reasoning.rendering import Renderer
 from elastic_reasoning.template import Message, Prompt, Template
 from elastic_reasoning.trace import Trace
 from elastic_reasoning.walk import Walk
+
+logger = logging.getLogger(__name__)
 
 OWN = (
     "model",
@@ -86,6 +89,7 @@ def load_vllm(
         TemplateError: the tokenizer's thinking delimiters cannot be found, or no prompt can be made.
     """
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+    logger.info("starting vLLM with %s", model)
     require("vllm", "vllm")
     from vllm.engine.arg_utils import AsyncEngineArgs
     from vllm.platforms import current_platform

@@ -10,6 +10,7 @@ A line is written whole by one call of the operating system, so what was written
 A line that was torn all the same, by a full disk or a loss of power, is cut off when the folder is opened again.
 """
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -21,6 +22,8 @@ from elastic_reasoning.errors import RecordsError
 from elastic_reasoning.evaluation.manifest import RECORDS, Manifest, read_manifest
 from elastic_reasoning.evaluation.record import Key, Record
 from elastic_reasoning.files import take_lock
+
+logger = logging.getLogger(__name__)
 
 LOCK = "records.lock"
 SYNC_EVERY = 256
@@ -36,6 +39,7 @@ def read_records(folder: Path) -> tuple[Manifest, list[Record]]:
     """
     manifest = read_manifest(folder)
     path = folder / RECORDS
+    logger.info("reading the records of %s", folder)
     try:
         records: dict[Key, Record] = {}
         for record, _ in _whole_lines(path):

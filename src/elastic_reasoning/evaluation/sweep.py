@@ -18,6 +18,7 @@ from typing import cast
 
 from elastic_reasoning.engines.engine import Engine, generate, new_request
 from elastic_reasoning.engines.sharing import SharingEngine
+from elastic_reasoning.engines.unknown_words import unknown_note, unknown_words
 from elastic_reasoning.evaluation.config import Asking, SweepConfig, deciding, models_of, parts_of, settings
 from elastic_reasoning.evaluation.growth import take_up
 from elastic_reasoning.evaluation.manifest import MODELS_DIGEST, Growth, Manifest
@@ -123,6 +124,9 @@ def sweep(
                 with closing((load_engine or open_model)(config, model)) as engine:
                     if engine.note:
                         on_note(f"{model}: {engine.note}")
+                    words = unknown_words(getattr(engine, "tokenizer", None), str(problems[0].messages[-1]["content"]))
+                    if unread := unknown_note(model, words):
+                        on_note(f"{unread} (the first problem)")
                     if void := void_settings(plan_settings, engine.prompt(problems[0].messages)):
                         on_note(f"{model}: {void}")
                     for record in _records(plan, model, engine, writer.done):

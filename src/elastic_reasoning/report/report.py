@@ -7,6 +7,7 @@ The same records give the same files, so that every published number can be comp
 """
 
 import json
+import logging
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -19,6 +20,8 @@ from elastic_reasoning.report.figures.lengths import lengths
 from elastic_reasoning.report.page import render_page
 from elastic_reasoning.report.published import published
 from elastic_reasoning.report.results import Results
+
+logger = logging.getLogger(__name__)
 
 
 def write_report(
@@ -54,6 +57,7 @@ def write_results(
     Raises:
         RecordsError: `out` cannot be written.
     """
+    logger.info("drawing figures")
     figures = _figures(results, title, trained_at, overlay)
     texts = {
         "page": ("report.html", render_page(results, title, max_problems, trained_at, overlay)),

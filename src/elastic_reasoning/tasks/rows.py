@@ -7,15 +7,19 @@ The place, such as "aime24.jsonl, row 3", goes into the message of whatever is w
 """
 
 import gzip
+import logging
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
+from elastic_reasoning.engines.hub import cache_alone
 from elastic_reasoning.errors import TaskError, require
 from elastic_reasoning.tasks.fields import Row, shown
 from elastic_reasoning.untrusted.json import MalformedError, decode
+
+logger = logging.getLogger(__name__)
 
 Placed = tuple[str, Row]
 """A row and where it stands, such as "aime24.jsonl, row 3"."""
@@ -96,17 +100,18 @@ def read_hub(task: str, hub: Hub) -> Iterator[Placed]:
         TaskError: it cannot be loaded.
         MissingDependencyError: `datasets` is not installed.
     """
-    load = require("datasets", "eval").load_dataset
+    logger.info("loading %s from the hub", hub.name)
+    datasets = require("datasets", "eval")
     try:
-        if hub.files:
-            files = [f"hf://datasets/{hub.name}/{file}" for file in hub.files]
-            rows = load("json", data_files=files, split="train")
-        else:
-            rows = load(hub.name, hub.config, split=hub.split)
+        with cache_alone(datasets):
+            if hub.files:
+                files = [f"hf://datasets/{hub.name}/{file}" for file in hub.files]
+                rows = datasets.load_dataset("json", data_files=files, split="train")
+            else:
+                rows = datasets.load_dataset(hub.name, hub.config, split=hub.split)
     except Exception as error:  # the hub's clients have no common error: no network, no such name, no permission
-        why = (str(error).splitlines() or [""])[0]
+        why = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
         raise TaskError(
-            f"task {task}: cannot load {hub.name} from the hub ({type(error).__name__}: {why}); "
-            f"pass {FILES} with --data"
+            f"task {task}: cannot load {hub.name} from the hub ({why}); pass {FILES} with --data"
         ) from error
     yield from ((f"{hub.name}, row {number}", row) for number, row in enumerate(rows, 1))

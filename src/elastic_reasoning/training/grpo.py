@@ -4,6 +4,7 @@ result = train(TrainConfig(model="mini", budgets=("24+20",), out="runs/e1"))
 load(str(result.folder))
 """
 
+import logging
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -40,6 +41,8 @@ from elastic_reasoning.training.scoring import Scored, Scorer
 from elastic_reasoning.training.trained_for import trained_for, write_trained_for
 from elastic_reasoning.training.trainer import filler_of, new_arguments, new_trainer, quietly
 from elastic_reasoning.walk import Walk
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,7 @@ def train(
     check_installed("trl", "train")
     check_installed("datasets", "train")
     out = Path(config.out)
+    logger.info("loading torch, transformers and TRL")
     processes = meet(config)
     main = processes.is_main_process
     with working_in(out) if main else nullcontext():

@@ -8,6 +8,7 @@ model is the checkpoint with the least held-out loss. What counts as a checkpoin
 geometric mean of the probabilities of held-out tokens.
 """
 
+import logging
 import math
 import random
 from collections.abc import Callable
@@ -37,6 +38,8 @@ from elastic_reasoning.training.thinking_format import give_thinking_format
 from elastic_reasoning.training.traces import Example, Examples, cut_of, order, read_examples
 from elastic_reasoning.training.trainer import quietly, silence
 from elastic_reasoning.training.warm_config import EXECUTION, WarmStartConfig, check
+
+logger = logging.getLogger(__name__)
 
 LEAST = 5e-324  # a mean probability that is no longer told from 0
 
@@ -81,6 +84,7 @@ def warm_start(
     require("trl", "train")
     require("datasets", "train")
     out = Path(config.out)
+    logger.info("loading torch, transformers and TRL")
     processes = meet(TrainConfig(device=config.device))
     main = processes.is_main_process
     with working_in(out) if main else nullcontext():
