@@ -5,11 +5,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 VLLM := .venv-vllm
+LATEST := .venv-latest
 SGLANG := .venv-sglang
 # What the tests on real servers run: all; "not full" is the part that continuous integration has time for.
 SELECT :=
 
-.PHONY: setup demo test test-full test-servers test-sglang test-vllm check bench bench-vllm results fuzz clean
+.PHONY: setup demo test test-full test-latest test-servers test-sglang test-vllm check bench bench-vllm results fuzz clean
 
 setup: $(READY)
 
@@ -24,6 +25,12 @@ test: $(READY)
 
 test-full: $(READY)
 	$(BIN)/python -m pytest -m "not vllm and not servers and not sglang"
+
+# On the newest versions of everything that we stand on, without the constraints; torch's build is the tested one.
+test-latest:
+	rm -rf $(LATEST)
+	PYTHON="$(PYTHON)" scripts/setup.sh $(LATEST) latest
+	$(LATEST)/bin/python -m pytest -m "not full and not vllm and not servers and not sglang"
 
 # A real llama.cpp server, which a package of the environment holds.
 test-servers: $(READY)
@@ -72,4 +79,4 @@ results: $(READY)
 	$(BIN)/python benchmarks/kills.py
 
 clean:
-	rm -rf $(VENV) $(VLLM) $(SGLANG) runs build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VLLM) $(LATEST) $(SGLANG) runs build .pytest_cache .mypy_cache .ruff_cache

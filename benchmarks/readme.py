@@ -15,9 +15,14 @@ RESULTS = ROOT / "benchmarks" / "results"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
+FROM = {"thinking": "phases", "headline": "miniature"}
+"""Blocks that are made from the results of another one."""
+
+
 def filled(text: str) -> str:
     """A page with every marked block made from the results."""
     for name, block in {
+        "headline": headline,
         "miniature": miniature,
         "generation": generation,
         "sharing": sharing,
@@ -33,7 +38,7 @@ def filled(text: str) -> str:
         "vllm_rollouts": vllm_rollouts,
     }.items():
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        path = RESULTS / f"{'phases' if name == 'thinking' else name}.json"
+        path = RESULTS / f"{FROM.get(name, name)}.json"
         if path.exists():
             made = block(json.loads(path.read_text(encoding="utf-8")))
             text = pattern.sub(lambda found, made=made: f"{found[1]}{made}\n{found[2]}", text)
@@ -46,6 +51,33 @@ def measured(report: dict[str, Any]) -> str:
     return (
         f"{report['date'][:10]}, {machine['processor']}, {machine['cores']} cores, {threads}, "
         f"torch {versions['torch']}, transformers {versions['transformers']}"
+    )
+
+
+def headline(report: dict[str, Any]) -> str:
+    rows = {(row["model"], row["strategy"], row["budget"]): row for row in report["rows"]}
+    shown = [
+        ("base", "vanilla", "before training, plain cut"),
+        ("base", "s1", "before training, budget forcing (S1)"),
+        ("base", "elastic", "before training, separate budgets"),
+        ("e1", "elastic", "**after E1 training, separate budgets**"),
+    ]
+    budgets = ("8+20", "24+20", "64+20")
+    lines = [
+        "| right answers, % | " + " | ".join(f"{b.split('+')[0]} thinking tokens" for b in budgets) + " |",
+        "|---|---|---|---|",
+    ]
+    for model, strategy, name in shown:
+        cells = (f"{100 * rows[model, strategy, budget]['accuracy']:.0f}" for budget in budgets)
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"Each has 20 tokens for the solution; plain cut and S1 have as many in all. {report['num_problems']} "
+            f"problems, {len(report['seeds'])} trainings from nothing; error bars, seeds and controls: "
+            "[docs/results.md](docs/results.md).",
+        ]
     )
 
 

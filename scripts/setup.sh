@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Make a virtual environment with the tested versions: scripts/setup.sh FOLDER
+# Make a virtual environment with the tested versions, or with the newest there are: scripts/setup.sh FOLDER [latest]
 set -euo pipefail
 cd "$(dirname "$0")/.."
-venv=${1:?usage: scripts/setup.sh FOLDER}
+venv=${1:?usage: scripts/setup.sh FOLDER [latest]}
+constraints=(-c constraints.txt)
+[ "${2:-}" = latest ] && constraints=()
 python=${PYTHON:-python3}
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
     { echo "elastic-reasoning needs Python 3.11 or newer; $python is $("$python" --version 2>&1). Set PYTHON=..." >&2; exit 2; }
@@ -19,5 +21,5 @@ fi
 torch=$(grep '^torch==' constraints.txt)
 # Alone and first: what depends on torch then takes this build and does not look for another.
 "$venv/bin/pip" install -q "$torch"
-"$venv/bin/pip" install -q -c constraints.txt -e '.[train,eval,lm-eval,server,dev]'
+"$venv/bin/pip" install -q "${constraints[@]}" -e '.[train,eval,lm-eval,server,dev]'
 touch "$venv/ready"
