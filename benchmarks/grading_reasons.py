@@ -59,6 +59,7 @@ REASONS: tuple[tuple[str, str, str, str], ...] = (
     ("olympiadbench", WRONG, "the same solutions; the integer in them has another name", "269"),
     ("minerva_math", WRONG, "the same up to the names of constants of integration", "63 80 96 101"),
     ("minerva_math", WRONG, "the same with i as the imaginary unit", "85 88 108"),
+    ("minerva_math", WRONG, "the same equation, solved for the derivative", "119"),
     ("minerva_math", WRONG, "the same where the symbols are positive", "109"),
     ("minerva_math", WRONG, "the current at time 0, written with an index", "86"),
     (

@@ -158,6 +158,8 @@ KINDS = {
 ! 3,4 | \text{(a) }3, \text{(b) }5
 ! 4n+1 | 4k+2 \text{ for integer }k
 ! f(x)=ax \text{ for some constant }a | f(x)=cx^2 \text{ for some constant }c
+= 2^k-1 | 2^k-1 \text{ for } k\ge 1
+! x \text{ if } x>0 | x
 """,
     "no backslash, Unicode": r"""
 = \frac{\pi}{3} | pi/3
@@ -284,6 +286,11 @@ KINDS = {
 ! a_n=2n+1 | b_n=2n+1
 ! v_x=5 | v_y=5
 ! f(x)=cx | f(x)=ax
+= v(t)=v_0+at | v=v_0+at
+= m\frac{dv}{dt}+bv=f | m\dot{v}=f-bv
+! f(x)=2x | f(y)=2x
+! v(t)=v_0+at | v(s)=v_0+at
+! m\frac{dv}{dt}+bv=f | m\ddot{v}+bv=f
 """,
     "right-hand sides": r"""
 = 5 | x=5

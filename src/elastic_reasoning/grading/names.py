@@ -77,9 +77,12 @@ QUALIFIER = re.compile(
     rf"(?:{DOMAIN})?(?: ?(?:of|for)\b)? ?(?P<names>{WHICH})?"
     rf"(?: ?(?:(?:is|are)\b ?(?:an?|any|some)?|\b(?:an?|any)\b) ?(?:{NUMBERS} ?)*(?:{DOMAIN})?"
     r"| ?\\in ?\\mathbb\{?(?P<set>[A-Z])\}?(?:\^?\{?[+*]\}?|_\{[^{}]*\})?)?"
-    r"[). ]*",
+    r"(?: ?(?:\\ge|>) ?\d+)?[). ]*",
 )
-EVIDENCE = re.compile(rf"\b(?:all|any|every|each|{DOMAIN}|real|arbitrary)\b|\\in ?\\mathbb|\\forall")
+EVIDENCE = re.compile(
+    rf"\b(?:all|any|every|each|{DOMAIN}|real|arbitrary)\b|\\in ?\\mathbb|\\forall"
+    r"|(?:for|where|with) [a-z] ?(?:\\ge|>) ?\d"
+)
 START = re.compile(r",|\(|\\text\{|\\forall|\\quad|\b(?:for|where|with)\b")
 
 
@@ -135,6 +138,8 @@ def bindings(name: str, other: str) -> dict[str, str] | None:
     if one and two and _derived(one) == _derived(two):
         return {}
     called, calls = (CALLED.fullmatch(text) or INDEXED.fullmatch(text) for text in (name, other))
+    if (called and called[1] == other) or (calls and calls[1] == name):
+        return {}  # v and v(t)
     if not called or not calls or called[1] != calls[1]:
         return None
     ours, theirs = called[2].split(","), calls[2].split(",")

@@ -67,9 +67,16 @@ class Function:
 
 def _plain(value: Any) -> Any:
     """With exact numbers, and symbols that are told apart by name alone; an unknown function is a symbol too."""
-    unknown = {part: Symbol(str(part)) for part in value.atoms(Derivative, AppliedUndef)}
+    unknown = {part: Symbol(_name(part)) for part in value.atoms(Derivative, AppliedUndef)}
     value = value.xreplace({**unknown, **{number: Rational(str(number)) for number in value.atoms(Float)}})
     return value.xreplace({symbol: Symbol(symbol.name) for symbol in value.free_symbols})
+
+
+def _name(part: Any) -> str:
+    """Of an unknown function, or of a derivative, which may be written with a dot."""
+    if not isinstance(part, Derivative) or part.derivative_count != 1:
+        return str(part)
+    return f"dot{{{part.expr.func if isinstance(part.expr, AppliedUndef) else part.expr}}}"
 
 
 def same_everywhere(one: Function, two: Function, bound: frozenset[str]) -> tuple[str | None, bool]:

@@ -20,7 +20,7 @@ METRIC = frozenset(
         """
     meter gram second ampere kelvin mole candela liter joule watt volt newton pascal hertz coulomb farad henry tesla
     weber siemens ohm electron_volt calorie bar becquerel sievert gray lumen lux radian bit byte parsec year gauss
-    tonne bit_per_second katal metric_ton
+    tonne bit_per_second katal metric_ton erg dyne molar
     """,
     )
 )

@@ -75,8 +75,11 @@ def same_value(reference: str, answer: str, terms: Terms) -> str | None:
         return None
     if terms.renamed and isinstance(found, Basic):
         names = {symbol.name: symbol for symbol in (*gold.free_symbols, *found.free_symbols)}
+        # what the answer itself calls so is another variable: f(y) = 2x is not f(x) = 2x
+        taken = {new: f"{new}*" for new in terms.renamed.values() if new not in terms.renamed}
+        renamed = {**taken, **terms.renamed}
         found = found.xreplace(
-            {names[old]: names.get(new, Symbol(new)) for old, new in terms.renamed.items() if old in names}
+            {names[old]: names.get(new, Symbol(new)) for old, new in renamed.items() if old in names}
         )
     if _is_number(gold) and _is_number(found):
         rule = _same_number(gold, found)
