@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-START_SECONDS = 280
+START_SECONDS = 600
 
 
 class LiveServer:

@@ -1,13 +1,15 @@
-"""A model by name: a shipped miniature, a folder, or a hub name; or one that is loaded already."""
+"""A model by name: a shipped miniature, a folder, a GGUF file, or a hub name; or one that is loaded already."""
 
 import logging
 import os
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from elastic_reasoning.ends import end_ids
+from elastic_reasoning.engines.gguf import as_plain, as_saved, is_gguf, located, shape_of, unpacking
 from elastic_reasoning.engines.hub import hub_is_away, where_to_look
 from elastic_reasoning.engines.imports import import_transformers, in_command
 from elastic_reasoning.engines.model_files import find_chat_template, find_end_ids
@@ -51,8 +53,8 @@ def load(
         engine = load(AutoModelForCausalLM.from_pretrained(...), tokenizer=AutoTokenizer.from_pretrained(...))
 
     Args:
-        model: `mini`, `mini-e1`, a folder in Hugging Face format, or a hub name; or a causal language model of
-            transformers, which is taken as it is, with its own type and on its own device.
+        model: `mini`, `mini-e1`, a folder in Hugging Face format, a GGUF file, or a hub name; or a causal language
+            model of transformers, which is taken as it is, with its own type and on its own device.
         tokenizer: that of a model which is loaded already; a name has its own.
         max_rows: sequences that run together.
         dtype, device: see `resolve_precision`.
@@ -134,9 +136,10 @@ def load_weights(model: str, dtype: str) -> Any:
     import torch
     import transformers
 
-    if not sys.stderr.isatty() or Path(model_path(model)).is_dir():  # a bar is for what is fetched
+    if not sys.stderr.isatty() or Path(model_path(model)).exists():  # a bar is for what is fetched
         transformers.logging.disable_progress_bar()
-    return _loaded(transformers.AutoModelForCausalLM, model, dtype=getattr(torch, dtype))
+    weights = partial(_loaded, transformers.AutoModelForCausalLM, model, dtype=getattr(torch, dtype))
+    return as_plain(weights(**unpacking(), **shape_of(model))) if is_gguf(model) else weights()
 
 
 def load_tokenizer(model: str) -> Any:
@@ -150,6 +153,8 @@ def load_tokenizer(model: str) -> Any:
     import transformers
 
     tokenizer = _loaded(transformers.AutoTokenizer, model)
+    if is_gguf(model):
+        tokenizer = as_saved(tokenizer)
     # A prompt beyond the context is refused by its walk, in its own words: the tokenizer need not warn of it.
     tokenizer.deprecation_warnings["sequence-length-is-longer-than-the-specified-maximum"] = True
     if not tokenizer.chat_template:
@@ -214,9 +219,10 @@ def check_model(model: str, *, opening: str | None = None, closing: str | None =
 
 
 def _loaded(auto_class: Any, model: str, **settings: Any) -> Any:
+    path, within = located(model)
     where = where_to_look(model_path(model))
     try:
-        return from_pretrained(auto_class, model_path(model), **where, **settings)
+        return from_pretrained(auto_class, path, **where, **within, **settings)
     except EngineError:
         raise
     except Exception as error:  # a model's files can be damaged in any way, and transformers checks few of them

@@ -4,6 +4,7 @@ from contextlib import suppress
 from typing import Any
 
 from elastic_reasoning.ends import end_ids
+from elastic_reasoning.engines.gguf import find_gguf_ends, is_gguf
 
 
 def find_chat_template(path: str, **where: Any) -> str | dict[str, str] | None:
@@ -12,9 +13,11 @@ def find_chat_template(path: str, **where: Any) -> str | dict[str, str] | None:
     It may stand in chat_template.json, chat_template.jinja or processor_config.json.
 
     Args:
-        path: a folder or a hub name.
+        path: a folder or a hub name; or a GGUF file, whose tokenizer has it if the file does.
         where: what transformers is told of where to look, as `local_files_only`.
     """
+    if is_gguf(path):
+        return None
     import transformers
 
     try:
@@ -25,11 +28,15 @@ def find_chat_template(path: str, **where: Any) -> str | dict[str, str] | None:
 
 
 def find_end_ids(path: str, **where: Any) -> tuple[int, ...]:
-    """The ids that end a sequence by a model's generation_config.json, or by its config.json; arguments as above.
+    """The ids that end a sequence by a model's generation_config.json, by its config.json, or by its GGUF file.
+
+    Arguments as above.
 
     Raises:
         TemplateError: what they say is no id.
     """
+    if is_gguf(path):
+        return find_gguf_ends(path)
     import transformers
 
     generation = config = None

@@ -43,6 +43,14 @@ async def hangs(request: web.Request) -> None:
     await asyncio.sleep(60)
 
 
+async def begins(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    await response.prepare(request)
+    await response.write(b'{"choices": [')
+    await asyncio.sleep(60)
+    return response
+
+
 async def hangs_up(request: web.Request) -> None:
     assert request.transport is not None
     request.transport.abort()  # type: ignore[attr-defined]
@@ -164,13 +172,14 @@ def test_a_server_that_comes_back_loses_nothing(server: Running, new_engine: Any
     assert {**rest, first.request.name: first.ids} == expected(new_engine)
 
 
-def test_what_a_process_that_ends_has_forgotten_is_asked_of_the_next(new_engine: Any) -> None:
+@pytest.mark.parametrize("fault", [hangs, begins])
+def test_what_a_process_that_ends_has_forgotten_is_asked_of_the_next(fault: Fault, new_engine: Any) -> None:
     first = Faulty()
     apps = iter([first.app])
     with serving(lambda: next(apps, lambda: fake_vllm(MODEL))()) as server:
         engine = new_engine(MODEL.template, server.url, concurrency=4)
         # Two requests are never answered; then it ends, and those that wait for an answer keep their connections.
-        first.faults = chain([hangs, hangs], repeat(hangs_up))
+        first.faults = chain([fault, fault], repeat(hangs_up))
         traces = generate(engine, requests())
         replacing = threading.Timer(0.2, server.replace)
         replacing.start()
@@ -211,9 +220,9 @@ def test_only_a_refused_connection_tells_that_nobody_listens(server: Running) ->
     for address, is_gone in ((url, True), (server.url.replace("http", "https"), False)):  # which speaks no TLS
         with connected(ServerConfig((address,), "mini")) as (connection, loop):
 
-            async def ask(connection: Connection = connection, address: str = address) -> str:
+            async def ask(connection: Connection = connection) -> str:
                 with connection.line() as line:
-                    return await connection.once(line.copy.session, address, None)
+                    return await connection.once(line.copy, "models", None)
 
             with pytest.raises(UnavailableError) as caught:
                 asyncio.run_coroutine_threadsafe(ask(), loop).result()

@@ -127,7 +127,7 @@ class Connection:
             for copy in [copy for copy in self._copies if copy.num_busy]:
                 try:
                     async with asyncio.timeout(WATCH_SECONDS):
-                        await self.once(copy.session, copy.address("models"), None)
+                        await self.once(copy, "models", None)
                 except UnavailableError as error:
                     if error.is_gone:
                         copy.failed(asyncio.get_running_loop().time(), error)
@@ -158,7 +158,7 @@ class Connection:
         """The least busy of those that are not left alone; the first to be asked again where all are."""
         return min(self._copies, key=lambda copy: (max(0.0, copy.rest_until - now), copy.num_busy))
 
-    async def once(self, session: Any, url: str, body: Any, most: int = MOST_BYTES) -> str:
+    async def once(self, copy: Copy, path: str, body: Any, most: int = MOST_BYTES) -> str:
         """One try: the text of the answer to a POST, or to a GET where there is no body.
 
         Raises:
@@ -166,18 +166,14 @@ class Connection:
             RefusedError: the server finds fault with the request, or its answer is too long, has no end, or is no HTTP.
             EngineError: the key is not accepted.
         """
+        url, seconds = copy.address(path), self.config.timeout_seconds
         try:
-            timeout_seconds = self.config.timeout_seconds
-            status, wait, text = await exchange(session, self._new_session, url, body, most, timeout_seconds)
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            raise UnavailableError("the session was closed") from None  # by `Copy.well`
+            asked = exchange(copy.session, self._new_session, url, body, most, seconds)
+            status, wait, text = await copy.finish(asked)
         except self._aiohttp.ClientResponseError as error:
             raise RefusedError(f"the server does not answer in HTTP: {self._line(str(error.message))}") from None
         except (self._aiohttp.ClientError, TimeoutError, OSError) as error:
-            late = f"no answer within timeout_seconds {self.config.timeout_seconds:g}"
+            late = f"no answer within timeout_seconds {seconds:g}"
             reason = self._line(str(error)) or (late if isinstance(error, TimeoutError) else type(error).__name__)
             is_gone = isinstance(error, OSError) and error.errno == errno.ECONNREFUSED
             is_late = isinstance(error, TimeoutError) and not isinstance(error, self._aiohttp.ServerTimeoutError)
@@ -240,7 +236,7 @@ class Line:
             await self._wait(None if failing_since is None else failing_since + config.retry_seconds)
             url = self.copy.address(path)
             try:
-                answer = read(await self._connection.once(self.copy.session, url, body, most))
+                answer = read(await self._connection.once(self.copy, path, body, most))
             except UnavailableError as error:
                 now = clock.time()
                 self.copy.failed(now, error)

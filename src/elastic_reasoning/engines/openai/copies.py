@@ -1,16 +1,20 @@
 """One copy of a server, and what can go wrong with it."""
 
+import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from elastic_reasoning.errors import EngineError
 
 FIRST_REST_SECONDS = 0.25
 LONGEST_REST_SECONDS = 10.0
+
+
+Exchanged = TypeVar("Exchanged")
 
 
 class RefusedError(Exception):
@@ -86,11 +90,30 @@ class Copy:
         self.rest_until = 0.0
         self._rest_seconds = FIRST_REST_SECONDS
         self._new_session = new_session
+        self._exchanging: set[asyncio.Task[Any]] = set()
         self.is_gone = False
 
     def address(self, path: str) -> str:
         """A path with a slash before it stands beside /v1, any other one under it."""
         return f"{self.root}{path}" if path.startswith("/") else f"{self.base}/{path}"
+
+    async def finish(self, exchange: Coroutine[Any, Any, Exchanged]) -> Exchanged:
+        """Wait for an exchange, which is given up where it turns out to be with a process that has gone.
+
+        Raises:
+            UnavailableError: it was given up; what the exchange raises comes through.
+        """
+        task = asyncio.create_task(exchange)
+        self._exchanging.add(task)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            waiting = asyncio.current_task()
+            if waiting is None or waiting.cancelling():
+                raise
+            raise UnavailableError("the session was closed") from None
+        finally:
+            self._exchanging.discard(task)
 
     async def well(self) -> None:
         """It answered: how long it wanted to be left alone is forgotten.
@@ -101,6 +124,8 @@ class Copy:
         if self.is_gone:
             self.is_gone = False
             before, self.session = self.session, self._new_session()
+            for task in self._exchanging:  # closing the session would leave what reads an answer waiting
+                task.cancel()
             await before.close()
 
     def failed(self, now: float, error: UnavailableError) -> None:
