@@ -33,6 +33,13 @@ def test_it_says_so_as_json(mini: Served, kind: str, capsys: pytest.CaptureFixtu
 
 @pytest.mark.servers
 @pytest.mark.parametrize("kind", ["llama.cpp"], indirect=True)
+def test_the_file_that_a_server_names_is_its_tokenizer(mini: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor.main([mini.url]) == 0
+    assert "answers in ids" in capsys.readouterr().out
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("kind", ["llama.cpp"], indirect=True)
 def test_text_without_special_tokens_is_refused(mini: Served, capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main(["doctor", mini.url, "--tokenizer=mini", "--dialect=openai"]) == 2
     assert "answers in text and leaves '</think>' out of it" in capsys.readouterr().err

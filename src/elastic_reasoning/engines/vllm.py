@@ -18,6 +18,7 @@ from itertools import count
 from typing import Any
 
 from elastic_reasoning.engines.concurrent import LoopThread, run_concurrently
+from elastic_reasoning.engines.gguf import is_gguf
 from elastic_reasoning.engines.loading import load_template
 from elastic_reasoning.engines.names import model_path
 from elastic_reasoning.engines.remote_code import is_remote_code_trusted
@@ -88,6 +89,11 @@ def load_vllm(
         EngineError: vLLM does not start.
         TemplateError: the tokenizer's thinking delimiters cannot be found, or no prompt can be made.
     """
+    if is_gguf(model):
+        raise EngineError(
+            f"model {model!r}: vLLM is given a folder; write one with engine = load(...), "
+            "engine.model.save_pretrained(folder) and engine.tokenizer.save_pretrained(folder)"
+        )
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
     logger.info("starting vLLM with %s", model)
     require("vllm", "vllm")

@@ -15,18 +15,19 @@ CHUNK = 1 << 20
 
 
 def models_digest(models: Iterable[str]) -> dict[str, str]:
-    """A hash of the weights and the tokenizer of every model that is a folder; a hub name stands for itself.
+    """A hash of the weights and the tokenizer of every model that is a folder or a file; a hub name stands for itself.
 
     Raises:
         EngineError: a file of a model cannot be read.
     """
-    folders = {model: Path(model_path(model)) for model in models}
-    return {model: _digest(folder) for model, folder in folders.items() if folder.is_dir()}
+    paths = {model: Path(model_path(model)) for model in models}
+    return {model: _digest(path) for model, path in paths.items() if path.exists()}
 
 
-def _digest(folder: Path) -> str:
+def _digest(model: Path) -> str:
     total = blake2b(digest_size=16)
-    for path in sorted({path for pattern in DECIDES for path in folder.glob(pattern)}):
+    files = {path for pattern in DECIDES for path in model.glob(pattern)} if model.is_dir() else {model}
+    for path in sorted(files):
         content = blake2b()
         try:
             with path.open("rb") as file:

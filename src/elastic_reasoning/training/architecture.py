@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
+from elastic_reasoning.engines.gguf import is_gguf, located, shape_of
+from elastic_reasoning.engines.loading import load_template
 from elastic_reasoning.engines.model_files import find_chat_template, find_end_ids
 from elastic_reasoning.engines.names import SHIPPED, check_model_name, model_path
 from elastic_reasoning.engines.remote_code import from_pretrained, is_remote_code_trusted
@@ -134,9 +136,11 @@ def read_architecture(model: str) -> Architecture:
 def _read_config(path: str) -> tuple[Any, str]:
     from transformers import AutoConfig
 
-    if Path(path).is_dir():
+    if Path(path).exists():
+        place, where = located(path)
         try:
-            return from_pretrained(AutoConfig, path), "shipped" if Path(path).name in SHIPPED else "its folder"
+            source = "its file" if where else "shipped" if Path(path).name in SHIPPED else "its folder"
+            return from_pretrained(AutoConfig, place, **where, **(shape_of(path) if where else {})), source
         except (OSError, ValueError) as error:
             raise TrainingError(f"model {path!r}: its configuration cannot be read ({_line(error)})") from error
     try:
@@ -210,6 +214,8 @@ def read_template(model: str, opening: str | None, closing: str | None) -> tuple
     """
     import transformers
 
+    if is_gguf(model):
+        return load_template(model, opening, closing)
     path = model_path(model)
     try:
         tokenizer = from_pretrained(transformers.AutoTokenizer, path, local_files_only=True)
@@ -230,7 +236,7 @@ def known_delimiters(model: str) -> tuple[str, str] | None:
 def has_weights(model: str) -> bool:
     """Whether a model's weights are on this machine."""
     path = model_path(model)
-    if Path(path).is_dir():
+    if Path(path).exists():
         return True
     from huggingface_hub import constants
 
