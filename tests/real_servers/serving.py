@@ -51,7 +51,7 @@ class SGLang(Served):
         self.tokenizer, self.model = model, model_path(model)
         command = [sys.executable, "-m", "sglang.launch_server", f"--model-path={self.model}", "--host=127.0.0.1"]
         command += ["--port={port}", "--device=cpu", "--attention-backend=torch_native", "--dtype=float32"]
-        command += ["--mem-fraction-static=0.05", "--max-total-tokens=8192", f"--max-running-requests={NUM_SLOTS}"]
+        command += ["--mem-fraction-static=0.3", "--max-total-tokens=8192", f"--max-running-requests={NUM_SLOTS}"]
         command += ["--disable-cuda-graph", "--disable-overlap-schedule", "--skip-server-warmup"]
         environment = {"SGLANG_USE_CPU_ENGINE": "1", "PYTHONPATH": str(HERE / "sglang_stubs"), "HF_HUB_OFFLINE": "1"}
         super().__init__([*command, *arguments], folder / "log", {**THREADS, **environment})
