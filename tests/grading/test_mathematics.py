@@ -2,6 +2,7 @@ r"""Answers against references, by hand, by drawn numbers and by the rows of the
 
 import os
 import random
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -11,6 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from elastic_reasoning.errors import MissingDependencyError
+from elastic_reasoning.grading import mathematics
 from elastic_reasoning.grading.mathematics import MathGrader
 from elastic_reasoning.grading.rules import DEFAULT
 from shared_data import BENCHMARKS, SAVED, needs_data, rows
@@ -588,3 +591,11 @@ def test_a_rule_can_be_switched_off() -> None:
     with closing(MathGrader(num_workers=1, rules=DEFAULT - {"unit left out"})) as strict:
         assert not strict.grade([r"5\text{ cm}"], r"\boxed{5}").correct
         assert strict.grade(["5"], r"\boxed{5.0}").rule == "same value"
+
+
+@pytest.mark.parametrize("package", ["math_verify", "pint"])
+def test_what_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.setattr(mathematics, "find_spec", lambda name: None if name == package else object())
+    with pytest.raises(MissingDependencyError, match=f"{package} is not installed: pip install"):
+        MathGrader(num_workers=1)

@@ -88,7 +88,7 @@ def explain(pairs: Iterable[Pair], rules: Collection[str], workers: int = 0) -> 
         workers: processes that compare; 0 for as many as there are cores.
 
     Raises:
-        MissingDependencyError: math-verify is not installed.
+        MissingDependencyError: math-verify or pint is not installed.
         GradingError: a process does not start.
     """
     counted: Counter[tuple[str, tuple[str, ...], str]] = Counter()

@@ -34,12 +34,13 @@ class MathGrader:
         rules: the names of the rules to go by (`rules.RULES`).
 
     Raises:
-        MissingDependencyError: math-verify is not installed.
+        MissingDependencyError: math-verify or pint is not installed.
     """
 
     def __init__(self, num_workers: int = 0, timeout_seconds: float = 5.0, rules: Collection[str] = DEFAULT) -> None:
-        if find_spec("math_verify") is None:
-            require("math_verify", "eval")
+        for package in ("math_verify", "pint"):  # which are imported by the processes alone
+            if find_spec(package) is None:
+                require(package, "eval")
         self._workers = Workers(num_workers or os.cpu_count() or 1)
         self._timeout_seconds = timeout_seconds
         self._rules = rules
