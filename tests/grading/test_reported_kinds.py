@@ -160,6 +160,14 @@ KINDS = {
 ! f(x)=ax \text{ for some constant }a | f(x)=cx^2 \text{ for some constant }c
 = 2^k-1 | 2^k-1 \text{ for } k\ge 1
 ! x \text{ if } x>0 | x
+= 4 | 4\text{ sides}
+! 5 | 5\text{ squared}
+! 5 | \text{at least }5
+! 5 | \text{not }5
+! 5 | 5\text{ more than }x
+! 5 | 5\text{ is not possible}
+! A | \text{(A) or (B)}
+! 0 | \text{no solution}
 """,
     "no backslash, Unicode": r"""
 = \frac{\pi}{3} | pi/3

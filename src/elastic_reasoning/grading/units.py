@@ -71,7 +71,7 @@ def split_unit(text: str) -> Quantity | None:
     unit = plain(match["unit"])
     number, unit = _multiplied(match["q"], unit)
     words = set(re.findall(r"[a-z]+", unit.casefold().replace(".", "")))
-    if MEANING & words or (unit and not re.search(r"[^\W\d_]", unit)):
+    if MEANING & words or unit.startswith(("squared", "cubed")) or (unit and not re.search(r"[^\W\d_]", unit)):
         return None
     letter = re.fullmatch(r"[A-Za-z]|µ", unit) and (style == "bare" or not match["unit"].startswith("\\text"))
     return Quantity(number, unit, "letter" if letter else style)
