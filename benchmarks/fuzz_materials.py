@@ -319,7 +319,15 @@ COMMANDS = {
     ),
     "warm-start": Command(
         _fields("warm_start", "WarmStartCommand"),
-        [lambda m: {"--model": str(m.model), "--data": str(m.taught), "--out": "out", "--held_out_share": "0.4"}],
+        [
+            lambda m: {
+                "--model": str(m.model),
+                "--data": str(m.taught),
+                "--out": "out",
+                "--held_out_share": "0.4",
+                "--steps": "1",
+            }
+        ],
         ("--model", "--data", "--out", "--recipe"),
         ("--steps", "--epochs"),
     ),

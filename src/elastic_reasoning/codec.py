@@ -28,6 +28,11 @@ def _byte_of_letter() -> dict[str, int]:
 LETTERS = _byte_of_letter()
 
 
+def whole_letters(text: str) -> str:
+    """A text without halves of letters, which JSON may hold and no tokenizer takes: as what stands for no letter."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 class Codec:
     """A tokenizer with nothing added and nothing left out.
 

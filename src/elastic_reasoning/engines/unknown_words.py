@@ -6,6 +6,7 @@ unknown_words(tokenizer, "How many primes are below 100?")      # ["How", "many"
 from collections.abc import Sequence
 from typing import Any
 
+from elastic_reasoning.codec import whole_letters
 from elastic_reasoning.engines.names import SHIPPED
 
 MOST_NAMED = 4
@@ -17,6 +18,7 @@ def unknown_words(tokenizer: Any, text: str) -> list[str]:
     unknown = getattr(tokenizer, "unk_token_id", None)
     if unknown is None or not getattr(tokenizer, "is_fast", False):
         return []
+    text = whole_letters(text)
     encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     pairs = zip(encoded["input_ids"], encoded["offset_mapping"], strict=True)
     return [text[start:end] for token, (start, end) in pairs if token == unknown]

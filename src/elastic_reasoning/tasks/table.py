@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from elastic_reasoning.codec import whole_letters
 from elastic_reasoning.errors import TaskError
 from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.tasks.fields import Field, Row, name, take
@@ -92,9 +93,10 @@ def asked(own: str, content: str, answer: str, **data: Any) -> Problem:
     """A problem asked in one message of the user.
 
     Among its data are `problem`, its text without the words around it, and `references`, solutions that must be
-    graded right; there are none where none are published.
+    graded right; there are none where none are published. Halves of letters, which a file may hold and no tokenizer
+    takes, are asked as what stands for no letter.
     """
-    return Problem(own, ({"role": "user", "content": content},), answer, data)
+    return Problem(own, ({"role": "user", "content": whole_letters(content)},), answer, data)
 
 
 class Names:

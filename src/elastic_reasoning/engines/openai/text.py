@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct
 
+from elastic_reasoning.codec import whole_letters
 from elastic_reasoning.engines.concurrent import Sampled, Wanted, seed_of
 from elastic_reasoning.engines.openai.copies import RefusedError
 from elastic_reasoning.engines.openai.dialects import Body, Dialect, Terms, check_aborted, cut
@@ -75,15 +76,10 @@ def _read(text: str, wanted: Wanted, terms: Terms) -> Sampled:
     check_aborted(choice.finish_reason)
     if wanted.max_tokens is not None and len(choice.text) > LETTERS_PER_TOKEN * wanted.max_tokens:
         raise RefusedError(f"the server answered with {len(choice.text):,} letters for {wanted.max_tokens} tokens")
-    ids = terms.template.encode(_whole_letters(choice.text))
+    ids = terms.template.encode(whole_letters(choice.text))
     if choice.finish_reason != "length":
         ids += _end(choice, wanted, terms)
     return cut(ids, None, wanted, terms, ended=False, full=False)
-
-
-def _whole_letters(text: str) -> str:
-    """A text without halves of letters, which JSON may hold and no tokenizer takes."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _end(choice: _Choice, wanted: Wanted, terms: Terms) -> tuple[int, ...]:
