@@ -22,8 +22,16 @@ SMALL = [
 ]
 
 
+def small(*argv: str) -> list[str]:
+    """The flags of the small sweep, with these in place of its own, later ones first: a flag is given once."""
+    given = [*SMALL, *argv]
+    flags = [n for n, part in enumerate(given) if part.startswith("--")]
+    kept = {given[n]: given[n:end] for n, end in zip(flags, [*flags[1:], len(given)], strict=True)}
+    return [part for parts in kept.values() for part in parts]
+
+
 def swept(capsys: pytest.CaptureFixture[str], folder: Path, *argv: str) -> tuple[str, str]:
-    assert main(["sweep", *SMALL, "--out", str(folder), *argv]) == 0
+    assert main(["sweep", *small("--out", str(folder), *argv)]) == 0
     out, err = capsys.readouterr()
     return out, err
 
@@ -140,7 +148,7 @@ def test_a_torn_line_is_mentioned_and_made_again(tmp_path: Path, capsys: pytest.
 def test_bad_input_is_one_line(
     tmp_path: Path, argv: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert message in refused(capsys, *SMALL, "--out", str(tmp_path / "run"), *argv)
+    assert message in refused(capsys, *small("--out", str(tmp_path / "run"), *argv))
     assert not (tmp_path / "run" / "records.jsonl").exists() or not (tmp_path / "run" / "records.jsonl").read_bytes()
 
 

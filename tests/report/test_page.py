@@ -168,3 +168,11 @@ def test_what_was_added_later_is_told() -> None:
     growth: Any = {"created": "2025-01-02T00:00:00+00:00", "added": added, "versions": {}, "commit": None}
     page = page_of(replace(make_manifest(12), grown=[growth]), RECORDS)
     assert "<dt>added 2025-01-02T00:00:00+00:00</dt><dd>budgets 8+20, 24+20; problems 12</dd>" in page
+
+
+def test_what_strategies_were_told_is_said_beside_what_they_do() -> None:
+    told = {"s1": {"answer_tokens": 2, "wait": ""}, "elastic": {"wrap_up": "", "grace": 0}}
+    manifest = replace(make_manifest(12), config={**make_manifest().config, "options": told})
+    page = page_of(manifest, RECORDS)
+    assert "<b>elastic</b>: separate budgets; " in page
+    assert "<b>s1</b>: budget forcing (answer_tokens 2); " in page
