@@ -60,7 +60,7 @@ def test_a_sweep_says_which_budgets_are_one_setting(
     summary = json.loads((tmp_path / "report" / "summary.json").read_text())
     assert {row["strategy"]: row["void_rate"] for row in summary["rows"]} == {"elastic": 1, "s1": 1, "vanilla": 0}
     assert "t void" in next((tmp_path / "report").glob("*.html")).read_text()
-    assert main([*sweep, THINKS, "--limit", "3"]) == 2
+    assert main([*sweep, THINKS]) == 2
     assert "made with --chat_template_kwargs" in capsys.readouterr().err
 
 
