@@ -89,7 +89,7 @@ def test_a_broken_folder_is_one_line(harm: Callable[[Path], None], folder: Path,
     broken = tmp_path / "model"
     shutil.copytree(folder, broken)
     harm(broken)
-    with pytest.raises(EngineError, match="cannot be loaded: ") as caught:
+    with pytest.raises(EngineError, match=r"cannot be loaded: |brings Python code of its own") as caught:
         load(str(broken), device="cpu")
     assert "\n" not in str(caught.value)
 

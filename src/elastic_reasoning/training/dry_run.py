@@ -166,6 +166,7 @@ def _data(config: TrainConfig, data: Data | None) -> tuple[Fact, ...]:
         ),
         Fact("max_prompt_tokens", limit, "tokens", "no limit" if limit is None else "longer problems are left out"),
         Fact("allow_code_execution", config.allow_code_execution, note=needed),
+        Fact("sandbox", config.sandbox, note="in which they are run"),
     ]
     if data is not None:
         num = len(data.training)
