@@ -48,6 +48,12 @@ CASES = [
     (["validate", "aime"], "unknown task 'aime'"),
     (["doctor", "http://127.0.0.1:9/v1", "--tokenizer", "minni"], "unknown model 'minni'"),
     (["doctor", "http://127.0.0.1:9/v1", "--dialect", "vlm"], "unknown dialect 'vlm': did you mean 'vllm'"),
+    (["lm-eval", "--model_args", "pretrained=minni,budget=8+4", "--tasks", "gsm8k"], "unknown model 'minni'"),
+    (["lm-eval", "--model_args", "pretrained=mini,budget=8", "--tasks", "gsm8k"], "budget '8'"),
+    (["lm-eval", "run", "--model_args", '{"pretrained": "mini"}', "--tasks", "gsm8k"], "no budget"),
+    (["lm-eval", "-a", "pretrained=mini,budget=8+4", "dtype=int8", "-t", "gsm8k"], "dtype 'int8'"),
+    (["lm-eval", "-a", "pretrained=mini,budget=8+4,strategy=els", "-t", "gsm8k"], "unknown strategy 'els'"),
+    (["lm-eval", "-a", "pretrained=mini,budget=8+4", "-t", "gsm9k"], "unknown task 'gsm9k': did you mean 'gsm8k'"),
     (["doctor", "127.0.0.1:9"], "base URL '127.0.0.1:9'"),
 ]
 

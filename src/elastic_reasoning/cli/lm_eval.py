@@ -4,6 +4,7 @@ Takes the harness's arguments. The model is `elastic` and its chat template is a
 counts of every request are written beside the results.
 """
 
+import logging
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
@@ -11,8 +12,11 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
+from elastic_reasoning.cli.harness_arguments import check_arguments
 from elastic_reasoning.cli.output import say
-from elastic_reasoning.errors import UsageError, require
+from elastic_reasoning.errors import UsageError, check_installed, require
+
+logger = logging.getLogger(__name__)
 
 HELP = """usage: elastic lm-eval [arguments of lm_eval]
 
@@ -40,6 +44,9 @@ def main(argv: list[str]) -> int:
     if not argv or argv[0] in ("-h", "--help"):
         say(HELP, end="")
         raise SystemExit(0 if argv else 2)
+    check_installed("lm_eval", "lm-eval")
+    check_arguments(argv)
+    logger.info("loading lm_eval")
     require("lm_eval", "lm-eval")
     from lm_eval._cli import HarnessCLI
     from lm_eval.utils import setup_logging

@@ -95,12 +95,7 @@ class ServerConfig:
 
 
 class Connection:
-    """A pool of connections to all copies; use `connected` to open one.
-
-    Args:
-        config: where they are, and how they are asked.
-        at_start: whether this is to find out what they can do, before the first request.
-    """
+    """A pool of connections to all copies; use `connected` to open one. `at_start`, they are asked what they can do."""
 
     def __init__(self, config: ServerConfig, at_start: bool = False) -> None:
         self.at_start = at_start
