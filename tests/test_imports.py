@@ -22,7 +22,6 @@ LAYERS = {
     "grading": 1,
     "evaluation": 2,
     "training": 2,
-    "serving": 2,
     "miniature": 2,
     "report": 3,
     "cli": 4,

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,16 @@ def test_help_of_every_command_has_an_example(name: str, capsys: pytest.CaptureF
     text = capsys.readouterr().out
     assert f"usage: elastic {name}" in text
     assert f"\n  elastic {name}" in text.partition("example:")[2]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["lm-eval", "--help"], ["recipes", "--help"]])
+def test_help_that_is_written_by_hand_fits_a_terminal_but_for_lines_to_copy(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with suppress(SystemExit):
+        main(arguments)
+    text = capsys.readouterr().out.partition("example:")[0]
+    assert [line for line in text.splitlines() if len(line) > 80] == []
 
 
 def test_an_unknown_command_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

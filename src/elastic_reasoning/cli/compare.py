@@ -52,7 +52,7 @@ def main(argv: list[str]) -> int:
         CompareConfig,
         _named(argv),
         command="compare",
-        about="Compare two runs on the problems that both have: settings of the same model, strategy and budget, or\n"
+        about="Compare two runs on the problems that both have: settings of the same model, strategy and budget, or "
         "one setting of each. Gains are those of b over a, with standard errors of the paired differences.",
         example=EXAMPLE,
         arguments="RUN_A [RUN_B]",

@@ -57,7 +57,7 @@ def main(argv: list[str]) -> int:
         DemoConfig,
         argv,
         command="demo",
-        about="A tiny reasoning model, before and after E1 training, under separate budgets for thinking and for the\n"
+        about="A tiny reasoning model, before and after E1 training, under separate budgets for thinking and for the "
         "solution, against plain truncation (vanilla) and budget forcing (S1). Writes a page of traces to read.",
         example=EXAMPLE,
     )

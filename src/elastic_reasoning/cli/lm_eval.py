@@ -20,21 +20,24 @@ logger = logging.getLogger(__name__)
 
 HELP = """usage: elastic lm-eval [arguments of lm_eval]
 
-Run generative tasks of lm-evaluation-harness under a budget. The arguments are the harness's own
-(elastic lm-eval run --help); `--model elastic --apply_chat_template` need not be given, and with --output_path the
-tokens that every request cost are written to counts_*.jsonl there.
+Run generative tasks of lm-evaluation-harness under a budget. The arguments are
+the harness's own (elastic lm-eval run --help); `--model elastic
+--apply_chat_template` need not be given, and with --output_path the tokens that
+every request cost are written to counts_*.jsonl there.
 
 model arguments:
-  pretrained, budget, strategy            what answers, and how; the options of a strategy as wait=Wait
-  temperature, top_p, top_k, seed         as the task says if not given
-  engine, base_url, tokenizer             transformers, vllm, or openai for a server
+  pretrained, budget, strategy      what answers, and how; the options of a
+                                    strategy as wait=Wait
+  temperature, top_p, top_k, seed   as the task says if not given
+  engine, base_url, tokenizer       transformers, vllm, or openai for a server
   max_rows, dtype, device, opening, closing, counts
-  chat_template_kwargs                    what the chat template is told; all arguments are then given as JSON
+  chat_template_kwargs              what the chat template is told; all model
+                                    arguments are then given as JSON
 
 example:
   elastic lm-eval --model_args pretrained=mini-e1,budget=24+20 --tasks my_task --include_path my_tasks
   elastic lm-eval --model_args pretrained=Qwen/Qwen3-8B,budget=2048+1024,temperature=0.6,top_p=0.95 --tasks aime24
-  elastic lm-eval --tasks aime24 --model_args \
+  elastic lm-eval --tasks aime24 --model_args \\
     '{"pretrained": "Qwen/Qwen3-8B", "budget": "0+1024", "chat_template_kwargs": {"enable_thinking": false}}'
 """
 

@@ -26,14 +26,14 @@ COMMANDS = {
     "sweep": "accuracy over budgets, strategies and models",
     "eval": "accuracy of one model under one setting",
     "grade": "grade stored records again, without generating",
-    "validate": "whether a task can be trusted: references, mended rows, contamination",
+    "validate": "whether a task can be trusted: references, fixes, contamination",
     "report": "table, figures and a page of traces from records",
     "compare": "two runs, or two settings, on the problems that both have",
-    "recommend": "the best budget for a total of tokens, or the cheapest for an accuracy",
+    "recommend": "the best budget for a total, or the cheapest for an accuracy",
     "elo": "Codeforces rating and percentile, from saved contest tables",
     "reasoning": "how the thinking itself differs between settings",
-    "lm-eval": "lm-evaluation-harness under a budget: any of its generative tasks",
-    "warm-start": "teach a model without a thinking format to think between delimiters",
+    "lm-eval": "any generative task of lm-evaluation-harness, under a budget",
+    "warm-start": "teach a model to think between delimiters, by supervision",
     "train": "train a model under budget-constrained rollouts",
     "export": "a trained model with its card, to keep or to upload",
     "recipes": "the recipes that come with the package",
@@ -44,16 +44,18 @@ TRUST = re.compile(r"--trust[-_]remote[-_]code(=(?P<value>true|false))?")
 
 HELP = """usage: elastic COMMAND [options]
 
-Train, serve and measure reasoning models under separate token budgets for thinking and for the solution.
+Train, serve and measure reasoning models under separate token budgets for
+thinking and for the solution.
 
 commands:
 {commands}
 
 options:
-  -h, --help     show this; `elastic COMMAND --help` explains a command, with an example
+  -h, --help     show this; `elastic COMMAND --help` explains one, with examples
   --version      print the version
   --trust_remote_code
-                 with any command: run the Python code that a model brings, which is otherwise refused
+                 with any command: run the Python code that a model brings,
+                 which is otherwise refused
 
 example:
   elastic generate "a 4 b -8 c +7 d *3 e +9 f -2 g *7 =" --model mini-e1 --budget 16+8

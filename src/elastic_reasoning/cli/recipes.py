@@ -13,8 +13,9 @@ from elastic_reasoning.errors import UsageError
 
 HELP = """usage: elastic recipes [NAME]
 
-List the recipes that come with the package; with a name, print where that one lies.
-A command takes a recipe by its name or as a file: --recipe aime24, --recipe my.yaml. A file of that name comes first.
+List the recipes that come with the package; with a name, print where that one
+lies. A command takes a recipe by its name or as a file: --recipe aime24,
+--recipe my.yaml. A file of that name comes first.
 
 example:
   elastic recipes
