@@ -284,6 +284,8 @@ def test_without_a_chat_template_nothing_is_sent_but_plain_text_that_was_asked_f
     with pytest.raises(TemplateError, match="mean nothing to plain text"):
         Renderer(tokenizer, template, {"enable_thinking": True}, apply_chat_template=False)
     assert "plain text" in Renderer(tokenizer, template, apply_chat_template=False).note
+    parts = [{"role": "user", "content": [{"type": "text", "text": "1 +"}, {"type": "text", "text": " 2"}]}]
+    assert tokenizer.decode(render_prompt(tokenizer, template, parts, apply_chat_template=False).ids) == "1 + 2"
 
 
 def test_of_several_chat_templates_the_default_is_taken() -> None:

@@ -109,13 +109,17 @@ def state_of_turn(turn: str, opening: str, closing: str, *, begun: bool = False)
     return Thinking.CLOSED if begun else Thinking.ABSENT
 
 
-def words_of(message: Message) -> str:
-    """What a message says, where that is text: the last part of several."""
+def texts_of(message: Message) -> list[str]:
+    """What a message says, where that is text: each of its parts."""
     content = message.get("content") or ""
     if isinstance(content, str):
-        return content
-    texts = [part["text"] for part in content if isinstance(part, Mapping) and isinstance(part.get("text"), str)]
-    return texts[-1] if texts else ""
+        return [content]
+    return [part["text"] for part in content if isinstance(part, Mapping) and isinstance(part.get("text"), str)]
+
+
+def words_of(message: Message) -> str:
+    """The last text of a message; empty where it has none."""
+    return (texts_of(message) or [""])[-1]
 
 
 def marked(message: Message) -> Message:

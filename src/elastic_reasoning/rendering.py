@@ -23,6 +23,7 @@ from elastic_reasoning.prompt_state import (
     neutral,
     prefilled_of,
     state_of_turn,
+    texts_of,
     turn_of,
     words_of,
 )
@@ -162,7 +163,7 @@ class Renderer:
         if tools and not (self.apply_chat_template and "tools" in self._chat.variables):
             raise TemplateError("tools: the chat template writes none, say in a message what can be called and how")
         if not self.apply_chat_template:
-            return Prompt(encode_text(self.tokenizer, "\n".join(words_of(message) for message in messages)))
+            return Prompt(encode_text(self.tokenizer, "\n".join("".join(texts_of(message)) for message in messages)))
         words = words_of(messages[-1])
         prefilled = messages[-1].get("role") == "assistant" and bool(words.strip())
         renderings = self._renderings(messages, prefilled, tools)

@@ -322,3 +322,5 @@ def test_arguments_of_the_chat_template_are_passed_on(tmp_path: Path, said: Any,
 def test_arguments_of_the_chat_template_that_are_no_mapping_are_refused(given: Any) -> None:
     with pytest.raises(UsageError, match="must be a mapping; give all of the model's arguments as JSON"):
         ElasticLM("mini-e1", "8+4", chat_template_kwargs=given)
+    with pytest.raises(UsageError, match="chat_template_kwargs beside an engine"):
+        scripted_model(chat_template_kwargs={"thinking": True})

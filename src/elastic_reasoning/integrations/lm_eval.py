@@ -59,8 +59,7 @@ class ElasticLM(LM):
         base_url: where the model is served (engine openai).
         tokenizer: of the served model, if its name does not tell.
         max_rows: sequences that run together. The harness's own batch size is not heeded.
-        dtype, device, opening, closing, chat_template_kwargs: as for `elastic sweep`; of an engine that is already
-            there they are what it was made with.
+        dtype, device, opening, closing, chat_template_kwargs: as for `elastic sweep`.
         options: what the strategy is told beyond the budget, as wait=Wait.
 
     Raises:
@@ -121,6 +120,8 @@ class ElasticLM(LM):
                 raise DelimiterError(error.reason, IN_MODEL_ARGS) from None
             weakref.finalize(self, self.engine.close)
         else:
+            if self.chat_template_kwargs:
+                raise UsageError("chat_template_kwargs beside an engine: it is made with them, leave them out here")
             self.engine = engine
         if self.engine.note:
             logger.warning(self.engine.note)
