@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from elastic_reasoning.engines.engine import generate
-from elastic_reasoning.engines.own_cache import OwnCache
+from elastic_reasoning.engines.own_cache import OwnCache, cache_name
 from elastic_reasoning.engines.probe import attention_kinds, choose_store, complaint
 from elastic_reasoning.engines.slots import Slots
 from elastic_reasoning.errors import EngineError
@@ -103,3 +103,26 @@ def test_a_model_without_memory_to_run_is_not_taken_for_a_wrong_one(monkeypatch:
     monkeypatch.setattr(Slots, "prefill", exhausted)
     with pytest.raises(torch.OutOfMemoryError):
         choose_store(tiny("llama"), 5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("family", ["llama", "mistral", "lfm2"])
+def test_a_model_is_tried_in_seven_forward_passes(family: str, dtype: torch.dtype) -> None:
+    model = build(family).to(dtype)
+    passes = []
+    model.base_model.register_forward_pre_hook(lambda module, inputs: passes.append(module))
+    choose_store(model, 5)
+    assert len(passes) == 7
+
+
+def test_a_cache_goes_under_the_name_that_the_model_has_for_it() -> None:
+    class New:
+        def forward(self, input_ids: Any, cache: Any = None, use_cache: bool = True) -> None: ...
+
+    class Old:
+        def forward(self, input_ids: Any, past_key_values: Any = None, **settings: Any) -> None: ...
+
+    class Other:
+        def forward(self, *inputs: Any, **settings: Any) -> None: ...
+
+    assert [cache_name(kind()) for kind in (New, Old, Other)] == ["cache", "past_key_values", "past_key_values"]
