@@ -149,15 +149,13 @@ def faults(use: Use, status: int | None, out: str, err: str) -> Iterator[str]:
 
 
 def write(seed: int, start: int, num: int, outcomes: dict[str, Counter[str]], wrong: list[dict[str, object]]) -> None:
-    """Keep an outcome, together with that of the uses before it where that is the one which is kept."""
-    before = json.loads(RESULTS.read_text()) if RESULTS.exists() and start else {}
-    if (before.get("seed"), before.get("num")) == (seed, start):
-        num += start
-        wrong = before["wrong"] + wrong
-        names = {**before["outcomes"], **outcomes}
-        outcomes = {name: outcomes.get(name, Counter()) + Counter(before["outcomes"].get(name, {})) for name in names}
-    values = {"num": num, "seed": seed, "outcomes": outcomes, "wrong": wrong}
-    RESULTS.write_text(json.dumps({**provenance(), **values}, indent=1, ensure_ascii=True) + "\n")
+    """Keep an outcome beside those of other parts of the uses; an earlier one of the same part is forgotten."""
+    before = json.loads(RESULTS.read_text())["parts"] if RESULTS.exists() else []
+    part = {**provenance(), "seed": seed, "start": start, "num": num, "outcomes": outcomes, "wrong": wrong}
+    parts = [each for each in before if (each["seed"], each["start"]) != (seed, start)] + [part]
+    parts.sort(key=lambda each: (each["seed"], each["start"]))
+    total = {"num": sum(each["num"] for each in parts), "num_wrong": sum(len(each["wrong"]) for each in parts)}
+    RESULTS.write_text(json.dumps({**total, "parts": parts}, indent=1, ensure_ascii=True) + "\n")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -192,7 +190,7 @@ def main(arguments: list[str] | None = None) -> int:
                 shutil.rmtree(folder, ignore_errors=True)
                 wrong = list(faults(use, status, out, err))
                 outcomes[use.argv[0]]["wrong" if wrong else str(status)] += 1
-                took = time.monotonic() - began
+                took, num_done = time.monotonic() - began, number + 1 - options.start
                 if wrong:
                     argv = [part.replace(str(root), "...") for part in use.argv]
                     found.append({"number": number, "argv": argv, "wrong": wrong, "status": status})
@@ -200,13 +198,13 @@ def main(arguments: list[str] | None = None) -> int:
                     print(f"{number}: {wrong} {argv!r}\n{told}\n", flush=True)
                 elif took > 20:
                     print(f"{number}: {took:.0f} s: {use.argv!r}", flush=True)
+                if options.write and (num_done % 50 == 0 or num_done == options.num):
+                    write(options.seed, options.start, num_done, outcomes, found)
     finally:
         shutil.rmtree(root, ignore_errors=True)
     print(f"{options.num} uses, seed {options.seed}: {len(found)} with something wrong")
     for name, counts in outcomes.items():
         print(f"{name:<12}" + ", ".join(f"{what}: {count}" for what, count in sorted(counts.items())))
-    if options.write:
-        write(options.seed, options.start, options.num, outcomes, found)
     return 1 if found else 0
 
 

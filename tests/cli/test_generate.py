@@ -17,6 +17,7 @@ from elastic_reasoning.walk import Walk
 
 QUESTION = "a 4 b -8 c +7 ="
 PIECES = [b"<eos>", b"<t>", b"</t>", b"[bold]", b"[/x]", b" caf", b"\xc3", b"\xa9", b"\\[", b"\n", b"so", b"4", b"<"]
+PIECES += [b"\x1b", b"]52;c;aGk=\x07", b"\xc2\x9b2J", b"\xe2\x80\xae"]
 
 
 @pytest.fixture(autouse=True)
@@ -149,6 +150,23 @@ def test_text_that_looks_like_markup_is_shown_as_it_is(says: Any, capsys: pytest
     out = printed(capsys, "why", "--budget", "5+9")
     assert "[bold]\\[[/x] </t>" in out
     assert "[bold][/x]\n\\[\n" in out
+
+
+@pytest.mark.parametrize("terminal", ["", "1"])
+def test_letters_that_a_terminal_obeys_are_shown(
+    terminal: str, says: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", terminal)
+    obeyed, shown = {"\x1b]", "\x07", "\x9b", "\u202e"}, ("\\x1b", "]52;c;aGk=", "\\x9b2J", "\\u202e")
+    for argv in (["--budget", "5+9"], ["--budget", "5+9", "--json"]):
+        says(13, 14, 2, 15, 16, 13, 14, 0)
+        out = printed(capsys, "why", *argv)
+        assert not [letter for letter in obeyed if letter in out]
+        if "--json" in argv:
+            values = json.loads(out)
+            assert (values["thinking"], values["solution"]) == ("\x1b]52;c;aGk=\x07", "\x9b2J\u202e\x1b]52;c;aGk=\x07")
+        else:
+            assert all(part in out for part in shown)
 
 
 def test_a_letter_of_two_tokens_is_shown_once_it_is_whole(says: Any, monkeypatch: pytest.MonkeyPatch) -> None:

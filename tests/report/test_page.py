@@ -111,6 +111,14 @@ def test_hostile_text_adds_no_element() -> None:
     assert {segment for parts in rebuilt(page).values() for *_, segment in parts} == {HOSTILE}
 
 
+def test_names_and_titles_turn_no_direction_and_obey_nothing() -> None:
+    bad = "\x1b]0;x \u202eover \x9b"
+    page = page_of(make_manifest(12), [replace(record, model=bad) for record in RECORDS], title=bad)
+    outside_of_scripts = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
+    assert not {"\x1b", "\u202e", "\x9b"} & set(outside_of_scripts)
+    assert "\\x1b]0;x \\u202eover \\x9b" in outside_of_scripts
+
+
 def test_the_page_refers_to_nothing_outside() -> None:
     page = page_of(make_manifest(12), RECORDS)
     for _, attributes in Tags(page).found:

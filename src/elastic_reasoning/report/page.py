@@ -20,6 +20,7 @@ from elastic_reasoning.evaluation.differences import options_in_words
 from elastic_reasoning.evaluation.metrics import Row, generated_tokens, seconds_of
 from elastic_reasoning.evaluation.reasoning import MEASURES
 from elastic_reasoning.evaluation.setting import Setting
+from elastic_reasoning.printable import printable
 from elastic_reasoning.report.figures.curves import Over, accuracy_range, curves, number_of, places_of, ticks_of
 from elastic_reasoning.report.figures.heat import Grid, grids, highest
 from elastic_reasoning.report.figures.lengths import Histogram, lengths
@@ -85,7 +86,9 @@ def render_page(
         "pairs": [[index[pair.a], index[pair.b], pair.difference, pair.se, pair.num_problems] for pair in pairs],
         "trained_at": trained_at,
     }
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown
+    )
     return environment.from_string(_source("page.html")).render(
         title=title or f"{manifest.task}: {', '.join(models.values())}",
         manifest=manifest,
@@ -110,6 +113,11 @@ def render_page(
         styles=Markup(_source("page.css")),
         scripts=[Markup(_source(name)) for name in SCRIPTS],
     )
+
+
+def _shown(value: Any) -> Any:
+    """Text as it may be shown; what is HTML or a script already is left alone."""
+    return value if isinstance(value, Markup) else printable(str(value))
 
 
 def _source(name: str) -> str:
