@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from elastic_reasoning.engines.engine import ask
-from elastic_reasoning.engines.loading import SHIPPED, load
+from elastic_reasoning.engines.loading import load
+from elastic_reasoning.engines.names import SHIPPED
 from elastic_reasoning.miniature import make
 from elastic_reasoning.miniature.make import make_pair, recipe
 from elastic_reasoning.miniature.warmup import WarmupConfig

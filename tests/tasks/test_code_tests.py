@@ -19,7 +19,7 @@ def packed(content: Any) -> str:
 
 
 def read(*raw: Any, function: str = "", most: int | None = None) -> Any:
-    return Published(raw, function, LIMITS, most).read()
+    return Published(raw, function, LIMITS, most=most).read()
 
 
 @pytest.mark.parametrize(
