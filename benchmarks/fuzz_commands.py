@@ -35,6 +35,8 @@ MEMORY_BYTES = 16 * 2**30
 ALLOWED = {0, 2}
 SELDOM = {"lm_eval": 0.01, "demo": 0.1, "warm-start": 0.2, "train": 0.4, "sweep": 0.5, "eval": 0.5, "report": 0.5}
 """Commands of which a use that is not refused takes its time."""
+TRAINING = {("export", "--run"), ("train", "--out")}
+"""Flags that name the folder of a training run."""
 PRELOADED = ("torch", "transformers", "datasets", "matplotlib.pyplot", "trl", "peft", "aiohttp", "math_verify", "rich")
 
 
@@ -63,7 +65,9 @@ def new_use(draw: random.Random, materials: Materials, commands: list[str]) -> U
             if dropped not in command.keeps:
                 del flags[dropped]
         elif kind == "path" and command.paths:
-            flags[draw.choice(list(command.paths))] = str(materials.damaged(draw))
+            flag = draw.choice(list(command.paths))
+            meant = flag if (name, flag) not in TRAINING else "--run"
+            flags[flag] = str(materials.damaged(draw, meant))
         else:
             field = draw.choice(command.fields)
             if f"--{field}" not in command.keeps:

@@ -122,6 +122,14 @@ class Materials:
             self.contests,
             self.model,
         ]
+        self.meant = {
+            **{key: [self.records] for key in ("--records", "--run_a", "--run_b", "--out")},
+            **{key: [self.rows, self.taught, self.packed] for key in ("--data", "--task", "--against")},
+            **{key: [self.model] for key in ("--model", "--tokenizer")},
+            "--recipe": [self.recipe],
+            "--run": [self.run],
+            "--contests": [self.contests],
+        }
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Hostile)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
@@ -134,8 +142,8 @@ class Materials:
         self._server.shutdown()
         self._server.server_close()
 
-    def damaged(self, draw: random.Random) -> Path:
-        """A copy of something good, in which one file is damaged; sometimes another thing altogether."""
+    def damaged(self, draw: random.Random, flag: str = "") -> Path:
+        """A copy of what the flag is for, in which one file is damaged; sometimes another thing altogether."""
         kind = draw.randrange(12)
         if kind == 0:
             return draw.choice(self.good)
@@ -144,7 +152,10 @@ class Materials:
         copy = self.folder / "damaged"
         shutil.rmtree(copy, ignore_errors=True)
         copy.mkdir()
-        good = draw.choice(self.good)
+        meant = [
+            each for name, each in self.meant.items() if flag == name or (flag.startswith(name) and name != "--run")
+        ]
+        good = draw.choice(meant[-1] if meant and draw.random() < 0.8 else self.good)
         path = copy / good.name
         shutil.copytree(good, path) if good.is_dir() else shutil.copy(good, path)
         files = sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
