@@ -81,7 +81,7 @@ def new_arguments(config: TrainConfig, num_processes: int, run: Path) -> Any:
         trackio_static_space_id=False,
         disable_tqdm=True,
         bf16=config.mixed_precision == "bf16",
-        gradient_checkpointing=config.gradient_checkpointing,
+        **checkpointing(trl.GRPOConfig, config.gradient_checkpointing),
         use_cpu=on_cpu(config),
         dataloader_pin_memory=not on_cpu(config),
         ddp_find_unused_parameters=False,
@@ -89,6 +89,15 @@ def new_arguments(config: TrainConfig, num_processes: int, run: Path) -> Any:
     )
     arguments._n_gpu = min(arguments.n_gpu, 1)  # transformers would spread a batch over every GPU it sees
     return arguments
+
+
+def checkpointing(arguments: type[Any], on: bool) -> dict[str, bool]:
+    """The argument that switches checkpointing of activations, by its name in the installed transformers.
+
+    Newer ones call it `activation_checkpointing`, and warn where the old name alone is given.
+    """
+    new = "activation_checkpointing"
+    return {new if new in arguments.__dataclass_fields__ else "gradient_checkpointing": on}
 
 
 def new_trainer(

@@ -36,7 +36,7 @@ from elastic_reasoning.training.processes import meet, num_launched, on_cpu
 from elastic_reasoning.training.reports import reporting_in
 from elastic_reasoning.training.thinking_format import give_thinking_format
 from elastic_reasoning.training.traces import Example, Examples, cut_of, order, read_examples
-from elastic_reasoning.training.trainer import quietly, silence
+from elastic_reasoning.training.trainer import checkpointing, quietly, silence
 from elastic_reasoning.training.warm_config import EXECUTION, WarmStartConfig, check
 
 logger = logging.getLogger(__name__)
@@ -258,7 +258,7 @@ def _arguments(trl: Any, config: WarmStartConfig, num_processes: int) -> Any:
         report_to=list(config.report_to) or "none",
         disable_tqdm=True,
         bf16=config.mixed_precision == "bf16",
-        gradient_checkpointing=config.gradient_checkpointing,
+        **checkpointing(trl.SFTConfig, config.gradient_checkpointing),
         use_cpu=cpu,
         dataloader_pin_memory=not cpu,
         ddp_find_unused_parameters=False,
