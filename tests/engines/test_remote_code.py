@@ -68,8 +68,11 @@ def test_the_code_of_a_model_is_not_run_and_the_refusal_names_the_flag(way: str,
 
 
 @pytest.mark.usefixtures("yes")
-def test_a_command_does_not_run_it_either(model: str, marker: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for command in (["generate", "1+1", f"--model={model}"], ["sweep", f"--models={model}", "--out=o", "--limit=1"]):
+def test_a_command_does_not_run_it_either(
+    model: str, marker: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweep = ["sweep", f"--models={model}", f"--out={tmp_path / 'sweep'}", "--limit=1"]
+    for command in (["generate", "1+1", f"--model={model}"], sweep):
         for more in ([], ["--trust_remote_code=false"]):
             assert main([*command, *more]) == 2
             err = capsys.readouterr().err
