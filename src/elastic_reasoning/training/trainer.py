@@ -230,8 +230,9 @@ def silence(trainer: Any) -> None:
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Without the warning that `rollout_func` is experimental, TRL's message to its makers, and its print-out of
-    every rollout without a reward: those are counted."""
+    """Without the warning that `rollout_func` is experimental, TRL's message to its makers, the old names by which it
+    and peft still ask newer transformers for checkpointing, and its print-out of every rollout without a reward: those
+    are counted."""
     from huggingface_hub import constants
 
     before = constants.HF_HUB_DISABLE_TELEMETRY
@@ -242,6 +243,7 @@ def quietly() -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*rollout_func.*experimental")
             warnings.filterwarnings("ignore", message="TRL currently supports vLLM versions")  # the tested one works
+            warnings.filterwarnings("ignore", r"`(is_)?gradient_checkpointing\w*` is deprecated", FutureWarning)
             yield
     finally:
         log.removeFilter(_is_news)
