@@ -13,6 +13,7 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 from elastic_reasoning.training.architecture import Architecture, read_architecture
 from elastic_reasoning.training.config import Lora, RolloutVllm, TrainConfig
 from elastic_reasoning.training.memory import Lengths, estimate
+from elastic_reasoning.training.trainer import quietly
 
 CONFIG = TrainConfig(micro_batch_size=2, prompts_per_step=16, samples_per_prompt=4)
 SHAPE = {
@@ -95,7 +96,8 @@ def test_activations_are_near_what_torch_keeps(folder, mixed_precision, checkpoi
     config = replace(CONFIG, mixed_precision=mixed_precision)
     model = Qwen2ForCausalLM(Qwen2Config(**SHAPE)).train()
     if checkpointed:
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        with quietly():
+            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     autocast = mixed_precision == "bf16"
     *_, kept = trained(model, lengths, autocast)
     if autocast:  # its copies of the weights are kept too, and estimated apart

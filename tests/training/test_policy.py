@@ -14,6 +14,7 @@ from elastic_reasoning.engines.loading import load_template, load_weights
 from elastic_reasoning.errors import TrainingError
 from elastic_reasoning.training.config import Lora, TrainConfig
 from elastic_reasoning.training.policy import Copied, Live, Policy, new_policy
+from elastic_reasoning.training.trainer import quietly
 
 QUESTION = "a 4 b -8 c +7 d *3 e +9 f -2 g *7 ="
 CONFIG = TrainConfig(model="mini", max_rows=2)
@@ -30,7 +31,8 @@ def a_policy(trainer: Any, config: TrainConfig) -> Policy:
 
 
 def with_adapters(model: Any) -> Any:
-    return peft.get_peft_model(model, peft.LoraConfig(r=2, target_modules="all-linear", task_type="CAUSAL_LM"))
+    with quietly():
+        return peft.get_peft_model(model, peft.LoraConfig(r=2, target_modules="all-linear", task_type="CAUSAL_LM"))
 
 
 def change(model: Any) -> None:
@@ -76,7 +78,8 @@ def test_checkpointing_of_gradients_is_not_felt_by_generation(
 ) -> None:
     model = load_weights("mini", "float32").train()
     wanted = answers(a_policy(a_trainer(model), CONFIG))
-    model.gradient_checkpointing_enable()
+    with quietly():
+        model.gradient_checkpointing_enable()
     policy = a_policy(a_trainer(model), CONFIG)
 
     def again(*args: Any, **settings: Any) -> Any:

@@ -252,8 +252,10 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_it(untaught: tuple[Path
         ({"dtype": "float16"}, "unknown dtype 'float16'"),
     ],
 )
-def test_what_cannot_be_trained_is_refused(changes: dict[str, Any], says: str) -> None:
-    config = WarmStartConfig(model="owner/name", data="rows.jsonl")
+def test_what_cannot_be_trained_is_refused(changes: dict[str, Any], says: str, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.touch()
+    config = WarmStartConfig(model="owner/name", data=str(rows))
     check(config)
     with pytest.raises(TrainingError) as refusal:
         check(replace(config, **changes))

@@ -107,9 +107,12 @@ def exporting(run: FinishedRun, out: Path) -> Iterator[Path]:
 
 def _merge(run: FinishedRun, folder: Path) -> None:
     """Write the weights that training started from, with the adapters added to them."""
+    from elastic_reasoning.training.trainer import quietly
+
     peft = require("peft", "train")
     base = load_weights(run.recipe["model"], run.recipe["dtype"])
-    merged = peft.PeftModel.from_pretrained(base, str(run.model)).merge_and_unload()
+    with quietly():
+        merged = peft.PeftModel.from_pretrained(base, str(run.model)).merge_and_unload()
     merged.save_pretrained(folder)
 
 
