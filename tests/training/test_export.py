@@ -10,6 +10,7 @@ from elastic_reasoning.engines.loading import load_tokenizer, load_weights
 from elastic_reasoning.errors import EngineError, TrainingError
 from elastic_reasoning.training.export import check_name, exporting, read_run, upload
 from elastic_reasoning.training.trained_for import read_trained_for
+from elastic_reasoning.training.trainer import quietly
 from finished_runs import recipe_of, write_run
 
 MODEL_FILES = {
@@ -51,9 +52,10 @@ def test_the_model_and_what_it_was_trained_for(tmp_path: Path) -> None:
 def test_adapters_are_merged_into_the_weights(tmp_path: Path) -> None:
     peft = pytest.importorskip("peft")
     run = read_run(write_run(tmp_path / "run", model="mini"))
-    adapted = peft.get_peft_model(
-        load_weights("mini", "float32"), peft.LoraConfig(r=2, target_modules="all-linear", init_lora_weights=False)
-    )
+    with quietly():
+        adapted = peft.get_peft_model(
+            load_weights("mini", "float32"), peft.LoraConfig(r=2, target_modules="all-linear", init_lora_weights=False)
+        )
     (run.model / "model.safetensors").unlink()
     for name in ("config.json", "generation_config.json"):
         (run.model / name).unlink()

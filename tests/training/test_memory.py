@@ -82,7 +82,8 @@ def test_adapters_are_what_peft_makes(folder):
     lengths = Lengths(8, 24)
     config = replace(CONFIG, lora=Lora(rank=4), beta=0.1)
     settings = peft.LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM")
-    model = peft.get_peft_model(Qwen2ForCausalLM(Qwen2Config(**SHAPE)), settings)
+    with quietly():
+        model = peft.get_peft_model(Qwen2ForCausalLM(Qwen2Config(**SHAPE)), settings)
     weights, gradients, moments, _ = trained(model, lengths)
     memory = estimate(read_architecture(folder), config, lengths, 1, sharded=False)
     assert (memory.weights, memory.gradients, memory.moments) == (weights, gradients, moments)

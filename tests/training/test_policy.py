@@ -27,7 +27,8 @@ def a_trainer(model: Any) -> Any:
 
 
 def a_policy(trainer: Any, config: TrainConfig) -> Policy:
-    return new_policy(config, trainer, *load_template("mini"))
+    with quietly():
+        return new_policy(config, trainer, *load_template("mini"))
 
 
 def with_adapters(model: Any) -> Any:
