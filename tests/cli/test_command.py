@@ -194,3 +194,7 @@ def test_a_recipe_of_another_command_is_named(tmp_path: Path) -> None:
     assert refused("--recipe", str(own)) == "unknown option 'models'; the recipe own is for elastic sweep"
     own.write_text("models: [mini]\n")
     assert refused("--recipe", str(own)) == "unknown option 'models'"
+
+
+def test_a_name_that_is_not_utf_8_is_one_line() -> None:
+    assert refused("--out", "\udcff").startswith("'\\udcff': holds bytes that are not UTF-8")

@@ -8,11 +8,12 @@ import torch
 import transformers
 
 from elastic_reasoning.engines.engine import ask
-from elastic_reasoning.engines.loading import check_model, load, model_path, resolve_precision
-from elastic_reasoning.errors import EngineError, TemplateError
+from elastic_reasoning.engines.loading import check_model, load, load_template, model_path, resolve_precision
+from elastic_reasoning.errors import ElasticError, EngineError, TemplateError
 from elastic_reasoning.miniature.model import build_model
 from elastic_reasoning.miniature.tokenizer import build_tokenizer
 from elastic_reasoning.request import Sampling
+from elastic_reasoning.training.architecture import read_architecture, read_template
 
 
 @pytest.fixture(scope="module")
@@ -155,3 +156,33 @@ def test_what_is_no_model_says_which_way_there_is(folder: Path) -> None:
         load(model, tokenizer=tokenizer, dtype="bfloat16")
     with pytest.raises(EngineError, match="model 'mini' has a tokenizer of its own"):
         load("mini", tokenizer=tokenizer)
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [
+        ("tokenizer_config.json", "model_max_length", "many"),
+        ("generation_config.json", "pad_token_id", "x"),
+        ("tokenizer.json", "pre_tokenizer", [[]]),
+        ("tokenizer.json", "model", {"type": "BPE"}),
+        ("config.json", "hidden_size", "wide"),
+        ("config.json", "num_attention_heads", None),
+        ("generation_config.json", "", "nested"),
+        ("tokenizer_config.json", "", "nested"),
+        ("processor_config.json", "", "nested"),
+    ],
+)
+def test_a_damaged_model_is_one_line(name: str, key: str, value: object, folder: Path, tmp_path: Path) -> None:
+    damaged = shutil.copytree(folder, tmp_path / "damaged")
+    path = damaged / name
+    values = json.loads(path.read_text()) if path.exists() else {"eos_token_id": 0}
+    path.write_text(json.dumps(values | {key: value}) if key else "[" * 100_000)
+    for read in (load, load_template, read_architecture, lambda model: read_template(model, None, None)):
+        try:
+            read(str(damaged))
+        except ElasticError as error:
+            said = str(error)
+        else:
+            continue
+        assert len(said.splitlines()) == 1
+        assert len(said) < 600

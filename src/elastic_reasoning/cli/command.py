@@ -20,6 +20,7 @@ from jsonargparse import ArgumentParser
 from elastic_reasoning.cli.help import help_text
 from elastic_reasoning.cli.output import say
 from elastic_reasoning.cli.recipes import command_of, recipe_path
+from elastic_reasoning.codec import whole_letters
 from elastic_reasoning.errors import ElasticError, UsageError
 from elastic_reasoning.untrusted.json import Fault, MalformedError
 from elastic_reasoning.untrusted.yaml import MOST_LETTERS, check_yaml
@@ -108,6 +109,9 @@ def _arguments(config_class: type[Any], argv: Sequence[str], positional: str | N
     switches = {f"--{name}" for name, kind in kinds.items() if kind is bool}
     result: list[str] = []
     waiting = list(argv)
+    for part in waiting:
+        if part != whole_letters(part):  # libraries write files by such names only in part
+            raise UsageError(f"{part!a}: holds bytes that are not UTF-8, which no option may")
     while waiting:
         flag, equals, value = waiting.pop(0).partition("=")
         if FLAG.match(flag):

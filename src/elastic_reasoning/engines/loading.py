@@ -153,6 +153,10 @@ def load_tokenizer(model: str) -> Any:
     import transformers
 
     tokenizer = _loaded(transformers.AutoTokenizer, model)
+    try:
+        tokenizer.encode("a")
+    except Exception as error:  # what is wrong in its files may show only where it is used
+        raise EngineError(f"model {model!r}: its tokenizer cannot be used: {_reason(error)}") from error
     if is_gguf(model):
         tokenizer = as_saved(tokenizer)
     # A prompt beyond the context is refused by its walk, in its own words: the tokenizer need not warn of it.

@@ -22,7 +22,14 @@ def find_chat_template(path: str, **where: Any) -> str | dict[str, str] | None:
 
     try:
         found = transformers.ProcessorMixin.get_processor_dict(path, **where)[0].get("chat_template")
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):  # no processor, or none that can be read
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        AttributeError,
+        TypeError,
+        RecursionError,
+    ):  # no processor, or none that can be read
         return None
     return found or None
 
@@ -40,10 +47,11 @@ def find_end_ids(path: str, **where: Any) -> tuple[int, ...]:
     import transformers
 
     generation = config = None
-    with suppress(OSError, ValueError):  # there is none, or none that can be read, which transformers passes over too
+    # There is none, or none that can be read, which transformers passes over too.
+    with suppress(OSError, ValueError, TypeError, AttributeError, RecursionError):
         generation = transformers.GenerationConfig.from_pretrained(path, **where)
     if not (found := end_ids(generation)):
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, RecursionError):
             config, _ = transformers.PretrainedConfig.get_config_dict(path, **where)
         found = end_ids(None, config)
     return found

@@ -21,7 +21,7 @@ from elastic_reasoning.engines.loading import load_template
 from elastic_reasoning.engines.model_files import find_chat_template, find_end_ids
 from elastic_reasoning.engines.names import SHIPPED, check_model_name, model_path
 from elastic_reasoning.engines.remote_code import from_pretrained, is_remote_code_trusted
-from elastic_reasoning.errors import TrainingError
+from elastic_reasoning.errors import EngineError, TrainingError
 from elastic_reasoning.rendering import Renderer
 from elastic_reasoning.template import Message, Template, resolve_template
 from elastic_reasoning.training.config import Lora, TrainConfig
@@ -141,7 +141,9 @@ def _read_config(path: str) -> tuple[Any, str]:
         try:
             source = "its file" if where else "shipped" if Path(path).name in SHIPPED else "its folder"
             return from_pretrained(AutoConfig, place, **where, **(shape_of(path) if where else {})), source
-        except (OSError, ValueError) as error:
+        except EngineError:
+            raise
+        except Exception as error:  # it can be damaged in any way, and transformers checks little of it
             raise TrainingError(f"model {path!r}: its configuration cannot be read ({_line(error)})") from error
     try:
         return from_pretrained(AutoConfig, path, local_files_only=True), "the hub's local cache"
@@ -219,8 +221,13 @@ def read_template(model: str, opening: str | None, closing: str | None) -> tuple
     path = model_path(model)
     try:
         tokenizer = from_pretrained(transformers.AutoTokenizer, path, local_files_only=True)
+        tokenizer.encode("a")
     except (OSError, ValueError):
         return None
+    except EngineError:
+        raise
+    except Exception as error:  # it can be damaged in any way, and transformers checks little of it
+        raise TrainingError(f"model {model!r}: its tokenizer cannot be read ({_line(error)})") from error
     if not tokenizer.chat_template:
         tokenizer.chat_template = find_chat_template(path, local_files_only=True)
     ends = find_end_ids(path, local_files_only=True)
