@@ -202,7 +202,7 @@ def main(arguments: list[str] | None = None) -> int:
                     print(f"{number}: {wrong} {argv!r}\n{told}\n", flush=True)
                 elif took > 20:
                     print(f"{number}: {took:.0f} s: {use.argv!r}", flush=True)
-                if options.write and (num_done % 20 == 0 or num_done == options.num):
+                if options.write and (num_done % 50 == 0 or num_done == options.num):
                     write(options.seed, options.start, num_done, outcomes, found)
     finally:
         shutil.rmtree(root, ignore_errors=True)
