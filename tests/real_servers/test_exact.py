@@ -15,7 +15,7 @@ from elastic_reasoning.trace import Trace
 from real_servers.serving import Served
 from real_vllm.same import problems
 
-pytestmark = [pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.timeout(1800)]
 
 KINDS: tuple[tuple[str, dict[str, object]], ...] = (
     ("elastic", {}),

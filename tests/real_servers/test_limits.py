@@ -16,7 +16,7 @@ from real_servers.serving import NUM_SLOTS, Served, Start
 from real_servers.test_same_traces import STRATEGIES, Seen, agree
 from real_vllm.same import greedy_requests, problems
 
-pytestmark = [pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.timeout(1800)]
 
 only_llama_cpp = pytest.mark.parametrize("kind", [pytest.param("llama.cpp", marks=pytest.mark.servers)], indirect=True)
 

@@ -13,7 +13,7 @@ import pytest
 from elastic_reasoning.evaluation.records import read_records
 from real_servers.serving import Served
 
-pytestmark = [pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.timeout(1800)]
 
 NUM = 2 * 40 * 2
 

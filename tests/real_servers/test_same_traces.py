@@ -12,7 +12,7 @@ from elastic_reasoning.trace import Trace
 from real_servers.serving import Start
 from real_vllm.same import compare, greedy_requests, largest_gap
 
-pytestmark = [pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.timeout(1800)]
 
 STRATEGIES = ("elastic", "vanilla", "s1", "nothinking")
 Seen = Callable[[str], None]
