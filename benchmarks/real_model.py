@@ -156,7 +156,17 @@ class Paths:
 
     def train(self) -> str:
         """Two steps of E1 with LoRA, from the file as it is."""
-        fixed = ["--task=" + str(self.rows), "--budgets=16+16", "--steps=2", "--prompts_per_step=2", "--lora.rank=4"]
+        data = self.folder / "sums.jsonl"
+        sums = [{"problem": f"What is {n} + {n + 1}?", "answer": str(2 * n + 1)} for n in range(40)]
+        data.write_text("".join(json.dumps(row) + "\n" for row in sums))
+        fixed = [
+            "--task=deepscaler",
+            f"--data={data}",
+            "--budgets=16+16",
+            "--steps=2",
+            "--prompts_per_step=2",
+            "--lora.rank=4",
+        ]
         fixed += ["--samples_per_prompt=4", "--micro_batch_size=4", "--save_every=2", "--num_validation_problems=1"]
         fixed += ["--max_rows=8", "--learning_rate=1e-4", *MARKS]
         self.elastic("train", f"--model={self.model}", f"--out={self.folder / 'e1'}", *fixed)
