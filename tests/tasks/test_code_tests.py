@@ -1,6 +1,7 @@
 import base64
 import json
 import pickle
+import sys
 import zlib
 from typing import Any
 
@@ -128,9 +129,12 @@ def test_of_many_tests_those_with_the_longest_input_are_kept() -> None:
     assert [len(test.stdin) for test in read(tests, most=4).stdin] == [3, 1, 5, 4]
 
 
-def test_the_imports_run() -> None:
+def test_the_imports_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[int] = []
+    monkeypatch.setattr(sys, "setrecursionlimit", limits.append)
     names: dict[str, Any] = {}
     exec(IMPORTS, names)
+    assert limits == [50_000]
     assert names["List"][int]
     assert names["math"].floor(1.5) == names["floor"](1.5) == 1
     assert names["pow"] is not None
