@@ -100,7 +100,7 @@ def test_a_python_file_with_a_task() -> None:
         (problem,) = task.problems("test", 1)
         assert task.name == "parity"
         assert task.grade(problem, f"it is {problem.answer}").correct
-    with pytest.raises(TaskError, match="workers 2: means nothing"):
+    with pytest.raises(TaskError, match=r"workers 2 \(grading_workers\): means nothing"):
         load_task(str(EXAMPLES / "own_task.py"), TaskOptions(workers=2))
 
 
