@@ -20,6 +20,7 @@ LONG = {
 }
 DRAWN = random.Random(7)
 MOMENTS = [0.0, *(round(DRAWN.uniform(0.0, 6.0), 2) for _ in range(3))]
+LATE = [pytest.param(seconds, marks=pytest.mark.full) for seconds in (4.0, 12.0)]
 
 
 def interrupted(
@@ -38,7 +39,9 @@ def interrupted(
     return process.returncode, err
 
 
-@pytest.mark.parametrize("seconds", MOMENTS)
+@pytest.mark.parametrize(
+    "seconds", [*MOMENTS[:2], *(pytest.param(late, marks=pytest.mark.full) for late in MOMENTS[2:])]
+)
 @pytest.mark.parametrize("command", LONG)
 def test_an_interrupted_command_says_one_line(command: str, seconds: float, tmp_path: Path) -> None:
     status, err = interrupted(LONG[command], seconds, tmp_path)
@@ -51,7 +54,7 @@ def test_an_interrupted_command_says_one_line(command: str, seconds: float, tmp_
 
 
 @pytest.mark.parametrize("times", [2, 5])
-@pytest.mark.parametrize("seconds", [0.0, 0.4, 4.0, 12.0])
+@pytest.mark.parametrize("seconds", [0.0, 0.4, *LATE])
 def test_several_interruptions_are_one(seconds: float, times: int, tmp_path: Path) -> None:
     status, err = interrupted(LONG["sweep"], seconds, tmp_path, times=times)
     assert status in (130, -signal.SIGINT), err  # a shell gives 130 for both: the last one may meet Python's own end
@@ -59,7 +62,7 @@ def test_several_interruptions_are_one(seconds: float, times: int, tmp_path: Pat
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("seconds", [0.0, 0.4, 4.0, 12.0])
+@pytest.mark.parametrize("seconds", [0.0, 0.4, *LATE])
 def test_a_terminated_command_says_one_line(seconds: float, tmp_path: Path) -> None:
     status, err = interrupted(LONG["sweep"], seconds, tmp_path, signal.SIGTERM)
     assert status == 143, err
