@@ -80,7 +80,7 @@ def serving(model: str, log: Path, *arguments: str) -> Iterator[Server]:
 
 
 @contextmanager
-def in_process(model: str, **arguments: Any) -> Iterator[Any]:
+def in_process(model: str, chat_template_kwargs: Mapping[str, Any] | None = None, **arguments: Any) -> Iterator[Any]:
     """Our engine with these engine arguments of vLLM; it is closed afterwards."""
     from elastic_reasoning.engines.vllm import VllmSettings, load_vllm
 
@@ -89,6 +89,7 @@ def in_process(model: str, **arguments: Any) -> Iterator[Any]:
     fixed = {"enforce_eager": True, "block_size": 32, "distributed_executor_backend": "uni"}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # vLLM's own
-        engine = load_vllm(model, VllmSettings(args={**fixed, **arguments}), max_rows=32, dtype="float32")
+        settings = VllmSettings(args={**fixed, **arguments})
+        engine = load_vllm(model, settings, max_rows=32, dtype="float32", chat_template_kwargs=chat_template_kwargs)
     with closing(engine):
         yield engine
