@@ -93,7 +93,8 @@ def test_two_processes_train_what_one_does(tmp_path: Path, by_one: TrainConfig, 
     ]
 
 
-@pytest.mark.parametrize(("num_problems", "codes"), [(2, [0, 0]), pytest.param(1, [1, 1], marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize(("num_problems", "codes"), [(2, [0, 0]), (1, [1, 1])])
 def test_processes_end_where_none_of_them_has_a_reward(tmp_path: Path, num_problems: int, codes: list[int]) -> None:
     task = tmp_path / "ungraded.py"
     task.write_text(UNGRADED)
@@ -114,6 +115,7 @@ def test_split_over_two_processes_the_same_adapters_are_trained(tmp_path: Path) 
     assert distance(weights(two, ADAPTERS), weights(one, ADAPTERS)) <= 1e-9
 
 
+@pytest.mark.full
 def test_adapters_alone_are_trained_and_kept_and_the_selected_model_loads(tmp_path: Path) -> None:
     config = small_run(tmp_path, steps=2, lora=Lora(rank=4))
     result = train(config)
