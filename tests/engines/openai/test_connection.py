@@ -172,6 +172,8 @@ def test_a_server_that_comes_back_loses_nothing(server: Running, new_engine: Any
     assert {**rest, first.request.name: first.ids} == expected(new_engine)
 
 
+# Where the stand-in stops listening just as it accepts a connection, asyncio leaves that one's transport unclosed.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("fault", [hangs, begins])
 def test_what_a_process_that_ends_has_forgotten_is_asked_of_the_next(fault: Fault, new_engine: Any) -> None:
     first = Faulty()
