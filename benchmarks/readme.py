@@ -208,7 +208,11 @@ def sharing(report: dict[str, Any]) -> str:
 
 
 def startup(report: dict[str, Any]) -> str:
-    figures = (f"`{name}` takes {f['seconds']:.2f} s" for name, f in report["figures"].items())
+    figures = []
+    for name, figure in report["figures"].items():
+        command, _, part = name.partition(", ")
+        what = f"the {part} of `{command}`" if part else f"`{command}`"
+        figures.append(f"{what} takes {figure['seconds']:.2f} s")
     return f"{', '.join(figures)}, the start of Python included. {measured(report)}."
 
 
