@@ -19,10 +19,10 @@ from typing import Any
 
 from provenance import provenance
 
-from elastic_reasoning.grading.code import CodeGrader, CodeTests, StdinTest
+from elastic_reasoning.grading.answers.mathematics import MathGrader
 from elastic_reasoning.grading.grade import Grade
-from elastic_reasoning.grading.mathematics import MathGrader
-from elastic_reasoning.grading.sandbox import Limits
+from elastic_reasoning.grading.programs.code import CodeGrader, CodeTests, StdinTest
+from elastic_reasoning.grading.programs.sandbox import Limits
 
 RESULTS = Path(__file__).parent / "results" / "busy.json"
 NUM_LOOPS = 4

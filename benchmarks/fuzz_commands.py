@@ -131,7 +131,7 @@ def _be_child(use: Use, folder: Path, out: Path, err: Path, limit_seconds: int) 
 
 def faults(use: Use, status: int | None, out: str, err: str) -> Iterator[str]:
     """What is wrong in an outcome."""
-    from elastic_reasoning.printable import OBEYED
+    from elastic_reasoning.core.printable import OBEYED
 
     allowed = ALLOWED | ({1} if use.argv[0] == "validate" else set())
     if status is None:

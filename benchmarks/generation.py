@@ -34,14 +34,14 @@ from provenance import provenance
 from rich.console import Console
 from rich.table import Table
 
-from elastic_reasoning.budget import Budget
-from elastic_reasoning.delimiter import TokenDelimiter
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.delimiter import TokenDelimiter
+from elastic_reasoning.core.request import Request
+from elastic_reasoning.core.template import Prompt, Template, Thinking
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.engines.engine import generate
 from elastic_reasoning.engines.loading import model_path
-from elastic_reasoning.engines.transformers import TransformersEngine
-from elastic_reasoning.request import Request
-from elastic_reasoning.template import Prompt, Template, Thinking
-from elastic_reasoning.trace import Trace
+from elastic_reasoning.engines.local.engine import TransformersEngine
 
 RESULTS = Path(__file__).parent / "results" / "generation.json"
 NUM_SPECIAL = 7  # ids 0..6 are never sampled: in the miniature's vocabulary they are its special tokens

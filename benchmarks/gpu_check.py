@@ -18,9 +18,9 @@ import torch
 from provenance import provenance
 
 from checker import check
+from elastic_reasoning.core.request import Sampling
 from elastic_reasoning.engines.engine import generate, new_request
 from elastic_reasoning.engines.loading import load
-from elastic_reasoning.request import Sampling
 from elastic_reasoning.tasks.arithmetic import Arithmetic
 from tiny import CONTEXT, mixed_requests, new_engine, tiny
 

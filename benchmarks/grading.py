@@ -28,9 +28,9 @@ from provenance import provenance
 from rich.console import Console
 from rich.table import Table
 
+from elastic_reasoning.grading.answers.latex import read
+from elastic_reasoning.grading.answers.mathematics import MathGrader
 from elastic_reasoning.grading.grade import Grade
-from elastic_reasoning.grading.latex import read
-from elastic_reasoning.grading.mathematics import MathGrader
 
 HERE = Path(__file__).parent
 RESULTS, DISAGREEMENTS = HERE / "results" / "grading.json", HERE / "results" / "grading_disagreements.md"

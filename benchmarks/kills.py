@@ -23,13 +23,13 @@ from pathlib import Path
 import torch
 from provenance import provenance
 
-from elastic_reasoning.budget import Budget
+from elastic_reasoning.analysis.metrics import summarise
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.strategies import find_strategy
 from elastic_reasoning.engines.engine import as_messages
 from elastic_reasoning.engines.loading import load
-from elastic_reasoning.evaluation.metrics import summarise
-from elastic_reasoning.evaluation.record import Key, Record
-from elastic_reasoning.evaluation.records import read_records
-from elastic_reasoning.strategies import find_strategy
+from elastic_reasoning.records.log import read_records
+from elastic_reasoning.records.record import Key, Record
 from elastic_reasoning.tasks.arithmetic import Arithmetic
 
 RESULTS = Path(__file__).parent / "results" / "kills.json"

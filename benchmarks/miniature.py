@@ -21,15 +21,15 @@ from provenance import provenance
 from readme import beside_s1
 from seeds import DONE, by_seed, labelled, run_children, training_cost
 
+from elastic_reasoning.analysis.metrics import Row, paired_difference, summarise
+from elastic_reasoning.core.request import Options, Sampling
 from elastic_reasoning.evaluation.config import SweepConfig
-from elastic_reasoning.evaluation.metrics import Row, paired_difference, summarise
-from elastic_reasoning.evaluation.record import Record
 from elastic_reasoning.evaluation.sweep import sweep
 from elastic_reasoning.miniature.make import make_pair, recipe
+from elastic_reasoning.records.record import Record
 from elastic_reasoning.report.figures import accuracy_figure, save_figure
-from elastic_reasoning.request import Options, Sampling
 from elastic_reasoning.training.config import TrainConfig
-from elastic_reasoning.training.grpo import train
+from elastic_reasoning.training.trl.grpo import train
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"

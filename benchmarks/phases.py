@@ -16,13 +16,13 @@ from pathlib import Path
 
 from provenance import provenance
 
+from elastic_reasoning.analysis.metrics import paired_difference, summarise
+from elastic_reasoning.analysis.reasoning import Change, changes
+from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.evaluation.config import SweepConfig
-from elastic_reasoning.evaluation.metrics import paired_difference, summarise
-from elastic_reasoning.evaluation.reasoning import Change, changes
-from elastic_reasoning.evaluation.record import Record
-from elastic_reasoning.evaluation.records import read_records
-from elastic_reasoning.evaluation.setting import Setting
 from elastic_reasoning.evaluation.sweep import sweep
+from elastic_reasoning.records.log import read_records
+from elastic_reasoning.records.record import Record
 
 RESULTS = Path(__file__).parent / "results" / "phases.json"
 BASE, E1 = "mini", "mini-e1"

@@ -18,7 +18,7 @@ from provenance import provenance
 from rich.console import Console
 from rich.table import Table
 
-from elastic_reasoning.grading.mathematics import MathGrader
+from elastic_reasoning.grading.answers.mathematics import MathGrader
 
 HERE = Path(__file__).parent
 DATA = HERE.parents[1] / "shared" / "data" / "public_reports" / "mathematics.jsonl"

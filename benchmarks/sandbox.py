@@ -19,9 +19,9 @@ from typing import Any
 from provenance import provenance
 from rich.console import Console
 
-from elastic_reasoning.grading import code, weak
-from elastic_reasoning.grading.code import CodeGrader, CodeTests, StdinTest
-from elastic_reasoning.grading.sandbox import PYTHON, Limits
+from elastic_reasoning.grading.programs import code, weak
+from elastic_reasoning.grading.programs.code import CodeGrader, CodeTests, StdinTest
+from elastic_reasoning.grading.programs.sandbox import PYTHON, Limits
 
 RESULTS = Path(__file__).parent / "results" / "sandbox.json"
 DATA = Path(__file__).parents[2] / "shared" / "data" / "benchmarks"

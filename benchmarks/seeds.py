@@ -9,8 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from elastic_reasoning.evaluation.record import Record
-from elastic_reasoning.evaluation.records import read_records
+from elastic_reasoning.records.log import read_records
+from elastic_reasoning.records.record import Record
 
 DONE = "done"  # a file in the folder of a piece of work that is finished
 

@@ -21,14 +21,14 @@ from provenance import provenance
 from rich.console import Console
 from rich.table import Table
 
+from elastic_reasoning.analysis.metrics import generated_tokens
+from elastic_reasoning.core.request import Options
 from elastic_reasoning.engines.engine import Engine
 from elastic_reasoning.engines.loading import load
 from elastic_reasoning.evaluation.config import SweepConfig, settings
-from elastic_reasoning.evaluation.metrics import generated_tokens
-from elastic_reasoning.evaluation.record import Key, Record
-from elastic_reasoning.evaluation.records import read_records
 from elastic_reasoning.evaluation.sweep import sweep
-from elastic_reasoning.request import Options
+from elastic_reasoning.records.log import read_records
+from elastic_reasoning.records.record import Key, Record
 
 RESULTS = Path(__file__).parent / "results" / "sharing.json"
 STRATEGIES = ("elastic", "s1", "vanilla", "nothinking", "unconstrained")

@@ -37,9 +37,9 @@ from rich.table import Table
 from trl import GRPOTrainer
 
 from elastic_reasoning.miniature.make import recipe
-from elastic_reasoning.training import grpo
+from elastic_reasoning.rollouts.scoring import Scorer
 from elastic_reasoning.training.config import TrainConfig
-from elastic_reasoning.training.scoring import Scorer
+from elastic_reasoning.training.trl import grpo
 
 RESULTS = Path(__file__).parent / "results" / "step_time.json"
 NUM_STEPS, NUM_WARM_UP = 40, 5

@@ -30,17 +30,17 @@ import yaml
 from provenance import provenance
 from seeds import DONE, labelled, run_children, training_cost
 
-from elastic_reasoning.budget import Budget
+from elastic_reasoning.analysis.errorbars import paired_means
+from elastic_reasoning.analysis.metrics import Row, summarise
 from elastic_reasoning.cli.command import parse
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.request import Options, Sampling
 from elastic_reasoning.evaluation.config import SweepConfig
-from elastic_reasoning.evaluation.errorbars import paired_means
-from elastic_reasoning.evaluation.metrics import Row, summarise
-from elastic_reasoning.evaluation.record import Record
 from elastic_reasoning.evaluation.sweep import sweep
 from elastic_reasoning.miniature.make import make_base
-from elastic_reasoning.request import Options, Sampling
+from elastic_reasoning.records.record import Record
 from elastic_reasoning.training.config import TrainConfig
-from elastic_reasoning.training.grpo import train
+from elastic_reasoning.training.trl.grpo import train
 
 ROOT = Path(__file__).parent.parent
 DEMO = yaml.safe_load((ROOT / "recipes" / "demo.yaml").read_text(encoding="utf-8"))

@@ -27,15 +27,15 @@ import vllm
 from provenance import provenance
 from trl.generation import vllm_generation
 
+from elastic_reasoning.chat.rendering import Renderer
+from elastic_reasoning.core.request import Request, Sampling, derived_seed
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.engines.engine import generate, new_request
 from elastic_reasoning.engines.loading import load
-from elastic_reasoning.rendering import Renderer
-from elastic_reasoning.request import Request, Sampling, derived_seed
 from elastic_reasoning.tasks.arithmetic import Arithmetic
-from elastic_reasoning.trace import Trace
 from elastic_reasoning.training.config import TrainConfig
-from elastic_reasoning.training.vllm_batches import BatchEngine
-from elastic_reasoning.training.vllm_policy import Colocated, vllm_arguments
+from elastic_reasoning.training.trl.vllm_batches import BatchEngine
+from elastic_reasoning.training.trl.vllm_policy import Colocated, vllm_arguments
 
 ENVIRONMENT = {
     "VLLM_LOGGING_LEVEL": "ERROR",

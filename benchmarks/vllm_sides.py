@@ -22,13 +22,13 @@ import vllm
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 
-from elastic_reasoning.budget import Budget
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.request import Request, Sampling
+from elastic_reasoning.core.template import Prompt, Thinking
+from elastic_reasoning.core.wire import to_wire
 from elastic_reasoning.engines.engine import Engine, generate
-from elastic_reasoning.engines.openai.connection import ServerConfig
-from elastic_reasoning.engines.openai.engine import OpenAIEngine
-from elastic_reasoning.request import Request, Sampling
-from elastic_reasoning.template import Prompt, Thinking
-from elastic_reasoning.wire import to_wire
+from elastic_reasoning.engines.http.connection import ServerConfig
+from elastic_reasoning.engines.http.engine import OpenAIEngine
 
 SPECIAL = ("<pad>", "<eos>", "<think>", "</think>")  # ids 0..3
 EOS, OPENING, CLOSING = 1, 2, 3

@@ -1,8 +1,8 @@
 """A strategy of one's own is one generator: here thinking is answered twice, and the second answer counts."""
 
 from elastic_reasoning import STRATEGIES, Budget, Call, Phase, Strategy, ask, load
-from elastic_reasoning.call import Calls
-from elastic_reasoning.phases import Closed, Room, solve
+from elastic_reasoning.core.call import Calls
+from elastic_reasoning.core.phases import Closed, Room, solve
 
 
 def second_thought(prompt, budget, template, options, context) -> Calls:

@@ -3,10 +3,10 @@
 import tempfile
 from pathlib import Path
 
+from elastic_reasoning.analysis.metrics import summarise
 from elastic_reasoning.evaluation.config import SweepConfig
-from elastic_reasoning.evaluation.metrics import summarise
-from elastic_reasoning.evaluation.records import read_records
 from elastic_reasoning.evaluation.sweep import sweep
+from elastic_reasoning.records.log import read_records
 from elastic_reasoning.report.report import write_report
 
 folder = Path(tempfile.mkdtemp())

@@ -12,13 +12,13 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from elastic_reasoning.budget import Budget
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.request import Options, Request
+from elastic_reasoning.core.strategies import STRATEGIES
+from elastic_reasoning.core.template import Prompt, Template, Thinking
+from elastic_reasoning.core.trace import Trace
+from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.scripted import ScriptedEngine
-from elastic_reasoning.request import Options, Request
-from elastic_reasoning.strategies import STRATEGIES
-from elastic_reasoning.template import Prompt, Template, Thinking
-from elastic_reasoning.trace import Trace
-from elastic_reasoning.walk import Walk
 from letters import by_count, by_position, letters, pieces_template
 
 Choose = Callable[[Sequence[Any]], Any]

@@ -17,13 +17,13 @@ from typing import Any
 
 from aiohttp import web
 
+from elastic_reasoning.core.errors import ElasticError
+from elastic_reasoning.core.request import Request
+from elastic_reasoning.core.template import Prompt, Template
+from elastic_reasoning.core.walk import Walk
+from elastic_reasoning.core.wire import from_wire
 from elastic_reasoning.engines.concurrent import LoopThread
 from elastic_reasoning.engines.scripted import ScriptedEngine, scripted_logprob
-from elastic_reasoning.errors import ElasticError
-from elastic_reasoning.request import Request
-from elastic_reasoning.template import Prompt, Template
-from elastic_reasoning.walk import Walk
-from elastic_reasoning.wire import from_wire
 
 NUM_PROMPT = 4
 """Ids of every prompt: a server does not see where a completion begins, and log-probabilities depend on it."""

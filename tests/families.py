@@ -6,7 +6,7 @@ from typing import Any
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
-from elastic_reasoning.template import Thinking
+from elastic_reasoning.core.template import Thinking
 
 BOS = "<｜begin▁of▁sentence｜>"
 TEXT = [

@@ -12,7 +12,7 @@ from typing import Any
 from elastic_reasoning.engines.loading import model_path
 from elastic_reasoning.training.checkpoints import SELECTION
 from elastic_reasoning.training.config import TrainConfig, decisive
-from elastic_reasoning.training.trained_for import trained_for, write_trained_for
+from elastic_reasoning.training.provenance import trained_for, write_trained_for
 
 
 def write_run(out: Path, **changes: Any) -> Path:

@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from checker import check
-from elastic_reasoning.budget import Budget
-from elastic_reasoning.cursor import Cursor
-from elastic_reasoning.delimiter import TextDelimiter, TokenDelimiter
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.cursor import Cursor
+from elastic_reasoning.core.delimiter import TextDelimiter, TokenDelimiter
+from elastic_reasoning.core.request import Options, Request
+from elastic_reasoning.core.template import Prompt, Template, Thinking
+from elastic_reasoning.core.trace import Trace
+from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.scripted import ScriptedEngine, scripted_logprob
-from elastic_reasoning.request import Options, Request
-from elastic_reasoning.template import Prompt, Template, Thinking
-from elastic_reasoning.trace import Trace
-from elastic_reasoning.walk import Walk
 
 ALPHABET = "$OPCDabcdefwuxyz.\n"
 

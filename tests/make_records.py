@@ -11,10 +11,10 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from elastic_reasoning.budget import Budget
-from elastic_reasoning.evaluation.manifest import Manifest, write_manifest
-from elastic_reasoning.evaluation.record import Part, Record
-from elastic_reasoning.evaluation.records import RecordsWriter
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.records.log import RecordsWriter
+from elastic_reasoning.records.manifest import Manifest, write_manifest
+from elastic_reasoning.records.record import Part, Record
 from elastic_reasoning.tasks.task import Problem
 
 BASE, TRAINED = "mini", "mini-e1"

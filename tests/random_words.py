@@ -10,11 +10,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
+from elastic_reasoning.core.request import Options, Request
 from elastic_reasoning.engines.scripted import ScriptedEngine, word_template
 from elastic_reasoning.evaluation.config import SweepConfig
-from elastic_reasoning.evaluation.record import Record
 from elastic_reasoning.evaluation.sweep import sweep
-from elastic_reasoning.request import Options, Request
+from elastic_reasoning.records.record import Record
 
 DIGITS = [str(digit) for digit in range(10)]
 TEMPLATE = word_template(

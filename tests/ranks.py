@@ -22,7 +22,7 @@ from elastic_reasoning.training.config import TrainConfig
 
 LAUNCH = Path(__file__).parents[1] / "recipes" / "launch"
 OF_PROCESSES = multiprocessing.get_context("forkserver")
-OF_PROCESSES.set_forkserver_preload(["elastic_reasoning.training.grpo", "trl.trainer.grpo_trainer", "peft"])
+OF_PROCESSES.set_forkserver_preload(["elastic_reasoning.training.trl.grpo", "trl.trainer.grpo_trainer", "peft"])
 
 
 def start(config: TrainConfig, launch: str, num: int = 2) -> list[ForkServerProcess]:
@@ -74,7 +74,7 @@ def _train(config: TrainConfig, environment: dict[str, str], split: bool) -> Non
     torch.set_num_threads(1)
     if split:
         _take_cpus_for_gpus()
-    from elastic_reasoning.training.grpo import train
+    from elastic_reasoning.training.trl.grpo import train
     from float64 import everything_in_float64
 
     with everything_in_float64() if config.dtype == "float64" else nullcontext():
@@ -87,7 +87,8 @@ def _take_cpus_for_gpus() -> None:
     from accelerate.utils import DistributedType
     from transformers import training_args
 
-    from elastic_reasoning.training import processes, trainer
+    from elastic_reasoning.training import processes
+    from elastic_reasoning.training.trl import trainer
 
     def on_cpu(state: Any) -> None:
         state.device = torch.device("cpu")

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from elastic_reasoning.errors import GradingError
-from elastic_reasoning.grading import bubblewrap, run, weak
-from elastic_reasoning.grading.probe import probe
-from elastic_reasoning.grading.sandbox import Sandbox
+from elastic_reasoning.core.errors import GradingError
+from elastic_reasoning.grading.programs import bubblewrap, run, weak
+from elastic_reasoning.grading.programs.probe import probe
+from elastic_reasoning.grading.programs.sandbox import Sandbox
 
 # The same Python for every account: the one of the tests may lie in a closed home.
 OPEN_PYTHON = Path(f"/usr/bin/python{sys.version_info[0]}.{sys.version_info[1]}")

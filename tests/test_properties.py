@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from cases import Case, cases
 from checker import check
-from elastic_reasoning.budget import Budget
-from elastic_reasoning.cursor import replay
-from elastic_reasoning.trace import Finish, Phase, Trace
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.cursor import replay
+from elastic_reasoning.core.trace import Finish, Phase, Trace
 from letters import by_events
 
 

@@ -12,7 +12,7 @@ from elastic_reasoning.cli.main import main
 from elastic_reasoning.miniature.make import recipe
 from elastic_reasoning.miniature.warmup import WarmupConfig
 from elastic_reasoning.training.config import TrainConfig
-from elastic_reasoning.training.dry_run import resolve
+from elastic_reasoning.training.dry_run.dry_run import resolve
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 NAMES = sorted(path.stem for path in RECIPES.glob("*.yaml"))

@@ -9,13 +9,13 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+from test_channels import TEMPLATE as CHANNELS
 
 from cases import make_case
 from checker import check
-from elastic_reasoning.cursor import replay
-from elastic_reasoning.template import Template
-from elastic_reasoning.trace import Finish, Segment, Trace
-from test_channels import TEMPLATE as CHANNELS
+from elastic_reasoning.core.cursor import replay
+from elastic_reasoning.core.template import Template
+from elastic_reasoning.core.trace import Finish, Segment, Trace
 from test_tools import TEMPLATE as TAGS
 
 ALWAYS_OFFERED = replace(TAGS, tools=replace(TAGS.tools, always=True))

@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elastic_reasoning.budget import Budget
-from elastic_reasoning.cursor import replay
-from elastic_reasoning.delimiter import TokenDelimiter, Tools
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.cursor import replay
+from elastic_reasoning.core.delimiter import TokenDelimiter, Tools
+from elastic_reasoning.core.request import Options, Request
+from elastic_reasoning.core.template import Prompt, Template, Thinking, resolve_template
+from elastic_reasoning.core.trace import Segment, Trace
+from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.scripted import ScriptedEngine
 from elastic_reasoning.engines.sharing import SharingEngine
-from elastic_reasoning.request import Options, Request
-from elastic_reasoning.template import Prompt, Template, Thinking, resolve_template
-from elastic_reasoning.trace import Segment, Trace
-from elastic_reasoning.walk import Walk
 from families import PLAIN as PLAIN_CHAT
 from families import tokenizer_of
 from letters import by_count, by_events, by_position, finishes, letters, show

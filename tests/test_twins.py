@@ -9,7 +9,7 @@ import pytest
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.training.checks import check
 from elastic_reasoning.training.config import TrainConfig
-from elastic_reasoning.training.grpo import train
+from elastic_reasoning.training.trl.grpo import train
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 TWINS = sorted(path.stem for path in RECIPES.glob("mini-*.yaml") if path.stem != "mini-warm-start")

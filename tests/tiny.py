@@ -14,14 +14,14 @@ import numpy as np
 import torch
 import transformers
 
-from elastic_reasoning.budget import Budget
-from elastic_reasoning.call import Call, OnEos
-from elastic_reasoning.engines.draws import uniforms
-from elastic_reasoning.engines.transformers import TransformersEngine
-from elastic_reasoning.request import Options, Request, Sampling
-from elastic_reasoning.template import Prompt, Template, Thinking
-from elastic_reasoning.trace import Finish, Trace
-from elastic_reasoning.walk import Completion, Walk, run_by_call
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.call import Call, OnEos
+from elastic_reasoning.core.request import Options, Request, Sampling
+from elastic_reasoning.core.template import Prompt, Template, Thinking
+from elastic_reasoning.core.trace import Finish, Trace
+from elastic_reasoning.core.walk import Completion, Walk, run_by_call
+from elastic_reasoning.engines.local.draws import uniforms
+from elastic_reasoning.engines.local.engine import TransformersEngine
 from letters import letters
 
 NUM_LOGITS = 24  # more than the letters, as the padded vocabularies of real models are

@@ -9,18 +9,18 @@ print(trace.num_thinking_tokens, trace.budget_hit, trace.solution_text)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:  # a name is imported when it is first used: commands should be there at once
-    from elastic_reasoning.budget import Budget
-    from elastic_reasoning.call import Call
-    from elastic_reasoning.cursor import Cursor, replay
+    from elastic_reasoning.chat.rendering import render_prompt
+    from elastic_reasoning.core.budget import Budget
+    from elastic_reasoning.core.call import Call
+    from elastic_reasoning.core.cursor import Cursor, replay
+    from elastic_reasoning.core.errors import ElasticError
+    from elastic_reasoning.core.request import Options, Request, Sampling
+    from elastic_reasoning.core.strategies import STRATEGIES, Strategy
+    from elastic_reasoning.core.template import Prompt, Template, Thinking, resolve_template
+    from elastic_reasoning.core.trace import Finish, Phase, Segment, Trace
+    from elastic_reasoning.core.walk import Completion, Walk, run_by_call
     from elastic_reasoning.engines.engine import Engine, ask, generate, new_request
     from elastic_reasoning.engines.loading import load
-    from elastic_reasoning.errors import ElasticError
-    from elastic_reasoning.rendering import render_prompt
-    from elastic_reasoning.request import Options, Request, Sampling
-    from elastic_reasoning.strategies import STRATEGIES, Strategy
-    from elastic_reasoning.template import Prompt, Template, Thinking, resolve_template
-    from elastic_reasoning.trace import Finish, Phase, Segment, Trace
-    from elastic_reasoning.walk import Completion, Walk, run_by_call
 
 __version__ = "0.1.0"
 
@@ -56,18 +56,18 @@ __all__ = [
 
 if not TYPE_CHECKING:
     _HOMES = {
-        "budget": ("Budget",),
-        "call": ("Call",),
-        "cursor": ("Cursor", "replay"),
+        "core.budget": ("Budget",),
+        "core.call": ("Call",),
+        "core.cursor": ("Cursor", "replay"),
         "engines.engine": ("Engine", "ask", "generate", "new_request"),
         "engines.loading": ("load",),
-        "errors": ("ElasticError",),
-        "rendering": ("render_prompt",),
-        "request": ("Options", "Request", "Sampling"),
-        "strategies": ("STRATEGIES", "Strategy"),
-        "template": ("Prompt", "Template", "Thinking", "resolve_template"),
-        "trace": ("Finish", "Phase", "Segment", "Trace"),
-        "walk": ("Completion", "Walk", "run_by_call"),
+        "core.errors": ("ElasticError",),
+        "chat.rendering": ("render_prompt",),
+        "core.request": ("Options", "Request", "Sampling"),
+        "core.strategies": ("STRATEGIES", "Strategy"),
+        "core.template": ("Prompt", "Template", "Thinking", "resolve_template"),
+        "core.trace": ("Finish", "Phase", "Segment", "Trace"),
+        "core.walk": ("Completion", "Walk", "run_by_call"),
     }
 
     def __getattr__(name: str) -> object:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from elastic_reasoning.evaluation.record import Record
+from elastic_reasoning.records.record import Record
 from training import AXES, RUNS, area, areas_of, if_kept, judged, recipe, waiting
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from elastic_reasoning.cli.main import main
-from elastic_reasoning.engines.openai.connection import ServerConfig
-from elastic_reasoning.engines.openai.engine import OpenAIEngine
-from elastic_reasoning.evaluation.manifest import read_manifest
-from elastic_reasoning.evaluation.records import read_records
-from elastic_reasoning.template import Thinking
-from elastic_reasoning.training.trained_for import read_trained_for
+from elastic_reasoning.core.template import Thinking
+from elastic_reasoning.engines.http.connection import ServerConfig
+from elastic_reasoning.engines.http.engine import OpenAIEngine
+from elastic_reasoning.records.log import read_records
+from elastic_reasoning.records.manifest import read_manifest
+from elastic_reasoning.training.provenance import read_trained_for
 from fake_servers import FakeModel, fake_vllm, serving
 from hybrid import write_hybrid
 from small_runs import arguments, small_run

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from elastic_reasoning.cli.command import parse
-from elastic_reasoning.errors import ElasticError
-from elastic_reasoning.request import Options, Sampling
+from elastic_reasoning.core.errors import ElasticError
+from elastic_reasoning.core.request import Options, Sampling
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from elastic_reasoning.analysis.metrics import paired_difference
 from elastic_reasoning.cli.main import main
-from elastic_reasoning.evaluation.metrics import paired_difference
 from make_records import make_manifest, make_records, write_folder
 
 RECORDS = make_records(num_problems=6, num_samples=2, budgets=("8+20", "24+20"))

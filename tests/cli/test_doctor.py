@@ -8,8 +8,8 @@ import pytest
 from aiohttp import web
 
 from elastic_reasoning.cli import doctor
+from elastic_reasoning.core.errors import EngineError, UsageError
 from elastic_reasoning.engines.loading import load_template
-from elastic_reasoning.errors import EngineError, UsageError
 from fake_servers import FakeModel, answering, fake_chat, fake_llama_cpp, fake_openai, fake_sglang, fake_vllm, serving
 
 MODEL = FakeModel(load_template("mini-e1")[1], ends_in_thinking=False, logprobs="processed", name="mini-e1")

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from contest_tables import write_contest
+from elastic_reasoning.analysis.codeforces.contests import read_contests
+from elastic_reasoning.analysis.codeforces.elo import rate
 from elastic_reasoning.cli.main import main
-from elastic_reasoning.evaluation.contests import read_contests
-from elastic_reasoning.evaluation.elo import rate
 from make_records import make_records, write_folder
 
 CODES = ("1A", "1B", "2A", "9A")

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from elastic_reasoning.cli.main import main
-from elastic_reasoning.evaluation.manifest import read_manifest
-from elastic_reasoning.evaluation.records import read_records
+from elastic_reasoning.records.log import read_records
+from elastic_reasoning.records.manifest import read_manifest
 
 SMALL = ("--model", "mini", "--limit", "3", "--report", "false")
 

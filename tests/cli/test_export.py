@@ -7,7 +7,7 @@ import huggingface_hub
 import pytest
 
 from elastic_reasoning.cli.main import main
-from elastic_reasoning.training.trained_for import read_trained_for
+from elastic_reasoning.training.provenance import read_trained_for
 from finished_runs import write_run
 
 

@@ -8,12 +8,12 @@ import pytest
 
 from elastic_reasoning.cli import generate as module
 from elastic_reasoning.cli.main import main
-from elastic_reasoning.cursor import Cursor
-from elastic_reasoning.delimiter import TokenDelimiter
+from elastic_reasoning.core.cursor import Cursor
+from elastic_reasoning.core.delimiter import TokenDelimiter
+from elastic_reasoning.core.template import Template
+from elastic_reasoning.core.trace import Trace
+from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.scripted import ScriptedEngine
-from elastic_reasoning.template import Template
-from elastic_reasoning.trace import Trace
-from elastic_reasoning.walk import Walk
 
 QUESTION = "a 4 b -8 c +7 ="
 PIECES = [b"<eos>", b"<t>", b"</t>", b"[bold]", b"[/x]", b" caf", b"\xc3", b"\xa9", b"\\[", b"\n", b"so", b"4", b"<"]

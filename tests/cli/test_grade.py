@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from elastic_reasoning.cli.main import main
-from elastic_reasoning.evaluation.records import read_records
+from elastic_reasoning.records.log import read_records
 
 
 @pytest.fixture

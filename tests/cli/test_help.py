@@ -6,7 +6,7 @@ import pytest
 from elastic_reasoning.cli.command import _field_kinds
 from elastic_reasoning.cli.help import GROUPS, OTHERS, help_text
 from elastic_reasoning.cli.main import COMMANDS, main
-from elastic_reasoning.request import Options
+from elastic_reasoning.core.request import Options
 
 NO_CONFIGURATION = ("lm-eval", "recipes")
 

@@ -9,7 +9,7 @@ import pytest
 import elastic_reasoning
 from elastic_reasoning.cli import main as module
 from elastic_reasoning.cli.main import COMMANDS, main
-from elastic_reasoning.errors import DelimiterError
+from elastic_reasoning.core.errors import DelimiterError
 from make_records import make_records, write_folder
 
 

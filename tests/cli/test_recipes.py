@@ -8,7 +8,7 @@ import pytest
 
 from elastic_reasoning.cli.main import main
 from elastic_reasoning.cli.recipes import about, shipped
-from elastic_reasoning.evaluation.manifest import read_manifest
+from elastic_reasoning.records.manifest import read_manifest
 
 ROOT = Path(__file__).parents[2]
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from elastic_reasoning.analysis.recommend import recommend
 from elastic_reasoning.cli.main import main
-from elastic_reasoning.evaluation.recommend import recommend
-from elastic_reasoning.evaluation.records import read_records
+from elastic_reasoning.records.log import read_records
 from make_records import make_manifest, make_records, write_folder
 
 RECORDS = make_records(40, 2, budgets=("8+20", "24+20", "96+20"))

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from elastic_reasoning.analysis.metrics import generated_tokens
 from elastic_reasoning.cli.main import main
-from elastic_reasoning.evaluation.metrics import generated_tokens
 from make_records import make_manifest, make_records, write_folder
 
 RECORDS = make_records(num_problems=4, num_samples=1, budgets=("8+20", "24+20"))

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from elastic_reasoning.analysis.metrics import generated_tokens, summarise
 from elastic_reasoning.cli.main import main
-from elastic_reasoning.evaluation.metrics import generated_tokens, summarise
-from elastic_reasoning.evaluation.records import read_records
 from elastic_reasoning.miniature.model import build_model
 from elastic_reasoning.miniature.tokenizer import build_tokenizer
+from elastic_reasoning.records.log import read_records
 from make_records import make_records, write_folder
 
 SMALL = [

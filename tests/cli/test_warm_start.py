@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from elastic_reasoning.cli.main import main
-from elastic_reasoning.miniature.untaught import write_untaught
+from elastic_reasoning.miniature.no_think_model import write_untaught
 
 
 @pytest.fixture(scope="module")

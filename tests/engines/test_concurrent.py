@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 
 from cases import Case, cases
-from elastic_reasoning.budget import Budget
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.request import Request
+from elastic_reasoning.core.template import Prompt, Template, Thinking
+from elastic_reasoning.core.trace import Trace
+from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.concurrent import LoopThread, Sampled, Wanted, run_by_events, run_concurrently
 from elastic_reasoning.engines.scripted import ScriptedEngine, scripted_logprob
-from elastic_reasoning.request import Request
-from elastic_reasoning.template import Prompt, Template, Thinking
-from elastic_reasoning.trace import Trace
-from elastic_reasoning.walk import Walk
 from letters import by_position, letters
 
 TEMPLATE = letters()

@@ -8,17 +8,17 @@ import pytest
 import torch
 
 from elastic_reasoning.cli import main
+from elastic_reasoning.core.errors import EngineError, MissingDependencyError
+from elastic_reasoning.core.request import Sampling
 from elastic_reasoning.engines.engine import ask
 from elastic_reasoning.engines.loading import load, load_template, load_weights
-from elastic_reasoning.engines.vllm import load_vllm
-from elastic_reasoning.errors import EngineError, MissingDependencyError
-from elastic_reasoning.evaluation.records import read_records
-from elastic_reasoning.evaluation.weights import models_digest
+from elastic_reasoning.engines.vllm.engine import load_vllm
 from elastic_reasoning.miniature.to_gguf import write_gguf
-from elastic_reasoning.request import Sampling
+from elastic_reasoning.records.digests import models_digest
+from elastic_reasoning.records.log import read_records
 from elastic_reasoning.tasks.arithmetic import Arithmetic
-from elastic_reasoning.training.architecture import read_architecture
-from elastic_reasoning.training.grpo import train
+from elastic_reasoning.training.dry_run.architecture import read_architecture
+from elastic_reasoning.training.trl.grpo import train
 from small_runs import SMALL
 
 QUESTION = Arithmetic().problems("test", 1)[0].messages[-1]["content"]

@@ -6,10 +6,10 @@ import huggingface_hub
 import pytest
 from huggingface_hub import constants
 
+from elastic_reasoning.core.errors import EngineError, TaskError
 from elastic_reasoning.engines import hub
 from elastic_reasoning.engines.hub import cache_alone, hub_is_away, where_to_look
 from elastic_reasoning.engines.loading import load
-from elastic_reasoning.errors import EngineError, TaskError
 from elastic_reasoning.tasks.loading import load_task
 
 

@@ -7,13 +7,13 @@ import pytest
 import torch
 import transformers
 
+from elastic_reasoning.core.errors import ElasticError, EngineError, TemplateError
+from elastic_reasoning.core.request import Sampling
 from elastic_reasoning.engines.engine import ask
 from elastic_reasoning.engines.loading import check_model, load, load_template, model_path, resolve_precision
-from elastic_reasoning.errors import ElasticError, EngineError, TemplateError
 from elastic_reasoning.miniature.model import build_model
 from elastic_reasoning.miniature.tokenizer import build_tokenizer
-from elastic_reasoning.request import Sampling
-from elastic_reasoning.training.architecture import read_architecture, read_template
+from elastic_reasoning.training.dry_run.architecture import read_architecture, read_template
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import transformers
 
+from elastic_reasoning.core.errors import ElasticError, TemplateError
 from elastic_reasoning.engines.engine import ask
 from elastic_reasoning.engines.loading import load, load_template, load_tokenizer
 from elastic_reasoning.engines.model_files import find_chat_template, find_end_ids
-from elastic_reasoning.errors import ElasticError, TemplateError
-from elastic_reasoning.training.architecture import read_template
+from elastic_reasoning.training.dry_run.architecture import read_template
 from hybrid import CHAT, write_hybrid
 
 QUESTION = "a 4 b -8 c +7 ="

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from elastic_reasoning.core.errors import EngineError, TemplateError
 from elastic_reasoning.engines.names import check_names, check_tokenizer_name
-from elastic_reasoning.errors import EngineError, TemplateError
 
 
 def test_shipped_folders_files_and_hub_names_may_be_models(tmp_path: Path) -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from elastic_reasoning.cli.main import main
+from elastic_reasoning.core.errors import EngineError
 from elastic_reasoning.engines.loading import load, load_template, load_tokenizer, load_weights
 from elastic_reasoning.engines.names import model_path
 from elastic_reasoning.engines.remote_code import is_remote_code_trusted, remote_code_trusted
-from elastic_reasoning.errors import EngineError
-from elastic_reasoning.training.architecture import read_architecture, read_template
+from elastic_reasoning.training.dry_run.architecture import read_architecture, read_template
 
 CODE = """
 from pathlib import Path

@@ -8,16 +8,16 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from cases import COUNTS, chosen_by, make_options, make_script, make_template
-from elastic_reasoning.budget import Budget
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.request import Options, Request, Sampling
+from elastic_reasoning.core.template import Message, Prompt, Template, Thinking
+from elastic_reasoning.core.trace import Trace
+from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import Engine, generate, new_request
 from elastic_reasoning.engines.loading import load
 from elastic_reasoning.engines.scripted import Script, ScriptedEngine, scripted_logprob
 from elastic_reasoning.engines.sharing import SharingEngine
-from elastic_reasoning.request import Options, Request, Sampling
 from elastic_reasoning.tasks.arithmetic import Arithmetic
-from elastic_reasoning.template import Message, Prompt, Template, Thinking
-from elastic_reasoning.trace import Trace
-from elastic_reasoning.walk import Walk
 from letters import by_position, letters
 
 STRATEGIES = ("elastic", "elastic", "nothinking", "vanilla", "s1", "s1", "unconstrained", "l1-max")

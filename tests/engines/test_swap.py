@@ -10,22 +10,22 @@ from typing import Any
 import pytest
 
 from checker import check
-from elastic_reasoning.budget import Budget
-from elastic_reasoning.delimiter import TokenDelimiter, Tools
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.delimiter import TokenDelimiter, Tools
+from elastic_reasoning.core.errors import EngineError, StrategyError
+from elastic_reasoning.core.request import Options, Request
+from elastic_reasoning.core.template import Prompt, Template, Thinking
+from elastic_reasoning.core.trace import Finish, Phase, Trace
+from elastic_reasoning.core.walk import Completion, Walk
 from elastic_reasoning.engines.engine import Engine, ask, generate, new_request
+from elastic_reasoning.engines.http import engine as openai_engine
+from elastic_reasoning.engines.http.connection import ServerConfig
+from elastic_reasoning.engines.http.engine import OpenAIEngine
 from elastic_reasoning.engines.loading import load
-from elastic_reasoning.engines.openai import engine as openai_engine
-from elastic_reasoning.engines.openai.connection import ServerConfig
-from elastic_reasoning.engines.openai.engine import OpenAIEngine
 from elastic_reasoning.engines.scripted import ScriptedEngine, scripted_logprob
 from elastic_reasoning.engines.sharing import SharingEngine
 from elastic_reasoning.engines.swap import SwapEngine, check_swap
-from elastic_reasoning.errors import EngineError, StrategyError
-from elastic_reasoning.request import Options, Request
 from elastic_reasoning.tasks.arithmetic import Arithmetic
-from elastic_reasoning.template import Prompt, Template, Thinking
-from elastic_reasoning.trace import Finish, Phase, Trace
-from elastic_reasoning.walk import Completion, Walk
 from fake_servers import NUM_PROMPT, FakeModel, fake_vllm, serving, tokenizer_of
 from letters import by_position, letters, pieces_template, show
 

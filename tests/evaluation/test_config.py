@@ -1,6 +1,7 @@
 import pytest
 
-from elastic_reasoning.errors import StrategyError, UsageError
+from elastic_reasoning.core.errors import StrategyError, UsageError
+from elastic_reasoning.core.request import Options
 from elastic_reasoning.evaluation.config import (
     MINIATURE_BUDGETS,
     PUBLISHED_BUDGETS,
@@ -10,7 +11,6 @@ from elastic_reasoning.evaluation.config import (
     models_of,
     settings,
 )
-from elastic_reasoning.request import Options
 
 
 def names(config: SweepConfig) -> list[tuple[str, str]]:

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from elastic_reasoning.errors import ElasticError, RecordsError
-from elastic_reasoning.evaluation.manifest import read_manifest, write_manifest
-from elastic_reasoning.evaluation.metrics import summarise
-from elastic_reasoning.evaluation.record import Record
-from elastic_reasoning.evaluation.records import RecordsWriter, read_records
+from elastic_reasoning.analysis.metrics import summarise
+from elastic_reasoning.core.errors import ElasticError, RecordsError
+from elastic_reasoning.records.log import RecordsWriter, read_records
+from elastic_reasoning.records.manifest import read_manifest, write_manifest
+from elastic_reasoning.records.record import Record
 from make_records import make_manifest, make_records, write_folder
 
 RECORDS = make_records(num_problems=2, num_samples=1, budgets=("8+20",))

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from elastic_reasoning.errors import RecordsError
+from elastic_reasoning.core.errors import RecordsError
 from elastic_reasoning.evaluation.growth import grow, take_up
-from elastic_reasoning.evaluation.manifest import MODELS_DIGEST, Manifest, read_manifest
+from elastic_reasoning.records.manifest import MODELS_DIGEST, Manifest, read_manifest
 from make_records import make_manifest, make_records, write_folder
 
 RECORDS = make_records(num_problems=3, num_samples=1, budgets=("8+20", "64+20"))

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from elastic_reasoning.errors import RecordsError, TaskError
-from elastic_reasoning.evaluation.manifest import MANIFEST, Manifest, read_manifest, write_manifest
-from elastic_reasoning.evaluation.record import Record
-from elastic_reasoning.evaluation.records import RecordsWriter, read_records
+from elastic_reasoning.core.errors import RecordsError, TaskError
 from elastic_reasoning.evaluation.regrade import regrade
 from elastic_reasoning.evaluation.sweep import sweep
+from elastic_reasoning.records.log import RecordsWriter, read_records
+from elastic_reasoning.records.manifest import MANIFEST, Manifest, read_manifest, write_manifest
+from elastic_reasoning.records.record import Record
 from elastic_reasoning.tasks.loading import TaskOptions, load_task
 from make_records import make_records
 from random_words import CONFIG, load_engine

@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 
 import random_words
-from elastic_reasoning.errors import BudgetError, EngineError, RecordsError, StrategyError, TaskError, UsageError
+from elastic_reasoning.analysis.metrics import generated_tokens, summarise
+from elastic_reasoning.core.errors import BudgetError, EngineError, RecordsError, StrategyError, TaskError, UsageError
+from elastic_reasoning.core.request import Options, Sampling, derived_seed
 from elastic_reasoning.evaluation.config import SweepConfig, settings
-from elastic_reasoning.evaluation.manifest import read_manifest
-from elastic_reasoning.evaluation.metrics import generated_tokens, summarise
-from elastic_reasoning.evaluation.record import Key, Record
-from elastic_reasoning.evaluation.records import read_records
 from elastic_reasoning.evaluation.regrade import regrade
 from elastic_reasoning.evaluation.sweep import SweepResult, sweep
-from elastic_reasoning.request import Options, Sampling, derived_seed
+from elastic_reasoning.records.log import read_records
+from elastic_reasoning.records.manifest import read_manifest
+from elastic_reasoning.records.record import Key, Record
 from elastic_reasoning.tasks.arithmetic import Arithmetic
 from random_words import CONFIG, load_engine
 
@@ -158,7 +158,7 @@ def test_errors_are_not_tried_again(tmp_path: Path) -> None:
 # Tasks of one's own.
 
 OWN = """
-from elastic_reasoning.errors import GradingError
+from elastic_reasoning.core.errors import GradingError
 from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.tasks.task import Problem
 

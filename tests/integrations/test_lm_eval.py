@@ -21,14 +21,14 @@ from lm_eval.tasks import TaskManager
 from transformers import AutoConfig
 
 from elastic_reasoning.cli.main import main
+from elastic_reasoning.core.errors import DelimiterError, ElasticError, EngineError, UsageError
+from elastic_reasoning.core.request import Sampling, derived_seed
+from elastic_reasoning.core.template import Thinking
 from elastic_reasoning.engines.engine import generate, new_request
 from elastic_reasoning.engines.loading import load
 from elastic_reasoning.engines.scripted import ScriptedEngine, scripted, word_template
-from elastic_reasoning.errors import DelimiterError, ElasticError, EngineError, UsageError
 from elastic_reasoning.integrations.lm_eval import ElasticLM
-from elastic_reasoning.request import Sampling, derived_seed
 from elastic_reasoning.tasks.arithmetic import Arithmetic
-from elastic_reasoning.template import Thinking
 from families import PLAIN, tokenizer_of
 from hybrid import write_hybrid
 

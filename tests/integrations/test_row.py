@@ -9,16 +9,16 @@ from hypothesis import event, given, settings
 
 from cases import Case, cases
 from checker import check
-from elastic_reasoning.budget import Budget
-from elastic_reasoning.cursor import replay
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.cursor import replay
+from elastic_reasoning.core.request import Options, Request
+from elastic_reasoning.core.strategies import STRATEGIES
+from elastic_reasoning.core.template import Prompt, Template, Thinking
+from elastic_reasoning.core.trace import Finish, Phase, Trace
+from elastic_reasoning.core.walk import Walk
+from elastic_reasoning.core.wire import most_tokens
 from elastic_reasoning.engines.scripted import scripted_logprob
 from elastic_reasoning.integrations.row import Row
-from elastic_reasoning.request import Options, Request
-from elastic_reasoning.strategies import STRATEGIES
-from elastic_reasoning.template import Prompt, Template, Thinking
-from elastic_reasoning.trace import Finish, Phase, Trace
-from elastic_reasoning.walk import Walk
-from elastic_reasoning.wire import most_tokens
 from letters import by_count, finishes, letters, show
 
 Script = Callable[[Request, Sequence[int]], Iterator[int]]

@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 
-from elastic_reasoning.budget import Budget
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.request import Sampling
 from elastic_reasoning.integrations.task_settings import sampling, until, warnings
-from elastic_reasoning.request import Sampling
 
 BUDGET = Budget(3, 5)
 

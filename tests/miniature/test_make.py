@@ -14,7 +14,7 @@ from elastic_reasoning.miniature.make import make_pair, recipe
 from elastic_reasoning.miniature.warmup import WarmupConfig
 from elastic_reasoning.training.checks import check
 from elastic_reasoning.training.config import TrainConfig
-from elastic_reasoning.training.trained_for import read_trained_for
+from elastic_reasoning.training.provenance import read_trained_for
 
 MODELS = Path(str(files("elastic_reasoning"))) / "miniature" / "models"
 SMALL = {

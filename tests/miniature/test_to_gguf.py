@@ -3,8 +3,8 @@ from pathlib import Path
 import gguf
 import pytest
 
+from elastic_reasoning.core.errors import EngineError
 from elastic_reasoning.engines.loading import load_tokenizer
-from elastic_reasoning.errors import EngineError
 from elastic_reasoning.miniature.to_gguf import write_gguf
 from tiny import build
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from elastic_reasoning.errors import TrainingError
+from elastic_reasoning.core.errors import TrainingError
 from elastic_reasoning.miniature.model import build_model
 from elastic_reasoning.miniature.tokenizer import build_tokenizer
 from elastic_reasoning.miniature.warmup import WarmupConfig, WarmupResult, batches, warm_up

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import pytest
 
 from checker import check
-from elastic_reasoning.budget import Budget
-from elastic_reasoning.cursor import replay
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.cursor import replay
+from elastic_reasoning.core.request import Options, Request, Sampling
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.engines.engine import generate, new_request
-from elastic_reasoning.request import Options, Request, Sampling
-from elastic_reasoning.trace import Trace
 from real_servers.serving import Served
 from real_vllm.same import problems
 

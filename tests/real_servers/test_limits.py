@@ -5,13 +5,13 @@ import threading
 
 import pytest
 
-from elastic_reasoning.budget import Budget
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.request import Options, Sampling
 from elastic_reasoning.engines.engine import ask, generate, new_request
+from elastic_reasoning.engines.http.connection import ServerConfig
+from elastic_reasoning.engines.http.engine import OpenAIEngine
+from elastic_reasoning.engines.http.replicas import UnreachableError
 from elastic_reasoning.engines.loading import load
-from elastic_reasoning.engines.openai.connection import ServerConfig
-from elastic_reasoning.engines.openai.copies import UnreachableError
-from elastic_reasoning.engines.openai.engine import OpenAIEngine
-from elastic_reasoning.request import Options, Sampling
 from real_servers.serving import NUM_SLOTS, Served, Start
 from real_servers.test_same_traces import STRATEGIES, Seen, agree
 from real_vllm.same import greedy_requests, problems

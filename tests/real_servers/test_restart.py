@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from elastic_reasoning.evaluation.records import read_records
+from elastic_reasoning.records.log import read_records
 from real_servers.serving import Served
 
 pytestmark = [pytest.mark.timeout(1800)]

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from elastic_reasoning.core.request import Request
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.engines.engine import generate
 from elastic_reasoning.engines.loading import load
-from elastic_reasoning.request import Request
-from elastic_reasoning.trace import Trace
 from real_servers.serving import Start
 from real_vllm.same import compare, greedy_requests, largest_gap
 

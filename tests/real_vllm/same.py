@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 
+from elastic_reasoning.core.request import Request, Sampling
+from elastic_reasoning.core.trace import Finish, Phase, Segment, Trace
 from elastic_reasoning.engines.engine import new_request
-from elastic_reasoning.request import Request, Sampling
 from elastic_reasoning.tasks.arithmetic import Arithmetic
-from elastic_reasoning.trace import Finish, Phase, Segment, Trace
 
 BUDGETS = ("0+8", "4+2", "16+12", "32+20", "64+20", "inf+20")
 TIE = 1e-4

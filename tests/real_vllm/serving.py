@@ -82,7 +82,7 @@ def serving(model: str, log: Path, *arguments: str) -> Iterator[Server]:
 @contextmanager
 def in_process(model: str, chat_template_kwargs: Mapping[str, Any] | None = None, **arguments: Any) -> Iterator[Any]:
     """Our engine with these engine arguments of vLLM; it is closed afterwards."""
-    from elastic_reasoning.engines.vllm import VllmSettings, load_vllm
+    from elastic_reasoning.engines.vllm.engine import VllmSettings, load_vllm
 
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)

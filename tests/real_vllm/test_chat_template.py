@@ -6,10 +6,10 @@ import pytest
 
 pytest.importorskip("vllm.v1.engine", reason="vllm is not installed: scripts/setup_vllm.sh")
 
+from elastic_reasoning.core.errors import TemplateError
+from elastic_reasoning.core.template import Thinking
 from elastic_reasoning.engines.engine import ask
-from elastic_reasoning.engines.vllm import load_vllm
-from elastic_reasoning.errors import TemplateError
-from elastic_reasoning.template import Thinking
+from elastic_reasoning.engines.vllm.engine import load_vllm
 from hybrid import write_hybrid
 from real_vllm.serving import in_process
 

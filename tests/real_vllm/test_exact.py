@@ -15,15 +15,15 @@ import torch
 pytest.importorskip("vllm.v1.engine", reason="vllm is not installed: scripts/setup_vllm.sh")
 
 from checker import check
-from elastic_reasoning.budget import Budget
-from elastic_reasoning.cursor import replay
+from elastic_reasoning.chat.rendering import render_prompt
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.cursor import replay
+from elastic_reasoning.core.request import Options, Request, Sampling
+from elastic_reasoning.core.template import Prompt, Template, Thinking
+from elastic_reasoning.core.trace import Trace
+from elastic_reasoning.core.wire import PROMPT, most_tokens, to_wire
 from elastic_reasoning.engines.engine import generate, new_request
 from elastic_reasoning.engines.loading import load, load_template
-from elastic_reasoning.rendering import render_prompt
-from elastic_reasoning.request import Options, Request, Sampling
-from elastic_reasoning.template import Prompt, Template, Thinking
-from elastic_reasoning.trace import Trace
-from elastic_reasoning.wire import PROMPT, most_tokens, to_wire
 from real_vllm.same import problems, tie
 from real_vllm.serving import Server, in_process
 

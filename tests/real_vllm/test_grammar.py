@@ -9,14 +9,14 @@ import pytest
 pytest.importorskip("vllm.v1.engine", reason="vllm is not installed: scripts/setup_vllm.sh")
 
 from checker import check
-from elastic_reasoning.budget import Budget
-from elastic_reasoning.cursor import replay
+from elastic_reasoning.chat.rendering import render_prompt
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.cursor import replay
+from elastic_reasoning.core.request import Request
+from elastic_reasoning.core.template import Prompt, Thinking
+from elastic_reasoning.core.trace import Trace
+from elastic_reasoning.core.wire import most_tokens, to_wire
 from elastic_reasoning.engines.loading import load_template
-from elastic_reasoning.rendering import render_prompt
-from elastic_reasoning.request import Request
-from elastic_reasoning.template import Prompt, Thinking
-from elastic_reasoning.trace import Trace
-from elastic_reasoning.wire import most_tokens, to_wire
 from real_vllm.same import problems
 from real_vllm.serving import Server
 

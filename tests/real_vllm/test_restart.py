@@ -13,10 +13,10 @@ import pytest
 pytest.importorskip("vllm.v1.engine", reason="vllm is not installed: scripts/setup_vllm.sh")
 
 from elastic_reasoning.engines.engine import generate
+from elastic_reasoning.engines.http.connection import ServerConfig
+from elastic_reasoning.engines.http.engine import OpenAIEngine
 from elastic_reasoning.engines.loading import load
-from elastic_reasoning.engines.openai.connection import ServerConfig
-from elastic_reasoning.engines.openai.engine import OpenAIEngine
-from elastic_reasoning.evaluation.records import read_records
+from elastic_reasoning.records.log import read_records
 from real_vllm.same import compare, greedy_requests
 from real_vllm.serving import Server
 

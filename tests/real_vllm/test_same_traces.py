@@ -8,12 +8,12 @@ import pytest
 
 pytest.importorskip("vllm.v1.engine", reason="vllm is not installed: scripts/setup_vllm.sh")
 
+from elastic_reasoning.core.request import Request
+from elastic_reasoning.core.trace import Finish, Phase, Trace
 from elastic_reasoning.engines.engine import generate
+from elastic_reasoning.engines.http.connection import ServerConfig
+from elastic_reasoning.engines.http.engine import OpenAIEngine
 from elastic_reasoning.engines.loading import load
-from elastic_reasoning.engines.openai.connection import ServerConfig
-from elastic_reasoning.engines.openai.engine import OpenAIEngine
-from elastic_reasoning.request import Request
-from elastic_reasoning.trace import Finish, Phase, Trace
 from real_vllm.same import compare, greedy_requests, largest_gap
 from real_vllm.serving import TIGHT, Start, in_process
 

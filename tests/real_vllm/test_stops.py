@@ -9,9 +9,9 @@ import pytest
 
 pytest.importorskip("vllm.v1.engine", reason="vllm is not installed: scripts/setup_vllm.sh")
 
+from elastic_reasoning.chat.rendering import render_prompt
+from elastic_reasoning.core.template import Thinking
 from elastic_reasoning.engines.loading import load_template
-from elastic_reasoning.rendering import render_prompt
-from elastic_reasoning.template import Thinking
 from real_vllm.same import problems
 from real_vllm.serving import Server
 

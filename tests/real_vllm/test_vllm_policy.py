@@ -18,20 +18,20 @@ pytest.importorskip("vllm.v1.engine", reason="vllm is not installed: scripts/set
 pytest.importorskip("trl", reason="trl is not installed: pip install 'elastic-reasoning[train]'")
 
 from checker import check
-from elastic_reasoning.budget import Budget
+from elastic_reasoning.chat.rendering import Renderer
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.request import Options, Request, Sampling
+from elastic_reasoning.core.template import Prompt, Thinking
+from elastic_reasoning.core.trace import Phase, Trace
+from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import generate, new_request
 from elastic_reasoning.engines.loading import load, model_path
+from elastic_reasoning.engines.local.engine import TransformersEngine
 from elastic_reasoning.engines.sharing import SharingEngine
-from elastic_reasoning.engines.transformers import TransformersEngine
-from elastic_reasoning.rendering import Renderer
-from elastic_reasoning.request import Options, Request, Sampling
-from elastic_reasoning.template import Prompt, Thinking
-from elastic_reasoning.trace import Phase, Trace
 from elastic_reasoning.training.checkpoints import selected
 from elastic_reasoning.training.config import RolloutVllm, TrainConfig
-from elastic_reasoning.training.vllm_batches import BatchEngine
-from elastic_reasoning.training.vllm_policy import Colocated, Served, vllm_arguments
-from elastic_reasoning.walk import Walk
+from elastic_reasoning.training.trl.vllm_batches import BatchEngine
+from elastic_reasoning.training.trl.vllm_policy import Colocated, Served, vllm_arguments
 from real_vllm.colocated import CONFIG, exact_vllm, new_trainer
 from real_vllm.same import compare, greedy_requests, problems
 from real_vllm.serving import in_process, serving

@@ -21,7 +21,7 @@ from vllm.distributed.weight_transfer.base import (
 )
 from vllm.distributed.weight_transfer.factory import WeightTransferEngineFactory
 
-from elastic_reasoning.training.vllm_policy import keep_weights_writable
+from elastic_reasoning.training.trl.vllm_policy import keep_weights_writable
 
 BACKEND = "files"
 ARGUMENTS = (

@@ -6,9 +6,9 @@ from functools import cache
 
 import pytest
 
-from elastic_reasoning.budget import Budget
-from elastic_reasoning.evaluation.manifest import Manifest
-from elastic_reasoning.evaluation.record import Part, Record
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.records.manifest import Manifest
+from elastic_reasoning.records.record import Part, Record
 from elastic_reasoning.report.results import Results
 from elastic_reasoning.tasks.task import Problem
 

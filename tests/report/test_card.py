@@ -10,8 +10,8 @@ from huggingface_hub import ModelCard
 from PIL import Image
 
 from elastic_reasoning.cli.command import parse
-from elastic_reasoning.errors import RecordsError
-from elastic_reasoning.evaluation.weights import models_digest
+from elastic_reasoning.core.errors import RecordsError
+from elastic_reasoning.records.digests import models_digest
 from elastic_reasoning.report.card import write_card
 from elastic_reasoning.training.config import TrainConfig
 from elastic_reasoning.training.export import FinishedRun, read_run

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.table import Table
 
-from elastic_reasoning.evaluation.metrics import summarise
+from elastic_reasoning.analysis.metrics import summarise
 from elastic_reasoning.report.columns import lines_of, parts_of
 from elastic_reasoning.report.grid import accuracy_grid
 from elastic_reasoning.report.table import results_table

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from elastic_reasoning.evaluation.metrics import summarise
+from elastic_reasoning.analysis.metrics import summarise
 from elastic_reasoning.report.export import rows_to_csv, rows_to_latex
 from make_records import make_records
 

@@ -1,7 +1,7 @@
 import pytest
 
+from elastic_reasoning.core.strategies import STRATEGIES
 from elastic_reasoning.report.names import about_strategies, abridged, compact, compact_budget, short_names
-from elastic_reasoning.strategies import STRATEGIES
 
 
 @pytest.mark.parametrize(

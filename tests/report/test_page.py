@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from elastic_reasoning.evaluation.manifest import Manifest
-from elastic_reasoning.evaluation.record import Record
+from elastic_reasoning.records.manifest import Manifest
+from elastic_reasoning.records.record import Record
 from elastic_reasoning.report.page import render_page
 from elastic_reasoning.report.results import Results
 from make_records import make_manifest, make_records

@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from elastic_reasoning.evaluation.compare import compare_runs, holm
+from elastic_reasoning.analysis.compare import compare_runs, holm
 from elastic_reasoning.report.pairs import p_text, pairs_of, pairs_table
 from make_records import make_records
 

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from elastic_reasoning.errors import RecordsError
-from elastic_reasoning.evaluation.metrics import generated_tokens, summarise
+from elastic_reasoning.analysis.metrics import generated_tokens, summarise
+from elastic_reasoning.core.errors import RecordsError
 from elastic_reasoning.report.report import write_report
 from elastic_reasoning.report.table import rows_to_json
 from make_records import make_records, write_folder

@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 import pytest
 from rich.console import Console
 
-from elastic_reasoning.evaluation.metrics import summarise
+from elastic_reasoning.analysis.metrics import summarise
 from elastic_reasoning.report.table import columns_of, results_table, rows_to_json
 from make_records import make_records
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from elastic_reasoning.evaluation.record import Record
+from elastic_reasoning.records.record import Record
 from elastic_reasoning.report.traces import HEAD, PART, TAIL, embed, script_json, share_beginnings
 from make_records import make_manifest, make_records
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elastic_reasoning.errors import TaskError
+from elastic_reasoning.core.errors import TaskError
 from elastic_reasoning.tasks.arithmetic import NUM_OPERATIONS, OPERANDS, Arithmetic, Chain, apply, chains
 from elastic_reasoning.tasks.task import Problem, Split, Task
 

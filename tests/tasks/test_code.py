@@ -6,7 +6,7 @@ from typing import Any
 import datasets
 import pytest
 
-from elastic_reasoning.errors import GradingError, TaskError
+from elastic_reasoning.core.errors import GradingError, TaskError
 from elastic_reasoning.tasks.code import MOST_TRAINING_TESTS, read_tests
 from elastic_reasoning.tasks.loading import TaskOptions, load_task
 from elastic_reasoning.tasks.task import Problem

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from elastic_reasoning.grading.code import CallTest, StdinTest
-from elastic_reasoning.grading.sandbox import Limits
+from elastic_reasoning.grading.programs.code import CallTest, StdinTest
+from elastic_reasoning.grading.programs.sandbox import Limits
 from elastic_reasoning.tasks.code_tests import IMPORTS, Published
 
 LIMITS = Limits(seconds=3.0)

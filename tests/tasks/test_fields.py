@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from elastic_reasoning.errors import TaskError
+from elastic_reasoning.core.errors import TaskError
 from elastic_reasoning.tasks.fields import Field, answers, name, take, text
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from elastic_reasoning.tasks.fingerprint import fingerprint
 from elastic_reasoning.tasks.fixes import Fixes, read_fixes
 from elastic_reasoning.tasks.loading import TASKS, TaskOptions, load_task
-from elastic_reasoning.tasks.wording import fingerprint
 from shared_data import BENCHMARKS, needs_data, rows
 
 

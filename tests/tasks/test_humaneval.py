@@ -6,7 +6,7 @@ from typing import Any
 import datasets
 import pytest
 
-from elastic_reasoning.errors import TaskError
+from elastic_reasoning.core.errors import TaskError
 from elastic_reasoning.tasks.code import read_tests
 from elastic_reasoning.tasks.loading import TaskOptions, load_task
 from shared_data import BENCHMARKS, needs_data, rows

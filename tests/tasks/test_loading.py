@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from elastic_reasoning.errors import TaskError
+from elastic_reasoning.core.errors import TaskError
 from elastic_reasoning.tasks.loading import TASKS, TaskOptions, load_task
 from elastic_reasoning.tasks.task import Task
 

@@ -6,7 +6,7 @@ from typing import Any
 import datasets
 import pytest
 
-from elastic_reasoning.errors import MissingDependencyError, TaskError
+from elastic_reasoning.core.errors import MissingDependencyError, TaskError
 from elastic_reasoning.tasks import rows
 from elastic_reasoning.tasks.rows import Hub, read_file, read_hub
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from elastic_reasoning.grading.outputs import Answers
+from elastic_reasoning.grading.programs.outputs import Answers
 from elastic_reasoning.tasks.stated_answers import stated_answers
 from shared_data import BENCHMARKS, needs_data, rows
 

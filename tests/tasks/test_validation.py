@@ -3,9 +3,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from elastic_reasoning.errors import GradingError, TaskError
+from elastic_reasoning.core.errors import GradingError, TaskError
 from elastic_reasoning.grading.grade import Grade
-from elastic_reasoning.grading.sandbox import Limits
+from elastic_reasoning.grading.programs.sandbox import Limits
 from elastic_reasoning.tasks.arithmetic import Arithmetic
 from elastic_reasoning.tasks.code_tests import Published
 from elastic_reasoning.tasks.table import Grading, TableTask, asked

@@ -3,8 +3,8 @@ from typing import Any
 
 import pytest
 
-from elastic_reasoning.errors import BudgetError, ElasticError, StrategyError, TrainingError
-from elastic_reasoning.request import Options
+from elastic_reasoning.core.errors import BudgetError, ElasticError, StrategyError, TrainingError
+from elastic_reasoning.core.request import Options
 from elastic_reasoning.training.checks import LEAST, check
 from elastic_reasoning.training.config import EXECUTION, Lora, RolloutVllm, TrainConfig, decisive
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from elastic_reasoning.errors import TaskError, TrainingError
+from elastic_reasoning.core.errors import TaskError, TrainingError
 from elastic_reasoning.tasks.arithmetic import Arithmetic
 from elastic_reasoning.training.config import TrainConfig
 from elastic_reasoning.training.data import load_data

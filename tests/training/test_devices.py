@@ -18,12 +18,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from elastic_reasoning.core.errors import TrainingError
 from elastic_reasoning.engines.engine import ask
 from elastic_reasoning.engines.loading import load, model_path
-from elastic_reasoning.errors import TrainingError
 from elastic_reasoning.training.checkpoints import checkpoints
 from elastic_reasoning.training.config import Lora, TrainConfig
-from elastic_reasoning.training.grpo import train
+from elastic_reasoning.training.trl.grpo import train
 from ranks import LAUNCH, start
 from small_runs import arguments, outcome, small_run, steps_logged
 
@@ -31,7 +31,7 @@ PATIENCE_SECONDS, NOTICING_SECONDS = 300, 10
 ADAPTERS = "adapter_model.safetensors"
 QUESTION = "a 4 b -8 c +7 d *3 e +9 f -2 g *7 ="
 UNGRADED = """
-from elastic_reasoning.errors import GradingError
+from elastic_reasoning.core.errors import GradingError
 from elastic_reasoning.tasks.arithmetic import Arithmetic
 
 class FirstIsLost(Arithmetic):

@@ -6,11 +6,11 @@ import huggingface_hub
 import pytest
 import torch
 
+from elastic_reasoning.core.errors import EngineError, TrainingError
 from elastic_reasoning.engines.loading import load_tokenizer, load_weights
-from elastic_reasoning.errors import EngineError, TrainingError
 from elastic_reasoning.training.export import check_name, exporting, read_run, upload
-from elastic_reasoning.training.trained_for import read_trained_for
-from elastic_reasoning.training.trainer import quietly
+from elastic_reasoning.training.provenance import read_trained_for
+from elastic_reasoning.training.trl.trainer import quietly
 from finished_runs import recipe_of, write_run
 
 MODEL_FILES = {

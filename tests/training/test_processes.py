@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from elastic_reasoning.errors import TrainingError
+from elastic_reasoning.core.errors import TrainingError
 from elastic_reasoning.training.processes import choose_port, meeting_place
 
 

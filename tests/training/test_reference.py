@@ -15,13 +15,13 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM, TrainerCallback
 
-from elastic_reasoning.budget import Budget
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.trace import Phase, Trace
 from elastic_reasoning.engines.loading import model_path
-from elastic_reasoning.trace import Phase, Trace
-from elastic_reasoning.training import grpo
+from elastic_reasoning.rollouts.rows import Row
+from elastic_reasoning.rollouts.scoring import Scored
 from elastic_reasoning.training.config import Constants, TrainConfig
-from elastic_reasoning.training.rows import Row
-from elastic_reasoning.training.scoring import Scored
+from elastic_reasoning.training.trl import grpo
 from float64 import everything_in_float64
 from small_runs import small_run
 

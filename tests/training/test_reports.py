@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from elastic_reasoning.training.grpo import train
 from elastic_reasoning.training.reports import reporting_in
+from elastic_reasoning.training.trl.grpo import train
 from small_runs import small_run, steps_logged
 
 

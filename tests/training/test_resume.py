@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from elastic_reasoning.training import grpo
+from elastic_reasoning.rollouts.rollouts import Validated
 from elastic_reasoning.training.checkpoints import selected
 from elastic_reasoning.training.config import TrainConfig
-from elastic_reasoning.training.grpo import train
-from elastic_reasoning.training.rollouts import Validated
+from elastic_reasoning.training.trl import grpo
+from elastic_reasoning.training.trl.grpo import train
 from small_runs import arguments, outcome, small_run, steps_logged
 
 SOURCE = str(Path(__file__).parents[2] / "src")

@@ -13,16 +13,16 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForCausalLM, TrainerCallback
 
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.engines.loading import model_path
+from elastic_reasoning.rollouts.plan import Plan
+from elastic_reasoning.rollouts.rollouts import problem_order, rollout_metrics
+from elastic_reasoning.rollouts.rows import Row, as_rows
+from elastic_reasoning.rollouts.scoring import Scored
 from elastic_reasoning.tasks.arithmetic import Arithmetic
-from elastic_reasoning.trace import Trace
-from elastic_reasoning.training import grpo
 from elastic_reasoning.training.config import TrainConfig
-from elastic_reasoning.training.grpo import train
-from elastic_reasoning.training.plan import Plan
-from elastic_reasoning.training.rollouts import problem_order, rollout_metrics
-from elastic_reasoning.training.rows import Row, as_rows
-from elastic_reasoning.training.scoring import Scored
+from elastic_reasoning.training.trl import grpo
+from elastic_reasoning.training.trl.grpo import train
 from small_runs import small_run
 
 trl = pytest.importorskip("trl")

@@ -13,17 +13,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contest_tables import contest_table
+from elastic_reasoning.analysis.codeforces.contests import read_contests
 from elastic_reasoning.cli.live import read_history
-from elastic_reasoning.errors import ElasticError, TaskError
-from elastic_reasoning.evaluation.contests import read_contests
-from elastic_reasoning.evaluation.manifest import read_manifest
-from elastic_reasoning.evaluation.records import read_records
+from elastic_reasoning.core.errors import ElasticError, TaskError
+from elastic_reasoning.records.log import read_records
+from elastic_reasoning.records.manifest import read_manifest
 from elastic_reasoning.tasks.loading import TaskOptions, load_task
 from elastic_reasoning.tasks.rows import read_file
 from elastic_reasoning.training.checkpoints import repair
 from elastic_reasoning.training.export import read_run
 from elastic_reasoning.training.folder import find_run
-from elastic_reasoning.training.trained_for import read_trained_for
+from elastic_reasoning.training.provenance import read_trained_for
 from finished_runs import write_run
 from make_records import make_records, write_folder
 

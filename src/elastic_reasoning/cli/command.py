@@ -20,8 +20,8 @@ from jsonargparse import ArgumentParser
 from elastic_reasoning.cli.help import help_text
 from elastic_reasoning.cli.output import say
 from elastic_reasoning.cli.recipes import command_of, recipe_path
-from elastic_reasoning.codec import whole_letters
-from elastic_reasoning.errors import ElasticError, UsageError
+from elastic_reasoning.core.codec import whole_letters
+from elastic_reasoning.core.errors import ElasticError, UsageError
 from elastic_reasoning.untrusted.json import Fault, MalformedError
 from elastic_reasoning.untrusted.yaml import MOST_LETTERS, check_yaml
 

@@ -7,17 +7,17 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from elastic_reasoning.analysis.compare import compare_runs
+from elastic_reasoning.analysis.metrics import by_setting
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.console import table_console
 from elastic_reasoning.cli.output import say_json
-from elastic_reasoning.errors import UsageError
-from elastic_reasoning.evaluation.compare import compare_runs
+from elastic_reasoning.core.errors import UsageError
+from elastic_reasoning.core.setting import chosen
 from elastic_reasoning.evaluation.differences import option_differences, run_differences
-from elastic_reasoning.evaluation.manifest import Manifest
-from elastic_reasoning.evaluation.metrics import by_setting
-from elastic_reasoning.evaluation.record import Record
-from elastic_reasoning.evaluation.records import read_records
-from elastic_reasoning.evaluation.setting import chosen
+from elastic_reasoning.records.log import read_records
+from elastic_reasoning.records.manifest import Manifest
+from elastic_reasoning.records.record import Record
 
 
 @dataclass(frozen=True)

@@ -8,18 +8,18 @@ from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from elastic_reasoning.analysis.metrics import Row, paired_difference, summarise
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.forced import FORCED_STYLE, has_colour, marked
 from elastic_reasoning.cli.generate import STYLES
 from elastic_reasoning.cli.output import new_console, say_json
 from elastic_reasoning.cli.progress import progress_bar
 from elastic_reasoning.cli.sweep import run_with_progress
-from elastic_reasoning.errors import UsageError
+from elastic_reasoning.core.errors import UsageError
+from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.evaluation.config import SweepConfig
-from elastic_reasoning.evaluation.metrics import Row, paired_difference, summarise
-from elastic_reasoning.evaluation.record import Record
-from elastic_reasoning.evaluation.records import read_records
-from elastic_reasoning.trace import Phase
+from elastic_reasoning.records.log import read_records
+from elastic_reasoning.records.record import Record
 from elastic_reasoning.training.config import TrainConfig
 
 if TYPE_CHECKING:

@@ -7,15 +7,15 @@ from pathlib import Path
 
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.output import say, say_json
+from elastic_reasoning.core.errors import EngineError, UsageError
+from elastic_reasoning.core.template import Template, check_pair
+from elastic_reasoning.engines.http.capabilities import Abilities, name_tokenizer
+from elastic_reasoning.engines.http.connection import ServerConfig, connected
+from elastic_reasoning.engines.http.engine import ask_abilities
+from elastic_reasoning.engines.http.probes import Logprobs
 from elastic_reasoning.engines.loading import load_template
 from elastic_reasoning.engines.names import check_tokenizer_name
-from elastic_reasoning.engines.openai.abilities import Abilities, name_tokenizer
-from elastic_reasoning.engines.openai.connection import ServerConfig, connected
-from elastic_reasoning.engines.openai.engine import ask_abilities
-from elastic_reasoning.engines.openai.probes import Logprobs
-from elastic_reasoning.errors import EngineError, UsageError
-from elastic_reasoning.template import Template, check_pair
-from elastic_reasoning.training.trained_for import read_trained_for
+from elastic_reasoning.training.provenance import read_trained_for
 
 LOGPROBS = {
     Logprobs.NONE: "none that can be used; traces have none",

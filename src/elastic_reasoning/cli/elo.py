@@ -6,14 +6,14 @@ from pathlib import Path
 
 from rich.table import Table
 
+from elastic_reasoning.analysis.codeforces.contests import read_contests
+from elastic_reasoning.analysis.codeforces.elo import CONTEST_LEFT_OUT, NUM_ATTEMPTS, Rating, rate
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.console import table_console
 from elastic_reasoning.cli.output import say, say_json
-from elastic_reasoning.errors import UsageError
-from elastic_reasoning.evaluation.contests import read_contests
-from elastic_reasoning.evaluation.elo import CONTEST_LEFT_OUT, NUM_ATTEMPTS, Rating, rate
-from elastic_reasoning.evaluation.records import read_records
-from elastic_reasoning.evaluation.setting import Setting
+from elastic_reasoning.core.errors import UsageError
+from elastic_reasoning.core.setting import Setting
+from elastic_reasoning.records.log import read_records
 from elastic_reasoning.report.columns import parts_of
 from elastic_reasoning.report.published import published
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.sweep import SHOWING, run_with_progress, show
-from elastic_reasoning.documented import documented
+from elastic_reasoning.core.documented import documented
 from elastic_reasoning.evaluation.config import RunConfig, SweepConfig
 
 EXAMPLE = """

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from elastic_reasoning.cli.output import new_console, say_json
 from elastic_reasoning.evaluation.explain import Case, Explained, explain, file_pairs, stored_pairs
-from elastic_reasoning.grading.rules import RULES
+from elastic_reasoning.grading.answers.rules import RULES
 from elastic_reasoning.tasks.loading import TaskOptions
 from elastic_reasoning.tasks.mathematics import math_rules
 

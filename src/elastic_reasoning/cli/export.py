@@ -5,7 +5,7 @@ from pathlib import Path
 
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.output import say, say_json
-from elastic_reasoning.errors import UsageError
+from elastic_reasoning.core.errors import UsageError
 
 
 @dataclass(frozen=True)

@@ -4,19 +4,19 @@ import sys
 from dataclasses import dataclass, field
 from typing import Any
 
-from elastic_reasoning.budget import Budget
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.forced import CLOSE, FORCED_STYLE, OPEN, has_colour
 from elastic_reasoning.cli.output import new_console, note, say_json
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.errors import UsageError
+from elastic_reasoning.core.request import Options, Sampling
+from elastic_reasoning.core.strategies import THINKS_FIRST, find_strategy, heeded
+from elastic_reasoning.core.template import Template, Thinking
+from elastic_reasoning.core.trace import Phase, Segment, Trace
+from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import new_request
 from elastic_reasoning.engines.loading import load
 from elastic_reasoning.engines.unknown_words import unknown_note, unknown_words
-from elastic_reasoning.errors import UsageError
-from elastic_reasoning.request import Options, Sampling
-from elastic_reasoning.strategies import THINKS_FIRST, find_strategy, heeded
-from elastic_reasoning.template import Template, Thinking
-from elastic_reasoning.trace import Phase, Segment, Trace
-from elastic_reasoning.walk import Walk
 
 STYLES = {
     Phase.OPENING: "dim",

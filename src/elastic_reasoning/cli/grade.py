@@ -8,7 +8,7 @@ from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.output import note, say, say_json
 from elastic_reasoning.cli.progress import progress_bar
 from elastic_reasoning.cli.sweep import show
-from elastic_reasoning.errors import UsageError
+from elastic_reasoning.core.errors import UsageError
 from elastic_reasoning.tasks.loading import TaskOptions
 
 EXAMPLE = """

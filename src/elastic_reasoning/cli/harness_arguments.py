@@ -15,12 +15,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from elastic_reasoning.budget import Budget
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.errors import UsageError
+from elastic_reasoning.core.strategies import find_strategy
+from elastic_reasoning.engines.http.connection import ServerConfig
 from elastic_reasoning.engines.names import check_names
-from elastic_reasoning.engines.openai.connection import ServerConfig
-from elastic_reasoning.errors import UsageError
 from elastic_reasoning.evaluation.config import check_engine, parts_of
-from elastic_reasoning.strategies import find_strategy
 
 HARNESS = "lm_eval"
 NAMED = re.compile(rb"^[\s-]*(?:task|group|tag)[ \t]*:[ \t]*['\"]?([\w.+-]+)", re.MULTILINE)

@@ -13,7 +13,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from elastic_reasoning.printable import one_line
+from elastic_reasoning.core.printable import one_line
 from elastic_reasoning.training.config import TrainConfig
 from elastic_reasoning.training.folder import OnStep
 from elastic_reasoning.untrusted.json import MalformedError, decode

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from elastic_reasoning.cli.harness_arguments import check_arguments
 from elastic_reasoning.cli.output import say
-from elastic_reasoning.errors import UsageError, check_installed, require
+from elastic_reasoning.core.errors import UsageError, check_installed, require
 
 logger = logging.getLogger(__name__)
 

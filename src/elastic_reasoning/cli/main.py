@@ -16,9 +16,9 @@ import elastic_reasoning
 from elastic_reasoning.cli.interrupts import Interrupts
 from elastic_reasoning.cli.output import note, say
 from elastic_reasoning.cli.progress import show_stages
+from elastic_reasoning.core.errors import IN_COMMANDS, DelimiterError, ElasticError, UsageError, unknown
+from elastic_reasoning.core.printable import one_line
 from elastic_reasoning.engines.remote_code import remote_code_trusted
-from elastic_reasoning.errors import IN_COMMANDS, DelimiterError, ElasticError, UsageError, unknown
-from elastic_reasoning.printable import one_line
 
 COMMANDS = {
     "generate": "answer one question under a budget, streamed",

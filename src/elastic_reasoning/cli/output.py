@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from elastic_reasoning.printable import printable, printable_json
+from elastic_reasoning.core.printable import printable, printable_json
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from elastic_reasoning.cli.output import new_console, note
-from elastic_reasoning.printable import printable
+from elastic_reasoning.core.printable import printable
 
 
 class _Stages(logging.Handler):

@@ -8,13 +8,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from elastic_reasoning.cli.command import parse
-from elastic_reasoning.cli.console import table_console
-from elastic_reasoning.cli.forced import FORCED_STYLE, has_colour, marked
-from elastic_reasoning.cli.output import say_json
-from elastic_reasoning.errors import UsageError
-from elastic_reasoning.evaluation.metrics import by_setting
-from elastic_reasoning.evaluation.reasoning import (
+from elastic_reasoning.analysis.metrics import by_setting
+from elastic_reasoning.analysis.reasoning import (
     MEASURES,
     STEPS,
     WORDING,
@@ -25,12 +20,17 @@ from elastic_reasoning.evaluation.reasoning import (
     reasoning_rows,
     side_by_side,
 )
-from elastic_reasoning.evaluation.record import Part
-from elastic_reasoning.evaluation.records import read_records
-from elastic_reasoning.evaluation.setting import Setting, chosen
-from elastic_reasoning.evaluation.wording import TENTHS
+from elastic_reasoning.analysis.text_measures import TENTHS
+from elastic_reasoning.cli.command import parse
+from elastic_reasoning.cli.console import table_console
+from elastic_reasoning.cli.forced import FORCED_STYLE, has_colour, marked
+from elastic_reasoning.cli.output import say_json
+from elastic_reasoning.core.errors import UsageError
+from elastic_reasoning.core.setting import Setting, chosen
+from elastic_reasoning.core.trace import Phase
+from elastic_reasoning.records.log import read_records
+from elastic_reasoning.records.record import Part
 from elastic_reasoning.report.columns import parts_of, plain_table
-from elastic_reasoning.trace import Phase
 
 NOTHING = "–"
 WIDE = 80

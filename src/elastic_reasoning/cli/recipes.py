@@ -9,7 +9,7 @@ from pathlib import Path
 from textwrap import shorten
 
 from elastic_reasoning.cli.output import say
-from elastic_reasoning.errors import UsageError
+from elastic_reasoning.core.errors import UsageError
 
 HELP = """usage: elastic recipes [NAME]
 

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from elastic_reasoning.analysis.recommend import Recommendation, recommend
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.output import say, say_json
-from elastic_reasoning.errors import UsageError
-from elastic_reasoning.evaluation.recommend import Recommendation, recommend
-from elastic_reasoning.evaluation.records import read_records
+from elastic_reasoning.core.errors import UsageError
+from elastic_reasoning.records.log import read_records
 
 
 @dataclass(frozen=True)

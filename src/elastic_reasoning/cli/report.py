@@ -6,8 +6,8 @@ from pathlib import Path
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.output import say
 from elastic_reasoning.cli.sweep import show_table
-from elastic_reasoning.errors import UsageError
-from elastic_reasoning.training.trained_for import budget_to_mark
+from elastic_reasoning.core.errors import UsageError
+from elastic_reasoning.training.provenance import budget_to_mark
 
 
 @dataclass(frozen=True)

@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from elastic_reasoning.analysis.metrics import Row, generated_tokens, seconds_of, summarise
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.console import table_console
 from elastic_reasoning.cli.output import note, say, say_json
 from elastic_reasoning.cli.progress import progress_bar
-from elastic_reasoning.documented import documented
+from elastic_reasoning.core.documented import documented
 from elastic_reasoning.evaluation.config import SweepConfig
 from elastic_reasoning.evaluation.differences import options_in_words
-from elastic_reasoning.evaluation.manifest import Manifest
-from elastic_reasoning.evaluation.metrics import Row, generated_tokens, seconds_of, summarise
-from elastic_reasoning.evaluation.record import Record
-from elastic_reasoning.evaluation.records import read_records
 from elastic_reasoning.evaluation.sweep import SweepResult, sweep
-from elastic_reasoning.training.trained_for import budget_to_mark
+from elastic_reasoning.records.log import read_records
+from elastic_reasoning.records.manifest import Manifest
+from elastic_reasoning.records.record import Record
+from elastic_reasoning.training.provenance import budget_to_mark
 
 SHOWING = """
 report: write the page, the figures and the tables as files too, into "report" in the folder of the records.

@@ -9,7 +9,7 @@ from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.live import live_view
 from elastic_reasoning.cli.output import new_console, note, say, say_json
 from elastic_reasoning.cli.progress import progress_bar
-from elastic_reasoning.documented import documented
+from elastic_reasoning.core.documented import documented
 from elastic_reasoning.training.checks import check, check_inputs
 from elastic_reasoning.training.config import TrainConfig
 from elastic_reasoning.training.folder import OnStep
@@ -73,7 +73,7 @@ def main(argv: list[str]) -> int:
         if is_main:
             _show_plan(config, num_launched())
         return 0
-    from elastic_reasoning.training.grpo import train
+    from elastic_reasoning.training.trl.grpo import train
 
     with _shown(config, is_main) as on_step:
         try:
@@ -95,7 +95,7 @@ def main(argv: list[str]) -> int:
 
 
 def _show_plan(config: TrainCommand, num_processes: int) -> None:
-    from elastic_reasoning.training.dry_run import resolve
+    from elastic_reasoning.training.dry_run.dry_run import resolve
 
     plan = resolve(config, num_processes)
     if config.json:

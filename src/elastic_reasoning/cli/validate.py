@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.output import note, say, say_json
 from elastic_reasoning.cli.progress import progress_bar
-from elastic_reasoning.errors import UsageError
+from elastic_reasoning.core.errors import UsageError
 from elastic_reasoning.tasks.contamination import Overlap, contamination
 from elastic_reasoning.tasks.fixes import Fix
 from elastic_reasoning.tasks.loading import TaskOptions, load_task

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.output import note, say, say_json
 from elastic_reasoning.cli.progress import progress_bar
-from elastic_reasoning.documented import documented
-from elastic_reasoning.training.warm_config import WarmStartConfig, check
+from elastic_reasoning.core.documented import documented
+from elastic_reasoning.training.sft.warm_config import WarmStartConfig, check
 
 SHOWN = ("loss", "mean_token_accuracy", "grad_norm", "held_out_loss", "held_out_token_accuracy")
 
@@ -39,7 +39,7 @@ def main(argv: list[str]) -> int:
     from elastic_reasoning.training.processes import is_main_launched, num_launched
 
     check(config, num_launched())
-    from elastic_reasoning.training.warm_start import warm_start
+    from elastic_reasoning.training.sft.warm_start import warm_start
 
     with progress_bar("warm-start") as (start, _):
 

@@ -10,12 +10,12 @@ import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from elastic_reasoning.call import OnEos
-from elastic_reasoning.cursor import Cursor
-from elastic_reasoning.delimiter import AnyDelimiter, Delimiter
-from elastic_reasoning.request import Request, derived_seed
-from elastic_reasoning.trace import Trace
-from elastic_reasoning.walk import Walk
+from elastic_reasoning.core.call import OnEos
+from elastic_reasoning.core.cursor import Cursor
+from elastic_reasoning.core.delimiter import AnyDelimiter, Delimiter
+from elastic_reasoning.core.request import Request, derived_seed
+from elastic_reasoning.core.trace import Trace
+from elastic_reasoning.core.walk import Walk
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,12 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
-from elastic_reasoning.budget import Budget
-from elastic_reasoning.request import Options, Request, Sampling
-from elastic_reasoning.strategies import find_strategy
-from elastic_reasoning.template import Message, Prompt, Template
-from elastic_reasoning.trace import Trace
-from elastic_reasoning.walk import Walk
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.request import Options, Request, Sampling
+from elastic_reasoning.core.strategies import find_strategy
+from elastic_reasoning.core.template import Message, Prompt, Template
+from elastic_reasoning.core.trace import Trace
+from elastic_reasoning.core.walk import Walk
 
 logger = logging.getLogger(__name__)
 

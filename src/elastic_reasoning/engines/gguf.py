@@ -9,8 +9,8 @@ Weights that are quantised in the file are unpacked when it is loaded: what runs
 from pathlib import Path
 from typing import Any
 
+from elastic_reasoning.core.errors import EngineError, require
 from elastic_reasoning.engines.names import GGUF, model_path
-from elastic_reasoning.errors import EngineError, require
 
 ENDS = tuple(f"tokenizer.ggml.{name}_token_id" for name in ("eos", "eot", "eom"))
 """What ends a sequence, a turn and a message: the names by which llama.cpp's own end of generation goes."""

@@ -8,10 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from elastic_reasoning.ends import end_ids
+from elastic_reasoning.chat.rendering import Renderer
+from elastic_reasoning.core.ends import end_ids
+from elastic_reasoning.core.errors import EngineError
+from elastic_reasoning.core.template import Template, check_pair, find_delimiters, resolve_template
 from elastic_reasoning.engines.gguf import as_plain, as_saved, is_gguf, located, shape_of, unpacking
 from elastic_reasoning.engines.hub import hub_is_away, where_to_look
-from elastic_reasoning.engines.imports import import_transformers, in_command
+from elastic_reasoning.engines.local.imports import import_transformers, in_command
 from elastic_reasoning.engines.model_files import find_chat_template, find_end_ids
 from elastic_reasoning.engines.names import (
     check_model_name,
@@ -21,12 +24,9 @@ from elastic_reasoning.engines.names import (
     model_path,
 )
 from elastic_reasoning.engines.remote_code import from_pretrained
-from elastic_reasoning.errors import EngineError
-from elastic_reasoning.rendering import Renderer
-from elastic_reasoning.template import Template, check_pair, find_delimiters, resolve_template
 
 if TYPE_CHECKING:
-    from elastic_reasoning.engines.transformers import TransformersEngine
+    from elastic_reasoning.engines.local.engine import TransformersEngine
 
 logger = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ def _engine_of(
     model: Any, tokenizer: Any, template: Template, max_rows: int, name: str = "", **chat: Any
 ) -> "TransformersEngine":
     """The engine of a model that is loaded."""
-    from elastic_reasoning.engines.transformers import TransformersEngine
+    from elastic_reasoning.engines.local.engine import TransformersEngine
 
     logger.info("checking %s against its own forward", name or type(model).__name__)
     return TransformersEngine(model, tokenizer, template, max_rows, name=name, **chat)

@@ -3,7 +3,7 @@
 from contextlib import suppress
 from typing import Any
 
-from elastic_reasoning.ends import end_ids
+from elastic_reasoning.core.ends import end_ids
 from elastic_reasoning.engines.gguf import find_gguf_ends, is_gguf
 
 

@@ -10,8 +10,8 @@ import re
 from importlib.resources import files
 from pathlib import Path
 
-from elastic_reasoning.errors import EngineError, unknown
-from elastic_reasoning.template import check_pair
+from elastic_reasoning.core.errors import EngineError, unknown
+from elastic_reasoning.core.template import check_pair
 
 SHIPPED = ("mini", "mini-e1")
 DTYPES = ("auto", "float32", "bfloat16", "float16")

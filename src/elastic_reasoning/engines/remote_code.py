@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from elastic_reasoning.errors import EngineError
-from elastic_reasoning.printable import one_line
+from elastic_reasoning.core.errors import EngineError
+from elastic_reasoning.core.printable import one_line
 
 FLAG = "--trust_remote_code"
 _trusted = ContextVar("trusted", default=False)

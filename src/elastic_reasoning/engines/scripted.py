@@ -10,13 +10,13 @@ For tests, for documentation, and for trying a strategy without weights. It runs
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal
 
-from elastic_reasoning.call import Call, OnEos
-from elastic_reasoning.cursor import Cursor
-from elastic_reasoning.delimiter import TokenDelimiter
-from elastic_reasoning.request import Request
-from elastic_reasoning.template import Message, Prompt, Template, Thinking
-from elastic_reasoning.trace import Finish, Trace
-from elastic_reasoning.walk import Completion, Walk, run_by_call
+from elastic_reasoning.core.call import Call, OnEos
+from elastic_reasoning.core.cursor import Cursor
+from elastic_reasoning.core.delimiter import TokenDelimiter
+from elastic_reasoning.core.request import Request
+from elastic_reasoning.core.template import Message, Prompt, Template, Thinking
+from elastic_reasoning.core.trace import Finish, Trace
+from elastic_reasoning.core.walk import Completion, Walk, run_by_call
 
 Script = Callable[[Request, Sequence[int]], Sequence[int]]
 """(request, ids of the completion so far) to ids by preference: the first that is not banned is sampled."""

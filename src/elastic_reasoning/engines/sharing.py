@@ -18,11 +18,11 @@ budget is the beginning of the longest one, and what follows is drawn anew. Anyt
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from elastic_reasoning.call import Call, OnEos
+from elastic_reasoning.core.call import Call, OnEos
+from elastic_reasoning.core.template import Message, Prompt, Template
+from elastic_reasoning.core.trace import Finish, Trace
+from elastic_reasoning.core.walk import Completion, Walk
 from elastic_reasoning.engines.engine import Engine
-from elastic_reasoning.template import Message, Prompt, Template
-from elastic_reasoning.trace import Finish, Trace
-from elastic_reasoning.walk import Completion, Walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class SharingEngine:
     """An engine that, within a run, answers what it can from what it has generated.
 
     Args:
-        engine: what generates; its draws must be keyed as `elastic_reasoning.engines.draws.uniforms` are.
+        engine: what generates; its draws must be keyed as `elastic_reasoning.engines.local.draws.uniforms` are.
         chunk_size: (prompt, sample) pairs that are worked on together; their recordings are kept in memory.
     """
 

@@ -19,13 +19,13 @@ from contextlib import closing
 from dataclasses import replace
 from typing import Any, cast
 
-from elastic_reasoning.call import Call
-from elastic_reasoning.delimiter import Delimiter
+from elastic_reasoning.core.call import Call
+from elastic_reasoning.core.delimiter import Delimiter
+from elastic_reasoning.core.errors import EngineError, StrategyError
+from elastic_reasoning.core.template import Message, Prompt, Template
+from elastic_reasoning.core.trace import Phase, Trace
+from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import Engine
-from elastic_reasoning.errors import EngineError, StrategyError
-from elastic_reasoning.template import Message, Prompt, Template
-from elastic_reasoning.trace import Phase, Trace
-from elastic_reasoning.walk import Walk
 
 ONE_PHASE = ("vanilla", "unconstrained", "l1-exact", "l1-max")
 """Strategies under which the model alone decides whether there is a solution at all."""

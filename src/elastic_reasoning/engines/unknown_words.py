@@ -6,7 +6,7 @@ unknown_words(tokenizer, "How many primes are below 100?")      # ["How", "many"
 from collections.abc import Sequence
 from typing import Any
 
-from elastic_reasoning.codec import whole_letters
+from elastic_reasoning.core.codec import whole_letters
 from elastic_reasoning.engines.names import SHIPPED
 
 MOST_NAMED = 4

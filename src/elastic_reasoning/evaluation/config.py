@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass, field, fields
 from itertools import product
 from typing import Any
 
-from elastic_reasoning.budget import Budget
-from elastic_reasoning.documented import documented
-from elastic_reasoning.engines.openai.connection import ServerConfig
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.documented import documented
+from elastic_reasoning.core.errors import UsageError, unknown
+from elastic_reasoning.core.request import Options, Sampling
+from elastic_reasoning.core.strategies import check_options, find_strategy
+from elastic_reasoning.engines.http.connection import ServerConfig
 from elastic_reasoning.engines.swap import check_swap
-from elastic_reasoning.engines.vllm import VllmSettings
-from elastic_reasoning.errors import UsageError, unknown
-from elastic_reasoning.request import Options, Sampling
-from elastic_reasoning.strategies import check_options, find_strategy
+from elastic_reasoning.engines.vllm.engine import VllmSettings
 from elastic_reasoning.tasks.loading import TaskOptions
 
 ENGINES = ("transformers", "vllm", "openai")

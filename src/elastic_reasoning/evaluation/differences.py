@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from elastic_reasoning.core.request import Options
 from elastic_reasoning.evaluation.growth import differences, fixed
-from elastic_reasoning.evaluation.manifest import MODELS_DIGEST, Manifest
-from elastic_reasoning.request import Options
+from elastic_reasoning.records.manifest import MODELS_DIGEST, Manifest
 
 OFF = tuple(name for name, value in asdict(Options()).items() if not value)
 """Options that do nothing where they are at their default."""

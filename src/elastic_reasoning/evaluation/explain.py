@@ -16,13 +16,13 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from elastic_reasoning.errors import UsageError
-from elastic_reasoning.evaluation.manifest import read_manifest
-from elastic_reasoning.evaluation.records import read_records
+from elastic_reasoning.core.errors import UsageError
 from elastic_reasoning.evaluation.regrade import problems_of, stored_options
-from elastic_reasoning.grading.mathematics import MathGrader
-from elastic_reasoning.grading.rules import ALL, RULES
-from elastic_reasoning.grading.stated import find_answer
+from elastic_reasoning.grading.answers.mathematics import MathGrader
+from elastic_reasoning.grading.answers.rules import ALL, RULES
+from elastic_reasoning.grading.answers.stated import find_answer
+from elastic_reasoning.records.log import read_records
+from elastic_reasoning.records.manifest import read_manifest
 from elastic_reasoning.tasks.fields import Field, answers, take, text
 from elastic_reasoning.tasks.loading import TaskOptions, load_task
 from elastic_reasoning.tasks.mathematics import math_rules

@@ -14,9 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from elastic_reasoning.errors import RecordsError
+from elastic_reasoning.core.errors import RecordsError
 from elastic_reasoning.evaluation.config import parts_of
-from elastic_reasoning.evaluation.manifest import (
+from elastic_reasoning.records.manifest import (
     MANIFEST,
     MODELS_DIGEST,
     RECORDS,

@@ -6,13 +6,13 @@ with closing(open_model(config, "mini>mini-e1")) as engine: ...      # mini thin
 from collections.abc import Iterable
 from dataclasses import replace
 
+from elastic_reasoning.core.errors import check_installed
 from elastic_reasoning.engines.engine import Engine
+from elastic_reasoning.engines.http.engine import OpenAIEngine
 from elastic_reasoning.engines.loading import check_model, load, resolve_precision
 from elastic_reasoning.engines.names import check_names, check_tokenizer_name
-from elastic_reasoning.engines.openai.engine import OpenAIEngine
 from elastic_reasoning.engines.swap import SwapEngine
-from elastic_reasoning.engines.vllm import load_vllm
-from elastic_reasoning.errors import check_installed
+from elastic_reasoning.engines.vllm.engine import load_vllm
 from elastic_reasoning.evaluation.config import RunConfig, parts_of
 
 

@@ -13,16 +13,16 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import cast
 
-from elastic_reasoning.errors import GradingError, RecordsError
+from elastic_reasoning.core.errors import GradingError, RecordsError
+from elastic_reasoning.core.trace import Phase
+from elastic_reasoning.evaluation.grading_pool import Verdict, in_threads
 from elastic_reasoning.evaluation.growth import take_up
-from elastic_reasoning.evaluation.manifest import Manifest, read_manifest
-from elastic_reasoning.evaluation.record import NOT_GRADED, Record
-from elastic_reasoning.evaluation.records import RecordsWriter, read_records
-from elastic_reasoning.evaluation.verdicts import Verdict, in_threads
 from elastic_reasoning.grading.grade import Grade
+from elastic_reasoning.records.log import RecordsWriter, read_records
+from elastic_reasoning.records.manifest import Manifest, read_manifest
+from elastic_reasoning.records.record import NOT_GRADED, Record
 from elastic_reasoning.tasks.loading import TaskOptions, load_task
 from elastic_reasoning.tasks.task import Problem, Split, Task
-from elastic_reasoning.trace import Phase
 
 Outcome = tuple[bool | None, str | None]
 """(correct, why not)"""

@@ -16,19 +16,19 @@ from pathlib import Path
 from time import perf_counter
 from typing import cast
 
+from elastic_reasoning.core.request import Request, derived_seed
 from elastic_reasoning.engines.engine import Engine, generate, new_request
 from elastic_reasoning.engines.sharing import SharingEngine
 from elastic_reasoning.engines.unknown_words import unknown_note, unknown_words
 from elastic_reasoning.evaluation.config import Asking, SweepConfig, deciding, models_of, parts_of, settings
+from elastic_reasoning.evaluation.grading_pool import graded
 from elastic_reasoning.evaluation.growth import take_up
-from elastic_reasoning.evaluation.manifest import MODELS_DIGEST, Growth, Manifest
 from elastic_reasoning.evaluation.models import check_models, check_models_by_name, open_model, precisions
-from elastic_reasoning.evaluation.record import Key, Record
-from elastic_reasoning.evaluation.records import RecordsWriter
-from elastic_reasoning.evaluation.verdicts import graded
 from elastic_reasoning.evaluation.void import void_settings
-from elastic_reasoning.evaluation.weights import models_digest
-from elastic_reasoning.request import Request, derived_seed
+from elastic_reasoning.records.digests import models_digest
+from elastic_reasoning.records.log import RecordsWriter
+from elastic_reasoning.records.manifest import MODELS_DIGEST, Growth, Manifest
+from elastic_reasoning.records.record import Key, Record
 from elastic_reasoning.tasks.loading import load_task
 from elastic_reasoning.tasks.task import Problem, Split, Task
 

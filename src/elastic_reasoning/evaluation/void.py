@@ -6,10 +6,10 @@ void_settings(settings(config), prompt)        # "elastic 8+20, 24+20" are one s
 from collections import defaultdict
 from collections.abc import Iterable
 
-from elastic_reasoning.budget import Budget
-from elastic_reasoning.request import Options
-from elastic_reasoning.strategies import THINKS_FIRST
-from elastic_reasoning.template import Prompt, Thinking
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.request import Options
+from elastic_reasoning.core.strategies import THINKS_FIRST
+from elastic_reasoning.core.template import Prompt, Thinking
 
 
 def void_settings(settings: Iterable[tuple[str, Budget, Options]], prompt: Prompt) -> str:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any, Self
 
-from elastic_reasoning.trace import Trace
+from elastic_reasoning.core.trace import Trace
 
 COUNTS = ("num_thinking_tokens", "num_solution_tokens", "num_forced_tokens", "closed_again")
 RATES = ("budget_hit", "forced_close", "solution_cut", "escaped", "tool_cut")

@@ -27,17 +27,17 @@ from lm_eval.api.model import LM
 from lm_eval.api.registry import register_model
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from elastic_reasoning.budget import Budget
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.errors import IN_MODEL_ARGS, DelimiterError, ElasticError, EngineError, UsageError
+from elastic_reasoning.core.request import Request, derived_seed
+from elastic_reasoning.core.strategies import find_strategy
+from elastic_reasoning.core.template import Message
 from elastic_reasoning.engines.engine import Engine, generate, new_request
-from elastic_reasoning.engines.openai.connection import ServerConfig
-from elastic_reasoning.errors import IN_MODEL_ARGS, DelimiterError, ElasticError, EngineError, UsageError
+from elastic_reasoning.engines.http.connection import ServerConfig
 from elastic_reasoning.evaluation.config import RunConfig, check_engine
 from elastic_reasoning.evaluation.models import open_model
 from elastic_reasoning.integrations import model_arguments, task_settings
 from elastic_reasoning.integrations.answers import Answer, Asked, summary
-from elastic_reasoning.request import Request, derived_seed
-from elastic_reasoning.strategies import find_strategy
-from elastic_reasoning.template import Message
 
 logger = logging.getLogger("lm_eval.elastic")
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
-from elastic_reasoning.errors import UsageError, unknown
-from elastic_reasoning.request import Options
+from elastic_reasoning.core.errors import UsageError, unknown
+from elastic_reasoning.core.request import Options
 
 _DEFAULTS = asdict(Options())
 

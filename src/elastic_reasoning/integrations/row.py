@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from elastic_reasoning.call import OnEos
-from elastic_reasoning.cursor import Cursor
-from elastic_reasoning.trace import Phase
-from elastic_reasoning.walk import Walk
+from elastic_reasoning.core.call import OnEos
+from elastic_reasoning.core.cursor import Cursor
+from elastic_reasoning.core.trace import Phase
+from elastic_reasoning.core.walk import Walk
 
 MOST_LOOKED_AT = 128
 """Ids in which the beginning of a delimiter is looked for."""

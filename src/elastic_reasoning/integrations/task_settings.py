@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from elastic_reasoning.budget import Budget
-from elastic_reasoning.request import Sampling
-from elastic_reasoning.strategies import heeded
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.request import Sampling
+from elastic_reasoning.core.strategies import heeded
 
 LENGTHS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")
 """The names that the harness takes for a length, the first one given counts."""

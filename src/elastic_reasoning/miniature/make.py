@@ -22,11 +22,11 @@ from transformers import AutoModelForCausalLM
 
 from elastic_reasoning.engines.names import SHIPPED
 from elastic_reasoning.engines.remote_code import from_pretrained
-from elastic_reasoning.evaluation.manifest import source_commit
 from elastic_reasoning.miniature.warmup import WarmupConfig, save_model, warm_up
+from elastic_reasoning.records.manifest import source_commit
 from elastic_reasoning.training.config import TrainConfig
-from elastic_reasoning.training.grpo import train
-from elastic_reasoning.training.trained_for import FILE
+from elastic_reasoning.training.provenance import FILE
+from elastic_reasoning.training.trl.grpo import train
 
 Config = TypeVar("Config", WarmupConfig, TrainConfig)
 OnStep = Callable[[str, int, int], None]

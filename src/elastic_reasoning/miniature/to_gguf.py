@@ -11,8 +11,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from elastic_reasoning.core.errors import EngineError, require
 from elastic_reasoning.engines.loading import load_tokenizer, load_weights
-from elastic_reasoning.errors import EngineError, require
 
 WORD, CONTINUED = "▁", "##"
 """What begins a piece that begins a word, and what begins one of the miniature's that goes on with it."""

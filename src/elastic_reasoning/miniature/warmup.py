@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 from transformers import GenerationConfig, PreTrainedTokenizerBase, Qwen3ForCausalLM
 
-from elastic_reasoning.errors import TrainingError
+from elastic_reasoning.core.errors import TrainingError
 from elastic_reasoning.miniature.model import build_model
 from elastic_reasoning.miniature.thoughts import Example, examples
 from elastic_reasoning.miniature.tokenizer import CLOSING, build_tokenizer

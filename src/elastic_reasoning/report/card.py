@@ -17,22 +17,22 @@ import matplotlib as mpl
 import yaml
 from matplotlib.figure import Figure
 
-from elastic_reasoning.budget import Budget
-from elastic_reasoning.errors import RecordsError
-from elastic_reasoning.evaluation.manifest import MODELS_DIGEST, Manifest
-from elastic_reasoning.evaluation.metrics import Row, summarise
-from elastic_reasoning.evaluation.records import read_records
-from elastic_reasoning.evaluation.weights import models_digest
-from elastic_reasoning.printable import one_line
+from elastic_reasoning.analysis.metrics import Row, summarise
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.errors import RecordsError
+from elastic_reasoning.core.printable import one_line
+from elastic_reasoning.records.digests import models_digest
+from elastic_reasoning.records.log import read_records
+from elastic_reasoning.records.manifest import MODELS_DIGEST, Manifest
 from elastic_reasoning.report.figures import accuracy_figure
 from elastic_reasoning.report.figures.look import STYLE
 from elastic_reasoning.report.figures.training import training_figure
 from elastic_reasoning.report.table import columns_of
+from elastic_reasoning.rollouts.plan import BudgetRange
 from elastic_reasoning.tasks.code import DEEPCODER
 from elastic_reasoning.tasks.mathematics import SOURCES
 from elastic_reasoning.training.export import FinishedRun
-from elastic_reasoning.training.plan import BudgetRange
-from elastic_reasoning.training.trained_for import TrainedFor, public_name
+from elastic_reasoning.training.provenance import TrainedFor, public_name
 
 PACKAGES = ("elastic-reasoning", "torch", "transformers", "trl", "peft", "vllm")
 DATA_SETS = {"deepscaler": SOURCES["deepscaler"].hub.name, "deepcoder": DEEPCODER}

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from elastic_reasoning.evaluation.metrics import Row
-from elastic_reasoning.printable import printable
+from elastic_reasoning.analysis.metrics import Row
+from elastic_reasoning.core.printable import printable
 from elastic_reasoning.report.table import NOTHING, Column, columns_of
 
 FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from elastic_reasoning.budget import Budget
-from elastic_reasoning.evaluation.metrics import Row
+from elastic_reasoning.analysis.metrics import Row
+from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.report.columns import parts_of
 from elastic_reasoning.report.names import short_names
 

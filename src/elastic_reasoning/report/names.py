@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from math import inf
 from pathlib import PurePath
 
-from elastic_reasoning.budget import Budget
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.printable import one_line
+from elastic_reasoning.core.strategies import STRATEGIES
 from elastic_reasoning.evaluation.config import THEN
-from elastic_reasoning.printable import one_line
-from elastic_reasoning.strategies import STRATEGIES
 
 MAIN = "elastic"
 LONGEST = 40

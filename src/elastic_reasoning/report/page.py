@@ -15,12 +15,13 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from elastic_reasoning.budget import Budget
+from elastic_reasoning.analysis.metrics import Row, generated_tokens, seconds_of
+from elastic_reasoning.analysis.reasoning import MEASURES
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.printable import printable
+from elastic_reasoning.core.setting import Setting
+from elastic_reasoning.core.strategies import heeded
 from elastic_reasoning.evaluation.differences import options_in_words
-from elastic_reasoning.evaluation.metrics import Row, generated_tokens, seconds_of
-from elastic_reasoning.evaluation.reasoning import MEASURES
-from elastic_reasoning.evaluation.setting import Setting
-from elastic_reasoning.printable import printable
 from elastic_reasoning.report.figures.curves import Over, accuracy_range, curves, number_of, places_of, ticks_of
 from elastic_reasoning.report.figures.heat import Grid, grids, highest
 from elastic_reasoning.report.figures.lengths import Histogram, lengths
@@ -30,7 +31,6 @@ from elastic_reasoning.report.published import Published, published
 from elastic_reasoning.report.results import Results
 from elastic_reasoning.report.table import columns_of
 from elastic_reasoning.report.traces import FLAGS, PART, TRACE, embed, script_json
-from elastic_reasoning.strategies import heeded
 
 SCRIPTS = ("dom.js", "chart.js", "pair.js", "state.js", "traces.js", "start.js")
 CHARTS: tuple[tuple[Over, str, str], ...] = (

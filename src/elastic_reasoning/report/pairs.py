@@ -10,10 +10,10 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from elastic_reasoning.evaluation.compare import Paired, compare_runs, holm
-from elastic_reasoning.evaluation.metrics import by_setting
-from elastic_reasoning.evaluation.record import Record
-from elastic_reasoning.evaluation.setting import Setting
+from elastic_reasoning.analysis.compare import Paired, compare_runs, holm
+from elastic_reasoning.analysis.metrics import by_setting
+from elastic_reasoning.core.setting import Setting
+from elastic_reasoning.records.record import Record
 from elastic_reasoning.report.columns import fits, lines_of
 from elastic_reasoning.report.names import MAIN, short_names
 from elastic_reasoning.report.table import NOTHING

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from elastic_reasoning.errors import RecordsError
+from elastic_reasoning.core.errors import RecordsError
 from elastic_reasoning.report.export import rows_to_csv, rows_to_latex
 from elastic_reasoning.report.figures import accuracy_figure, heat_figure, lengths_figure, save_figure
 from elastic_reasoning.report.figures.heat import grids

@@ -9,14 +9,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from elastic_reasoning.errors import RecordsError
-from elastic_reasoning.evaluation.compare import Paired
-from elastic_reasoning.evaluation.manifest import Manifest
-from elastic_reasoning.evaluation.metrics import Row, generated_tokens, seconds_of, summarise
-from elastic_reasoning.evaluation.reasoning import ReasoningRow, reasoning_rows
-from elastic_reasoning.evaluation.record import Record
-from elastic_reasoning.evaluation.records import read_records
-from elastic_reasoning.evaluation.setting import Setting
+from elastic_reasoning.analysis.compare import Paired
+from elastic_reasoning.analysis.metrics import Row, generated_tokens, seconds_of, summarise
+from elastic_reasoning.analysis.reasoning import ReasoningRow, reasoning_rows
+from elastic_reasoning.core.errors import RecordsError
+from elastic_reasoning.core.setting import Setting
+from elastic_reasoning.records.log import read_records
+from elastic_reasoning.records.manifest import Manifest
+from elastic_reasoning.records.record import Record
 from elastic_reasoning.report.pairs import pairs_of
 
 

@@ -12,8 +12,8 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from elastic_reasoning.evaluation.metrics import Row
-from elastic_reasoning.evaluation.setting import Setting
+from elastic_reasoning.analysis.metrics import Row
+from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.report.columns import BOUNDLESS, fits, lines_of, parts_of
 
 NOTHING = "–"

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from elastic_reasoning.evaluation.manifest import Asked
-from elastic_reasoning.evaluation.record import Part, Record
-from elastic_reasoning.evaluation.setting import Setting
+from elastic_reasoning.core.setting import Setting
+from elastic_reasoning.records.manifest import Asked
+from elastic_reasoning.records.record import Part, Record
 
 MAX_BYTES = 3_000_000
 """An upper bound on the size of the traces, at which fewer samples and fewer problems are held. The page says so."""

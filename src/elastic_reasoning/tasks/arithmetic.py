@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import get_args
 
-from elastic_reasoning.errors import TaskError, unknown
+from elastic_reasoning.core.errors import TaskError, unknown
 from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.tasks.loading import TaskOptions
 from elastic_reasoning.tasks.task import Problem, Split

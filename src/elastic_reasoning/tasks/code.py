@@ -13,18 +13,18 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from elastic_reasoning.errors import TaskError
-from elastic_reasoning.grading.code import CodeGrader, CodeTests
-from elastic_reasoning.grading.outputs import SEVERAL_OUTPUTS
-from elastic_reasoning.grading.sandbox import Limits
+from elastic_reasoning.core.errors import TaskError
+from elastic_reasoning.grading.programs.code import CodeGrader, CodeTests
+from elastic_reasoning.grading.programs.outputs import SEVERAL_OUTPUTS
+from elastic_reasoning.grading.programs.sandbox import Limits
 from elastic_reasoning.tasks.code_tests import Published
 from elastic_reasoning.tasks.fields import Field, any_text, take, text
+from elastic_reasoning.tasks.fingerprint import fingerprint
 from elastic_reasoning.tasks.loading import TaskOptions
 from elastic_reasoning.tasks.rows import Hub, Placed
 from elastic_reasoning.tasks.stated_answers import stated_answers
 from elastic_reasoning.tasks.table import Grading, Names, TableTask, asked, divided, placed_rows, whole
 from elastic_reasoning.tasks.task import Problem, Split
-from elastic_reasoning.tasks.wording import fingerprint
 from elastic_reasoning.untrusted.json import decode
 
 DEEPCODER = "agentica-org/DeepCoder-Preview-Dataset"

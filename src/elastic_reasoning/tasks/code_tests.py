@@ -15,9 +15,9 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
-from elastic_reasoning.grading.code import CallTest, CodeTests, StdinTest
-from elastic_reasoning.grading.outputs import PUBLISHED, Answers
-from elastic_reasoning.grading.sandbox import Limits
+from elastic_reasoning.grading.programs.code import CallTest, CodeTests, StdinTest
+from elastic_reasoning.grading.programs.outputs import PUBLISHED, Answers
+from elastic_reasoning.grading.programs.sandbox import Limits
 from elastic_reasoning.untrusted.json import decode
 
 CALLS = ("functional", "function_call")

@@ -13,8 +13,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from elastic_reasoning.tasks.fingerprint import words
 from elastic_reasoning.tasks.task import Problem
-from elastic_reasoning.tasks.wording import words
 
 RUN = 8
 SHARE = 0.6

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Generic, TypeVar, cast
 
-from elastic_reasoning.errors import TaskError
-from elastic_reasoning.printable import one_line
+from elastic_reasoning.core.errors import TaskError
+from elastic_reasoning.core.printable import one_line
 
 Row = Mapping[str, Any]
 Value = TypeVar("Value")

@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from elastic_reasoning.tasks.wording import fingerprint
+from elastic_reasoning.tasks.fingerprint import fingerprint
 
 LIST = Path(__file__).with_name("fixes.jsonl")
 

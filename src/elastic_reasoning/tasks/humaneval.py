@@ -5,8 +5,8 @@
 The row's `test` defines `check(candidate)`. EvalPlus's tests need numpy, and up to 4 GB of address space.
 """
 
-from elastic_reasoning.grading.code import CodeTests
-from elastic_reasoning.grading.sandbox import Limits
+from elastic_reasoning.grading.programs.code import CodeTests
+from elastic_reasoning.grading.programs.sandbox import Limits
 from elastic_reasoning.tasks.code import asked_for_code, code_grading
 from elastic_reasoning.tasks.fields import Field, any_text, take, text
 from elastic_reasoning.tasks.fixes import Fixes

@@ -9,8 +9,8 @@ script no longer runs. A local file is taken to be the release that it is.
 from datetime import date, datetime
 from typing import Any
 
-from elastic_reasoning.errors import TaskError, unknown
-from elastic_reasoning.grading.sandbox import Limits
+from elastic_reasoning.core.errors import TaskError, unknown
+from elastic_reasoning.grading.programs.sandbox import Limits
 from elastic_reasoning.tasks.code import (
     CHECKER,
     ENTRY_POINT,

@@ -11,7 +11,7 @@ import importlib
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from elastic_reasoning.errors import TaskError, unknown
+from elastic_reasoning.core.errors import TaskError, unknown
 from elastic_reasoning.tasks.task import Task
 
 OWN_FILES = (".py", ".jsonl", ".jsonl.gz", ".parquet")
@@ -106,7 +106,7 @@ def load_task(name: str, options: TaskOptions = TaskOptions()) -> Task:
     """
     _check_known(name, options)
     if name.endswith(OWN_FILES):
-        from elastic_reasoning.tasks.own import load_own
+        from elastic_reasoning.tasks.custom import load_own
 
         return load_own(name, options)
     module, _, attribute = TASKS[name].partition(":")

@@ -9,9 +9,9 @@ The words after the problem are those of DeepScaleR, with which E1 was trained a
 
 from dataclasses import dataclass
 
-from elastic_reasoning.grading.mathematics import MathGrader
-from elastic_reasoning.grading.rounding import RULE as ROUNDED_REFERENCE
-from elastic_reasoning.grading.rules import DEFAULT
+from elastic_reasoning.grading.answers.mathematics import MathGrader
+from elastic_reasoning.grading.answers.rounding import RULE as ROUNDED_REFERENCE
+from elastic_reasoning.grading.answers.rules import DEFAULT
 from elastic_reasoning.tasks.fields import Field, answers, take, text
 from elastic_reasoning.tasks.fixes import Fixes
 from elastic_reasoning.tasks.loading import TaskOptions

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
+from elastic_reasoning.core.errors import TaskError, require
 from elastic_reasoning.engines.hub import cache_alone
-from elastic_reasoning.errors import TaskError, require
 from elastic_reasoning.tasks.fields import Row, shown
 from elastic_reasoning.untrusted.json import MalformedError, decode
 

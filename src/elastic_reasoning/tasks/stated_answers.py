@@ -7,7 +7,7 @@ The words are those of Codeforces, AtCoder and LeetCode.
 
 import re
 
-from elastic_reasoning.grading.outputs import Answers
+from elastic_reasoning.grading.programs.outputs import Answers
 
 ANY_CASE = re.compile(r"\bin any (?:letter )?case\b|\bcase[- ]insensitive", re.IGNORECASE)
 TOLERANCE = re.compile(

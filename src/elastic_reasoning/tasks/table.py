@@ -9,14 +9,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from elastic_reasoning.codec import whole_letters
-from elastic_reasoning.errors import TaskError
+from elastic_reasoning.core.codec import whole_letters
+from elastic_reasoning.core.errors import TaskError
 from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.tasks.fields import Field, Row, name, take
+from elastic_reasoning.tasks.fingerprint import fingerprint
 from elastic_reasoning.tasks.fixes import Fix
 from elastic_reasoning.tasks.rows import Hub, Placed, read_file, read_hub
 from elastic_reasoning.tasks.task import Problem, Split
-from elastic_reasoning.tasks.wording import fingerprint
 
 ID = ("id",)
 VALIDATION_ONE_IN = 20

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from os import cpu_count
 from typing import get_args
 
-from elastic_reasoning.errors import TaskError
+from elastic_reasoning.core.errors import TaskError
 from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.tasks.code import read_tests
 from elastic_reasoning.tasks.references import doubt

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from elastic_reasoning.files import sync, write_atomically
+from elastic_reasoning.records.files import sync, write_atomically
 from elastic_reasoning.untrusted.json import Count, MalformedError, decode
 
 MARK = "complete.json"

@@ -2,14 +2,14 @@
 
 import math
 
+from elastic_reasoning.core.errors import TrainingError, require, unknown
+from elastic_reasoning.core.strategies import check_options
+from elastic_reasoning.core.template import check_pair
 from elastic_reasoning.engines.names import check_model_name
-from elastic_reasoning.errors import TrainingError, require, unknown
-from elastic_reasoning.strategies import check_options
+from elastic_reasoning.rollouts.plan import Plan
+from elastic_reasoning.rollouts.rewards import check_rewards
 from elastic_reasoning.tasks.loading import check_task
-from elastic_reasoning.template import check_pair
 from elastic_reasoning.training.config import TrainConfig
-from elastic_reasoning.training.plan import Plan
-from elastic_reasoning.training.rewards import check_rewards
 
 SCHEDULES = ("linear", "constant", "cosine")
 LOSSES = ("dapo", "grpo", "bnpo", "dr_grpo")

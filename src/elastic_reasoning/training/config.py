@@ -3,13 +3,13 @@
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from elastic_reasoning.request import Options, Sampling
+from elastic_reasoning.core.request import Options, Sampling
 from elastic_reasoning.tasks.loading import TaskOptions
 
 
 @dataclass(frozen=True)
 class Constants:
-    """The numbers in the formulas of rewards (`elastic_reasoning.training.rewards`).
+    """The numbers in the formulas of rewards (`elastic_reasoning.rollouts.rewards`).
 
     Attributes:
         alpha: reward lost for each token of length away from what was asked for (l1_exact, l1_max).

@@ -10,10 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from elastic_reasoning.errors import GradingError, TaskError, TrainingError
+from elastic_reasoning.core.errors import GradingError, TaskError, TrainingError
+from elastic_reasoning.core.template import Message
 from elastic_reasoning.tasks.loading import load_task
 from elastic_reasoning.tasks.task import Problem, Task
-from elastic_reasoning.template import Message
 from elastic_reasoning.training.config import TrainConfig
 
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
+from elastic_reasoning.core.errors import TrainingError, require
 from elastic_reasoning.engines.loading import load_weights
-from elastic_reasoning.errors import TrainingError, require
 from elastic_reasoning.training.checkpoints import SELECTION
 from elastic_reasoning.training.folder import CONFIG
-from elastic_reasoning.training.trained_for import TrainedFor, read_trained_for
+from elastic_reasoning.training.provenance import TrainedFor, read_trained_for
 from elastic_reasoning.untrusted.json import Count, MalformedError, convert, decode
 
 ADAPTER = "adapter_config.json"
@@ -107,7 +107,7 @@ def exporting(run: FinishedRun, out: Path) -> Iterator[Path]:
 
 def _merge(run: FinishedRun, folder: Path) -> None:
     """Write the weights that training started from, with the adapters added to them."""
-    from elastic_reasoning.training.trainer import quietly
+    from elastic_reasoning.training.trl.trainer import quietly
 
     peft = require("peft", "train")
     base = load_weights(run.recipe["model"], run.recipe["dtype"])

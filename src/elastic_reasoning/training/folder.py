@@ -19,8 +19,8 @@ from typing import Any
 from msgspec import Struct
 from safetensors import SafetensorError
 
-from elastic_reasoning.errors import TrainingError
-from elastic_reasoning.files import take_lock, write_atomically
+from elastic_reasoning.core.errors import TrainingError
+from elastic_reasoning.records.files import take_lock, write_atomically
 from elastic_reasoning.training.checkpoints import checkpoints, repair, selected
 from elastic_reasoning.untrusted.json import Count, MalformedError, decode
 

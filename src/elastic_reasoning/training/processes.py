@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from elastic_reasoning.errors import TrainingError
+from elastic_reasoning.core.errors import TrainingError
 from elastic_reasoning.training.config import TrainConfig
 
 PATIENCE = timedelta(hours=4)

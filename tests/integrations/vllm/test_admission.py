@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from elastic_reasoning.chat.rendering import render_prompt
+from elastic_reasoning.core.errors import DelimiterError
 from elastic_reasoning.engines.loading import load_template
-from elastic_reasoning.errors import DelimiterError
-from elastic_reasoning.rendering import render_prompt
 from families import PLAIN, tokenizer_of
 
 pytest.importorskip("vllm.v1.engine.input_processor", reason="vllm is not installed")
@@ -177,7 +177,7 @@ def test_both_loaders_of_vllm_find_the_plug_in() -> None:
     from vllm.v1.sample.logits_processor import _load_custom_logitsprocs
     from vllm.v1.worker.gpu.sample.logits_processor.loader import _load_v2_logitsprocs
 
-    from elastic_reasoning.integrations.vllm import BudgetProcessor
+    from elastic_reasoning.integrations.vllm.processor import BudgetProcessor
 
     assert BudgetProcessor in _load_custom_logitsprocs(None)
     assert BudgetProcessor in _load_v2_logitsprocs(None)

@@ -15,14 +15,14 @@ import pytest
 import torch
 
 from checker import check
-from elastic_reasoning.budget import Budget
-from elastic_reasoning.cursor import replay
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.cursor import replay
+from elastic_reasoning.core.request import Options, Request, Sampling, derived_seed
+from elastic_reasoning.core.template import Prompt, Thinking
+from elastic_reasoning.core.walk import Walk
+from elastic_reasoning.core.wire import to_wire
 from elastic_reasoning.engines.loading import load_template
 from elastic_reasoning.integrations.row import Row
-from elastic_reasoning.request import Options, Request, Sampling, derived_seed
-from elastic_reasoning.template import Prompt, Thinking
-from elastic_reasoning.walk import Walk
-from elastic_reasoning.wire import to_wire
 
 pytest.importorskip("vllm.v1.worker.gpu_input_batch", reason="vllm is not installed")
 
@@ -352,7 +352,7 @@ def test_what_moves_keeps_the_sum_of_probabilities(
 ) -> None:
     from vllm.v1.sample.logits_processor import BatchUpdate
 
-    from elastic_reasoning.integrations.vllm import BudgetProcessor
+    from elastic_reasoning.integrations.vllm.processor import BudgetProcessor
 
     processor = BudgetProcessor(config_of(), CPU, False)
     assert not processor.is_argmax_invariant()

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from elastic_reasoning.evaluation.metrics import Row, summarise
+from elastic_reasoning.analysis.metrics import Row, summarise
 from elastic_reasoning.report.figures.accuracy import accuracy_figure
 from elastic_reasoning.report.figures.look import save_figure
 from elastic_reasoning.report.published import published

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from elastic_reasoning.evaluation.metrics import Row, summarise
+from elastic_reasoning.analysis.metrics import Row, summarise
 from elastic_reasoning.report.figures.curves import accuracy_range, curves, places_of, ticks_of
 from make_records import make_records
 

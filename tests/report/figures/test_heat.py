@@ -2,7 +2,7 @@ from dataclasses import replace
 from math import inf
 from pathlib import Path
 
-from elastic_reasoning.evaluation.metrics import summarise
+from elastic_reasoning.analysis.metrics import summarise
 from elastic_reasoning.report.figures.heat import grids, heat_figure
 from elastic_reasoning.report.figures.look import save_figure
 from make_records import make_records

@@ -6,15 +6,15 @@ from functools import lru_cache
 from types import FrameType
 from typing import Any
 
-from elastic_reasoning.ends import end_ids
-from elastic_reasoning.errors import DelimiterError, ElasticError, EngineError, TemplateError, UsageError, unknown
+from elastic_reasoning.chat.turn import offers_tools, thinking_of
+from elastic_reasoning.core.ends import end_ids
+from elastic_reasoning.core.errors import DelimiterError, ElasticError, EngineError, TemplateError, UsageError, unknown
+from elastic_reasoning.core.request import Request
+from elastic_reasoning.core.template import Prompt, Template, chat_text, resolve_template
+from elastic_reasoning.core.walk import Walk
+from elastic_reasoning.core.wire import Wire, from_wire, one_pass
 from elastic_reasoning.integrations.row import Row
-from elastic_reasoning.integrations.vllm_patches.protocol import TEMPLATE_BUDGETS
-from elastic_reasoning.request import Request
-from elastic_reasoning.template import Prompt, Template, chat_text, resolve_template
-from elastic_reasoning.turn import offers_tools, thinking_of
-from elastic_reasoning.walk import Walk
-from elastic_reasoning.wire import Wire, from_wire, one_pass
+from elastic_reasoning.integrations.vllm.patches.protocol import TEMPLATE_BUDGETS
 
 SETTINGS = "elastic_reasoning"
 """Key of vLLM's `additional_config` under which `opening` and `closing` may be given."""

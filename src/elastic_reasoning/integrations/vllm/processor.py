@@ -13,9 +13,9 @@ from vllm.v1.sample.logits_processor import LogitsProcessor as ProcessorV1
 from vllm.v1.sample.logits_processor import MoveDirectionality
 from vllm.v1.worker.gpu.sample.logits_processor import LogitsProcessor as ProcessorV2
 
+from elastic_reasoning.core.wire import from_wire
 from elastic_reasoning.integrations.row import Row
 from elastic_reasoning.integrations.vllm.admission import Served, admit
-from elastic_reasoning.wire import from_wire
 
 NEVER = float("-inf")
 NOTHING = -1

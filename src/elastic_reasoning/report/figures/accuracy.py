@@ -17,8 +17,8 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
 from numpy import interp
 
-from elastic_reasoning.budget import Budget
-from elastic_reasoning.evaluation.metrics import Row
+from elastic_reasoning.analysis.metrics import Row
+from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.report.figures.curves import (
     Curve,
     Over,

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from math import ceil, floor, inf, log2
 from typing import Literal
 
-from elastic_reasoning.budget import Budget
-from elastic_reasoning.evaluation.metrics import Row
+from elastic_reasoning.analysis.metrics import Row
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.strategies import heeded
 from elastic_reasoning.report.figures.look import COLOURS
 from elastic_reasoning.report.names import compact, compact_budget, part_text, short_names
 from elastic_reasoning.report.published import Published
-from elastic_reasoning.strategies import heeded
 
 Over = Literal["total", "used", "thinking"]
 

@@ -15,11 +15,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from elastic_reasoning.budget import Budget
-from elastic_reasoning.evaluation.metrics import Row
+from elastic_reasoning.analysis.metrics import Row
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.strategies import heeded
 from elastic_reasoning.report.figures.look import STYLE, set_title, wrapped
 from elastic_reasoning.report.names import abridged, part_text, short_names
-from elastic_reasoning.strategies import heeded
 
 SHADES = "Blues"
 ACROSS = 3

@@ -18,9 +18,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator, PercentFormatter
 
-from elastic_reasoning.evaluation.metrics import budget_order
-from elastic_reasoning.evaluation.record import Record
-from elastic_reasoning.evaluation.setting import Setting
+from elastic_reasoning.analysis.metrics import budget_order
+from elastic_reasoning.core.setting import Setting
+from elastic_reasoning.records.record import Record
 from elastic_reasoning.report.figures.look import COLOURS, QUIET, STYLE, set_title, wrapped
 from elastic_reasoning.report.names import MAIN, abridged, compact, compact_budget, short_names
 

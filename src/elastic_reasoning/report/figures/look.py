@@ -13,7 +13,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from elastic_reasoning.printable import printable
+from elastic_reasoning.core.printable import printable
 from elastic_reasoning.report.names import MAIN
 
 COLOURS = ("#6b7480", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")

@@ -1,0 +1,1 @@
+"""Statistics of records, and of nothing else."""

@@ -1,0 +1,287 @@
+"""What records add up to.
+
+    for row in summarise(records):
+        print(row.model, row.strategy, row.budget, f"{row.accuracy:.3f} ± {row.accuracy_se:.3f}")
+    gain = paired_difference(records, ("mini", "elastic", "24+20"), ("mini-e1", "elastic", "24+20"))
+
+Standard errors are clustered by problem. A record with an error is counted and otherwise left out; it is not a wrong
+answer.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from math import inf
+from statistics import fmean, median
+
+from elastic_reasoning.analysis.equivalence import Equivalence
+from elastic_reasoning.analysis.errorbars import clustered_se, paired_means
+from elastic_reasoning.analysis.samples import are_programs, ks, majority, pass_at, percentile
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.errors import RecordsError
+from elastic_reasoning.core.setting import Setting
+from elastic_reasoning.core.strategies import STRATEGIES, heeded
+from elastic_reasoning.grading.answers.rounding import RULE as ROUNDED_REFERENCE
+from elastic_reasoning.grading.answers.rules import RULES
+from elastic_reasoning.grading.programs.outputs import SEVERAL_OUTPUTS
+from elastic_reasoning.records.record import Record
+
+ASSUMED = frozenset(rule.name for rule in RULES if rule.assumes)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One setting. Rates are shares of the samples in 0 to 1; what nothing is known of is `None`.
+
+    Attributes:
+        model, strategy, budget: the setting.
+        num_problems, num_samples: those that were graded.
+        num_samples_each: samples a problem, mean.
+        num_errors: records with an error, not among the samples.
+        accuracy, accuracy_se: share of correct samples (avg@k), and its standard error clustered by problem.
+        pass_at, pass_at_se: pass@k, mean over problems, and its standard error, for k = 1, 2, 4, ... up to and
+            including the number of samples that every graded problem has: where errors left a problem with fewer,
+            the largest k is that number, for without the problem the mean would be of other problems. Each problem's
+            estimate uses all its samples. pass@1 is the accuracy where all problems have equally many.
+        majority, majority_se: maj@k, mean over problems: the answer with the most votes among all samples of the
+            problem is right, ties split evenly. `None` where the answers are programs.
+        mean_thinking_tokens, median_thinking_tokens, p95_thinking_tokens: sampled thinking tokens a sample; 95 % of
+            the samples have at most p95.
+        mean_solution_tokens, median_solution_tokens, p95_solution_tokens: sampled solution tokens a sample.
+        mean_total_tokens, median_total_tokens, p95_total_tokens: all sampled tokens a sample, those of sampled
+            delimiters among them.
+        void_rate: the prompt had closed thinking, so that the thinking budget had no effect.
+        budget_hit_rate: thinking was ended by its budget.
+        forced_rate: the closing delimiter was forced, at least in part.
+        cut_rate: the solution ran into its budget.
+        no_answer_rate: no answer was found.
+        unboxed_rate: a box was asked for, and the solution has none.
+        escape_rate: thinking was opened again in the solution.
+        closed_again_rate: the closing delimiter was written again in the solution.
+        tool_cut_rate: the tokens ran out within a tool call.
+        num_unboxed, num_time_limits, num_memory_limits: samples without a box; samples that grading could not decide
+            within its limits, and that count as wrong.
+        num_assumed, num_rounded: samples that are right only by a rule that assumes something (`grading.rules`); of
+            these, by rounding to the reference.
+        num_several_outputs, accuracy_one_output: samples of programs for problems that accept several outputs, of which
+            a right one may be rejected; the accuracy without those, `None` where there are none.
+        asked_tokens: n, the length that the prompt asked for (L1 only, like the two that follow).
+        length_deviation: mean of |n_y - n| / n, where n_y counts all sampled tokens of the response, as in the reward
+            of L1 (Aggarwal & Welleck 2025, arXiv 2503.04697); too long and too short do not cancel.
+        violation_rate: n_y > n, by as little as a token.
+    """
+
+    model: str
+    strategy: str
+    budget: str
+    num_problems: int
+    num_samples: int
+    num_samples_each: float
+    num_errors: int
+    accuracy: float | None
+    accuracy_se: float | None
+    pass_at: dict[int, float]
+    pass_at_se: dict[int, float | None]
+    majority: float | None
+    majority_se: float | None
+    mean_thinking_tokens: float | None
+    median_thinking_tokens: float | None
+    p95_thinking_tokens: float | None
+    mean_solution_tokens: float | None
+    median_solution_tokens: float | None
+    p95_solution_tokens: float | None
+    mean_total_tokens: float | None
+    median_total_tokens: float | None
+    p95_total_tokens: float | None
+    void_rate: float | None
+    budget_hit_rate: float | None
+    forced_rate: float | None
+    cut_rate: float | None
+    no_answer_rate: float | None
+    unboxed_rate: float | None
+    escape_rate: float | None
+    closed_again_rate: float | None
+    tool_cut_rate: float | None
+    num_unboxed: int
+    num_time_limits: int
+    num_memory_limits: int
+    num_assumed: int
+    num_rounded: int
+    num_several_outputs: int
+    accuracy_one_output: float | None
+    asked_tokens: int | None
+    length_deviation: float | None
+    violation_rate: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Accuracy of one setting less that of another, on the problems that both have.
+
+    Attributes:
+        difference: in -1 to 1.
+        se: its standard error clustered by problem; `None` for a single problem.
+        num_problems: that both have.
+    """
+
+    difference: float
+    se: float | None
+    num_problems: int
+
+
+def summarise(records: Iterable[Record]) -> list[Row]:
+    """One row for each setting, in the order of `by_setting`."""
+    with closing(Equivalence()) as equivalence:
+        return [_row(setting, group, equivalence) for setting, group in by_setting(records).items()]
+
+
+def by_setting(records: Iterable[Record]) -> dict[Setting, list[Record]]:
+    """The records of each setting: models in order of appearance, then strategies, then budgets by size."""
+    groups: dict[Setting, list[Record]] = defaultdict(list)
+    for record in records:
+        groups[record.setting].append(record)
+    models = list(dict.fromkeys(model for model, _, _ in groups))
+    strategies = [*STRATEGIES, *sorted({strategy for _, strategy, _ in groups} - set(STRATEGIES))]
+
+    def order(setting: Setting) -> tuple[int, int, tuple[float, float]]:
+        return models.index(setting[0]), strategies.index(setting[1]), budget_order(setting[2])
+
+    return {setting: groups[setting] for setting in sorted(groups, key=order)}
+
+
+def budget_order(budget: str) -> tuple[float, float]:
+    """A key that sorts budgets by their total, then by thinking; unlimited ones come last."""
+    parsed = Budget.parse(budget)
+    thinking, solution = (inf if part is None else part for part in (parsed.thinking, parsed.solution))
+    return thinking + solution, thinking
+
+
+def _row(setting: Setting, records: Sequence[Record], equivalence: Equivalence) -> Row:
+    graded = [record for record in records if record.error is None]
+    problems = by_problem(graded)
+    grades = _grades(problems)
+    passes = {
+        k: [pass_at(len(each), round(sum(each)), k) for each in grades.values()]
+        for k in ks(min(map(len, problems.values()), default=0))
+    }
+    votes = [] if are_programs(graded) else [majority(samples, equivalence) for samples in problems.values()]
+    thinking = [record.num_thinking_tokens for record in graded]
+    solution = [record.num_solution_tokens for record in graded]
+    total = [record.num_sampled_tokens for record in graded]
+    asked = _asked(setting)
+
+    def rate(holds: Callable[[Record], bool]) -> float | None:
+        return _mean([holds(record) for record in graded])
+
+    def number(holds: Callable[[Record], bool]) -> int:
+        return sum(map(holds, graded))
+
+    one_output = [bool(record.correct) for record in graded if record.rule != SEVERAL_OUTPUTS]
+    return Row(
+        *setting,
+        num_problems=len(problems),
+        num_samples=len(graded),
+        num_samples_each=len(graded) / len(problems) if problems else 0.0,
+        num_errors=len(records) - len(graded),
+        accuracy=rate(lambda r: bool(r.correct)),
+        accuracy_se=clustered_se(list(grades.values())),
+        pass_at={k: fmean(chances) for k, chances in passes.items()},
+        pass_at_se={k: clustered_se([[chance] for chance in chances]) for k, chances in passes.items()},
+        majority=_mean(votes),
+        majority_se=clustered_se([[vote] for vote in votes]),
+        mean_thinking_tokens=_mean(thinking),
+        median_thinking_tokens=_median(thinking),
+        p95_thinking_tokens=percentile(thinking, 95),
+        mean_solution_tokens=_mean(solution),
+        median_solution_tokens=_median(solution),
+        p95_solution_tokens=percentile(solution, 95),
+        mean_total_tokens=_mean(total),
+        median_total_tokens=_median(total),
+        p95_total_tokens=percentile(total, 95),
+        void_rate=rate(lambda r: r.closed_by_prompt),
+        budget_hit_rate=rate(lambda r: r.budget_hit),
+        forced_rate=rate(lambda r: r.forced_close),
+        cut_rate=rate(lambda r: r.solution_cut),
+        no_answer_rate=rate(lambda r: r.answer is None),
+        unboxed_rate=rate(lambda r: r.unboxed),
+        escape_rate=rate(lambda r: r.escaped),
+        closed_again_rate=rate(lambda r: r.closed_again > 0),
+        tool_cut_rate=rate(lambda r: r.tool_cut),
+        num_unboxed=number(lambda r: r.unboxed),
+        num_time_limits=number(lambda r: r.reason == "time limit"),
+        num_memory_limits=number(lambda r: r.reason == "memory limit"),
+        num_assumed=number(lambda r: bool(r.correct) and r.rule in ASSUMED),
+        num_rounded=number(lambda r: bool(r.correct) and r.rule == ROUNDED_REFERENCE),
+        num_several_outputs=len(graded) - len(one_output),
+        accuracy_one_output=_mean(one_output) if len(one_output) < len(graded) else None,
+        asked_tokens=asked,
+        length_deviation=_mean([abs(n_y - asked) / asked for n_y in total]) if asked else None,
+        violation_rate=None if asked is None else _mean([n_y > asked for n_y in total]),
+    )
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return fmean(values) if values else None
+
+
+def _median(values: Sequence[int]) -> float | None:
+    return float(median(values)) if values else None
+
+
+def _asked(setting: Setting) -> int | None:
+    """The length in tokens that the prompt asks for, where the strategy is one that asks."""
+    budget = Budget.parse(setting[2])
+    return budget.total if heeded(setting[1], budget)[1] == "asked" else None
+
+
+def by_problem(records: Iterable[Record]) -> dict[str, list[Record]]:
+    """The records of each problem, in order of appearance."""
+    problems: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        problems[record.problem].append(record)
+    return dict(problems)
+
+
+def _grades(problems: Mapping[str, Sequence[Record]]) -> dict[str, list[float]]:
+    """The grades of each problem, 1.0 for a correct one."""
+    return {problem: [float(bool(r.correct)) for r in records] for problem, records in problems.items()}
+
+
+def paired_difference(records: Iterable[Record], a: tuple[str, str, str], b: tuple[str, str, str]) -> Difference:
+    """Accuracy of `b` less that of `a`, on the problems that both have.
+
+    Raises:
+        RecordsError: no problem has graded samples under both.
+    """
+    graded: dict[tuple[str, str, str], list[Record]] = {a: [], b: []}
+    for record in records:
+        if record.setting in graded and record.error is None:
+            graded[record.setting].append(record)
+    of_a, of_b = (_grades(by_problem(graded[setting])) for setting in (a, b))
+    both = [problem for problem in of_a if problem in of_b]
+    if not both:
+        raise RecordsError(f"no problem was graded under both {'/'.join(a)} and {'/'.join(b)}: sweep both")
+    means = paired_means([of_a[problem] for problem in both], [of_b[problem] for problem in both])
+    return Difference(means.difference, means.se, len(both))
+
+
+def generated_tokens(records: Iterable[Record]) -> tuple[int, int]:
+    """How many tokens the records sampled, and how many of those were really generated, not reused."""
+    num_sampled = num_reused = 0
+    for record in records:
+        num_sampled += record.num_sampled_tokens
+        num_reused += record.num_reused_tokens
+    return num_sampled, num_sampled - num_reused
+
+
+def seconds_of(records: Iterable[Record]) -> dict[str, tuple[float, int]]:
+    """For each model, the seconds its records took and the tokens that were generated in them, reused ones left out.
+
+    Tokens per second are the second by the first, where the first is not 0: records made before time was kept, or
+    graded elsewhere, have none. Several runs that were on at once count each their own time.
+    """
+    models: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        models[record.model].append(record)
+    return {model: (sum(r.seconds for r in each), generated_tokens(each)[1]) for model, each in models.items()}

@@ -1,0 +1,289 @@
+"""How the thinking itself differs between settings: before and after training, or from budget to budget.
+
+    for row in reasoning_rows(records):
+        print(row.model, row.budget, row.reflections, row.verified_steps)
+    changes(records, ("mini", "elastic", "24+20"), ("mini-e1", "elastic", "24+20"))      # paired, on the same problems
+
+Every thought is measured by itself; a row has the means over samples and their standard errors, clustered by problem.
+A thought of which a measure has nothing to say, such as an empty one, is left out of that measure. Longer thoughts
+repeat themselves more and compress better whatever they say: compare these two among thoughts of like length.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from statistics import fmean
+from typing import Any
+
+from elastic_reasoning.analysis.errorbars import clustered_se, paired_means
+from elastic_reasoning.analysis.metrics import by_problem, by_setting
+from elastic_reasoning.analysis.text_measures import (
+    TENTHS,
+    by_tenth,
+    compression,
+    num_reflections,
+    part_lengths,
+    repetition,
+)
+from elastic_reasoning.core.errors import RecordsError
+from elastic_reasoning.core.setting import Setting
+from elastic_reasoning.core.trace import Phase
+from elastic_reasoning.records.record import Part, Record
+from elastic_reasoning.tasks.arithmetic_thinking import read_thought
+
+MINIATURE = "arithmetic-"
+"""What the ids of the miniature's problems begin with; only of its thoughts are the steps known."""
+
+WORDING = {
+    "thinking_tokens": "sampled thinking tokens",
+    "reflections": "words of reflection a 1000 thinking tokens",
+    "repetition": "share of 4-grams of tokens that stood there before",
+    "compression": "size after deflate by size before; lower is more redundant",
+}
+STEPS = {
+    "short_steps": "share of the first pass's steps: short ones, not checked",
+    "full_steps": "share of the first pass's steps: full ones, not checked",
+    "verified_steps": "share of the first pass's steps: checked at least once",
+    "checks_per_step": "verifications for each step of the first pass",
+    "restated": "share of thoughts that write the problem down again",
+    "passes": "passes over the whole problem after the first",
+    "wrong_steps": "share of steps with a wrong result",
+    "unread_words": "share of words that belong to no known form",
+}
+"""Of the miniature's thoughts alone."""
+MEASURES = WORDING | STEPS
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningRow:
+    """How one setting thinks. What nothing is known of is `None`; each mean is followed by its standard error.
+
+    Attributes:
+        model, strategy, budget: the setting.
+        num_problems, num_samples: those without an error.
+        thinking_tokens: sampled thinking tokens.
+        reflections: words of reflection (`wording.REFLECTIONS`) for 1000 sampled thinking tokens.
+        repetition: see `wording.repetition`.
+        compression: see `wording.compression`.
+        short_steps, full_steps, verified_steps: shares of the steps of the first pass, which add up to 1 (miniature).
+        checks_per_step: verifications for each step of the first pass (miniature).
+        restated: share of thoughts that write the problem down again (miniature).
+        passes: passes after the first (miniature).
+        wrong_steps: share of the steps of which it is known (miniature).
+        unread_words: share of words that belong to no form (miniature).
+        length_by_tenth: mean words of the parts of a thought that begin in each tenth of it, from the first tenth on;
+            parts are sentences and lines, in the miniature steps and what else its thoughts consist of.
+    """
+
+    model: str
+    strategy: str
+    budget: str
+    num_problems: int
+    num_samples: int
+    thinking_tokens: float | None
+    thinking_tokens_se: float | None
+    reflections: float | None
+    reflections_se: float | None
+    repetition: float | None
+    repetition_se: float | None
+    compression: float | None
+    compression_se: float | None
+    short_steps: float | None
+    short_steps_se: float | None
+    full_steps: float | None
+    full_steps_se: float | None
+    verified_steps: float | None
+    verified_steps_se: float | None
+    checks_per_step: float | None
+    checks_per_step_se: float | None
+    restated: float | None
+    restated_se: float | None
+    passes: float | None
+    passes_se: float | None
+    wrong_steps: float | None
+    wrong_steps_se: float | None
+    unread_words: float | None
+    unread_words_se: float | None
+    length_by_tenth: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One measure under two settings, on the problems of which both have something to say.
+
+    Attributes:
+        measure: a name in `MEASURES`.
+        a, b: the means.
+        difference, se: b less a, and its standard error clustered by problem; `None` for a single problem.
+        num_problems: that both have.
+    """
+
+    measure: str
+    a: float
+    b: float
+    difference: float
+    se: float | None
+    num_problems: int
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One sample of a problem, to be shown beside others.
+
+    Attributes:
+        model, strategy, budget, sample: which one.
+        correct, answer: as in `Record`.
+        thinking, solution: their texts.
+        segments: the same with what was forced told apart, as in `Record`.
+        measures: by the names in `MEASURES`.
+    """
+
+    model: str
+    strategy: str
+    budget: str
+    sample: int
+    correct: bool | None
+    answer: str | None
+    thinking: str
+    solution: str
+    segments: list[Part]
+    measures: dict[str, float | None]
+
+
+def reasoning_rows(records: Iterable[Record]) -> list[ReasoningRow]:
+    """One row for each setting, in the order of `by_setting`."""
+    return [_row(setting, group) for setting, group in by_setting(records).items()]
+
+
+def changes(records: Iterable[Record], a: tuple[str, str, str], b: tuple[str, str, str]) -> list[Change]:
+    """What is different under `b`, in the order of `MEASURES`; a measure that no common problem has is left out.
+
+    Raises:
+        RecordsError: no problem has samples under both.
+    """
+    groups = by_setting(record for record in records if record.error is None)
+    of_a, of_b = (_measured(groups.get(Setting(*setting), [])) for setting in (a, b))
+    if not of_a.keys() & of_b.keys():
+        raise RecordsError(f"no problem has samples under both {'/'.join(a)} and {'/'.join(b)}: sweep both")
+    return [change for name in MEASURES if (change := _change(name, of_a, of_b)) is not None]
+
+
+def side_by_side(records: Iterable[Record], problem: str, settings: Sequence[Setting]) -> list[Side]:
+    """Every sample of a problem under these settings, in their order.
+
+    Raises:
+        RecordsError: there is none.
+    """
+    samples = [record for record in records if record.problem == problem and record.error is None]
+    groups = by_setting(samples)
+    sides = [_side(record) for setting in settings for record in groups.get(setting, [])]
+    if not sides:
+        named = ", ".join(map(str, settings))
+        raise RecordsError(f"problem {problem!r} has no sample under {named}: give the id of a problem in the records")
+    return sides
+
+
+def measure(record: Record) -> dict[str, float | None]:
+    """The measures of one thought by the names in `MEASURES`."""
+    sampled = [part for part in record.segments if part["phase"] == Phase.THINKING and part["sampled"]]
+    text = " ".join(part["text"] for part in sampled)
+    num_tokens = record.num_thinking_tokens
+    return {
+        "thinking_tokens": num_tokens,
+        "reflections": 1000 * num_reflections(text) / num_tokens if num_tokens else None,
+        "repetition": repetition(list(chain.from_iterable(part["ids"] for part in sampled))),
+        "compression": compression(text),
+        **_steps(record),
+    }
+
+
+def thinking_text(record: Record) -> str:
+    """The whole thought, what was forced in it too."""
+    return _text(record, Phase.THINKING)
+
+
+def _text(record: Record, phase: Phase) -> str:
+    return " ".join(part["text"] for part in record.segments if part["phase"] == phase)
+
+
+def _steps(record: Record) -> Mapping[str, float | None]:
+    if not record.problem.startswith(MINIATURE):
+        return dict.fromkeys(STEPS)
+    thought = read_thought(thinking_text(record))
+    first_pass = thought.num_short + thought.num_full + thought.num_verified
+    shares = {
+        "short_steps": (thought.num_short, first_pass),
+        "full_steps": (thought.num_full, first_pass),
+        "verified_steps": (thought.num_verified, first_pass),
+        "checks_per_step": (thought.num_checks, first_pass),
+        "restated": (thought.restated, thought.num_words > 0),
+        "passes": (thought.num_passes, thought.num_words > 0),
+        "wrong_steps": (thought.num_wrong, thought.num_judged),
+        "unread_words": (thought.num_unread, thought.num_words),
+    }
+    return {name: part / whole if whole else None for name, (part, whole) in shares.items()}
+
+
+def _lengths(record: Record) -> Sequence[int]:
+    text = thinking_text(record)
+    return read_thought(text).lengths if record.problem.startswith(MINIATURE) else part_lengths(text)
+
+
+def _row(setting: Setting, records: Sequence[Record]) -> ReasoningRow:
+    kept = [record for record in records if record.error is None]
+    measured = _measured(kept)
+    values: dict[str, Any] = {}
+    for name in MEASURES:
+        clusters = [known for samples in measured.values() if (known := _known(name, samples))]
+        values[name] = fmean(chain.from_iterable(clusters)) if clusters else None
+        values[f"{name}_se"] = clustered_se(clusters)
+    tenths = [by_tenth(_lengths(record)) for record in kept]
+    length_by_tenth = [[tenth[n] for tenth in tenths] for n in range(TENTHS)]
+    return ReasoningRow(
+        *setting,
+        num_problems=len(measured),
+        num_samples=len(kept),
+        **values,
+        length_by_tenth=tuple(_mean(known for known in each if known is not None) for each in length_by_tenth),
+    )
+
+
+Measured = Mapping[str, Sequence[Mapping[str, float | None]]]
+"""The measures of every sample of each problem."""
+
+
+def _measured(records: Iterable[Record]) -> Measured:
+    return {problem: [measure(record) for record in samples] for problem, samples in by_problem(records).items()}
+
+
+def _known(name: str, samples: Sequence[Mapping[str, float | None]]) -> list[float]:
+    return [value for sample in samples if (value := sample[name]) is not None]
+
+
+def _mean(values: Iterator[float]) -> float | None:
+    known = list(values)
+    return fmean(known) if known else None
+
+
+def _change(name: str, of_a: Measured, of_b: Measured) -> Change | None:
+    pairs = [(_known(name, of_a[problem]), _known(name, of_b[problem])) for problem in of_a if problem in of_b]
+    pairs = [(before, after) for before, after in pairs if before and after]
+    if not pairs:
+        return None
+    means = paired_means([before for before, _ in pairs], [after for _, after in pairs])
+    return Change(name, means.a, means.b, means.difference, means.se, len(pairs))
+
+
+def _side(record: Record) -> Side:
+    return Side(
+        record.model,
+        record.strategy,
+        record.budget,
+        record.sample,
+        record.correct,
+        record.answer,
+        thinking_text(record),
+        _text(record, Phase.SOLUTION),
+        record.segments,
+        measure(record),
+    )

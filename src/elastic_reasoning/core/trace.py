@@ -1,0 +1,281 @@
+"""What an engine made of a request: segments of sampled and forced tokens, and everything derived from them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from itertools import chain, repeat, zip_longest
+from typing import Any
+
+from elastic_reasoning.core.delimiter import written
+from elastic_reasoning.core.errors import RequestError
+from elastic_reasoning.core.request import Request
+from elastic_reasoning.core.template import Template
+
+MOST_SHOWN = 60
+"""Letters of a text that a trace shows of itself."""
+
+
+class Phase(StrEnum):
+    """What a segment is part of."""
+
+    OPENING = "opening"
+    """The opening delimiter, where the prompt does not hold it."""
+    THINKING = "thinking"
+    WRAP_UP = "wrap_up"
+    """Text that is forced between thinking and a forced closing delimiter."""
+    CLOSING = "closing"
+    """The closing delimiter, sampled or forced; half and half where the budget cut it."""
+    SOLUTION = "solution"
+    TOOL = "tool"
+    """A tool call: counted neither in thinking nor in the solution, and cut by neither budget."""
+
+
+class Finish(StrEnum):
+    """Why sampling of a segment ended."""
+
+    DELIMITER = "delimiter"
+    """The model wrote the delimiter that was waited for."""
+    EOS = "eos"
+    """The model ended the sequence. In thinking the end token is discarded, in a solution or a tool call it is kept."""
+    LENGTH = "length"
+    """The tokens were spent."""
+    BOUNDARY = "boundary"
+    """A line or sentence ended in the grace window."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Consecutive tokens of one phase, all sampled or all forced.
+
+    Attributes:
+        ids: token ids `[n]`.
+        sampled: False for forced tokens.
+        logprobs: natural logarithms `[n]`, after temperature and before top-p and top-k; `None` where unknown.
+        finish: why sampling ended; `None` for forced tokens and for a sampled delimiter.
+    """
+
+    phase: Phase
+    ids: tuple[int, ...]
+    sampled: bool
+    logprobs: tuple[float, ...] | None = None
+    finish: Finish | None = None
+
+    def __post_init__(self) -> None:
+        if self.logprobs is not None and len(self.logprobs) != len(self.ids):
+            raise ValueError(f"{len(self.logprobs)} log-probabilities for {len(self.ids)} ids")
+
+
+@dataclass(frozen=True)
+class Trace:
+    """One finished completion.
+
+    Attributes:
+        request: what was asked.
+        segments: every token of the completion, in order.
+        template: how the model marks thinking; used to read the segments.
+        error: why there is no completion, where there is none.
+        num_reused: how many of the sampled tokens were taken from an earlier run of the same draws.
+    """
+
+    request: Request
+    segments: tuple[Segment, ...]
+    template: Template
+    error: str | None = None
+    num_reused: int = 0
+
+    def __repr__(self) -> str:
+        """What was asked, the error or the counts, and how the texts begin; `segments` has every token."""
+        asked = f"Trace({self.request.strategy} {self.request.budget}"
+        if self.error is not None:
+            return f"{asked}, error={self.error!r})"
+        return (
+            f"{asked}, thinking={_excerpt(self.thinking_text)} ({self.num_thinking_tokens} tokens"
+            f"{', budget hit' * self.budget_hit}), solution={_excerpt(self.solution_text)} "
+            f"({self.num_solution_tokens} tokens{', cut' * self.solution_cut}), forced {self.num_forced_tokens})"
+        )
+
+    def raise_for_error(self) -> "Trace":
+        """The trace itself, where there is one.
+
+        Raises:
+            RequestError: the request could not be run.
+        """
+        if self.error is not None:
+            raise RequestError(self.error)
+        return self
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """Token ids of the completion `[n]`."""
+        return tuple(chain.from_iterable(segment.ids for segment in self.segments))
+
+    @property
+    def sampled_mask(self) -> tuple[bool, ...]:
+        """True for sampled tokens, False for forced ones `[n]`."""
+        return tuple(chain.from_iterable(repeat(s.sampled, len(s.ids)) for s in self.segments))
+
+    @property
+    def logprobs(self) -> tuple[float, ...] | None:
+        """Log-probabilities `[n]`, 0.0 for forced tokens; `None` where the engine gave none."""
+        if any(s.sampled and s.logprobs is None for s in self.segments):
+            return None
+        return tuple(chain.from_iterable(s.logprobs or repeat(0.0, len(s.ids)) for s in self.segments))
+
+    def _phase(self, phase: Phase) -> Iterator[Segment]:
+        return (segment for segment in self.segments if segment.phase is phase)
+
+    def _num_sampled(self, phase: Phase) -> int:
+        return sum(len(segment.ids) for segment in self._phase(phase) if segment.sampled)
+
+    @property
+    def num_thinking_tokens(self) -> int:
+        """Sampled thinking tokens, delimiters not among them."""
+        return self._num_sampled(Phase.THINKING)
+
+    @property
+    def num_solution_tokens(self) -> int:
+        """Sampled solution tokens, the end of sequence among them."""
+        return self._num_sampled(Phase.SOLUTION)
+
+    @property
+    def num_tool_tokens(self) -> int:
+        """Sampled tokens of tool calls, their delimiters among them."""
+        return self._num_sampled(Phase.TOOL)
+
+    @property
+    def num_sampled_tokens(self) -> int:
+        return sum(self.sampled_mask)
+
+    @property
+    def num_forced_tokens(self) -> int:
+        return sum(not sampled for sampled in self.sampled_mask)
+
+    def _ids(self, phase: Phase) -> list[int]:
+        return list(chain.from_iterable(segment.ids for segment in self._phase(phase)))
+
+    def _text(self, ids: list[int]) -> str:
+        if ids and ids[-1] in self.template.eos:
+            ids = ids[:-1]
+        return self.template.decode(ids) if ids else ""
+
+    @cached_property
+    def _closings(self) -> list[int]:
+        """How many ids of the solution there are up to each closing delimiter that is written in it.
+
+        In a channel format every message has a header: one with which the solution goes on behind a tool call closes
+        nothing.
+        """
+        ids, closing, tools = self._ids(Phase.SOLUTION), self.template.closing, self.template.tools
+        ends = written(closing, ids)
+        if tools is None or not tools.resumes:
+            return ends
+        sizes = [len(s.ids) if s.phase is Phase.SOLUTION else 0 for s in self.segments]
+        goes_on = {sum(sizes[: n + 1]) for n, s in enumerate(self.segments) if s.phase is Phase.TOOL}
+        return [end for end in ends if end - closing.ends(ids[:end]) not in goes_on]
+
+    @property
+    def thinking_text(self) -> str:
+        return self._text(self._ids(Phase.THINKING))
+
+    @property
+    def solution_text(self) -> str:
+        """The solution as it is graded, forced text too.
+
+        Tool calls, the end of sequence and what frames an answer are left out. Where a closing delimiter is written
+        again, what stands behind the last one is the solution: what stands before is thinking that goes on
+        (`leaked_text`).
+        """
+        start = self._closings[-1] if self._closings else 0
+        return self._unframed(self._text(self._ids(Phase.SOLUTION)[start:]))
+
+    @property
+    def leaked_text(self) -> str:
+        """Thinking that went on in the solution: all up to the last closing delimiter that is written there again."""
+        return self._text(self._ids(Phase.SOLUTION)[: self._closings[-1]]) if self._closings else ""
+
+    def _unframed(self, text: str) -> str:
+        """A text without what the format writes before and behind an answer."""
+        begin, end = self.template.frame
+        if begin and text.lstrip().startswith(begin):
+            text = text.lstrip().removeprefix(begin)
+        if end and text.rstrip().endswith(end):
+            text = text.rstrip().removesuffix(end)
+        return text
+
+    @property
+    def tool_text(self) -> str:
+        """Tool calls as they are written, delimiters and all, without the end of sequence."""
+        return self._text(self._ids(Phase.TOOL))
+
+    def _ran_out(self, phase: Phase) -> bool:
+        """Whether the tokens of a phase were spent, other than on what turned out to begin a tool call."""
+        return any(
+            segment.phase is phase and segment.finish in (Finish.LENGTH, Finish.BOUNDARY)
+            for segment, after in zip_longest(self.segments, self.segments[1:])
+            if after is None or after.phase is not Phase.TOOL
+        )
+
+    @property
+    def budget_hit(self) -> bool:
+        """Whether thinking was ended by its budget, at the wall or in the grace window."""
+        return self._ran_out(Phase.THINKING)
+
+    @property
+    def forced_close(self) -> bool:
+        """Whether any part of the closing delimiter was forced."""
+        return any(not segment.sampled for segment in self._phase(Phase.CLOSING))
+
+    @property
+    def solution_cut(self) -> bool:
+        """Whether the solution ran into its budget."""
+        return self._ran_out(Phase.SOLUTION)
+
+    @property
+    def cut(self) -> bool:
+        """Whether the tokens ran out before the sequence had ended, in whichever phase."""
+        return bool(self.segments) and self.segments[-1].finish is Finish.LENGTH
+
+    @property
+    def closed_again(self) -> int:
+        """How often a closing delimiter is written in the solution, where thinking is closed already."""
+        return len(self._closings)
+
+    @property
+    def tool_cut(self) -> bool:
+        """Whether the tokens ran out within a tool call, as far as it is known how calls are written.
+
+        The context alone cuts a call that a request offers. A budget may cut one that it does not, or under a
+        strategy that knows no calls.
+        """
+        tools = self.template.tools
+        return any(
+            segment.finish in (Finish.LENGTH, Finish.BOUNDARY)
+            and (segment.phase is Phase.TOOL or (tools is not None and tools.left_open(segment.ids)))
+            for segment in self.segments
+        )
+
+    @property
+    def escaped(self) -> bool:
+        """Whether thinking was opened again within the solution."""
+        return bool(written(self.template.opening, self._ids(Phase.SOLUTION)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Segments, error and reuse as plain JSON; the request is the caller's to store."""
+        segments = [
+            {
+                "phase": str(s.phase),
+                "ids": list(s.ids),
+                "sampled": s.sampled,
+                "logprobs": None if s.logprobs is None else [round(value, 5) for value in s.logprobs],
+                "finish": None if s.finish is None else str(s.finish),
+            }
+            for s in self.segments
+        ]
+        return {"segments": segments, "error": self.error, "num_reused": self.num_reused}
+
+
+def _excerpt(text: str) -> str:
+    """A text on one line, its middle left out."""
+    line = repr(text)
+    return line if len(line) <= MOST_SHOWN else f"{line[: MOST_SHOWN // 2]} ... {line[-MOST_SHOWN // 2 :]}"

@@ -1,0 +1,158 @@
+"""Where one request stands in its strategy, and the interpreter by call.
+
+A `Walk` turns what was sampled for each call into the segments of a trace. An engine that takes a whole call at a
+time hands its results to `Walk.finish` (see `run_by_call`); one that samples token by token lets a
+`elastic_reasoning.core.cursor.Cursor` do so. Both therefore build the same trace.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import chain
+
+from elastic_reasoning.core.call import Call, OnEos
+from elastic_reasoning.core.errors import ElasticError
+from elastic_reasoning.core.request import Request
+from elastic_reasoning.core.strategies import find_strategy
+from elastic_reasoning.core.template import Template
+from elastic_reasoning.core.trace import Finish, Segment, Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What an engine sampled for one call.
+
+    Attributes:
+        ids: sampled ids `[n]`, those of a delimiter that ended the call among them; a discarded end of sequence
+            is not.
+        logprobs: `[n]`, or `None` where the engine gives none.
+        finish: why the call ended.
+    """
+
+    ids: tuple[int, ...]
+    logprobs: tuple[float, ...] | None
+    finish: Finish
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A call with the position in the completion at which its sampling began, and what came back."""
+
+    position: int
+    call: Call
+    completion: Completion
+
+
+class Walk:
+    """One request on its way through its strategy.
+
+    A request that cannot be started or gone on with is not an exception but a walk that is over and has an `error`.
+
+    Attributes:
+        call: the call that is waited for, `None` when the walk is over.
+        ids: ids of the completion so far, the forced ids of `call` among them.
+        segments: segments so far; those of the call that is waited for are still missing.
+        steps: calls that are done.
+        num_reused: sampled tokens that no engine drew for this walk.
+        error: why the walk could not be started or went wrong.
+    """
+
+    def __init__(self, request: Request, template: Template, context: int | None = None) -> None:
+        self.request = request
+        self.template = template
+        self.call: Call | None = None
+        self.ids: list[int] = []
+        self.segments: list[Segment] = []
+        self.steps: list[Step] = []
+        self.num_reused = 0
+        self.error: str | None = None
+        try:
+            run = find_strategy(request.strategy, request.options).run
+            self._calls = run(request.prompt, request.budget, template, request.options, context)
+            self._begin(next(self._calls))
+            self._skip_empty()
+        except ElasticError as error:
+            self.error = str(error)
+
+    def _begin(self, call: Call) -> int:
+        if call.tail:
+            self._split(call)
+        kept = len(self.ids)
+        for phase, ids in call.forced:
+            self.segments.append(Segment(phase, ids, sampled=False))
+            self.ids.extend(ids)
+        self.call = call
+        return kept
+
+    def _split(self, call: Call) -> None:
+        """Move the last ids of the segment before out of it, or take them back."""
+        before = self.segments.pop()
+        kept = len(before.ids) - call.tail
+        logprobs = before.logprobs
+        self.segments.append(
+            Segment(before.phase, before.ids[:kept], True, logprobs and logprobs[:kept], before.finish)
+        )
+        if call.tail_phase is None:
+            del self.ids[-call.tail :]
+        else:
+            self.segments.append(Segment(call.tail_phase, before.ids[kept:], True, logprobs and logprobs[kept:]))
+
+    def finish(self, completion: Completion) -> int:
+        """Take what was sampled for the current call and go on to the next one.
+
+        Returns:
+            How many ids of the completion stand; those behind them were forced by the call that follows.
+        """
+        if self.call is None:
+            raise RuntimeError("the walk is over: there is no call to finish")
+        kept = self._advance(completion)
+        self._skip_empty()
+        return kept
+
+    def _skip_empty(self) -> None:
+        """Calls that may sample nothing are over before an engine sees them."""
+        while self.call is not None and self.call.max_tokens == 0:
+            self._advance(Completion((), (), Finish.LENGTH))
+
+    def _advance(self, completion: Completion) -> int:
+        assert self.call is not None
+        self.steps.append(Step(len(self.ids), self.call, completion))
+        segment = Segment(self.call.phase, completion.ids, True, completion.logprobs, completion.finish)
+        self.segments.append(segment)
+        self.ids.extend(completion.ids)
+        self.call = None
+        try:
+            call = self._calls.send(segment)
+        except StopIteration:
+            return len(self.ids)
+        except ElasticError as error:
+            self.fail(str(error))
+            return len(self.ids)
+        discarded = completion.finish is Finish.EOS and self.steps[-1].call.on_eos is OnEos.DISCARD
+        if discarded and not any(ids for _, ids in call.forced):
+            # The next draw would have the same key and context, and so would be the same end of sequence.
+            self.fail(
+                f"strategy {self.request.strategy!r} forces nothing after an end of sequence that it discards: "
+                "force at least one token, or let it end the sequence"
+            )
+            return len(self.ids)
+        return self._begin(call)
+
+    def fail(self, error: str) -> None:
+        """Give up: the trace will carry the error and what there was."""
+        self.error, self.call = error, None
+
+    def trace(self) -> Trace:
+        """The finished trace."""
+        return Trace(self.request, tuple(self.segments), self.template, self.error, self.num_reused)
+
+
+Complete = Callable[[tuple[int, ...], Call, int], Completion]
+"""(ids of prompt and completion so far, the call, the position of the first draw) to what was sampled."""
+
+
+def run_by_call(walk: Walk, complete: Complete) -> Trace:
+    """Drive a walk with an engine that takes a whole call at a time."""
+    while walk.call is not None:
+        context = tuple(chain(walk.request.prompt.ids, walk.ids))
+        walk.finish(complete(context, walk.call, len(walk.ids)))
+    return walk.trace()

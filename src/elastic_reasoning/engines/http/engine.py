@@ -1,0 +1,195 @@
+"""Any server with a completions endpoint: vLLM, SGLang, llama.cpp, or whatever speaks `/v1/completions`.
+
+    engine = OpenAIEngine(ServerConfig(("http://127.0.0.1:8000/v1",), tokenizer="Qwen/Qwen3-8B"))
+    trace = ask(engine, "How many primes are below 100?", "512+256")
+
+A vLLM server with our plug-in keeps a budget in one pass. Any other one is asked for thinking first and for the
+solution then; its prefix cache spares it the prompt, and no request waits for another's thinking to end.
+"""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from elastic_reasoning.chat.rendering import Renderer, added_to_text
+from elastic_reasoning.core.cursor import retrace
+from elastic_reasoning.core.errors import EngineError, UsageError
+from elastic_reasoning.core.request import Request
+from elastic_reasoning.core.template import Message, Prompt, Template
+from elastic_reasoning.core.trace import Trace
+from elastic_reasoning.core.walk import Walk
+from elastic_reasoning.core.wire import most_tokens, one_pass
+from elastic_reasoning.engines.concurrent import Sampled, Wanted, run_by_events, run_concurrently
+from elastic_reasoning.engines.http.bodies import most_bytes
+from elastic_reasoning.engines.http.capabilities import DIALECTS, Abilities, find_abilities
+from elastic_reasoning.engines.http.connection import Connection, Line, ServerConfig, connected
+from elastic_reasoning.engines.http.dialects.dialect import LostIdsError, Terms
+from elastic_reasoning.engines.http.dialects.vllm import ask_one_pass, read_one_pass
+from elastic_reasoning.engines.http.probes import sample
+from elastic_reasoning.engines.http.replicas import RefusedError, UnreachableError
+from elastic_reasoning.engines.loading import load_template
+
+START_SECONDS = 5.0
+"""How long a server is tried at the start, where a wrong URL is likelier than a restart."""
+PROBE_SECONDS = 60.0
+ALIKE = ("dialect", "plug_in", "context", "prompt_ids", "logprobs", "model")
+"""What must be the same of every copy for its answers to be."""
+
+
+class OpenAIEngine:
+    """Samples from a model that a server runs.
+
+    Attributes:
+        abilities: what the server can do.
+        in_one_pass: whether budgets are kept by the server; otherwise by two calls for each request.
+        counted: whether tokens are counted with the tokenizer, because the server answers in text.
+        note: what of this a user should know.
+
+    Args:
+        config: where the model is served, and how it is asked.
+        model: the server's name for it; may be left out where it serves only one.
+        chat_template_kwargs, apply_chat_template: how messages become prompts, see `Renderer`.
+
+    Raises:
+        EngineError: no copy answers, they differ, or they cannot be used; the message says why.
+        TemplateError: the tokenizer's thinking delimiters cannot be found, or the chat template reads no such argument.
+        MissingDependencyError: aiohttp is not installed.
+    """
+
+    def __init__(
+        self,
+        config: ServerConfig,
+        model: str = "",
+        *,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
+        apply_chat_template: bool = True,
+    ) -> None:
+        self.config = config
+        try:
+            self.tokenizer, self.template = load_template(config.tokenizer or model, config.opening, config.closing)
+        except EngineError as error:
+            if config.tokenizer:
+                raise
+            raise EngineError(
+                f"the tokenizer of the served model {model!r} is not known: name its folder or hub name with "
+                f"--server.tokenizer ({error})"
+            ) from error
+        self._renderer = Renderer(
+            self.tokenizer, self.template, chat_template_kwargs, apply_chat_template=apply_chat_template
+        )
+        self._added = added_to_text(self.tokenizer)
+        self.abilities = ask_abilities(config, self.template, self.tokenizer, model)
+        self.context = self.abilities.context
+        self.counted = not self.abilities.ids
+        self.in_one_pass = self.abilities.plug_in and config.mode != "by-call"
+        if config.mode == "one-pass" and not self.in_one_pass:
+            raise EngineError(
+                "mode 'one-pass': the server does not have our plug-in; install elastic-reasoning[vllm] beside vLLM, "
+                "or use mode auto"
+            )
+
+    @property
+    def note(self) -> str:
+        calls = "" if self.in_one_pass else "two calls for each request"
+        counted = "tokens are counted with the tokenizer, as the server answers in text" if self.counted else ""
+        return "; ".join(filter(None, (calls, counted, self._renderer.note)))
+
+    def prompt(self, messages: Sequence[Message], tools: Sequence[Message] = ()) -> Prompt:
+        """Chat messages to a prompt that offers these tools, through the tokenizer's chat template."""
+        return self._renderer.prompt(messages, tools)
+
+    def close(self) -> None:
+        """Nothing is held between runs."""
+
+    def run(self, walks: Iterable[Walk]) -> Iterator[Trace]:
+        """Bring walks to their ends, and yield their traces as they finish.
+
+        Raises:
+            EngineError: no server answers any more, or one answers what it should not. No trace is made of that.
+        """
+        with connected(self.config) as (connection, loop):
+            yield from run_concurrently(walks, partial(self._answer, connection), loop, self.config.concurrency)
+
+    async def _answer(self, connection: Connection, walk: Walk) -> Trace:
+        if walk.call is None:
+            return walk.trace()
+        try:
+            with connection.line() as line:
+                if self.in_one_pass and one_pass(walk.request.options) and not walk.steps:
+                    return await self._whole(line, walk)
+                return await run_by_events(walk, partial(self._stretch, line))
+        except RefusedError as error:
+            walk.fail(str(error))
+            return walk.trace()
+
+    async def _whole(self, line: Line, walk: Walk) -> Trace:
+        """A completion in one pass, and its trace recovered from its ids."""
+        request = walk.request
+        limit = most_tokens(request, self.template, self.context)
+        terms = self._terms(request, one_pass=True, bans=request.options.min_thinking > 0)
+        path, body = ask_one_pass(request, limit, terms)
+        read = partial(read_one_pass, template=self.template)
+        sampled = await line.ask(path, body, read, most_bytes(body["max_tokens"]))
+        try:
+            return retrace(walk, sampled.ids, logprobs=sampled.logprobs, end=self.template.eos)
+        except EngineError as error:
+            raise RefusedError(f"the server did not keep to the budget: {error}") from None
+
+    async def _stretch(self, line: Line, wanted: Wanted) -> Sampled:
+        dialect = DIALECTS[self.abilities.dialect]
+        terms = self._terms(wanted.request, one_pass=False, bans=bool(wanted.banned))
+        if wanted.max_tokens is None:
+            wanted = replace(wanted, max_tokens=self._room(len(wanted.ids)))
+        try:
+            return await sample(line, dialect, wanted, terms)
+        except LostIdsError:
+            return await sample(line, dialect, wanted, replace(terms, logprobs=False))
+
+    def _terms(self, request: Request, *, one_pass: bool, bans: bool) -> Terms:
+        known = self.abilities.knows_logprobs(request.sampling, one_pass=one_pass, bans=bans)
+        return Terms(self.abilities.model, self.template, known, self.abilities.prompt_ids, *self._added)
+
+    def _room(self, num_ids: int) -> int | None:
+        return None if self.context is None else self.context - num_ids
+
+
+def ask_abilities(config: ServerConfig, template: Template, tokenizer: Any, model: str = "") -> Abilities:
+    """What the copies of a server can do, which must be the same; those that are away are not asked.
+
+    Raises:
+        UnreachableError: none of them answers.
+        EngineError: they differ, or cannot be used.
+        UsageError: there are none.
+    """
+    if not config.base_urls:
+        raise UsageError("no base URL: give one, as http://127.0.0.1:8000/v1")
+    found: dict[str, Abilities] = {}
+    away: UnreachableError | None = None
+    for url in config.base_urls:
+        shortly = replace(
+            config,
+            base_urls=(url,),
+            retry_seconds=min(config.retry_seconds, START_SECONDS),
+            timeout_seconds=min(config.timeout_seconds, PROBE_SECONDS),
+        )
+        try:
+            with connected(shortly, at_start=True) as (connection, loop):
+                asking = find_abilities(connection, template, tokenizer, model)
+                found[url] = asyncio.run_coroutine_threadsafe(asking, loop).result()
+        except UnreachableError as error:
+            away = away or error
+    if not found:
+        assert away is not None
+        raise away
+    (first, abilities), *others = found.items()
+    for url, other in others:
+        pairs = {name: (getattr(abilities, name), getattr(other, name)) for name in ALIKE}
+        differ = [f"{name} {one!s} and {two!s}" for name, (one, two) in pairs.items() if one != two]
+        if differ:
+            raise EngineError(
+                f"{first} and {url} are not copies of one server, with {', '.join(differ)}: "
+                "start both with the same settings, or leave one out"
+            )
+    return abilities

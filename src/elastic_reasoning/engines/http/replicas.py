@@ -1,0 +1,137 @@
+"""One copy of a server, and what can go wrong with it."""
+
+import asyncio
+import re
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from elastic_reasoning.core.errors import EngineError
+
+FIRST_REST_SECONDS = 0.25
+LONGEST_REST_SECONDS = 10.0
+
+
+Exchanged = TypeVar("Exchanged")
+
+
+class RefusedError(Exception):
+    """The server, or its dialect, cannot do what one request asks. `status` is that of HTTP, where there was one."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class UnreachableError(EngineError):
+    """No copy of the server answered in time."""
+
+
+class UnavailableError(Exception):
+    """One try failed in a way that another may not.
+
+    Attributes:
+        rest_seconds: how long the server is to be left alone.
+        is_gone: nothing listens there.
+        is_late: it was asked, and did not answer in time.
+    """
+
+    def __init__(self, reason: str, rest_seconds: float = 0.0, is_gone: bool = False, is_late: bool = False) -> None:
+        super().__init__(reason)
+        self.rest_seconds = rest_seconds
+        self.is_gone = is_gone
+        self.is_late = is_late
+
+
+def retry_after(header: str, now: datetime, most_seconds: float) -> float:
+    """Seconds that a `Retry-After` asks for: a number or a date (RFC 9110, 10.2.3); 0 where it is neither.
+
+    It is a server's word: no more of it is heeded than `most_seconds`.
+    """
+    header = header.strip()
+    if re.fullmatch(r"[0-9]+(\.[0-9]*)?", header):
+        return min(float(header), most_seconds)
+    try:
+        date = parsedate_to_datetime(header)
+        date = date if date.tzinfo else date.replace(tzinfo=UTC)
+        return min(max(0.0, (date - now).total_seconds()), most_seconds)
+    except (ValueError, OverflowError):
+        return 0.0
+
+
+def advice(error: UnavailableError, at_start: bool) -> str:
+    """What helps; at the start one request is tried, for a time that is not the caller's to choose."""
+    if at_start:
+        return "raise timeout_seconds" if error.is_late else "see to the server and run again"
+    if error.is_late:
+        return "lower concurrency or raise timeout_seconds"
+    return "see to the server and run again, or raise retry_seconds"
+
+
+class Copy:
+    """One copy of the server, and how it does.
+
+    Attributes:
+        base, root: its base URL, and what that is without /v1.
+        session: the connections to it.
+        num_busy: requests that wait for its answers.
+        rest_until: when it may be asked again, by the loop's clock.
+        is_gone: nothing listened there when it was last asked.
+    """
+
+    def __init__(self, url: str, new_session: Callable[[], Any]) -> None:
+        url = url.rstrip("/")
+        self.base = url if urlsplit(url).path else f"{url}/v1"
+        self.root = self.base.removesuffix("/v1")
+        self.session = new_session()
+        self.num_busy = 0
+        self.rest_until = 0.0
+        self._rest_seconds = FIRST_REST_SECONDS
+        self._new_session = new_session
+        self._exchanging: set[asyncio.Task[Any]] = set()
+        self.is_gone = False
+
+    def address(self, path: str) -> str:
+        """A path with a slash before it stands beside /v1, any other one under it."""
+        return f"{self.root}{path}" if path.startswith("/") else f"{self.base}/{path}"
+
+    async def finish(self, exchange: Coroutine[Any, Any, Exchanged]) -> Exchanged:
+        """Wait for an exchange, which is given up where it turns out to be with a process that has gone.
+
+        Raises:
+            UnavailableError: it was given up; what the exchange raises comes through.
+        """
+        task = asyncio.create_task(exchange)
+        self._exchanging.add(task)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            waiting = asyncio.current_task()
+            if waiting is None or waiting.cancelling():
+                raise
+            raise UnavailableError("the session was closed") from None
+        finally:
+            self._exchanging.discard(task)
+
+    async def well(self) -> None:
+        """It answered: how long it wanted to be left alone is forgotten.
+
+        Where it was gone this is another process, and what the one before was asked is given up.
+        """
+        self._rest_seconds, self.rest_until = FIRST_REST_SECONDS, 0.0
+        if self.is_gone:
+            self.is_gone = False
+            before, self.session = self.session, self._new_session()
+            for task in self._exchanging:  # closing the session would leave what reads an answer waiting
+                task.cancel()
+            await before.close()
+
+    def failed(self, now: float, error: UnavailableError) -> None:
+        """Leave it alone; longer, if it was only just left alone. What fails at the same time counts once."""
+        self.is_gone |= error.is_gone
+        if now >= self.rest_until:
+            self.rest_until = now + self._rest_seconds
+            self._rest_seconds = min(2 * self._rest_seconds, LONGEST_REST_SECONDS)
+        self.rest_until = max(self.rest_until, now + error.rest_seconds)

@@ -1,0 +1,142 @@
+"""How a token is drawn: one uniform number, keyed by the request, and the inverse of the cumulative distribution.
+
+The number depends on (seed, sample, position in the completion) alone, so a draw depends neither on what else is in
+the batch nor on how an engine splits its work.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from elastic_reasoning.core.request import Sampling
+
+NUM_CANDIDATES = 128
+"""Top-p looks at so many of the most likely tokens before it sorts the whole vocabulary."""
+
+
+def _mixed(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The output function of SplitMix64 (Steele, Lea & Flood 2014)."""
+    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return state ^ (state >> np.uint64(31))
+
+
+def uniforms(seed: int, sample: int, start: int, num: int) -> NDArray[np.float32]:
+    """Uniform numbers in [0, 1) with 24 bits for positions start, start + 1, ... of one completion, shape `[num]`."""
+    golden = np.uint64(0x9E3779B97F4A7C15)
+    with np.errstate(over="ignore"):
+        key = _mixed(_mixed(np.array([seed % 2**64], np.uint64)) + golden * np.uint64(sample % 2**64) + golden)
+        positions = np.arange(start + 1, start + num + 1, dtype=np.uint64)
+        bits = _mixed(key + golden * positions)
+    return (bits >> np.uint64(40)).astype(np.float32) * np.float32(2**-24)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The sampling settings of all rows of a batch, as tensors; rebuilt when rows change.
+
+    Attributes:
+        scale: 1 / temperature `[rows, 1]`, 1 for greedy rows; `None` where all are 1.
+        greedy: rows that take the most likely token `[rows]`; `None` where there are none.
+        all_greedy: every row does.
+        filtered: indices of the rows with top-p or top-k `[n]`; `None` where there are none.
+        top_p, top_k: of those rows `[n, 1]`; a top-k that is off is the size of the vocabulary.
+        num_candidates: the largest top-k that is set, and at least `NUM_CANDIDATES`.
+        num_tokens: ids that may be drawn; logits behind them only pad the model's vocabulary.
+    """
+
+    scale: torch.Tensor | None
+    greedy: torch.Tensor | None
+    all_greedy: bool
+    filtered: torch.Tensor | None
+    top_p: torch.Tensor
+    top_k: torch.Tensor
+    num_candidates: int
+    num_tokens: int
+
+    @classmethod
+    def of(cls, rows: list[Sampling], num_tokens: int, device: torch.device) -> "Settings":
+        """Gather the settings of the rows."""
+        scales = [1.0 if row.temperature == 0 else 1 / row.temperature for row in rows]
+        greedy = [row.temperature == 0 for row in rows]
+        filtered = [n for n, row in enumerate(rows) if not greedy[n] and (row.top_p < 1 or row.top_k)]
+        top_k = [rows[n].top_k or num_tokens for n in filtered]
+        return cls(
+            scale=None if set(scales) <= {1.0} else torch.tensor(scales, device=device)[:, None],
+            greedy=torch.tensor(greedy, device=device) if any(greedy) else None,
+            all_greedy=all(greedy),
+            filtered=torch.tensor(filtered, device=device) if filtered else None,
+            top_p=torch.tensor([rows[n].top_p for n in filtered], device=device)[:, None],
+            top_k=torch.tensor(top_k, device=device)[:, None],
+            num_candidates=max([NUM_CANDIDATES, *(rows[n].top_k for n in filtered)]),
+            num_tokens=num_tokens,
+        )
+
+
+def draw(
+    logits: torch.Tensor, uniform: torch.Tensor, settings: Settings, banned: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Draw one token a row.
+
+    Args:
+        logits: `[rows, vocabulary]`, the padding of the vocabulary among them.
+        uniform: `[rows, 1]` float32.
+        settings: of the rows.
+        banned: tokens that cannot be drawn `[rows, num_tokens]`, or `None`.
+
+    Returns:
+        Ids `[rows]`, and their log-probabilities `[rows]` after temperature and before bans, top-p and top-k.
+    """
+    logits = logits.float()
+    if settings.scale is not None:
+        logits = logits * settings.scale
+    probs = logits.softmax(-1)
+    # Banned tokens leave before the softmax: behind it the others may have nothing left in float32.
+    num = settings.num_tokens
+    padded = num < probs.shape[1]
+    allowed = probs[:, :num] if padded else probs
+    if banned is not None:
+        allowed = logits[:, :num].masked_fill(banned, -torch.inf).softmax(-1)
+    if settings.all_greedy:
+        ids = allowed.argmax(-1)
+    else:
+        ids = _inverse(allowed, uniform).squeeze(1)
+        if settings.filtered is not None:
+            ids[settings.filtered] = _filtered(allowed[settings.filtered], uniform[settings.filtered], settings)
+        if settings.greedy is not None:
+            ids = torch.where(settings.greedy, allowed.argmax(-1), ids)
+    if banned is None and not padded and probs.is_cpu:  # what is drawn then has a probability above 0
+        return ids, probs.gather(1, ids[:, None]).squeeze(1).log()
+    return ids, logits.log_softmax(-1).gather(1, ids[:, None]).squeeze(1)
+
+
+def _inverse(weights: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
+    """The first index whose cumulative weight exceeds the uniform share of the total `[rows, 1]`."""
+    # A sum in parallel need not rise with every term. Whole numbers below 2^53 add up exactly in any order, so that
+    # the index found is one with weight; one after the other, on a CPU, the sum never falls.
+    cumulative = (weights if weights.is_cpu else _whole(weights)).cumsum(-1)
+    found = torch.searchsorted(cumulative, uniform * cumulative[:, -1:], right=True)
+    return found.clamp_(max=weights.shape[1] - 1)
+
+
+def _whole(weights: torch.Tensor) -> torch.Tensor:
+    """Weights of which a row sums to at most about 1, in float64 as whole multiples of 2^-48."""
+    return weights.double().mul_(2.0**48).round_()
+
+
+def _filtered(probs: torch.Tensor, uniform: torch.Tensor, settings: Settings) -> torch.Tensor:
+    """Draw under top-p and top-k `[rows]`: a partial sort, or a full one where the mass of a row lies deeper."""
+    total = probs.sum(-1, keepdim=True)
+    num = min(settings.num_candidates, probs.shape[1])
+    weights, ids = probs.topk(num, sorted=True)
+    enough = (weights.sum(-1, keepdim=True) >= settings.top_p * total) | (settings.top_k <= num)
+    if not bool(enough.all()):
+        weights, ids = probs.sort(-1, descending=True)
+    rank = torch.arange(weights.shape[1], device=probs.device)
+    within_k = weights.masked_fill(rank >= settings.top_k, 0.0)
+    before = within_k.cumsum(-1) - within_k
+    mass = torch.where(settings.top_k < probs.shape[1], within_k.sum(-1, keepdim=True), total)
+    kept = within_k.masked_fill(before >= settings.top_p * mass, 0.0)
+    return ids.gather(1, _inverse(kept, uniform)).squeeze(1)

@@ -1,0 +1,149 @@
+"""Whether a model computes with slots what it computes by itself: tried at load, on a few ragged rows.
+
+A wrong mask or position does not raise, it answers worse. So every model is compared with its own plain forward
+before it is used, over rows of unequal length, of which one is twice as long as a sliding window.
+"""
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from elastic_reasoning.core.errors import EngineError
+from elastic_reasoning.engines.local.batch import Store, num_logits
+from elastic_reasoning.engines.local.cache_name import OwnCache, keeping
+from elastic_reasoning.engines.local.slots import Slots
+
+NUM_STEPS = 3
+"""One, one that is taken back and made again, and one behind it."""
+TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-6}
+NUM_TIMES, MOST = 3, 0.3
+"""In bfloat16 and float16: how many times the rounding of the model's own cache is excused, and the most that is."""
+
+
+def choose_store(model: Any, max_rows: int) -> Callable[[], Store]:
+    """What makes the fastest store that gives the model's own log-probabilities.
+
+    Raises:
+        EngineError: neither the slots nor the model's own cache do.
+    """
+    window, candidates = attention_kinds(model.config.get_text_config())
+    reasons = []
+    for kinds in candidates:
+        reason = complaint(model, Slots(model, 3, kinds, window), window)
+        if reason is None:
+            return partial(Slots, model, max_rows, kinds, window)
+        reasons.append(f"slots with {'+'.join(sorted(kinds))} attention: {reason}")
+    reason = complaint(model, OwnCache(model), window)
+    if reason is None:
+        return partial(OwnCache, model)
+    reasons.append(f"its own cache: {reason}")
+    raise EngineError(f"{type(model).__name__} cannot be run token by token ({'; '.join(reasons)})")
+
+
+def attention_kinds(config: Any) -> tuple[int, list[frozenset[str]]]:
+    """The sliding window in tokens (0 for none), and the sets of masks to try, the likeliest first."""
+    window = getattr(config, "sliding_window", None) or 0
+    layer_types = getattr(config, "layer_types", None)
+    if layer_types is not None:
+        kinds = {str(kind).removesuffix("_attention") for kind in layer_types}
+        return window, [frozenset(kinds)] if kinds <= {"full", "sliding"} else []
+    if window and getattr(config, "use_sliding_window", True):
+        return window, [frozenset({"sliding"}), frozenset({"full"})]
+    return window, [frozenset({"full"})]
+
+
+@torch.inference_mode()
+def complaint(model: Any, store: Store, window: int) -> str | None:
+    """What is wrong with a store, or `None` if it agrees with a plain forward."""
+    lengths = _lengths(model, window)[: store.max_rows]
+    generator = torch.Generator().manual_seed(0)
+    num_tokens = num_logits(model)
+    rows = [torch.randint(num_tokens, (n + NUM_STEPS - 1,), generator=generator).to(model.device) for n in lengths]
+    try:
+        plain = _plain(model, rows, lengths)
+        stepped = _stepped(store, rows, lengths)
+        worst = max(_distance(own, steps) for own, steps in zip(plain, stepped, strict=True))
+        limit = TOLERANCE.get(model.dtype) or _one_rounding_a_layer(model, plain)
+        if worst > limit and model.dtype not in TOLERANCE:  # the cheap limit comes first: the other takes many passes
+            limit = min(NUM_TIMES * _own_noise(model, rows, lengths, plain) + limit, MOST)
+        if not worst <= limit:
+            return f"log-probabilities differ by {worst:.2g} from a plain forward, {limit:.2g} is allowed"
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:
+        return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"
+    return None
+
+
+def _lengths(model: Any, window: int) -> list[int]:
+    """Tokens before the first step of each row; a window hides about as many of the first row's as it shows."""
+    context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    longest = 2 * window + 2 if context is None else min(2 * window + 2, context - NUM_STEPS)
+    return [longest if window and longest >= window + 2 else 7, 3, 1]
+
+
+def _plain(model: Any, rows: list[torch.Tensor], lengths: list[int]) -> list[torch.Tensor]:
+    """Logits of forwards without cache, after each of the last `NUM_STEPS` tokens of each row.
+
+    The longest row by itself; the others, a few tokens each, together: causality hides what pads them.
+    """
+    logits = model(input_ids=rows[0][None], use_cache=False, **keeping(model, NUM_STEPS)).logits[0, -NUM_STEPS:]
+    if len(rows) == 1:
+        return [logits]
+    padded = torch.nn.utils.rnn.pad_sequence(rows[1:], batch_first=True)
+    others = model(input_ids=padded, use_cache=False).logits
+    starts = enumerate(length - 1 for length in lengths[1:])
+    return [logits, *(others[n, start : start + NUM_STEPS] for n, start in starts)]
+
+
+def _distance(plain: torch.Tensor, stepped: torch.Tensor) -> float:
+    """How far two tensors of logits are apart as log-probabilities.
+
+    In low precision, where single ones differ by rounding, and all of a step where it sends a token to another
+    expert, it is the mean of the median step; elsewhere the largest difference.
+    """
+    error = (plain.double().log_softmax(-1) - stepped.double().log_softmax(-1)).abs()
+    return float(error.max() if plain.dtype in TOLERANCE else error.mean(-1).median())
+
+
+def _one_rounding_a_layer(model: Any, plain: list[torch.Tensor]) -> float:
+    """What one rounding a layer makes of a logit in low precision."""
+    unit = torch.finfo(model.dtype).eps * max(float(there.float().abs().mean()) for there in plain)
+    num_layers: int = model.config.get_text_config().num_hidden_layers
+    return min(unit * math.sqrt(num_layers), MOST)
+
+
+def _own_noise(model: Any, rows: list[torch.Tensor], lengths: list[int], plain: list[torch.Tensor]) -> float:
+    """The distance of the model's own cache from its plain forward, which may be none."""
+    own = [_stepped(OwnCache(model), [row], [length])[0] for row, length in zip(rows, lengths, strict=True)]
+    return max(_distance(there, here) for there, here in zip(plain, own, strict=True))
+
+
+def _stepped(store: Store, rows: list[torch.Tensor], lengths: list[int]) -> list[torch.Tensor]:
+    """Logits of the steps after each row's first tokens, `[NUM_STEPS, vocabulary]` a row."""
+    device = rows[0].device
+    width = max(lengths) - 1
+    padded = torch.zeros(len(rows), width, dtype=torch.int64, device=device)
+    for n, length in enumerate(lengths):
+        padded[n, : length - 1] = rows[n][: length - 1]
+    store.reserve(len(rows), max(lengths) + NUM_STEPS)
+    columns = np.array(lengths, np.int64) - 1
+    store.prefill(0, padded, columns)
+    steps = []
+    for step in range(NUM_STEPS):
+        tokens = torch.stack([row[column] for row, column in zip(rows, columns.tolist(), strict=True)])
+        steps.append(store.decode(tokens, torch.from_numpy(columns).to(device), columns).clone())
+        columns = columns + 1
+        if step == 1:  # take the last token back and feed it again
+            for n in range(len(rows)):
+                store.forget(n, int(columns[n]) - 1)
+            columns = columns - 1
+            steps.pop()
+            tokens = torch.stack([row[column] for row, column in zip(rows, columns.tolist(), strict=True)])
+            steps.append(store.decode(tokens, torch.from_numpy(columns).to(device), columns).clone())
+            columns = columns + 1
+    return list(torch.stack(steps, 1))

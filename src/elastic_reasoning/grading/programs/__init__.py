@@ -1,0 +1,1 @@
+"""Programs: found in a text, and run in a sandbox."""

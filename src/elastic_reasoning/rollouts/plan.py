@@ -1,0 +1,137 @@
+"""Which strategy and which budgets each prompt of a training run is given.
+
+    plan = Plan(TrainConfig(plan="random", budgets=("8..96+20",)))
+    plan.asked(step=0, group=3)      # Asked("elastic", (Budget(57, 20),)), the same whenever it is asked
+
+A choice depends on the run's seed, the step and the prompt's number within the step: neither on the process that
+makes the rollouts nor on whether the run was interrupted.
+"""
+
+import random
+from dataclasses import dataclass
+
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.errors import BudgetError, TrainingError, unknown
+from elastic_reasoning.training.config import TrainConfig
+
+PLANS = ("fixed", "random", "curriculum", "anytime")
+RANGE = ".."
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetRange:
+    """Budgets from `low` to `high`, ends included; one budget where they are equal."""
+
+    low: Budget
+    high: Budget
+
+    @classmethod
+    def parse(cls, text: str) -> "BudgetRange":
+        """Read a budget, or one in which a part is a range: `"8..96+20"`.
+
+        Raises:
+            BudgetError: it is neither, or a range is empty.
+        """
+        ends = [part.split(RANGE) for part in text.split("+")]
+        low, high = (Budget.parse("+".join(end[index] for end in ends)) for index in (0, -1))
+        for first, last, end in zip(*((b.thinking, b.solution) for b in (low, high)), ends, strict=False):
+            if len(end) > 2 or (len(end) == 2 and (first is None or last is None or first > last)):
+                raise BudgetError(f"budget {text!r}: write a range as LOW{RANGE}HIGH in tokens, for example 8..96+20")
+        return cls(low, high)
+
+    @property
+    def exact(self) -> bool:
+        """Whether it holds one budget alone."""
+        return self.low == self.high
+
+    def draw(self, rng: random.Random) -> Budget:
+        """A budget of the range, all alike."""
+        return Budget(
+            _between(rng, self.low.thinking, self.high.thinking), _between(rng, self.low.solution, self.high.solution)
+        )
+
+
+def _between(rng: random.Random, low: int | None, high: int | None) -> int | None:
+    return low if low is None or high is None else rng.randint(low, high)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a prompt is given: several budgets, in ascending order, are the cuts of one thinking."""
+
+    strategy: str
+    budgets: tuple[Budget, ...]
+
+
+class Plan:
+    """The choices of a run.
+
+    Raises:
+        BudgetError, TrainingError: the budgets do not make such a plan.
+    """
+
+    def __init__(self, config: TrainConfig) -> None:
+        self.config = config
+        self.ranges = tuple(BudgetRange.parse(text) for text in config.budgets)
+        self.weights = config.weights or (1.0,) * len(self.ranges)
+        _check(config, self.ranges)
+
+    def asked(self, step: int, group: int) -> Asked:
+        """What the prompt number `group` of the step `step` is given; both count from 0."""
+        config = self.config
+        rng = random.Random(f"plan {config.seed} {step} {group}")
+        strategy = rng.choice(config.strategies)
+        if config.plan == "anytime":
+            return Asked(strategy, tuple(each.low for each in self.ranges))
+        if config.plan == "curriculum":
+            chosen = self.ranges[min(step * len(self.ranges) // config.steps, len(self.ranges) - 1)]
+        else:
+            chosen = rng.choices(self.ranges, self.weights)[0]
+        return Asked(strategy, (chosen.draw(rng),))
+
+    def validated(self) -> tuple[Asked, ...]:
+        """The settings at which a checkpoint is validated, each once."""
+        budgets = [BudgetRange.parse(text) for text in self.config.validation_budgets] or self.ranges
+        ends = dict.fromkeys(end for each in budgets for end in (each.low, each.high))
+        return tuple(Asked(strategy, (budget,)) for strategy in self.config.strategies for budget in ends)
+
+    def extremes(self) -> tuple[Asked, ...]:
+        """The ends of every range of the run and of its validation, under each strategy."""
+        ends = dict.fromkeys(end for each in self.ranges for end in (each.low, each.high))
+        asked = [Asked(strategy, (budget,)) for strategy in self.config.strategies for budget in ends]
+        return tuple(dict.fromkeys([*asked, *self.validated()]))
+
+    @property
+    def largest(self) -> int | None:
+        """The most tokens that a budget of the run asks for, both parts together; `None` for no limit."""
+        totals = [each.high.total for each in self.ranges]
+        return None if None in totals else max(total for total in totals if total is not None)
+
+
+def _check(config: TrainConfig, ranges: tuple[BudgetRange, ...]) -> None:
+    if config.plan not in PLANS:
+        raise TrainingError(unknown("plan", config.plan, PLANS))
+    if not ranges:
+        raise TrainingError("budgets: none was given; write at least one, as 24+20")
+    if config.plan == "fixed" and (len(ranges) != 1 or not ranges[0].exact):
+        raise TrainingError(
+            f"plan 'fixed' has one budget, not {', '.join(config.budgets)}: give one, "
+            "or plan random, curriculum or anytime"
+        )
+    if config.plan == "anytime":
+        _check_cuts(config, ranges)
+    if config.weights and config.plan not in ("random", "anytime"):
+        raise TrainingError(f"weights mean nothing to plan {config.plan!r}: leave them out, or use random or anytime")
+    if config.weights and (len(config.weights) != len(ranges) or not all(0 < w < float("inf") for w in config.weights)):
+        raise TrainingError(f"weights {list(config.weights)}: give a number above 0 for each of {len(ranges)} budgets")
+
+
+def _check_cuts(config: TrainConfig, ranges: tuple[BudgetRange, ...]) -> None:
+    thinking = [float("inf") if each.low.thinking is None else each.low.thinking for each in ranges]
+    if len(ranges) < 2 or not all(each.exact for each in ranges) or thinking != sorted(set(thinking)):
+        raise TrainingError(
+            f"plan 'anytime' cuts one thinking at ascending budgets, not at {', '.join(config.budgets)}: "
+            "give two or more, as 8+20, 24+20, 96+20"
+        )
+    if set(config.strategies) - {"elastic"}:
+        raise TrainingError(f"plan 'anytime' needs strategy elastic, not {', '.join(config.strategies)}")

@@ -1,0 +1,159 @@
+"""Rollouts under the budgets of a plan, from any engine.
+
+This module knows traces, not trainers: `elastic_reasoning.rollouts.rows` makes them into rows to learn from.
+"""
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import count, islice
+
+from elastic_reasoning.core.request import Request, derived_seed
+from elastic_reasoning.core.strategies import find_strategy
+from elastic_reasoning.core.template import Message, Prompt
+from elastic_reasoning.core.trace import Trace
+from elastic_reasoning.engines.engine import Engine, generate
+from elastic_reasoning.engines.sharing import SharingEngine
+from elastic_reasoning.rollouts.plan import Asked, Plan
+from elastic_reasoning.rollouts.scoring import Scored, Scorer
+from elastic_reasoning.tasks.task import Problem
+from elastic_reasoning.training.config import TrainConfig
+
+
+def problem_order(num_problems: int, num: int, seed: int) -> list[int]:
+    """Which problem is asked `[num]`: pass after pass through all of them, each in an order of its own.
+
+    The order is a function of the seed alone, so that a run which goes on after an interruption asks the same.
+    """
+
+    def passes() -> Iterator[int]:
+        for number in count():
+            yield from random.Random(f"problems {seed} {number}").sample(range(num_problems), num_problems)
+
+    return list(islice(passes(), num))
+
+
+def roll_out(engine: Engine, problems: Sequence[Problem], plan: Plan, step: int, first_group: int = 0) -> list[Trace]:
+    """The rollouts of some prompts of a step: prompt after prompt, sample after sample, cut after cut.
+
+    Draws are keyed by seed, step, prompt and sample, so that a run which goes on after an interruption makes the same
+    rollouts, and several processes make those that one would. The cuts of a sample share one thinking: the engine
+    thinks once, and answers from each of its beginnings.
+
+    Args:
+        engine: what generates.
+        problems: what the prompts ask.
+        plan: what each is given.
+        step: counts from 0.
+        first_group: the number of the first prompt within the step.
+    """
+    config = plan.config
+    requests: list[Request] = []
+    for group, problem in enumerate(problems, start=first_group):
+        cuts = requests_of(
+            engine.prompt, problem, plan.asked(step, group), config, derived_seed(config.seed, step, group)
+        )
+        requests += [replace(cut, sample=sample) for sample in range(config.samples_per_prompt) for cut in cuts]
+    return _answers(SharingEngine(engine) if config.num_cuts > 1 else engine, requests)
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """What became of validation problems.
+
+    Attributes:
+        num: answers asked for.
+        right: answers that are.
+        earned: the sum of their rewards; an answer that could not be made or graded earns nothing.
+        failed: how many those are.
+        error: why, of the first of them.
+    """
+
+    num: int
+    right: int
+    earned: float
+    failed: int
+    error: str | None
+
+
+def validate(
+    engine: Engine, scorer: Scorer, problems: Sequence[tuple[int, Problem]], plan: Plan, at_once: int
+) -> Validated:
+    """Ask each problem once at each of the settings that a plan is validated at.
+
+    Args:
+        scorer: grades as for a step.
+        problems: each with its number, which is its seed: the draws never change.
+        at_once: answers that are graded within the time for the rewards of a step.
+    """
+    asked = [
+        (problem, request)
+        for number, problem in problems
+        for setting in plan.validated()
+        for request in requests_of(engine.prompt, problem, setting, plan.config, number)
+    ]
+    traces = _answers(SharingEngine(engine), [request for _, request in asked])
+    scored: list[Scored] = []
+    for start in range(0, len(asked), at_once):
+        part = slice(start, start + at_once)
+        scored += scorer.score(traces[part], [problem for problem, _ in asked[part]])
+    errors = [one.error for one in scored if one.reward is None]
+    return Validated(
+        num=len(scored),
+        right=sum(one.grade is not None and one.grade.correct for one in scored),
+        earned=sum(one.reward or 0.0 for one in scored),
+        failed=len(errors),
+        error=next(iter(errors), None),
+    )
+
+
+def requests_of(
+    prompt: Callable[[Sequence[Message]], Prompt], problem: Problem, asked: Asked, config: TrainConfig, seed: int
+) -> list[Request]:
+    """One request for each budget that a prompt is given.
+
+    Args:
+        prompt: chat messages to a prompt, as an engine makes it.
+        problem: what is asked.
+        asked: what the prompt is given.
+        config: options and temperature.
+        seed: the key of the draws.
+    """
+    strategy = find_strategy(asked.strategy)
+    options, sampling = strategy.keep(config.options), replace(config.sampling, seed=seed)
+    return [
+        Request(prompt(strategy.edit(problem.messages, budget)), budget, asked.strategy, options, sampling)
+        for budget in asked.budgets
+    ]
+
+
+def _answers(engine: Engine, requests: Sequence[Request]) -> list[Trace]:
+    """The traces in the order of their requests."""
+    named = (replace(request, name=str(number)) for number, request in enumerate(requests))
+    traces = {int(trace.request.name): trace for trace in generate(engine, named)}
+    return [traces[number] for number in range(len(requests))]
+
+
+def rollout_metrics(scored: Sequence[Scored]) -> dict[str, float]:
+    """Means over the rollouts of a step: tokens of each phase, how often the budget was felt, and how grading went.
+
+    `sampled_tokens` counts what was generated: tokens that several cuts share count once.
+    """
+    done = [one for one in scored if one.trace.error is None]
+    graded = [one.grade for one in scored if one.grade is not None]
+    traces = [one.trace for one in done]
+
+    def mean(values: Sequence[float], num: int) -> float:
+        return sum(values) / max(num, 1)
+
+    return {
+        "accuracy": mean([grade.correct for grade in graded], len(graded)),
+        "thinking_tokens": mean([trace.num_thinking_tokens for trace in traces], len(traces)),
+        "solution_tokens": mean([trace.num_solution_tokens for trace in traces], len(traces)),
+        "sampled_tokens": mean([trace.num_sampled_tokens - trace.num_reused for trace in traces], len(scored)),
+        "forced_rate": mean([trace.forced_close for trace in traces], len(traces)),
+        "cut_rate": mean([trace.cut for trace in traces], len(traces)),
+        "no_answer_rate": mean([grade.answer is None for grade in graded], len(graded)),
+        "closed_again_rate": mean([trace.closed_again > 0 for trace in traces], len(traces)),
+        "failed_rate": mean([one.reward is None for one in scored], len(scored)),
+    }

@@ -1,0 +1,98 @@
+"""Rollouts as rows that any trainer can learn from: ids, loss mask, log-probabilities, and an advantage for each token.
+
+    rows = as_rows(scored, config, filler=tokenizer.eos_token_id)
+
+Nothing here knows a trainer; the adapter to TRL is `elastic_reasoning.training.trl.trainer`.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from elastic_reasoning.core.trace import Phase, Trace
+from elastic_reasoning.rollouts.advantages import group_advantages, thinking_advantages
+from elastic_reasoning.rollouts.scoring import Scored
+from elastic_reasoning.training.config import TrainConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One rollout.
+
+    Attributes:
+        prompt_ids: `[prompt]`.
+        completion_ids: never empty `[n]`.
+        loss_mask: 1 for what is learnt from: sampled tokens, of a rollout that has a reward `[n]`.
+        logprobs: as sampled, 0.0 for forced tokens `[n]`; `None` where the engine gave none.
+        advantages: of each token, 0.0 where the mask is 0 `[n]`.
+    """
+
+    prompt_ids: list[int]
+    completion_ids: list[int]
+    loss_mask: list[int]
+    logprobs: list[float] | None
+    advantages: list[float]
+
+
+def as_rows(scored: Sequence[Scored], config: TrainConfig, filler: int) -> list[Row]:
+    """Scored rollouts to rows, in their order: prompt after prompt, sample after sample, cut after cut.
+
+    A rollout without a reward becomes a row of one masked token. So does, under anytime training, one whose thinking
+    had ended before its cut: it is its longest sibling over again.
+
+    Args:
+        filler: the id of that token.
+    """
+    per_prompt = config.samples_per_prompt * config.num_cuts
+    return [row for group in _chunks(scored, per_prompt) for row in _rows_of_prompt(group, config, filler)]
+
+
+def _chunks(scored: Sequence[Scored], size: int) -> list[Sequence[Scored]]:
+    return [scored[start : start + size] for start in range(0, len(scored), size)]
+
+
+def _rows_of_prompt(group: Sequence[Scored], config: TrainConfig, filler: int) -> Iterator[Row]:
+    samples = _chunks(group, config.num_cuts)
+    normalised = config.advantages == "normalised"
+    rewards = [[one.reward for one in sample] for sample in samples]
+    solution = [group_advantages(at_cut, normalised) for at_cut in zip(*rewards, strict=True)]
+    if config.num_cuts == 1:
+        thinking = [[advantage] for advantage in solution[0]]
+    else:
+        thinking = thinking_advantages(rewards, config.weights or (1.0,) * config.num_cuts)
+    for i, sample in enumerate(samples):
+        longest = sample[-1].trace
+        whole = all(one.reward is not None for one in sample)  # or its thinking is not learnt from
+        cuts = [one.trace.request.budget.thinking for one in sample] if whole else []
+        for j, one in enumerate(sample):
+            last = one.trace is longest
+            repeated = not last and one.trace.ids == longest.ids
+            if one.reward is None or repeated or (config.mask_cut and one.trace.cut):
+                yield Row(list(one.trace.request.prompt.ids), [filler], [0], [0.0], [0.0])
+            else:
+                yield _row(one.trace, cuts if last else [], thinking[i], solution[j][i])
+
+
+def _row(trace: Trace, cuts: Sequence[int | None], thinking: Sequence[float], solution: float) -> Row:
+    """A row that learns from its solution, and from its thinking if it is given the cuts."""
+    mask: list[int] = []
+    advantages: list[float] = []
+    position = 0  # among the sampled tokens of thinking and its end
+    for segment in trace.segments:
+        in_solution = segment.phase in (Phase.SOLUTION, Phase.TOOL)
+        for _ in segment.ids:
+            learnt = segment.sampled and (in_solution or bool(cuts))
+            mask.append(int(learnt))
+            advantages.append((solution if in_solution else _of_segment(cuts, thinking, position)) if learnt else 0.0)
+            position += segment.sampled and not in_solution
+    logprobs = trace.logprobs
+    return Row(
+        list(trace.request.prompt.ids), list(trace.ids), mask, None if logprobs is None else list(logprobs), advantages
+    )
+
+
+def _of_segment(cuts: Sequence[int | None], thinking: Sequence[float], position: int) -> float:
+    """The advantage of the token at a position of thinking: that of the first cut behind it."""
+    for cut, advantage in zip(cuts, thinking, strict=True):
+        if cut is None or position < cut:
+            return advantage
+    return thinking[-1]

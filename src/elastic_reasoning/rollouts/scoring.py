@@ -1,0 +1,122 @@
+"""Rewards of a step's rollouts, in bounded time, whatever the task's grading does.
+
+    scorer = Scorer(task, config)
+    for scored in scorer.score(traces, problems): scored.reward
+
+What is graded is what evaluation grades: the text of the solution, by the task's own `grade`.
+"""
+
+import os
+import time
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from threading import Thread
+
+from elastic_reasoning.core.errors import GradingError
+from elastic_reasoning.core.trace import Trace
+from elastic_reasoning.grading.grade import Grade
+from elastic_reasoning.rollouts.rewards import REWARDS
+from elastic_reasoning.tasks.task import Problem, Task
+from elastic_reasoning.training.config import TrainConfig
+
+Jobs = deque[tuple[int, Trace, Problem, str]]
+"""The place of a rollout, the rollout, what it answers, and its solution."""
+STALL = 0.1
+"""The share of the time for a step's rewards in which there should be at least one; else more threads are started."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A rollout and what it earned.
+
+    Attributes:
+        trace: the rollout.
+        grade: `None` where the rollout failed, or was not graded in time.
+        reward: the weighted sum of the run's rewards; `None` exactly where there is no grade.
+        error: why there is none.
+    """
+
+    trace: Trace
+    grade: Grade | None
+    reward: float | None
+    error: str | None
+
+
+class Scorer:
+    """Grades rollouts in threads, and says what they earn.
+
+    A call takes at most `reward_timeout_seconds`. A grade that is not there by then is abandoned: its thread goes on,
+    but neither the next call nor the end of the program waits for it. Only code that never lets go of the interpreter,
+    such as an exploding regular expression, cannot be left behind so: a grader that may do that needs processes.
+    """
+
+    def __init__(self, task: Task, config: TrainConfig) -> None:
+        self._task, self._config = task, config
+        self._num_workers = config.grading_workers or os.cpu_count() or 1
+
+    def score(self, traces: Sequence[Trace], problems: Sequence[Problem]) -> list[Scored]:
+        """What each rollout earned, in order.
+
+        Args:
+            traces: rollouts; one with an error is not graded.
+            problems: what each of them answers.
+        """
+        seconds = self._config.reward_timeout_seconds
+        deadline = time.monotonic() + seconds
+        scored = [Scored(trace, None, None, trace.error or f"no reward within {seconds:g} seconds") for trace in traces]
+        jobs: Jobs = deque(
+            (number, trace, problem, trace.solution_text)
+            for number, (trace, problem) in enumerate(zip(traces, problems, strict=True))
+            if trace.error is None
+        )
+        try:
+            self._grade(jobs, scored, deadline)
+        finally:
+            jobs.clear()  # threads that were left behind find nothing more to do
+        return scored
+
+    def _grade(self, jobs: Jobs, scored: list[Scored], deadline: float) -> None:
+        """Put in what is graded, until all is or the time is up.
+
+        Grades that hang would hold every thread, and with them the rewards of all others: where none comes for a
+        while, there are more threads.
+        """
+        done: SimpleQueue[tuple[int, Scored]] = SimpleQueue()
+        patience = STALL * self._config.reward_timeout_seconds
+        num_left = len(jobs)
+        while num_left and time.monotonic() < deadline:
+            for _ in range(self._num_workers):
+                if jobs:  # the first may have done them all by now
+                    Thread(target=self._work, args=(jobs, done), name="reward", daemon=True).start()
+            with suppress(Empty):
+                while num_left:
+                    left = max(0.0, deadline - time.monotonic())
+                    number, found = done.get(timeout=min(patience, left))
+                    scored[number] = found
+                    num_left -= 1
+
+    def _work(self, jobs: Jobs, done: SimpleQueue[tuple[int, Scored]]) -> None:
+        with suppress(IndexError):
+            while True:
+                number, trace, problem, solution = jobs.popleft()
+                done.put((number, self._scored(trace, problem, solution)))
+
+    def _scored(self, trace: Trace, problem: Problem, solution: str) -> Scored:
+        weights, constants = self._config.rewards, self._config.constants
+        try:
+            grade = self._task.grade(problem, solution)
+            reward = sum(weight * REWARDS[name](trace, grade, constants) for name, weight in weights.items())
+        except GradingError as error:
+            why = str(error)
+        except BaseException as error:  # whatever a task of one's own does, sys.exit() too, ends no thread unnoticed
+            why = f"{type(error).__name__}: {error}"
+        else:
+            return Scored(trace, grade, reward, None)
+        return Scored(trace, None, None, f"not graded: {' '.join(why.split())}")
+
+    def close(self) -> None:
+        """End what grading has started, such as worker processes: this closes the task."""
+        self._task.close()

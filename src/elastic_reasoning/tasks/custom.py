@@ -1,0 +1,142 @@
+"""A task of one's own, from a JSONL or Parquet file of problems or from a Python file.
+
+    {"problem": "What is 2 + 3?", "answer": "5"}
+    {"problem": "Which is prime? (A) 4 (B) 5", "answer": "B", "grader": "choice"}
+    {"problem": "Who wrote Faust?", "answer": ["Goethe", "Johann Wolfgang von Goethe"], "grader": "text"}
+    {"problem": "Print the sum of two numbers.", "grader": "code", "tests": [{"input": "1 2", "output": "3"}]}
+
+A row is graded as mathematics unless `grader` says otherwise; `id` names it, and `split` puts it into "train" or
+"validation" instead of "test". A Python file defines `task`, an object with what `tasks.task.Task` has, or a function
+`load(options)` that returns one.
+"""
+
+import importlib.util
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast, get_args
+
+from elastic_reasoning.core.errors import TaskError
+from elastic_reasoning.grading.answers.short import grade_choice, grade_text
+from elastic_reasoning.grading.grade import Grade
+from elastic_reasoning.grading.programs.sandbox import Limits
+from elastic_reasoning.tasks.code import code_grading, code_problem
+from elastic_reasoning.tasks.fields import Field, answers, take, text
+from elastic_reasoning.tasks.loading import TaskOptions
+from elastic_reasoning.tasks.mathematics import boxed_problem, math_grading
+from elastic_reasoning.tasks.rows import Placed, read_file
+from elastic_reasoning.tasks.table import Grading, Names, TableTask
+from elastic_reasoning.tasks.task import Problem, Split, Task
+
+PARTS = ("name", "note", "problems", "grade", "close")
+
+CHOICE_SUFFIX = r"Let's think step by step and output the letter of the right choice within \boxed{}."
+
+
+def _one_of(*known: str) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        if value not in known:
+            raise ValueError(f"one of {', '.join(known)}")
+        return str(value)
+
+    return read
+
+
+def _letter(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, str) or not re.fullmatch(r"\(?[A-J]\)?", value):
+        raise ValueError("a letter from A to J")
+    return (value,)
+
+
+def _by(grade: Callable[[tuple[str, ...], str], Grade]) -> Callable[[TaskOptions], Grading]:
+    """A grader that is a function of the right answers and the solution."""
+    return lambda options: Grading(lambda problem, solution: grade(problem.data["answers"], solution))
+
+
+GRADERS: dict[str, Callable[[TaskOptions], Grading]] = {
+    "math": math_grading,
+    "choice": _by(lambda answers, solution: grade_choice(answers[0], solution)),
+    "text": _by(grade_text),
+    "code": code_grading,
+}
+
+PROBLEM = Field(("problem",), text)
+ANSWER = Field(("answer",), answers)
+LETTER = Field(("answer",), _letter)
+GRADER: Field[str] = Field(("grader",), _one_of(*GRADERS), default="math", required=False)
+SPLIT: Field[Any] = Field(("split",), _one_of(*get_args(Split)), default="test", required=False)
+
+
+def load_own(path: str, options: TaskOptions) -> Task:
+    """The task that a file defines.
+
+    Raises:
+        TaskError: the file cannot be read, is malformed, or defines no task.
+    """
+    return _from_python(Path(path), options) if path.endswith(".py") else _from_rows(Path(path), options)
+
+
+def _from_rows(path: Path, options: TaskOptions) -> TableTask:
+    options.only(str(path), "allow_code_execution", "sandbox", "workers", "round_to_reference")
+    name = path.name.partition(".")[0]
+    names, splits = Names(name), defaultdict[Split, list[Problem]](list)
+    for placed in read_file(path):
+        splits[take(SPLIT, *placed)].append(_problem(names, placed))
+    kinds = {problem.data["grader"] for problems in splits.values() for problem in problems}
+    graders = {kind: GRADERS[kind](options) for kind in kinds}
+
+    def close() -> None:
+        for grader in graders.values():
+            grader.close()
+
+    grading = Grading(
+        lambda problem, solution: graders[problem.data["grader"]].grade(problem, solution),
+        close,
+        "; ".join(grader.note for grader in graders.values() if grader.note),
+    )
+    return TableTask(name, splits, grading)
+
+
+def _problem(names: Names, placed: Placed) -> Problem:
+    place, row = placed
+    problem, kind = take(PROBLEM, place, row), take(GRADER, place, row)
+    own = names.of(place, row, problem)
+    if kind == "code":
+        made = code_problem(own, placed, problem, Limits())
+    elif kind == "choice":
+        made = boxed_problem(own, problem, take(LETTER, place, row), CHOICE_SUFFIX)
+    else:
+        made = boxed_problem(own, problem, take(ANSWER, place, row))
+    return replace(made, data={**made.data, "grader": kind})
+
+
+def _from_python(path: Path, options: TaskOptions) -> Task:
+    """What a Python file defines. The file is run, with all that it does."""
+    if not path.is_file():
+        why = "a folder" if path.is_dir() else "No such file or directory"
+        raise TaskError(f"cannot read {path}: {why}; pass a Python file that defines a task")
+    name = f"elastic_reasoning_own_{path.stem}"
+    specification = importlib.util.spec_from_file_location(name, path)
+    assert specification is not None
+    assert specification.loader is not None  # it is, for a name that ends in .py
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[name] = module  # dataclasses and pickle look there for what a class belongs to
+    try:
+        specification.loader.exec_module(module)
+    except Exception as error:
+        why = (str(error).splitlines() or [""])[0]
+        raise TaskError(f"{path} does not run: {type(error).__name__}: {why}") from error
+    if hasattr(module, "task"):
+        options.only(str(path))
+        task = module.task
+    elif hasattr(module, "load"):
+        task = module.load(options)
+    else:
+        raise TaskError(f"{path} defines no task: it needs an object `task`, or a function `load(options)`")
+    missing = [part for part in PARTS if not hasattr(task, part)]
+    if missing:
+        raise TaskError(f"{path}: its task has no {', '.join(missing)}; a task has {', '.join(PARTS)}")
+    return cast(Task, task)

@@ -1,0 +1,1 @@
+"""What a training run would need: parameters, memory and rollouts, without a model."""

@@ -1,0 +1,1 @@
+"""The warm start: supervised training on thinking in the right format."""

@@ -1,0 +1,281 @@
+"""Training: GRPO under budget-constrained rollouts, on one device or several, interrupted or not.
+
+result = train(TrainConfig(model="mini", budgets=("24+20",), out="runs/e1"))
+load(str(result.folder))
+"""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from elastic_reasoning.chat.rendering import Renderer
+from elastic_reasoning.core.errors import TrainingError, check_installed, require
+from elastic_reasoning.core.template import Message
+from elastic_reasoning.core.walk import Walk
+from elastic_reasoning.engines.loading import load_template, load_weights
+from elastic_reasoning.rollouts.plan import Plan
+from elastic_reasoning.rollouts.rollouts import problem_order, requests_of, roll_out, rollout_metrics, validate
+from elastic_reasoning.rollouts.rows import Row, as_rows
+from elastic_reasoning.rollouts.scoring import Scored, Scorer
+from elastic_reasoning.training.checkpoints import Checkpoint, checkpoints, mark_complete, prune, select, selected
+from elastic_reasoning.training.checks import check, check_inputs
+from elastic_reasoning.training.config import TrainConfig, decisive
+from elastic_reasoning.training.data import Data, load_data
+from elastic_reasoning.training.folder import (
+    Metrics,
+    OnStep,
+    find_run,
+    hold_to,
+    saving,
+    working_in,
+    write_config,
+    writing,
+)
+from elastic_reasoning.training.processes import meet, num_launched
+from elastic_reasoning.training.provenance import trained_for, write_trained_for
+from elastic_reasoning.training.reports import reporting_in
+from elastic_reasoning.training.trl.policy import Policy, new_policy
+from elastic_reasoning.training.trl.trainer import filler_of, new_arguments, new_trainer, quietly
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainResult:
+    """What training ended with.
+
+    Attributes:
+        folder: the selected model in Hugging Face format.
+        step: the step it is from.
+        accuracy: its accuracy on validation problems, under the strategies and budgets of validation. Where rewards
+            are more than that, it was selected by their mean.
+        resumed_from: the step at which this run took up an earlier one, 0 for a fresh run.
+    """
+
+    folder: Path
+    step: int
+    accuracy: float
+    resumed_from: int
+
+
+def train(
+    config: TrainConfig,
+    on_step: OnStep = lambda step, metrics: None,
+    on_note: Callable[[str], None] = lambda note: None,
+) -> TrainResult:
+    """Train, or go on with a run that was interrupted.
+
+    Under `accelerate launch` every process calls this; the main one writes the run's folder.
+
+    Args:
+        config: the run.
+        on_step: called after every step with its number and metrics, in the main process.
+        on_note: called there with what is to be known of the prompts.
+
+    Raises:
+        TrainingError: the configuration cannot be trained, the folder holds another run or cannot be written, or
+            the loss is no longer a number.
+        MissingDependencyError: TRL, or what the configuration names, is not installed.
+    """
+    check(config, num_launched())
+    check_inputs(config)
+    check_installed("trl", "train")
+    check_installed("datasets", "train")
+    out = Path(config.out)
+    logger.info("loading torch, transformers and TRL")
+    processes = meet(config)
+    main = processes.is_main_process
+    with working_in(out) if main else nullcontext():
+        if main:
+            find_run(out, decisive(config), decisive(TrainConfig()))
+        processes.wait_for_everyone()
+        start = next(reversed(checkpoints(out)), None)
+        if start is None or start.step < config.steps:
+            run = _Run(config, out, processes, on_step)
+            if main and run.renderer.note:
+                on_note(run.renderer.note)
+            run.train(start)
+        best = selected(out)
+    if best is None:
+        raise TrainingError(f"{out} has no complete checkpoint: give another out")
+    return TrainResult(best.folder, best.step, best.accuracy, resumed_from=start.step if start else 0)
+
+
+class _Run:
+    """One process's part of a run."""
+
+    def __init__(self, config: TrainConfig, out: Path, processes: Any, on_step: OnStep) -> None:
+        self.config = config
+        self.out = out
+        self.processes = processes
+        self.main: bool = processes.is_main_process
+        self.on_step = on_step
+        self.plan = Plan(config)
+        self.tokenizer, self.template = load_template(config.model, config.opening, config.closing)
+        self.renderer = Renderer(self.tokenizer, self.template, **config.chat)
+        self.renderer.check()
+        self.data: Data = load_data(config, self._num_tokens)
+        num_prompts = config.steps * config.prompts_per_step
+        self.order = problem_order(len(self.data.training), num_prompts, config.seed)
+        self.scorer = Scorer(self.data.task, config)
+        self.filler = filler_of(self.tokenizer, self.template)
+        self.policy: Policy | None = None
+        self.trainer: Any = None
+
+    def train(self, start: Checkpoint | None) -> None:
+        """Train from a checkpoint, or from the beginning, to the end."""
+        import torch
+
+        config = self.config
+        try:
+            with quietly(), reporting_in(self.out, config.report_to):
+                # Before the model is loaded: under ZeRO-3 it decides how.
+                arguments = new_arguments(config, self.processes.num_processes, self.out)
+                model = load_weights(config.model, config.dtype)
+                self._refuse_what_does_not_fit(model)
+                if self.main:
+                    hold_to(self.out, self.data.digest)
+                    write_config(self.out, decisive(config))
+                metrics = Metrics(self.out / "metrics.jsonl", start.step if start else 0, self.on_step, self.main)
+                callback = _keeper(metrics, self._on_save, config.updates_per_step)
+                self.trainer = new_trainer(
+                    config, arguments, model, self.tokenizer, self._dataset(), self._roll_out, callback
+                )
+                self.trainer._save_checkpoint = saving(self.out)(self.trainer._save_checkpoint)
+                self.trainer.train(resume_from_checkpoint=str(start.folder) if start else None)
+        except torch.OutOfMemoryError as error:
+            raise TrainingError(
+                f"the memory of the device does not do for micro_batch_size {config.micro_batch_size}: lower it, or "
+                "turn on gradient_checkpointing (complete checkpoints are kept)"
+            ) from error
+        except Exception as error:
+            if type(error).__module__.partition(".")[0] not in config.report_to:
+                raise
+            raise TrainingError(f"report_to: {type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
+        finally:
+            if self.policy is not None:
+                self.policy.close()
+            self.scorer.close()
+
+    def _refuse_what_does_not_fit(self, model: Any) -> None:
+        """Ask one problem under every budget of the run, without an answer.
+
+        Raises:
+            TrainingError: the model's context does not hold one, or the strategy cannot spend it.
+        """
+        context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+        for asked in self.plan.extremes():
+            for request in requests_of(self.renderer.prompt, self.data.validation[0], asked, self.config, seed=0):
+                error = Walk(request, self.template, context).error
+                if error:
+                    raise TrainingError(f"budget {request.budget}, strategy {request.strategy}: {error}")
+
+    def _num_tokens(self, messages: Sequence[Message]) -> int:
+        return len(self.renderer.prompt(messages).ids)
+
+    def _dataset(self) -> Any:
+        """The problems in the order in which they are asked."""
+        rows = [{"prompt": list(problem.messages)} for problem in self.data.training]
+        return require("datasets", "train").Dataset.from_list(rows).select(self.order)
+
+    def _current(self, trainer: Any) -> Policy:
+        """What generates with the weights of now."""
+        if self.policy is None:
+            self.policy = new_policy(self.config, trainer, self.tokenizer, self.template)
+        self.policy.refresh()
+        return self.policy
+
+    def _roll_out(
+        self, trainer: Any, prompts: Sequence[Any], step: int
+    ) -> tuple[list[Row], list[float | None], dict[str, float]]:
+        """This process's rollouts of a step."""
+        config = self.config
+        per_prompt = config.samples_per_prompt * config.num_cuts
+        num_groups = len(prompts) // per_prompt
+        first_group = self.processes.process_index * num_groups
+        first = step * config.prompts_per_step + first_group
+        problems = [self.data.training[index] for index in self.order[first : first + num_groups]]
+        if [list(problem.messages) for problem in problems] != list(prompts[::per_prompt]):
+            raise TrainingError(f"the trainer asks other problems at step {step + 1} than are due: use the tested TRL")
+        engine = self._current(trainer).engine
+        started = time.perf_counter()
+        traces = roll_out(engine, problems, self.plan, step, first_group)
+        generated = time.perf_counter()
+        scored = self.scorer.score(traces, [problem for problem in problems for _ in range(per_prompt)])
+        self._refuse_nothing(scored)
+        metrics = rollout_metrics(scored) | {
+            "generation_seconds": generated - started,
+            "reward_seconds": time.perf_counter() - generated,
+        }
+        return as_rows(scored, config, self.filler), [one.reward for one in scored], metrics
+
+    def _refuse_nothing(self, scored: Sequence[Scored]) -> None:
+        """End training, in all processes, where no rollout of a step has a reward in any of them."""
+        (num,) = self._sums(sum(one.reward is not None for one in scored))
+        if not num:
+            first = next((one.error for one in scored), None)
+            raise TrainingError(
+                f"none of the rollouts of a step has a reward; the first: {first}; mend that (elastic validate tries "
+                "a task's grading), or raise reward_timeout_seconds or grading_workers"
+            )
+
+    def _on_save(self, step: int) -> None:
+        """Validate a checkpoint, declare it whole, and select."""
+        accuracy, score = self._validate()
+        self.processes.wait_for_everyone()  # until every process has written its part of the checkpoint
+        if self.main:
+            folder = self.out / "checkpoints" / f"checkpoint-{step * self.config.updates_per_step}"
+            with writing(self.out):
+                write_trained_for(folder, trained_for(self.config, step, accuracy))
+                mark_complete(folder, step, accuracy, score)
+                select(self.out)
+                prune(self.out)
+        self.processes.wait_for_everyone()
+
+    def _validate(self) -> tuple[float, float]:
+        """Accuracy and mean reward on validation problems; each process asks its part of them."""
+        index, num = self.processes.process_index, self.processes.num_processes
+        problems = list(enumerate(self.data.validation))[index::num]
+        engine = self._current(self.trainer).engine
+        found = validate(engine, self.scorer, problems, self.plan, self.config.num_rollouts // num)
+        asked, right, earned, failed = self._sums(found.num, found.right, found.earned, found.failed)
+        if failed == asked:
+            raise TrainingError(f"no validation problem could be asked and graded: {found.error}")
+        return right / asked, earned / asked
+
+    def _sums(self, *values: float) -> list[float]:
+        """Sums over the processes."""
+        import torch
+
+        accelerator = self.trainer.accelerator
+        mine = torch.tensor(values, dtype=torch.float64, device=accelerator.device)
+        sums: list[float] = accelerator.gather(mine).view(-1, len(values)).sum(dim=0).tolist()
+        return sums
+
+
+def _keeper(metrics: Metrics, on_save: Callable[[int], None], updates_per_step: int) -> Any:
+    """A callback that logs every step, and has every checkpoint validated and declared whole."""
+    from transformers import TrainerCallback
+
+    class Keeper(TrainerCallback):
+        def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any], **kwargs: Any) -> None:
+            if "reward" not in logs:
+                return
+            step = state.global_step // updates_per_step
+            for name in ("loss", "grad_norm"):
+                if not math.isfinite(logs[name]):
+                    raise TrainingError(
+                        f"the {name} of step {step} is {logs[name]}: start again with a smaller "
+                        "learning_rate or max_grad_norm and another out (the last complete checkpoint is kept)"
+                    )
+            metrics.write(step, logs)
+
+        def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            on_save(state.global_step // updates_per_step)
+
+    return Keeper()

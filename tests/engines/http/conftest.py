@@ -1,0 +1,35 @@
+"""An engine for a template of letters, quick to give up and to try again."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from elastic_reasoning.core.template import Template
+from elastic_reasoning.engines.http import connection, engine
+from elastic_reasoning.engines.http import replicas as copies
+from elastic_reasoning.engines.http.connection import ServerConfig
+from elastic_reasoning.engines.http.engine import OpenAIEngine
+from fake_servers import tokenizer_of
+
+NewEngine = Callable[..., OpenAIEngine]
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(copies, "FIRST_REST_SECONDS", 0.01)
+    monkeypatch.setattr(copies, "LONGEST_REST_SECONDS", 0.05)
+    monkeypatch.setattr(connection, "WATCH_SECONDS", 0.05)
+    monkeypatch.setattr(engine, "START_SECONDS", 0.05)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+
+
+@pytest.fixture
+def new_engine(monkeypatch: pytest.MonkeyPatch) -> NewEngine:
+    """(template, URLs, settings of `ServerConfig`) to an engine."""
+
+    def new(template: Template, *urls: str, model: str = "", **settings: Any) -> OpenAIEngine:
+        monkeypatch.setattr(engine, "load_template", lambda *names: (tokenizer_of(template), template))
+        return OpenAIEngine(ServerConfig(urls, "letters", **settings), model)
+
+    return new

@@ -1,0 +1,123 @@
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.errors import BudgetError, TrainingError
+from elastic_reasoning.rollouts.plan import BudgetRange, Plan
+from elastic_reasoning.training.config import TrainConfig
+
+
+def plan(**changes: Any) -> Plan:
+    return Plan(replace(TrainConfig(steps=10), **changes))
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high"),
+    [
+        ("24+20", Budget(24, 20), Budget(24, 20)),
+        ("8..96+20", Budget(8, 20), Budget(96, 20)),
+        ("100..4000+0", Budget(100, 0), Budget(4000, 0)),
+        ("8..16+4..8", Budget(8, 4), Budget(16, 8)),
+        ("inf+20", Budget(None, 20), Budget(None, 20)),
+    ],
+)
+def test_a_range_is_read(text: str, low: Budget, high: Budget) -> None:
+    found = BudgetRange.parse(text)
+    assert (found.low, found.high, found.exact) == (low, high, low == high)
+
+
+@pytest.mark.parametrize("text", ["8..+20", "96..8+20", "1..2..3+20", "8..inf+20", "8..96", "a..b+1", ""])
+def test_what_is_no_range_is_refused(text: str) -> None:
+    with pytest.raises(BudgetError) as refusal:
+        BudgetRange.parse(text)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_fixed_budget_is_everyones() -> None:
+    asked = {plan().asked(step, group) for step in range(10) for group in range(16)}
+    assert [(a.strategy, a.budgets) for a in asked] == [("elastic", (Budget(24, 20),))]
+
+
+@given(st.integers(0, 5), st.integers(0, 1000), st.integers(0, 1000))
+def test_a_random_budget_lies_in_its_range_and_never_changes(seed: int, step: int, group: int) -> None:
+    drawn = plan(plan="random", budgets=("8..96+4..20",), seed=seed)
+    (budget,) = drawn.asked(step, group).budgets
+    assert 8 <= (budget.thinking or 0) <= 96
+    assert 4 <= (budget.solution or 0) <= 20
+    assert plan(plan="random", budgets=("8..96+4..20",), seed=seed).asked(step, group).budgets == (budget,)
+
+
+def test_random_budgets_are_uniform_and_weights_count() -> None:
+    uniform = plan(plan="random", budgets=("1..4+20",))
+    counts = Counter(uniform.asked(0, group).budgets[0].thinking for group in range(4000))
+    assert all(abs(counts[t] - 1000) < 150 for t in (1, 2, 3, 4))
+    weighted = plan(plan="random", budgets=("8+20", "64+20"), weights=(3.0, 1.0))
+    counts = Counter(weighted.asked(0, group).budgets[0].thinking for group in range(4000))
+    assert abs(counts[8] - 3000) < 150
+
+
+def test_a_curriculum_gives_each_budget_an_equal_share_of_the_steps() -> None:
+    stages = plan(plan="curriculum", budgets=("96+20", "48+20", "24+20"))
+    thinking = [stages.asked(step, 0).budgets[0].thinking for step in range(10)]
+    assert thinking == [96, 96, 96, 96, 48, 48, 48, 24, 24, 24]
+
+
+def test_anytime_cuts_every_thinking_at_every_budget() -> None:
+    cuts = plan(plan="anytime", budgets=("8+20", "24+20", "inf+20"))
+    assert cuts.asked(3, 4).budgets == (Budget(8, 20), Budget(24, 20), Budget(None, 20))
+    assert cuts.config.num_cuts == 3
+    assert cuts.config.num_rollouts == 3 * 256
+
+
+def test_strategies_are_drawn_for_each_prompt() -> None:
+    both = plan(strategies=("l1-exact", "l1-max"))
+    counts = Counter(both.asked(0, group).strategy for group in range(2000))
+    assert abs(counts["l1-exact"] - 1000) < 100
+
+
+def test_validation_is_at_the_ends_of_ranges_unless_told() -> None:
+    assert [a.budgets[0].thinking for a in plan(plan="random", budgets=("8..96+20", "24+20")).validated()] == [
+        8,
+        96,
+        24,
+    ]
+    told = plan(validation_budgets=("8+20", "64+20"), strategies=("elastic", "s1")).validated()
+    assert [(a.strategy, a.budgets[0].thinking) for a in told] == [
+        ("elastic", 8),
+        ("elastic", 64),
+        ("s1", 8),
+        ("s1", 64),
+    ]
+
+
+def test_the_largest_budget() -> None:
+    assert plan(plan="random", budgets=("8..96+20", "24+120")).largest == 144
+    assert plan(budgets=("inf+20",)).largest is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"plan": "randon"}, "unknown plan 'randon': did you mean 'random'"),
+        ({"budgets": ()}, "none was given"),
+        ({"budgets": ("8+20", "24+20")}, "plan 'fixed' has one budget"),
+        ({"budgets": ("8..24+20",)}, "plan 'fixed' has one budget"),
+        ({"plan": "anytime"}, "give two or more"),
+        ({"plan": "anytime", "budgets": ("24+20", "8+20")}, "ascending budgets"),
+        ({"plan": "anytime", "budgets": ("8+20", "8+12")}, "ascending budgets"),
+        ({"plan": "anytime", "budgets": ("8+20", "16..24+20")}, "ascending budgets"),
+        ({"plan": "anytime", "budgets": ("8+20", "24+20"), "strategies": ("s1",)}, "needs strategy elastic, not s1"),
+        ({"plan": "curriculum", "weights": (1.0,)}, "weights mean nothing to plan 'curriculum'"),
+        ({"plan": "random", "weights": (1.0, 2.0)}, "a number above 0 for each of 1 budgets"),
+        ({"plan": "random", "weights": (0.0,)}, "a number above 0"),
+    ],
+)
+def test_plans_that_are_none_are_refused(changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(TrainingError) as refusal:
+        plan(**changes)
+    assert says in str(refusal.value)

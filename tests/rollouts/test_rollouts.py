@@ -1,0 +1,164 @@
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from elastic_reasoning.core.request import Options
+from elastic_reasoning.core.trace import Phase, Trace
+from elastic_reasoning.engines.loading import load
+from elastic_reasoning.rollouts.plan import Plan
+from elastic_reasoning.rollouts.rollouts import problem_order, roll_out, rollout_metrics, validate
+from elastic_reasoning.rollouts.scoring import Scored, Scorer
+from elastic_reasoning.tasks.arithmetic import Arithmetic
+from small_runs import SMALL
+
+G = SMALL.samples_per_prompt
+PROBLEMS = Arithmetic().problems("train", 3)
+PLAN = Plan(SMALL)
+SCORER = Scorer(Arithmetic(), SMALL)
+CONTEXT_OF_MINI = 512
+
+
+@pytest.fixture(scope="module")
+def engine() -> Any:
+    return load("mini", max_rows=8)  # fewer than the rollouts: they do not end in the order in which they began
+
+
+@pytest.fixture(scope="module")
+def traces(engine: Any) -> list[Trace]:
+    return roll_out(engine, PROBLEMS, PLAN, step=3)
+
+
+def test_one_rollout_for_each_prompt_in_order(engine: Any, traces: list[Trace]) -> None:
+    prompts = [engine.prompt(problem.messages) for problem in PROBLEMS for _ in range(G)]
+    assert [trace.request.prompt for trace in traces] == prompts
+    assert [trace.request.sample for trace in traces] == [*range(G)] * 3
+    assert all(trace.request.budget.thinking == 64 and trace.request.strategy == "elastic" for trace in traces)
+
+
+def test_a_group_has_one_seed_and_different_samples(traces: list[Trace]) -> None:
+    seeds = [trace.request.sampling.seed for trace in traces]
+    assert [len(set(seeds[n : n + G])) for n in (0, G, 2 * G)] == [1, 1, 1]
+    assert len(set(seeds)) == 3
+    assert all(len({trace.ids for trace in traces[n : n + G]}) > 1 for n in (0, G, 2 * G))
+
+
+def test_the_same_prompt_twice_in_a_step_is_two_groups(engine: Any) -> None:
+    traces = roll_out(engine, [PROBLEMS[0]] * 2, PLAN, step=0)
+    assert [trace.ids for trace in traces[:G]] != [trace.ids for trace in traces[G:]]
+
+
+def test_seed_and_step_decide_the_draws(engine: Any, traces: list[Trace]) -> None:
+    def ids(step: int = 3, seed: int = 0) -> list[tuple[int, ...]]:
+        return [trace.ids for trace in roll_out(engine, PROBLEMS, Plan(replace(SMALL, seed=seed)), step)]
+
+    assert ids() == [trace.ids for trace in traces]
+    assert ids(step=4) != ids()
+    assert ids(seed=1) != ids()
+
+
+def test_several_processes_make_the_rollouts_of_one(engine: Any, traces: list[Trace]) -> None:
+    parts = [roll_out(engine, PROBLEMS[n : n + 1], PLAN, step=3, first_group=n) for n in range(3)]
+    assert [trace.ids for part in parts for trace in part] == [trace.ids for trace in traces]
+
+
+def test_the_cuts_of_a_sample_share_one_thinking(engine: Any) -> None:
+    config = replace(SMALL, plan="anytime", budgets=("8+12", "24+12", "64+12"))
+    traces = roll_out(engine, PROBLEMS, Plan(config), step=0)
+    assert [trace.request.budget.thinking for trace in traces] == [8, 24, 64] * 3 * G
+    alone = roll_out(engine, PROBLEMS, Plan(replace(config, plan="fixed", budgets=("24+12",))), step=0)
+    assert [trace.ids for trace in traces[1::3]] == [trace.ids for trace in alone]
+    for n in range(0, len(traces), 3):
+        thought = [_sampled_thinking(trace) for trace in traces[n : n + 3]]
+        assert thought[0] == thought[2][: len(thought[0])]
+        assert thought[1] == thought[2][: len(thought[1])]
+        assert [trace.num_reused for trace in traces[n : n + 2]] >= [len(thought[0]), len(thought[1])]
+        assert traces[n + 2].num_reused == 0
+
+
+def _sampled_thinking(trace: Trace) -> list[int]:
+    return [i for segment in trace.segments if segment.phase is Phase.THINKING for i in segment.ids]
+
+
+def test_options_reach_the_strategies_that_have_them(engine: Any) -> None:
+    config = replace(SMALL, strategies=("elastic", "s1"), options=Options(grace=2, answer_tokens=3))
+    traces = roll_out(engine, PROBLEMS, Plan(config), step=1)
+    for trace in traces:
+        mine = Options(grace=2) if trace.request.strategy == "elastic" else Options(answer_tokens=3)
+        assert trace.request.options == mine
+
+
+def test_a_budget_beyond_the_context_is_a_failed_rollout(engine: Any) -> None:
+    too_much = Plan(replace(SMALL, budgets=(f"{CONTEXT_OF_MINI}+12",)))
+    assert all(trace.error for trace in roll_out(engine, PROBLEMS, too_much, step=0))
+    found = validate(engine, SCORER, [*enumerate(PROBLEMS)], too_much, 64)
+    assert (found.num, found.failed, found.right, found.earned) == (3, 3, 0, 0.0)
+    assert "context" in str(found.error)
+
+
+def scored(traces: list[Trace]) -> list[Scored]:
+    grades = [Arithmetic().grade(PROBLEMS[0], trace.solution_text) for trace in traces]
+    return [Scored(trace, grade, float(grade.correct), None) for trace, grade in zip(traces, grades, strict=True)]
+
+
+def test_metrics_are_means_over_rollouts(traces: list[Trace]) -> None:
+    failed = Scored(replace(traces[0], error="it broke"), None, None, "it broke")
+    metrics = rollout_metrics([*scored(traces[1:]), failed])
+    done = traces[1:]
+    num = len(done)
+    assert metrics["thinking_tokens"] == sum(trace.num_thinking_tokens for trace in done) / num
+    assert metrics["solution_tokens"] == sum(trace.num_solution_tokens for trace in done) / num
+    assert metrics["sampled_tokens"] == sum(trace.num_sampled_tokens for trace in done) / (num + 1)
+    assert metrics["forced_rate"] == sum(len(t.ids) - t.num_sampled_tokens > 0 for t in done) / num
+    assert metrics["cut_rate"] == sum(trace.cut for trace in done) / num
+    assert metrics["failed_rate"] == 1 / (num + 1)
+    assert 0 < metrics["forced_rate"] <= 1
+
+
+def test_what_cuts_share_is_counted_once(engine: Any) -> None:
+    config = replace(SMALL, plan="anytime", budgets=("8+12", "64+12"))
+    traces = roll_out(engine, PROBLEMS, Plan(config), step=0)
+    drawn = rollout_metrics(scored(traces))["sampled_tokens"] * len(traces)
+    assert drawn == sum(trace.num_sampled_tokens for trace in traces) - sum(trace.num_reused for trace in traces)
+    assert drawn < sum(trace.num_sampled_tokens for trace in traces)
+
+
+def test_nothing_but_failures_has_metrics_too(traces: list[Trace]) -> None:
+    metrics = rollout_metrics([Scored(replace(traces[0], error="it broke"), None, None, "it broke")])
+    assert (metrics["failed_rate"], metrics["accuracy"]) == (1.0, 0.0)
+
+
+def test_validation_is_the_same_every_time_and_counts_solved_problems(engine: Any) -> None:
+    problems = [*enumerate(Arithmetic().problems("validation", 24))]
+    config = replace(SMALL, budgets=("160+20",))
+    found = validate(engine, SCORER, problems, Plan(config), 5)
+    assert found == validate(engine, SCORER, problems, Plan(replace(config, seed=7)), 64)
+    assert (found.num, found.failed, found.error) == (24, 0, None)
+    assert found.right > 12
+    assert found.earned == found.right  # the reward is correctness
+    halves = [validate(engine, SCORER, problems[n::2], Plan(config), 64) for n in range(2)]
+    assert (found.num, found.right) == (sum(half.num for half in halves), sum(half.right for half in halves))
+    wrong = [(number, replace(problem, answer="-")) for number, problem in problems]
+    assert validate(engine, SCORER, wrong, Plan(config), 64).right == 0
+
+
+def test_validation_asks_at_every_setting(engine: Any) -> None:
+    problems = [*enumerate(Arithmetic().problems("validation", 6))]
+    plan = Plan(replace(SMALL, validation_budgets=("8+12", "160+12")))
+    each = [validate(engine, SCORER, problems, Plan(replace(SMALL, budgets=(b,))), 64) for b in ("8+12", "160+12")]
+    found = validate(engine, SCORER, problems, plan, 64)
+    assert (found.num, found.right) == (12, sum(one.right for one in each))
+
+
+def test_problems_are_asked_pass_after_pass() -> None:
+    order = problem_order(6, 15, seed=0)
+    assert sorted(order[:6]) == sorted(order[6:12]) == [*range(6)]
+    assert order[:6] != order[6:12]
+    assert len(set(order[12:])) == 3
+    assert Counter(order).most_common(1)[0][1] == 3
+
+
+def test_the_order_of_problems_depends_on_the_seed_alone() -> None:
+    assert problem_order(50, 120, seed=1) == problem_order(50, 300, seed=1)[:120]
+    assert problem_order(50, 120, seed=1) != problem_order(50, 120, seed=2)

@@ -1,0 +1,151 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from elastic_reasoning.core.request import Options
+from elastic_reasoning.core.trace import Phase, Trace
+from elastic_reasoning.engines.loading import load
+from elastic_reasoning.rollouts.advantages import group_advantages, thinking_advantages
+from elastic_reasoning.rollouts.plan import Plan
+from elastic_reasoning.rollouts.rollouts import roll_out
+from elastic_reasoning.rollouts.rows import Row, as_rows
+from elastic_reasoning.rollouts.scoring import Scored
+from elastic_reasoning.tasks.arithmetic import Arithmetic
+from small_runs import SMALL
+
+FILLER = 3
+PROBLEMS = Arithmetic().problems("train", 3)
+G = SMALL.samples_per_prompt
+ANYTIME = replace(SMALL, plan="anytime", budgets=("8+12", "64+12", "200+12"))
+
+
+@pytest.fixture(scope="module")
+def engine() -> Any:
+    return load("mini", max_rows=16)
+
+
+def scored(traces: list[Trace]) -> list[Scored]:
+    """Each rollout with a reward that depends on it alone."""
+    grade = Arithmetic().grade(PROBLEMS[0], "answer 1")
+    return [Scored(trace, grade, float(sum(trace.ids) % 7), None) for trace in traces]
+
+
+@pytest.fixture(scope="module")
+def rollouts(engine: Any) -> list[Scored]:
+    return scored(roll_out(engine, PROBLEMS, Plan(SMALL), step=3))
+
+
+@pytest.fixture(scope="module")
+def cuts(engine: Any) -> list[Scored]:
+    return scored(roll_out(engine, PROBLEMS, Plan(ANYTIME), step=3))
+
+
+def masked(row: Row) -> bool:
+    return row == Row(row.prompt_ids, [FILLER], [0], [0.0], [0.0])
+
+
+def test_rows_are_the_traces(rollouts: list[Scored]) -> None:
+    rows = as_rows(rollouts, SMALL, FILLER)
+    for row, one in zip(rows, rollouts, strict=True):
+        assert row.prompt_ids == list(one.trace.request.prompt.ids)
+        assert row.completion_ids == list(one.trace.ids)
+        assert row.loss_mask == [int(sampled) for sampled in one.trace.sampled_mask]
+        assert row.logprobs == list(one.trace.logprobs or ())
+        assert all((value < 0.0) == bool(sampled) for value, sampled in zip(row.logprobs, row.loss_mask, strict=True))
+    assert any(0 in row.loss_mask for row in rows)
+
+
+def test_every_sampled_token_has_the_advantage_of_its_rollout(rollouts: list[Scored]) -> None:
+    for config in (SMALL, replace(SMALL, advantages="centred")):
+        rows = as_rows(rollouts, config, FILLER)
+        for n in range(0, len(rows), G):
+            rewards = [one.reward for one in rollouts[n : n + G]]
+            wanted = group_advantages(rewards, normalised=config is SMALL)
+            for row, advantage in zip(rows[n : n + G], wanted, strict=True):
+                assert row.advantages == [advantage if learnt else 0.0 for learnt in row.loss_mask]
+
+
+def test_without_logprobs(rollouts: list[Scored]) -> None:
+    bare = [replace(segment, logprobs=None) for segment in rollouts[0].trace.segments]
+    unknown = replace(rollouts[0], trace=replace(rollouts[0].trace, segments=tuple(bare)))
+    rows = as_rows([unknown, *rollouts[1:]], SMALL, FILLER)
+    assert rows[0].logprobs is None
+    assert rows[1].logprobs is not None
+
+
+def test_a_rollout_without_a_reward_is_masked_and_counts_in_no_baseline(rollouts: list[Scored]) -> None:
+    failed = replace(rollouts[1], reward=None, grade=None, error="it broke")
+    rows = as_rows([rollouts[0], failed, *rollouts[2:]], SMALL, FILLER)
+    assert masked(rows[1])
+    rewards = [rollouts[0].reward, None, *(one.reward for one in rollouts[2:G])]
+    assert max(rows[0].advantages, key=abs) == group_advantages(rewards)[0]
+    assert rows[G:] == as_rows(rollouts, SMALL, FILLER)[G:]
+
+
+def test_rollouts_that_were_cut_may_be_left_out(rollouts: list[Scored]) -> None:
+    rows = as_rows(rollouts, replace(SMALL, mask_cut=True), FILLER)
+    assert [masked(row) for row in rows] == [one.trace.cut for one in rollouts]
+    assert 0 < sum(map(masked, rows)) < len(rows)
+
+
+def test_a_rollout_that_is_cut_while_it_thinks_is_left_out_too(engine: Any) -> None:
+    config = replace(SMALL, strategies=("vanilla",), budgets=("8+4",), mask_cut=True)
+    rollouts = scored(roll_out(engine, PROBLEMS, Plan(config), step=0))
+    assert all(one.trace.cut and not one.trace.solution_cut for one in rollouts)
+    assert all(map(masked, as_rows(rollouts, config, FILLER)))
+
+
+def test_a_thinking_with_an_answer_that_has_no_reward_is_not_learnt(cuts: list[Scored]) -> None:
+    failed = replace(cuts[0], reward=None, grade=None, error="it broke")
+    longest = cuts[2].trace
+    row = as_rows([failed, *cuts[1:]], ANYTIME, FILLER)[2]
+    assert sum(row.loss_mask) == longest.num_solution_tokens
+    assert not any(row.loss_mask[: len(longest.ids) - longest.num_solution_tokens])
+
+
+def test_text_that_replaces_an_early_delimiter_is_not_learnt(engine: Any) -> None:
+    config = replace(SMALL, options=Options(min_thinking=64, wait="wait"), temperature=100.0)
+    rollouts = scored(roll_out(engine, PROBLEMS, Plan(config), step=0))
+    thinking = [s for one in rollouts for s in one.trace.segments if s.phase is Phase.THINKING]
+    assert any(not segment.sampled for segment in thinking)
+    rows = as_rows(rollouts, config, FILLER)
+    assert [sum(row.loss_mask) for row in rows] == [one.trace.num_sampled_tokens for one in rollouts]
+
+
+def test_the_longest_cut_learns_to_think_and_the_others_to_answer(cuts: list[Scored]) -> None:
+    rows = as_rows(cuts, ANYTIME, FILLER)
+    num_answers = 0
+    for n in range(0, len(rows), 3):
+        longest = cuts[n + 2].trace
+        assert rows[n + 2].loss_mask == [int(sampled) for sampled in longest.sampled_mask]
+        for row, one in zip(rows[n : n + 2], cuts[n : n + 2], strict=True):
+            if one.trace.ids == longest.ids:
+                assert masked(row)
+                continue
+            num_answers += 1
+            assert row.completion_ids == list(one.trace.ids)
+            assert sum(row.loss_mask) == one.trace.num_solution_tokens
+            assert not any(row.loss_mask[: len(one.trace.ids) - one.trace.num_solution_tokens])
+    assert 0 < num_answers < 2 * len(rows) // 3  # some thoughts end before the second cut
+
+
+def test_thinking_and_solution_have_advantages_of_their_own(cuts: list[Scored]) -> None:
+    rows = as_rows(cuts, ANYTIME, FILLER)
+    for first in range(0, len(rows), 3 * G):
+        rewards = [[one.reward for one in cuts[n : n + 3]] for n in range(first, first + 3 * G, 3)]
+        thinking = thinking_advantages(rewards, (1.0, 1.0, 1.0))
+        for i in range(G):
+            for j in range(3):
+                one, row = cuts[first + 3 * i + j], rows[first + 3 * i + j]
+                if masked(row):
+                    continue
+                answer = group_advantages([line[j] for line in rewards])[i]
+                num_thinking = len(one.trace.ids) - one.trace.num_solution_tokens
+                assert set(row.advantages[num_thinking:]) == {answer}
+                if j == 2:
+                    wanted = [thinking[i][0 if p < 8 else 1 if p < 64 else 2] for p in range(num_thinking)]
+                    learnt = row.loss_mask[:num_thinking]
+                    assert row.advantages[:num_thinking] == [
+                        a if on else 0.0 for a, on in zip(wanted, learnt, strict=True)
+                    ]
