@@ -9,9 +9,9 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from test_channels import TEMPLATE as CHANNELS
 
 from cases import make_case
+from channel_format import TEMPLATE as CHANNELS
 from checker import check
 from elastic_reasoning.core.cursor import replay
 from elastic_reasoning.core.template import Template
