@@ -39,7 +39,7 @@ def test_a_few_steps_of_it(name: str, tmp_path: Path) -> None:
     check(config)
     steps = max(3, len(config.budgets))  # a curriculum goes through them all
     small = {"steps": steps, "prompts_per_step": 2, "samples_per_prompt": 2, "num_validation_problems": 2}
-    size = 4 * config.num_cuts // config.updates_per_step
+    size = 4 * config.rollouts.num_cuts // config.updates_per_step
     config = replace(config, model="mini", out=str(tmp_path / "run"), micro_batch_size=size, **small)
     assert train(config).step == steps
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]

@@ -1,5 +1,4 @@
 from collections import Counter
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,12 +7,12 @@ from hypothesis import strategies as st
 
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import BudgetError, TrainingError
+from elastic_reasoning.rollouts.config import RolloutConfig
 from elastic_reasoning.rollouts.plan import BudgetRange, Plan
-from elastic_reasoning.training.config import TrainConfig
 
 
-def plan(**changes: Any) -> Plan:
-    return Plan(replace(TrainConfig(steps=10), **changes))
+def plan(seed: int = 0, **settings: Any) -> Plan:
+    return Plan(RolloutConfig(**settings), num_steps=10, seed=seed)
 
 
 @pytest.mark.parametrize(
@@ -39,54 +38,54 @@ def test_what_is_no_range_is_refused(text: str) -> None:
 
 
 def test_a_fixed_budget_is_everyones() -> None:
-    asked = {plan().asked(step, group) for step in range(10) for group in range(16)}
-    assert [(a.strategy, a.budgets) for a in asked] == [("elastic", (Budget(24, 20),))]
+    assigned = {plan().assign(step, group) for step in range(10) for group in range(16)}
+    assert [(a.strategy, a.budgets) for a in assigned] == [("elastic", (Budget(24, 20),))]
 
 
 @given(st.integers(0, 5), st.integers(0, 1000), st.integers(0, 1000))
 def test_a_random_budget_lies_in_its_range_and_never_changes(seed: int, step: int, group: int) -> None:
     drawn = plan(plan="random", budgets=("8..96+4..20",), seed=seed)
-    (budget,) = drawn.asked(step, group).budgets
+    (budget,) = drawn.assign(step, group).budgets
     assert 8 <= (budget.thinking or 0) <= 96
     assert 4 <= (budget.solution or 0) <= 20
-    assert plan(plan="random", budgets=("8..96+4..20",), seed=seed).asked(step, group).budgets == (budget,)
+    assert plan(plan="random", budgets=("8..96+4..20",), seed=seed).assign(step, group).budgets == (budget,)
 
 
 def test_random_budgets_are_uniform_and_weights_count() -> None:
     uniform = plan(plan="random", budgets=("1..4+20",))
-    counts = Counter(uniform.asked(0, group).budgets[0].thinking for group in range(4000))
+    counts = Counter(uniform.assign(0, group).budgets[0].thinking for group in range(4000))
     assert all(abs(counts[t] - 1000) < 150 for t in (1, 2, 3, 4))
     weighted = plan(plan="random", budgets=("8+20", "64+20"), weights=(3.0, 1.0))
-    counts = Counter(weighted.asked(0, group).budgets[0].thinking for group in range(4000))
+    counts = Counter(weighted.assign(0, group).budgets[0].thinking for group in range(4000))
     assert abs(counts[8] - 3000) < 150
 
 
 def test_a_curriculum_gives_each_budget_an_equal_share_of_the_steps() -> None:
     stages = plan(plan="curriculum", budgets=("96+20", "48+20", "24+20"))
-    thinking = [stages.asked(step, 0).budgets[0].thinking for step in range(10)]
+    thinking = [stages.assign(step, 0).budgets[0].thinking for step in range(10)]
     assert thinking == [96, 96, 96, 96, 48, 48, 48, 24, 24, 24]
 
 
 def test_anytime_cuts_every_thinking_at_every_budget() -> None:
     cuts = plan(plan="anytime", budgets=("8+20", "24+20", "inf+20"))
-    assert cuts.asked(3, 4).budgets == (Budget(8, 20), Budget(24, 20), Budget(None, 20))
+    assert cuts.assign(3, 4).budgets == (Budget(8, 20), Budget(24, 20), Budget(None, 20))
     assert cuts.config.num_cuts == 3
-    assert cuts.config.num_rollouts == 3 * 256
+    assert cuts.config.rollouts_per_prompt == 3 * 16
 
 
 def test_strategies_are_drawn_for_each_prompt() -> None:
     both = plan(strategies=("l1-exact", "l1-max"))
-    counts = Counter(both.asked(0, group).strategy for group in range(2000))
+    counts = Counter(both.assign(0, group).strategy for group in range(2000))
     assert abs(counts["l1-exact"] - 1000) < 100
 
 
 def test_validation_is_at_the_ends_of_ranges_unless_told() -> None:
-    assert [a.budgets[0].thinking for a in plan(plan="random", budgets=("8..96+20", "24+20")).validated()] == [
+    assert [a.budgets[0].thinking for a in plan(plan="random", budgets=("8..96+20", "24+20")).validation()] == [
         8,
         96,
         24,
     ]
-    told = plan(validation_budgets=("8+20", "64+20"), strategies=("elastic", "s1")).validated()
+    told = plan(validation_budgets=("8+20", "64+20"), strategies=("elastic", "s1")).validation()
     assert [(a.strategy, a.budgets[0].thinking) for a in told] == [
         ("elastic", 8),
         ("elastic", 64),

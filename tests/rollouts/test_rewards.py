@@ -1,5 +1,6 @@
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,8 +15,8 @@ from elastic_reasoning.core.strategies import STRATEGIES
 from elastic_reasoning.core.template import Prompt, Thinking
 from elastic_reasoning.core.trace import Phase, Segment, Trace
 from elastic_reasoning.grading.grade import Grade
+from elastic_reasoning.rollouts.config import Constants, RewardConfig
 from elastic_reasoning.rollouts.rewards import REWARDS, check_rewards
-from elastic_reasoning.training.config import Constants, TrainConfig
 from letters import answer, letters, pieces_template
 
 RIGHT, WRONG = Grade(correct=True, answer="5"), Grade(correct=False, answer=None, reason="no answer")
@@ -180,8 +181,10 @@ def test_format_is_what_a_pattern_finds_in_the_text(says: str, strategy: str, th
     assert reward("format", trace) == (found is not None)
 
 
-def config(rewards: dict[str, float], **changes: Any) -> TrainConfig:
-    return replace(TrainConfig(), rewards=rewards, **changes)
+def check(
+    weights: dict[str, float], constants: Constants | None = None, strategies: Sequence[str] = ("elastic",)
+) -> None:
+    check_rewards(RewardConfig(weights, constants or Constants()), strategies)
 
 
 @pytest.mark.parametrize(
@@ -195,7 +198,7 @@ def config(rewards: dict[str, float], **changes: Any) -> TrainConfig:
     ],
 )
 def test_what_is_allowed(rewards: dict[str, float], changes: dict[str, Any]) -> None:
-    check_rewards(config(rewards, **changes))
+    check(rewards, **changes)
 
 
 @pytest.mark.parametrize(
@@ -220,4 +223,4 @@ def test_what_is_allowed(rewards: dict[str, float], changes: dict[str, Any]) -> 
 )
 def test_what_is_refused(rewards: dict[str, float], changes: dict[str, Any], message: str) -> None:
     with pytest.raises(TrainingError, match=re.escape(message)):
-        check_rewards(config(rewards, **changes))
+        check(rewards, **changes)

@@ -7,17 +7,24 @@ import pytest
 from elastic_reasoning.core.request import Options
 from elastic_reasoning.core.trace import Phase, Trace
 from elastic_reasoning.engines.loading import load
+from elastic_reasoning.rollouts.config import RewardConfig, RolloutConfig
 from elastic_reasoning.rollouts.plan import Plan
 from elastic_reasoning.rollouts.rollouts import problem_order, roll_out, rollout_metrics, validate
 from elastic_reasoning.rollouts.scoring import Scored, Scorer
 from elastic_reasoning.tasks.arithmetic import Arithmetic
-from small_runs import SMALL
 
-G = SMALL.samples_per_prompt
+ROLLOUTS = RolloutConfig(budgets=("64+12",), samples_per_prompt=4)
+G = ROLLOUTS.samples_per_prompt
 PROBLEMS = Arithmetic().problems("train", 3)
-PLAN = Plan(SMALL)
-SCORER = Scorer(Arithmetic(), SMALL)
+SCORER = Scorer(Arithmetic(), RewardConfig())
 CONTEXT_OF_MINI = 512
+
+
+def plan_of(config: RolloutConfig = ROLLOUTS, seed: int = 0) -> Plan:
+    return Plan(config, num_steps=5, seed=seed)
+
+
+PLAN = plan_of()
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +58,7 @@ def test_the_same_prompt_twice_in_a_step_is_two_groups(engine: Any) -> None:
 
 def test_seed_and_step_decide_the_draws(engine: Any, traces: list[Trace]) -> None:
     def ids(step: int = 3, seed: int = 0) -> list[tuple[int, ...]]:
-        return [trace.ids for trace in roll_out(engine, PROBLEMS, Plan(replace(SMALL, seed=seed)), step)]
+        return [trace.ids for trace in roll_out(engine, PROBLEMS, plan_of(seed=seed), step)]
 
     assert ids() == [trace.ids for trace in traces]
     assert ids(step=4) != ids()
@@ -64,10 +71,10 @@ def test_several_processes_make_the_rollouts_of_one(engine: Any, traces: list[Tr
 
 
 def test_the_cuts_of_a_sample_share_one_thinking(engine: Any) -> None:
-    config = replace(SMALL, plan="anytime", budgets=("8+12", "24+12", "64+12"))
-    traces = roll_out(engine, PROBLEMS, Plan(config), step=0)
+    config = replace(ROLLOUTS, plan="anytime", budgets=("8+12", "24+12", "64+12"))
+    traces = roll_out(engine, PROBLEMS, plan_of(config), step=0)
     assert [trace.request.budget.thinking for trace in traces] == [8, 24, 64] * 3 * G
-    alone = roll_out(engine, PROBLEMS, Plan(replace(config, plan="fixed", budgets=("24+12",))), step=0)
+    alone = roll_out(engine, PROBLEMS, plan_of(replace(config, plan="fixed", budgets=("24+12",))), step=0)
     assert [trace.ids for trace in traces[1::3]] == [trace.ids for trace in alone]
     for n in range(0, len(traces), 3):
         thought = [_sampled_thinking(trace) for trace in traces[n : n + 3]]
@@ -82,15 +89,15 @@ def _sampled_thinking(trace: Trace) -> list[int]:
 
 
 def test_options_reach_the_strategies_that_have_them(engine: Any) -> None:
-    config = replace(SMALL, strategies=("elastic", "s1"), options=Options(grace=2, answer_tokens=3))
-    traces = roll_out(engine, PROBLEMS, Plan(config), step=1)
+    config = replace(ROLLOUTS, strategies=("elastic", "s1"), options=Options(grace=2, answer_tokens=3))
+    traces = roll_out(engine, PROBLEMS, plan_of(config), step=1)
     for trace in traces:
         mine = Options(grace=2) if trace.request.strategy == "elastic" else Options(answer_tokens=3)
         assert trace.request.options == mine
 
 
 def test_a_budget_beyond_the_context_is_a_failed_rollout(engine: Any) -> None:
-    too_much = Plan(replace(SMALL, budgets=(f"{CONTEXT_OF_MINI}+12",)))
+    too_much = plan_of(replace(ROLLOUTS, budgets=(f"{CONTEXT_OF_MINI}+12",)))
     assert all(trace.error for trace in roll_out(engine, PROBLEMS, too_much, step=0))
     found = validate(engine, SCORER, [*enumerate(PROBLEMS)], too_much, 64)
     assert (found.num, found.failed, found.right, found.earned) == (3, 3, 0, 0.0)
@@ -117,8 +124,8 @@ def test_metrics_are_means_over_rollouts(traces: list[Trace]) -> None:
 
 
 def test_what_cuts_share_is_counted_once(engine: Any) -> None:
-    config = replace(SMALL, plan="anytime", budgets=("8+12", "64+12"))
-    traces = roll_out(engine, PROBLEMS, Plan(config), step=0)
+    config = replace(ROLLOUTS, plan="anytime", budgets=("8+12", "64+12"))
+    traces = roll_out(engine, PROBLEMS, plan_of(config), step=0)
     drawn = rollout_metrics(scored(traces))["sampled_tokens"] * len(traces)
     assert drawn == sum(trace.num_sampled_tokens for trace in traces) - sum(trace.num_reused for trace in traces)
     assert drawn < sum(trace.num_sampled_tokens for trace in traces)
@@ -131,22 +138,24 @@ def test_nothing_but_failures_has_metrics_too(traces: list[Trace]) -> None:
 
 def test_validation_is_the_same_every_time_and_counts_solved_problems(engine: Any) -> None:
     problems = [*enumerate(Arithmetic().problems("validation", 24))]
-    config = replace(SMALL, budgets=("160+20",))
-    found = validate(engine, SCORER, problems, Plan(config), 5)
-    assert found == validate(engine, SCORER, problems, Plan(replace(config, seed=7)), 64)
+    config = replace(ROLLOUTS, budgets=("160+20",))
+    found = validate(engine, SCORER, problems, plan_of(config), 5)
+    assert found == validate(engine, SCORER, problems, plan_of(config, seed=7), 64)
     assert (found.num, found.failed, found.error) == (24, 0, None)
     assert found.right > 12
     assert found.earned == found.right  # the reward is correctness
-    halves = [validate(engine, SCORER, problems[n::2], Plan(config), 64) for n in range(2)]
+    halves = [validate(engine, SCORER, problems[n::2], plan_of(config), 64) for n in range(2)]
     assert (found.num, found.right) == (sum(half.num for half in halves), sum(half.right for half in halves))
     wrong = [(number, replace(problem, answer="-")) for number, problem in problems]
-    assert validate(engine, SCORER, wrong, Plan(config), 64).right == 0
+    assert validate(engine, SCORER, wrong, plan_of(config), 64).right == 0
 
 
 def test_validation_asks_at_every_setting(engine: Any) -> None:
     problems = [*enumerate(Arithmetic().problems("validation", 6))]
-    plan = Plan(replace(SMALL, validation_budgets=("8+12", "160+12")))
-    each = [validate(engine, SCORER, problems, Plan(replace(SMALL, budgets=(b,))), 64) for b in ("8+12", "160+12")]
+    plan = plan_of(replace(ROLLOUTS, validation_budgets=("8+12", "160+12")))
+    each = [
+        validate(engine, SCORER, problems, plan_of(replace(ROLLOUTS, budgets=(b,))), 64) for b in ("8+12", "160+12")
+    ]
     found = validate(engine, SCORER, problems, plan, 64)
     assert (found.num, found.right) == (12, sum(one.right for one in each))
 

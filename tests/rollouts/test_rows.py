@@ -7,17 +7,18 @@ from elastic_reasoning.core.request import Options
 from elastic_reasoning.core.trace import Phase, Trace
 from elastic_reasoning.engines.loading import load
 from elastic_reasoning.rollouts.advantages import group_advantages, thinking_advantages
+from elastic_reasoning.rollouts.config import RolloutConfig
 from elastic_reasoning.rollouts.plan import Plan
 from elastic_reasoning.rollouts.rollouts import roll_out
 from elastic_reasoning.rollouts.rows import Row, as_rows
 from elastic_reasoning.rollouts.scoring import Scored
 from elastic_reasoning.tasks.arithmetic import Arithmetic
-from small_runs import SMALL
 
 FILLER = 3
 PROBLEMS = Arithmetic().problems("train", 3)
-G = SMALL.samples_per_prompt
-ANYTIME = replace(SMALL, plan="anytime", budgets=("8+12", "64+12", "200+12"))
+CONFIG = RolloutConfig(budgets=("64+12",), samples_per_prompt=4)
+G = CONFIG.samples_per_prompt
+ANYTIME = replace(CONFIG, plan="anytime", budgets=("8+12", "64+12", "200+12"))
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +34,12 @@ def scored(traces: list[Trace]) -> list[Scored]:
 
 @pytest.fixture(scope="module")
 def rollouts(engine: Any) -> list[Scored]:
-    return scored(roll_out(engine, PROBLEMS, Plan(SMALL), step=3))
+    return scored(roll_out(engine, PROBLEMS, Plan(CONFIG, 5, 0), step=3))
 
 
 @pytest.fixture(scope="module")
 def cuts(engine: Any) -> list[Scored]:
-    return scored(roll_out(engine, PROBLEMS, Plan(ANYTIME), step=3))
+    return scored(roll_out(engine, PROBLEMS, Plan(ANYTIME, 5, 0), step=3))
 
 
 def masked(row: Row) -> bool:
@@ -46,7 +47,7 @@ def masked(row: Row) -> bool:
 
 
 def test_rows_are_the_traces(rollouts: list[Scored]) -> None:
-    rows = as_rows(rollouts, SMALL, FILLER)
+    rows = as_rows(rollouts, CONFIG, FILLER)
     for row, one in zip(rows, rollouts, strict=True):
         assert row.prompt_ids == list(one.trace.request.prompt.ids)
         assert row.completion_ids == list(one.trace.ids)
@@ -57,11 +58,11 @@ def test_rows_are_the_traces(rollouts: list[Scored]) -> None:
 
 
 def test_every_sampled_token_has_the_advantage_of_its_rollout(rollouts: list[Scored]) -> None:
-    for config in (SMALL, replace(SMALL, advantages="centred")):
-        rows = as_rows(rollouts, config, FILLER)
+    for normalised in (True, False):
+        rows = as_rows(rollouts, CONFIG, FILLER, normalised=normalised)
         for n in range(0, len(rows), G):
             rewards = [one.reward for one in rollouts[n : n + G]]
-            wanted = group_advantages(rewards, normalised=config is SMALL)
+            wanted = group_advantages(rewards, normalised=normalised)
             for row, advantage in zip(rows[n : n + G], wanted, strict=True):
                 assert row.advantages == [advantage if learnt else 0.0 for learnt in row.loss_mask]
 
@@ -69,31 +70,31 @@ def test_every_sampled_token_has_the_advantage_of_its_rollout(rollouts: list[Sco
 def test_without_logprobs(rollouts: list[Scored]) -> None:
     bare = [replace(segment, logprobs=None) for segment in rollouts[0].trace.segments]
     unknown = replace(rollouts[0], trace=replace(rollouts[0].trace, segments=tuple(bare)))
-    rows = as_rows([unknown, *rollouts[1:]], SMALL, FILLER)
+    rows = as_rows([unknown, *rollouts[1:]], CONFIG, FILLER)
     assert rows[0].logprobs is None
     assert rows[1].logprobs is not None
 
 
 def test_a_rollout_without_a_reward_is_masked_and_counts_in_no_baseline(rollouts: list[Scored]) -> None:
     failed = replace(rollouts[1], reward=None, grade=None, error="it broke")
-    rows = as_rows([rollouts[0], failed, *rollouts[2:]], SMALL, FILLER)
+    rows = as_rows([rollouts[0], failed, *rollouts[2:]], CONFIG, FILLER)
     assert masked(rows[1])
     rewards = [rollouts[0].reward, None, *(one.reward for one in rollouts[2:G])]
     assert max(rows[0].advantages, key=abs) == group_advantages(rewards)[0]
-    assert rows[G:] == as_rows(rollouts, SMALL, FILLER)[G:]
+    assert rows[G:] == as_rows(rollouts, CONFIG, FILLER)[G:]
 
 
 def test_rollouts_that_were_cut_may_be_left_out(rollouts: list[Scored]) -> None:
-    rows = as_rows(rollouts, replace(SMALL, mask_cut=True), FILLER)
+    rows = as_rows(rollouts, CONFIG, FILLER, mask_cut=True)
     assert [masked(row) for row in rows] == [one.trace.cut for one in rollouts]
     assert 0 < sum(map(masked, rows)) < len(rows)
 
 
 def test_a_rollout_that_is_cut_while_it_thinks_is_left_out_too(engine: Any) -> None:
-    config = replace(SMALL, strategies=("vanilla",), budgets=("8+4",), mask_cut=True)
-    rollouts = scored(roll_out(engine, PROBLEMS, Plan(config), step=0))
+    config = replace(CONFIG, strategies=("vanilla",), budgets=("8+4",))
+    rollouts = scored(roll_out(engine, PROBLEMS, Plan(config, 5, 0), step=0))
     assert all(one.trace.cut and not one.trace.solution_cut for one in rollouts)
-    assert all(map(masked, as_rows(rollouts, config, FILLER)))
+    assert all(map(masked, as_rows(rollouts, config, FILLER, mask_cut=True)))
 
 
 def test_a_thinking_with_an_answer_that_has_no_reward_is_not_learnt(cuts: list[Scored]) -> None:
@@ -105,8 +106,8 @@ def test_a_thinking_with_an_answer_that_has_no_reward_is_not_learnt(cuts: list[S
 
 
 def test_text_that_replaces_an_early_delimiter_is_not_learnt(engine: Any) -> None:
-    config = replace(SMALL, options=Options(min_thinking=64, wait="wait"), temperature=100.0)
-    rollouts = scored(roll_out(engine, PROBLEMS, Plan(config), step=0))
+    config = replace(CONFIG, options=Options(min_thinking=64, wait="wait"), temperature=100.0)
+    rollouts = scored(roll_out(engine, PROBLEMS, Plan(config, 5, 0), step=0))
     thinking = [s for one in rollouts for s in one.trace.segments if s.phase is Phase.THINKING]
     assert any(not segment.sampled for segment in thinking)
     rows = as_rows(rollouts, config, FILLER)

@@ -16,12 +16,12 @@ from elastic_reasoning.core.errors import GradingError
 from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.grading.programs.sandbox import Limits
+from elastic_reasoning.rollouts.config import Constants, RewardConfig
 from elastic_reasoning.rollouts.scoring import Scored, Scorer
 from elastic_reasoning.tasks import custom as own
 from elastic_reasoning.tasks.arithmetic import Arithmetic
 from elastic_reasoning.tasks.loading import TaskOptions, load_task
 from elastic_reasoning.tasks.task import Problem
-from elastic_reasoning.training.config import Constants, TrainConfig
 from letters import answer, letters
 
 HANGS = "hangs"
@@ -62,10 +62,14 @@ def right(name: str, solution: str) -> Grade:
 
 
 def score(
-    graded: Callable[[str, str], Any], names: list[str], traces: list[Trace] | None = None, **changes: Any
+    graded: Callable[[str, str], Any],
+    names: list[str],
+    traces: list[Trace] | None = None,
+    num_workers: int = 2,
+    **settings: Any,
 ) -> list[Scored]:
-    config = replace(TrainConfig(reward_timeout_seconds=IN_TIME, grading_workers=2), **changes)
-    return Scorer(OwnTask(graded), config).score(traces or [solved()] * len(names), problems(*names))
+    config = RewardConfig(**{"timeout_seconds": IN_TIME, **settings})
+    return Scorer(OwnTask(graded), config, num_workers).score(traces or [solved()] * len(names), problems(*names))
 
 
 @pytest.fixture
@@ -80,7 +84,7 @@ def release() -> Iterator[threading.Event]:
 def test_every_rollout_comes_back_in_order_with_its_own_grade(num_workers: int) -> None:
     names = [str(number) for number in range(300)]
     traces = [solved("xy" if number % 2 else "wu") for number in range(300)]
-    found = score(lambda name, s: Grade(int(name) % 3 == 0, f"{name} {s}"), names, traces, grading_workers=num_workers)
+    found = score(lambda name, s: Grade(int(name) % 3 == 0, f"{name} {s}"), names, traces, num_workers)
     for number, scored in enumerate(found):
         assert scored.trace is traces[number]
         assert scored.grade == Grade(number % 3 == 0, f"{number} {'xy' if number % 2 else 'wu'}")
@@ -91,7 +95,7 @@ def test_the_reward_is_the_weighted_sum() -> None:
     (scored,) = score(
         right,
         ["a"],
-        rewards={"correct": 2.0, "format": 0.25, "overlong": 0.5},
+        weights={"correct": 2.0, "format": 0.25, "overlong": 0.5},
         constants=Constants(overlong_tokens=9, overlong_buffer=4),
     )
     assert scored.trace.num_sampled_tokens == 7
@@ -103,7 +107,7 @@ def test_the_miniature_is_graded_as_in_evaluation() -> None:
     (problem,) = task.problems("train", 1)
     template = letters(alphabet="$OCab answer0123456789")
     traces = [answer(template, f"abCanswer {digit}$", "8+9") for digit in range(10)]
-    with closing(Scorer(task, TrainConfig())) as scorer:
+    with closing(Scorer(task, RewardConfig())) as scorer:
         found = scorer.score(traces, [problem] * 10)
     assert [scored.grade for scored in found] == [task.grade(problem, trace.solution_text) for trace in traces]
     assert [scored.reward for scored in found] == [float(str(digit) == problem.answer) for digit in range(10)]
@@ -142,7 +146,7 @@ def raises(error: BaseException) -> Callable[[str, str], Grade]:
     ],
 )
 def test_what_cannot_be_graded_has_no_reward(graded: Callable[[str, str], Any], why: str) -> None:
-    first, bad, last = score(graded, ["a", "bad", "b"], grading_workers=1)
+    first, bad, last = score(graded, ["a", "bad", "b"], num_workers=1)
     assert first.reward == last.reward == 1.0
     assert (bad.grade, bad.reward) == (None, None)
     assert bad.error is not None
@@ -165,14 +169,14 @@ def hanging(release: threading.Event) -> Callable[[str, str], Grade]:
 
 
 def test_grades_that_all_hang_are_abandoned(release: threading.Event) -> None:
-    found = score(hanging(release), [HANGS] * 40, reward_timeout_seconds=0.2)
+    found = score(hanging(release), [HANGS] * 40, timeout_seconds=0.2)
     assert [each.error for each in found] == ["no reward within 0.2 seconds"] * 40
 
 
 def test_grades_that_hang_cost_no_other_its_reward(release: threading.Event) -> None:
     """More of them than there are workers, and before all others."""
     names = [HANGS] * 5 + ["good"] * 60
-    scorer = Scorer(OwnTask(hanging(release)), TrainConfig(reward_timeout_seconds=1.5, grading_workers=2))
+    scorer = Scorer(OwnTask(hanging(release)), RewardConfig(timeout_seconds=1.5), 2)
     for _ in range(2):  # what hung does not delay the next step
         found = scorer.score([solved()] * len(names), problems(*names))
         assert [scored.error for scored in found] == ["no reward within 1.5 seconds"] * 5 + [None] * 60
@@ -188,7 +192,7 @@ def test_what_was_abandoned_is_not_graded_later(release: threading.Event) -> Non
         return right(name, solution)
 
     before = set(threading.enumerate())
-    score(grade, [str(number) for number in range(100)], reward_timeout_seconds=0.5)
+    score(grade, [str(number) for number in range(100)], timeout_seconds=0.5)
     num_begun = len(graded)
     assert 2 <= num_begun <= 2 * 10
     threads = set(threading.enumerate()) - before
@@ -206,7 +210,7 @@ def test_as_many_grades_at_once_as_there_are_workers() -> None:
         return right(name, solution)
 
     # So much time that no thread is started for those that wait.
-    found = score(grade, ["a"] * 20, grading_workers=5, reward_timeout_seconds=20 * IN_TIME)
+    found = score(grade, ["a"] * 20, num_workers=5, timeout_seconds=20 * IN_TIME)
     assert all(scored.reward == 1.0 for scored in found)
 
 
@@ -221,7 +225,7 @@ def test_an_interrupt_is_not_held_up(release: threading.Event) -> None:
         return right(name, solution)
 
     with pytest.raises(KeyboardInterrupt):
-        score(grade, ["a"] * 50, grading_workers=1)
+        score(grade, ["a"] * 50, num_workers=1)
     assert len(begun) == 1
 
 
@@ -229,7 +233,7 @@ HANGING_PROGRAM = """
 import sys, time
 sys.path[:0] = {folders!r}
 from test_scoring import OwnTask, problems, right, solved
-from elastic_reasoning.training.config import TrainConfig
+from elastic_reasoning.rollouts.config import RewardConfig
 from elastic_reasoning.rollouts.scoring import Scorer
 
 def grade(name, solution):
@@ -237,8 +241,8 @@ def grade(name, solution):
         time.sleep(3600)
     return right(name, solution)
 
-config = TrainConfig(reward_timeout_seconds=0.5, grading_workers=2)
-found = Scorer(OwnTask(grade), config).score([solved()] * 3, problems("hangs", "good", "hangs"))
+scorer = Scorer(OwnTask(grade), RewardConfig(timeout_seconds=0.5), 2)
+found = scorer.score([solved()] * 3, problems("hangs", "good", "hangs"))
 print([scored.reward for scored in found])
 """
 
@@ -253,7 +257,7 @@ def test_a_grade_that_sleeps_for_an_hour_does_not_keep_the_program_alive() -> No
 
 def test_closing_ends_what_grading_has_started() -> None:
     task = OwnTask(right)
-    Scorer(task, TrainConfig()).close()
+    Scorer(task, RewardConfig()).close()
     assert task.closed
 
 
@@ -270,19 +274,18 @@ def test_programs_are_graded_in_the_sandbox(tmp_path: Path, monkeypatch: pytest.
     row = {"problem": "Add.", "grader": "code", "split": "train", "tests": [{"input": "2 3\n", "output": "5\n"}]}
     file = tmp_path / "add.jsonl"
     file.write_text(json.dumps(row) + "\n")
-    config = TrainConfig(task=str(file), allow_code_execution=True, grading_workers=2)
-    task = load_task(config.task, config.task_options)
+    task = load_task(str(file), TaskOptions(allow_code_execution=True, workers=2))
     (problem,) = task.problems("train")
     alphabet = "$OC" + "".join(
         sorted({letter for text in PROGRAMS.values() for letter in f"`python\n{text}"} - set("OC$"))
     )
     template = letters(alphabet=alphabet)
     traces = [answer(template, f"aC```python\n{text}\n```$", "4+99") for text in PROGRAMS.values()]
-    with closing(Scorer(task, config)) as scorer:
+    with closing(Scorer(task, RewardConfig(), 2)) as scorer:
         found = scorer.score(traces, [problem] * len(traces))
     assert [scored.error for scored in found] == [None] * 4
     assert [scored.reward for scored in found] == [1.0, 0.0, 0.0, 0.0]
     assert [scored.grade.reason for scored in found if scored.grade] == [None, "wrong answer", "error", "time limit"]
-    refusing = load_task(config.task, TaskOptions())
-    with closing(Scorer(refusing, config)) as scorer:
+    refusing = load_task(str(file), TaskOptions())
+    with closing(Scorer(refusing, RewardConfig(), 2)) as scorer:
         assert all("--allow-code-execution" in str(each.error) for each in scorer.score(traces, [problem] * 4))

@@ -5,6 +5,7 @@ import pytest
 
 from elastic_reasoning.core.errors import BudgetError, ElasticError, StrategyError, TrainingError
 from elastic_reasoning.core.request import Options
+from elastic_reasoning.rollouts.config import RolloutConfig
 from elastic_reasoning.training.checks import LEAST, check
 from elastic_reasoning.training.config import EXECUTION, Lora, RolloutVllm, TrainConfig, decisive
 
@@ -99,9 +100,9 @@ def test_a_delimiter_that_comes_too_early_may_be_replaced() -> None:
 
 
 def test_rollouts_come_from_the_whole_distribution() -> None:
-    names = {field.name for field in fields(TrainConfig)}
+    names = {field.name for config in (TrainConfig, RolloutConfig) for field in fields(config)}
     assert not names & {"top_p", "top_k", "sampling"}
-    sampling = replace(TrainConfig(), temperature=0.7).sampling
+    sampling = replace(TrainConfig(), temperature=0.7).rollouts.sampling(seed=0)
     assert (sampling.temperature, sampling.top_p, sampling.top_k) == (0.7, 1.0, 0)
 
 

@@ -18,9 +18,10 @@ from transformers import AutoModelForCausalLM, TrainerCallback
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.trace import Phase, Trace
 from elastic_reasoning.engines.loading import model_path
+from elastic_reasoning.rollouts.config import Constants
 from elastic_reasoning.rollouts.rows import Row
 from elastic_reasoning.rollouts.scoring import Scored
-from elastic_reasoning.training.config import Constants, TrainConfig
+from elastic_reasoning.training.config import TrainConfig
 from elastic_reasoning.training.trl import grpo
 from float64 import everything_in_float64
 from small_runs import small_run
@@ -67,9 +68,9 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
     def run(config: TrainConfig, failed: Sequence[int] = ()) -> Seen:
         seen = Seen()
 
-        def learning_from(scored: list[Scored], *args: Any) -> list[Row]:
+        def learning_from(scored: list[Scored], *args: Any, **kwargs: Any) -> list[Row]:
             seen.scored.append(scored)
-            return as_rows(scored, *args)
+            return as_rows(scored, *args, **kwargs)
 
         def rolling_out(*args: Any) -> list[Trace]:
             return [
@@ -184,9 +185,9 @@ def _reward(config: TrainConfig, one: Scored) -> float | None:
 
 def _learnt(config: TrainConfig, scored: Sequence[Scored]) -> list[Learnt]:
     """What is learnt from each rollout."""
-    size = config.samples_per_prompt * config.num_cuts
+    size = config.samples_per_prompt * config.rollouts.num_cuts
     groups = [scored[start : start + size] for start in range(0, len(scored), size)]
-    of_group = _anytime if config.num_cuts > 1 else _plain
+    of_group = _anytime if config.rollouts.num_cuts > 1 else _plain
     return [learnt for group in groups for learnt in of_group(config, group)]
 
 
@@ -209,7 +210,7 @@ def _anytime(config: TrainConfig, group: Sequence[Scored]) -> Iterator[Learnt]:
 
     A thinking of which an answer is missing is not learnt from.
     """
-    num_cuts = config.num_cuts
+    num_cuts = config.rollouts.num_cuts
     budgets = [Budget.parse(text).thinking or 0 for text in config.budgets]
     weights = config.weights or [1.0] * num_cuts
     shares = [weight / fsum(weights) for weight in weights]

@@ -88,10 +88,10 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Callable[[TrainConfig], Watched]:
             seen.trainer = trainer
             return trainer
 
-        def rows_of(scored: list[Scored], *args: Any) -> list[Row]:
+        def rows_of(scored: list[Scored], *args: Any, **kwargs: Any) -> list[Row]:
             seen.scored.append(scored)
             seen.traces.append([one.trace for one in scored])
-            return as_rows(scored, *args)
+            return as_rows(scored, *args, **kwargs)
 
         real = trl.GRPOTrainer
         monkeypatch.setattr(trl, "GRPOTrainer", new_trainer)
@@ -122,7 +122,7 @@ def reference_gradient(
         share = {
             "dapo": 1 / num_tokens,
             "grpo": 1 / (len(traces) * int(mask.sum())),
-            "dr_grpo": 1 / (len(traces) * (Plan(config).largest or 0)),
+            "dr_grpo": 1 / (len(traces) * (Plan(config.rollouts, config.steps, config.seed).largest or 0)),
         }[config.loss]
         loss = loss - advantage * share * logprobs[mask].sum()
     loss.backward()

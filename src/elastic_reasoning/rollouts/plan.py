@@ -1,7 +1,7 @@
 """Which strategy and which budgets each prompt of a training run is given.
 
-    plan = Plan(TrainConfig(plan="random", budgets=("8..96+20",)))
-    plan.asked(step=0, group=3)      # Asked("elastic", (Budget(57, 20),)), the same whenever it is asked
+    plan = Plan(RolloutConfig(plan="random", budgets=("8..96+20",)), num_steps=100, seed=0)
+    plan.assign(step=0, group=3)      # Assignment("elastic", (Budget(57, 20),)), the same at every call
 
 A choice depends on the run's seed, the step and the prompt's number within the step: neither on the process that
 makes the rollouts nor on whether the run was interrupted.
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import BudgetError, TrainingError, unknown
-from elastic_reasoning.training.config import TrainConfig
+from elastic_reasoning.rollouts.config import RolloutConfig
 
 PLANS = ("fixed", "random", "curriculum", "anytime")
 RANGE = ".."
@@ -56,7 +56,7 @@ def _between(rng: random.Random, low: int | None, high: int | None) -> int | Non
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Assignment:
     """What a prompt is given: several budgets, in ascending order, are the cuts of one thinking."""
 
     strategy: str
@@ -66,40 +66,47 @@ class Asked:
 class Plan:
     """The choices of a run.
 
+    Args:
+        config: strategies, budgets, and how they are chosen.
+        num_steps: of the run, over which a curriculum goes through its budgets.
+        seed: of the choices, and of the rollouts.
+
     Raises:
         BudgetError, TrainingError: the budgets do not make such a plan.
     """
 
-    def __init__(self, config: TrainConfig) -> None:
+    def __init__(self, config: RolloutConfig, num_steps: int, seed: int) -> None:
         self.config = config
+        self.num_steps = num_steps
+        self.seed = seed
         self.ranges = tuple(BudgetRange.parse(text) for text in config.budgets)
         self.weights = config.weights or (1.0,) * len(self.ranges)
         _check(config, self.ranges)
 
-    def asked(self, step: int, group: int) -> Asked:
+    def assign(self, step: int, group: int) -> Assignment:
         """What the prompt number `group` of the step `step` is given; both count from 0."""
         config = self.config
-        rng = random.Random(f"plan {config.seed} {step} {group}")
+        rng = random.Random(f"plan {self.seed} {step} {group}")
         strategy = rng.choice(config.strategies)
         if config.plan == "anytime":
-            return Asked(strategy, tuple(each.low for each in self.ranges))
+            return Assignment(strategy, tuple(each.low for each in self.ranges))
         if config.plan == "curriculum":
-            chosen = self.ranges[min(step * len(self.ranges) // config.steps, len(self.ranges) - 1)]
+            chosen = self.ranges[min(step * len(self.ranges) // self.num_steps, len(self.ranges) - 1)]
         else:
             chosen = rng.choices(self.ranges, self.weights)[0]
-        return Asked(strategy, (chosen.draw(rng),))
+        return Assignment(strategy, (chosen.draw(rng),))
 
-    def validated(self) -> tuple[Asked, ...]:
+    def validation(self) -> tuple[Assignment, ...]:
         """The settings at which a checkpoint is validated, each once."""
         budgets = [BudgetRange.parse(text) for text in self.config.validation_budgets] or self.ranges
         ends = dict.fromkeys(end for each in budgets for end in (each.low, each.high))
-        return tuple(Asked(strategy, (budget,)) for strategy in self.config.strategies for budget in ends)
+        return tuple(Assignment(strategy, (budget,)) for strategy in self.config.strategies for budget in ends)
 
-    def extremes(self) -> tuple[Asked, ...]:
+    def extremes(self) -> tuple[Assignment, ...]:
         """The ends of every range of the run and of its validation, under each strategy."""
         ends = dict.fromkeys(end for each in self.ranges for end in (each.low, each.high))
-        asked = [Asked(strategy, (budget,)) for strategy in self.config.strategies for budget in ends]
-        return tuple(dict.fromkeys([*asked, *self.validated()]))
+        ends_of_run = [Assignment(strategy, (budget,)) for strategy in self.config.strategies for budget in ends]
+        return tuple(dict.fromkeys([*ends_of_run, *self.validation()]))
 
     @property
     def largest(self) -> int | None:
@@ -108,7 +115,7 @@ class Plan:
         return None if None in totals else max(total for total in totals if total is not None)
 
 
-def _check(config: TrainConfig, ranges: tuple[BudgetRange, ...]) -> None:
+def _check(config: RolloutConfig, ranges: tuple[BudgetRange, ...]) -> None:
     if config.plan not in PLANS:
         raise TrainingError(unknown("plan", config.plan, PLANS))
     if not ranges:
@@ -126,7 +133,7 @@ def _check(config: TrainConfig, ranges: tuple[BudgetRange, ...]) -> None:
         raise TrainingError(f"weights {list(config.weights)}: give a number above 0 for each of {len(ranges)} budgets")
 
 
-def _check_cuts(config: TrainConfig, ranges: tuple[BudgetRange, ...]) -> None:
+def _check_cuts(config: RolloutConfig, ranges: tuple[BudgetRange, ...]) -> None:
     thinking = [float("inf") if each.low.thinking is None else each.low.thinking for each in ranges]
     if len(ranges) < 2 or not all(each.exact for each in ranges) or thinking != sorted(set(thinking)):
         raise TrainingError(

@@ -1,14 +1,14 @@
 """What a rollout earns: small functions of its trace and its grade, of which a run takes a weighted sum.
 
-    rewards: {correct: 1.0, format: 0.1}                 # E1 and plain GRPO, with a little for the form
-    rewards: {l1_exact: 1.0, l1_max: 1.0}                # L1, each prompt by the formula of its own strategy
-    rewards: {correct: 1.0, overlong: 1.0}               # DAPO
+    RewardConfig({"correct": 1.0, "format": 0.1})        # E1 and plain GRPO, with a little for the form
+    RewardConfig({"l1_exact": 1.0, "l1_max": 1.0})       # L1, each prompt by the formula of its own strategy
+    RewardConfig({"correct": 1.0, "overlong": 1.0})      # DAPO
 
 To add one, write a function of that form and enter it in `REWARDS`.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from elastic_reasoning.core.delimiter import written
@@ -16,7 +16,7 @@ from elastic_reasoning.core.errors import TrainingError, unknown
 from elastic_reasoning.core.template import Thinking
 from elastic_reasoning.core.trace import Phase, Trace
 from elastic_reasoning.grading.grade import Grade
-from elastic_reasoning.training.config import Constants, TrainConfig
+from elastic_reasoning.rollouts.config import Constants, RewardConfig
 
 Reward = Callable[[Trace, Grade, Constants], float]
 
@@ -91,27 +91,27 @@ EARNED_BY = {"l1_exact": "l1-exact", "l1_max": "l1-max"}
 """The strategy of the only rollouts that can earn a reward."""
 
 
-def check_rewards(config: TrainConfig) -> None:
-    """Refuse rewards that mean nothing, before anything is loaded.
+def check_rewards(config: RewardConfig, strategies: Sequence[str]) -> None:
+    """Refuse rewards that mean nothing for rollouts of these strategies, before anything is loaded.
 
     Raises:
         TrainingError: there are none, a name is unknown, a weight or a constant is no number, or no strategy of the
             run can earn one.
     """
-    for name, weight in config.rewards.items():
+    for name, weight in config.weights.items():
         if name not in REWARDS:
             raise TrainingError(unknown("reward", name, REWARDS))
         if not math.isfinite(weight):
             raise TrainingError(f"weight {weight} of reward {name}: must be a finite number")
         needed = EARNED_BY.get(name)
-        if needed and needed not in config.strategies:
+        if needed and needed not in strategies:
             raise TrainingError(
-                f"reward {name}: earned by strategy {needed} alone, and the run has {', '.join(config.strategies)}; "
+                f"reward {name}: earned by strategy {needed} alone, and the run has {', '.join(strategies)}; "
                 f"add {needed} to strategies, or leave the reward out"
             )
-    if not any(config.rewards.values()):
+    if not any(config.weights.values()):
         raise TrainingError(
-            f"rewards {config.rewards}: give at least one of {', '.join(REWARDS)} a weight other than 0"
+            f"rewards {config.weights}: give at least one of {', '.join(REWARDS)} a weight other than 0"
         )
     _check_constants(config.constants)
 

@@ -14,10 +14,10 @@ from elastic_reasoning.core.template import Message, Prompt
 from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.engines.engine import Engine, generate
 from elastic_reasoning.engines.sharing import SharingEngine
-from elastic_reasoning.rollouts.plan import Asked, Plan
+from elastic_reasoning.rollouts.config import RolloutConfig
+from elastic_reasoning.rollouts.plan import Assignment, Plan
 from elastic_reasoning.rollouts.scoring import Scored, Scorer
 from elastic_reasoning.tasks.task import Problem
-from elastic_reasoning.training.config import TrainConfig
 
 
 def problem_order(num_problems: int, num: int, seed: int) -> list[int]:
@@ -51,7 +51,7 @@ def roll_out(engine: Engine, problems: Sequence[Problem], plan: Plan, step: int,
     requests: list[Request] = []
     for group, problem in enumerate(problems, start=first_group):
         cuts = requests_of(
-            engine.prompt, problem, plan.asked(step, group), config, derived_seed(config.seed, step, group)
+            engine.prompt, problem, plan.assign(step, group), config, derived_seed(plan.seed, step, group)
         )
         requests += [replace(cut, sample=sample) for sample in range(config.samples_per_prompt) for cut in cuts]
     return _answers(SharingEngine(engine) if config.num_cuts > 1 else engine, requests)
@@ -89,7 +89,7 @@ def validate(
     asked = [
         (problem, request)
         for number, problem in problems
-        for setting in plan.validated()
+        for setting in plan.validation()
         for request in requests_of(engine.prompt, problem, setting, plan.config, number)
     ]
     traces = _answers(SharingEngine(engine), [request for _, request in asked])
@@ -108,22 +108,26 @@ def validate(
 
 
 def requests_of(
-    prompt: Callable[[Sequence[Message]], Prompt], problem: Problem, asked: Asked, config: TrainConfig, seed: int
+    prompt: Callable[[Sequence[Message]], Prompt],
+    problem: Problem,
+    assignment: Assignment,
+    config: RolloutConfig,
+    seed: int,
 ) -> list[Request]:
     """One request for each budget that a prompt is given.
 
     Args:
         prompt: chat messages to a prompt, as an engine makes it.
         problem: what is asked.
-        asked: what the prompt is given.
+        assignment: what the prompt is given.
         config: options and temperature.
         seed: the key of the draws.
     """
-    strategy = find_strategy(asked.strategy)
-    options, sampling = strategy.keep(config.options), replace(config.sampling, seed=seed)
+    strategy = find_strategy(assignment.strategy)
+    options, sampling = strategy.keep(config.options), config.sampling(seed)
     return [
-        Request(prompt(strategy.edit(problem.messages, budget)), budget, asked.strategy, options, sampling)
-        for budget in asked.budgets
+        Request(prompt(strategy.edit(problem.messages, budget)), budget, assignment.strategy, options, sampling)
+        for budget in assignment.budgets
     ]
 
 

@@ -1,6 +1,6 @@
 """Rollouts as rows that any trainer can learn from: ids, loss mask, log-probabilities, and an advantage for each token.
 
-    rows = as_rows(scored, config, filler=tokenizer.eos_token_id)
+    rows = as_rows(scored, RolloutConfig(samples_per_prompt=8), filler=tokenizer.eos_token_id)
 
 Nothing here knows a trainer; the adapter to TRL is `elastic_reasoning.training.trl.trainer`.
 """
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from elastic_reasoning.core.trace import Phase, Trace
 from elastic_reasoning.rollouts.advantages import group_advantages, thinking_advantages
+from elastic_reasoning.rollouts.config import RolloutConfig
 from elastic_reasoning.rollouts.scoring import Scored
-from elastic_reasoning.training.config import TrainConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,26 +33,34 @@ class Row:
     advantages: list[float]
 
 
-def as_rows(scored: Sequence[Scored], config: TrainConfig, filler: int) -> list[Row]:
+def as_rows(
+    scored: Sequence[Scored], config: RolloutConfig, filler: int, *, normalised: bool = True, mask_cut: bool = False
+) -> list[Row]:
     """Scored rollouts to rows, in their order: prompt after prompt, sample after sample, cut after cut.
 
     A rollout without a reward becomes a row of one masked token. So does, under anytime training, one whose thinking
     had ended before its cut: it is its longest sibling over again.
 
     Args:
+        scored: rollouts of whole prompts.
+        config: how they were made.
         filler: the id of that token.
+        normalised: divide advantages by the standard deviation of a prompt's rewards; those of thinking under anytime
+            training never are.
+        mask_cut: mask rollouts that ran out of tokens too, in whichever phase.
     """
-    per_prompt = config.samples_per_prompt * config.num_cuts
-    return [row for group in _chunks(scored, per_prompt) for row in _rows_of_prompt(group, config, filler)]
+    groups = _chunks(scored, config.rollouts_per_prompt)
+    return [row for group in groups for row in _rows_of_prompt(group, config, filler, normalised, mask_cut)]
 
 
 def _chunks(scored: Sequence[Scored], size: int) -> list[Sequence[Scored]]:
     return [scored[start : start + size] for start in range(0, len(scored), size)]
 
 
-def _rows_of_prompt(group: Sequence[Scored], config: TrainConfig, filler: int) -> Iterator[Row]:
+def _rows_of_prompt(
+    group: Sequence[Scored], config: RolloutConfig, filler: int, normalised: bool, mask_cut: bool
+) -> Iterator[Row]:
     samples = _chunks(group, config.num_cuts)
-    normalised = config.advantages == "normalised"
     rewards = [[one.reward for one in sample] for sample in samples]
     solution = [group_advantages(at_cut, normalised) for at_cut in zip(*rewards, strict=True)]
     if config.num_cuts == 1:
@@ -66,7 +74,7 @@ def _rows_of_prompt(group: Sequence[Scored], config: TrainConfig, filler: int) -
         for j, one in enumerate(sample):
             last = one.trace is longest
             repeated = not last and one.trace.ids == longest.ids
-            if one.reward is None or repeated or (config.mask_cut and one.trace.cut):
+            if one.reward is None or repeated or (mask_cut and one.trace.cut):
                 yield Row(list(one.trace.request.prompt.ids), [filler], [0], [0.0], [0.0])
             else:
                 yield _row(one.trace, cuts if last else [], thinking[i], solution[j][i])

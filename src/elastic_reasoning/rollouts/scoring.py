@@ -1,6 +1,6 @@
 """Rewards of a step's rollouts, in bounded time, whatever the task's grading does.
 
-    scorer = Scorer(task, config)
+    scorer = Scorer(task, RewardConfig({"correct": 1.0}))
     for scored in scorer.score(traces, problems): scored.reward
 
 What is graded is what evaluation grades: the text of the solution, by the task's own `grade`.
@@ -18,9 +18,9 @@ from threading import Thread
 from elastic_reasoning.core.errors import GradingError
 from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.grading.grade import Grade
+from elastic_reasoning.rollouts.config import RewardConfig
 from elastic_reasoning.rollouts.rewards import REWARDS
 from elastic_reasoning.tasks.task import Problem, Task
-from elastic_reasoning.training.config import TrainConfig
 
 Jobs = deque[tuple[int, Trace, Problem, str]]
 """The place of a rollout, the rollout, what it answers, and its solution."""
@@ -48,14 +48,19 @@ class Scored:
 class Scorer:
     """Grades rollouts in threads, and says what they earn.
 
-    A call takes at most `reward_timeout_seconds`. A grade that is not there by then is abandoned: its thread goes on,
+    A call takes at most `timeout_seconds`. A grade that is not there by then is abandoned: its thread goes on,
     but neither the next call nor the end of the program waits for it. Only code that never lets go of the interpreter,
     such as an exploding regular expression, cannot be left behind so: a grader that may do that needs processes.
+
+    Args:
+        task: whose problems the rollouts answer.
+        config: the rewards, and the time for those of a call.
+        num_workers: threads that grade at first; 0 for as many as there are cores.
     """
 
-    def __init__(self, task: Task, config: TrainConfig) -> None:
+    def __init__(self, task: Task, config: RewardConfig, num_workers: int = 0) -> None:
         self._task, self._config = task, config
-        self._num_workers = config.grading_workers or os.cpu_count() or 1
+        self._num_workers = num_workers or os.cpu_count() or 1
 
     def score(self, traces: Sequence[Trace], problems: Sequence[Problem]) -> list[Scored]:
         """What each rollout earned, in order.
@@ -64,7 +69,7 @@ class Scorer:
             traces: rollouts; one with an error is not graded.
             problems: what each of them answers.
         """
-        seconds = self._config.reward_timeout_seconds
+        seconds = self._config.timeout_seconds
         deadline = time.monotonic() + seconds
         scored = [Scored(trace, None, None, trace.error or f"no reward within {seconds:g} seconds") for trace in traces]
         jobs: Jobs = deque(
@@ -85,7 +90,7 @@ class Scorer:
         while, there are more threads.
         """
         done: SimpleQueue[tuple[int, Scored]] = SimpleQueue()
-        patience = STALL * self._config.reward_timeout_seconds
+        patience = STALL * self._config.timeout_seconds
         num_left = len(jobs)
         while num_left and time.monotonic() < deadline:
             for _ in range(self._num_workers):
@@ -105,7 +110,7 @@ class Scorer:
                 done.put((number, self._scored(trace, problem, solution)))
 
     def _scored(self, trace: Trace, problem: Problem, solution: str) -> Scored:
-        weights, constants = self._config.rewards, self._config.constants
+        weights, constants = self._config.weights, self._config.constants
         try:
             grade = self._task.grade(problem, solution)
             reward = sum(weight * REWARDS[name](trace, grade, constants) for name, weight in weights.items())

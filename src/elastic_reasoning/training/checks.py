@@ -59,7 +59,7 @@ def check(config: TrainConfig, num_processes: int = 1) -> None:
     """
     check_pair(config.opening, config.closing)
     _check_rollouts(config)
-    check_rewards(config)
+    check_rewards(config.reward, config.rollouts.strategies)
     for name, least in LEAST.items():
         value = getattr(config, name)
         if value is not None and value < least:
@@ -121,15 +121,17 @@ def _check_rollouts(config: TrainConfig) -> None:
     check_options(config.options, config.strategies)
     if not config.strategies:
         raise TrainingError("strategies: none was given; write at least one, as elastic")
-    plan = Plan(config)
-    for asked in plan.extremes():
-        (budget,) = asked.budgets
-        if asked.strategy in ("elastic", "nothinking") and budget.solution == 0:
+    plan = Plan(config.rollouts, config.steps, config.seed)
+    for assignment in plan.extremes():
+        (budget,) = assignment.budgets
+        if assignment.strategy in ("elastic", "nothinking") and budget.solution == 0:
             raise TrainingError(f"budget {budget}: a rollout without a solution earns no reward; give it tokens")
-        if asked.strategy != "unconstrained" and budget.total == 0:
+        if assignment.strategy != "unconstrained" and budget.total == 0:
             raise TrainingError(f"budget {budget}: a rollout without tokens earns no reward; give it some")
-        if asked.strategy in ("l1-exact", "l1-max") and budget.total is None:
-            raise TrainingError(f"budget {budget}: strategy {asked.strategy} asks for a length; give both parts tokens")
+        if assignment.strategy in ("l1-exact", "l1-max") and budget.total is None:
+            raise TrainingError(
+                f"budget {budget}: strategy {assignment.strategy} asks for a length; give both parts tokens"
+            )
     if config.plan == "curriculum" and config.steps < len(config.budgets):
         raise TrainingError(f"steps {config.steps}: plan 'curriculum' has {len(config.budgets)} budgets to go through")
     if config.plan == "anytime" and config.options.grace:

@@ -3,25 +3,9 @@
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from elastic_reasoning.core.request import Options, Sampling
+from elastic_reasoning.core.request import Options
+from elastic_reasoning.rollouts.config import Constants, RewardConfig, RolloutConfig
 from elastic_reasoning.tasks.loading import TaskOptions
-
-
-@dataclass(frozen=True)
-class Constants:
-    """The numbers in the formulas of rewards (`elastic_reasoning.rollouts.rewards`).
-
-    Attributes:
-        alpha: reward lost for each token of length away from what was asked for (l1_exact, l1_max).
-        delta: reward of a right answer of exactly the length asked for (l1_max).
-        overlong_tokens: tokens of a response above which it is punished in full (overlong).
-        overlong_buffer: tokens below that within which the punishment grows from 0 (overlong).
-    """
-
-    alpha: float = 0.0003
-    delta: float = 0.5
-    overlong_tokens: int = 16384
-    overlong_buffer: int = 4096
 
 
 @dataclass(frozen=True)
@@ -185,19 +169,19 @@ class TrainConfig:
         return {"chat_template_kwargs": self.chat_template_kwargs, "apply_chat_template": self.apply_chat_template}
 
     @property
-    def num_cuts(self) -> int:
-        """Rollouts that each thinking is made into."""
-        return len(self.budgets) if self.plan == "anytime" else 1
+    def rollouts(self) -> RolloutConfig:
+        """How rollouts are made."""
+        return RolloutConfig(**{f.name: getattr(self, f.name) for f in fields(RolloutConfig)})
+
+    @property
+    def reward(self) -> RewardConfig:
+        """What a rollout earns."""
+        return RewardConfig(self.rewards, self.constants, self.reward_timeout_seconds)
 
     @property
     def num_rollouts(self) -> int:
         """Rollouts of one step, over all processes."""
-        return self.prompts_per_step * self.samples_per_prompt * self.num_cuts
-
-    @property
-    def sampling(self) -> Sampling:
-        """How rollouts are drawn: always from the whole distribution, which is the one that the loss is about."""
-        return Sampling(temperature=self.temperature, seed=self.seed)
+        return self.prompts_per_step * self.rollouts.rollouts_per_prompt
 
     @property
     def task_options(self) -> TaskOptions:

@@ -63,7 +63,7 @@ def most_tokens(config: TrainConfig, room: int | None) -> int | None:
     """
     limits = []
     for name in config.strategies:
-        for each in Plan(config).ranges:
+        for each in Plan(config.rollouts, config.steps, config.seed).ranges:
             budget, bounds = heeded(name, each.high)
             limit = budget.total
             if bounds == "asked":
@@ -83,7 +83,7 @@ def rollouts(config: TrainConfig, lengths: Lengths | None, why: str) -> tuple[Fa
         lengths: of the longest sequence; `None` where that is not known.
         why: the reason, if it is not.
     """
-    plan = Plan(config)
+    plan = Plan(config.rollouts, config.steps, config.seed)
     honoured = frozenset[str]().union(*(find_strategy(name).honours for name in config.strategies))
     options = [Fact(f"options.{name}", getattr(config.options, name)) for name in sorted(honoured)]
     return (
@@ -98,7 +98,7 @@ def rollouts(config: TrainConfig, lengths: Lengths | None, why: str) -> tuple[Fa
         Fact("steps", config.steps, "batches of rollouts"),
         Fact("prompts_per_step", config.prompts_per_step, "prompts"),
         Fact("samples_per_prompt", config.samples_per_prompt, "rollouts"),
-        Fact("cuts", config.num_cuts, "rollouts of one thinking"),
+        Fact("cuts", config.rollouts.num_cuts, "rollouts of one thinking"),
         Fact("rollouts of a step", config.num_rollouts, "rollouts"),
         Fact("rollouts of the run", config.steps * config.num_rollouts, "rollouts"),
         *_tokens(config, plan, lengths, why),
@@ -208,7 +208,9 @@ def _learning_rates(config: TrainConfig, num_updates: int) -> list[Fact]:
 
 def checkpoints(config: TrainConfig) -> tuple[Fact, ...]:
     """What is kept, and by what the model is selected."""
-    settings = [f"{asked.strategy} {asked.budgets[0]}" for asked in Plan(config).validated()]
+    settings = [
+        f"{one.strategy} {one.budgets[0]}" for one in Plan(config.rollouts, config.steps, config.seed).validation()
+    ]
     num = -(-config.steps // config.save_every)
     return (
         Fact("out", config.out),

@@ -115,14 +115,14 @@ class _Run:
         self.processes = processes
         self.main: bool = processes.is_main_process
         self.on_step = on_step
-        self.plan = Plan(config)
+        self.plan = Plan(config.rollouts, config.steps, config.seed)
         self.tokenizer, self.template = load_template(config.model, config.opening, config.closing)
         self.renderer = Renderer(self.tokenizer, self.template, **config.chat)
         self.renderer.check()
         self.data: Data = load_data(config, self._num_tokens)
         num_prompts = config.steps * config.prompts_per_step
         self.order = problem_order(len(self.data.training), num_prompts, config.seed)
-        self.scorer = Scorer(self.data.task, config)
+        self.scorer = Scorer(self.data.task, config.reward, config.grading_workers)
         self.filler = filler_of(self.tokenizer, self.template)
         self.policy: Policy | None = None
         self.trainer: Any = None
@@ -169,8 +169,10 @@ class _Run:
             TrainingError: the model's context does not hold one, or the strategy cannot spend it.
         """
         context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-        for asked in self.plan.extremes():
-            for request in requests_of(self.renderer.prompt, self.data.validation[0], asked, self.config, seed=0):
+        for assignment in self.plan.extremes():
+            for request in requests_of(
+                self.renderer.prompt, self.data.validation[0], assignment, self.plan.config, seed=0
+            ):
                 error = Walk(request, self.template, context).error
                 if error:
                     raise TrainingError(f"budget {request.budget}, strategy {request.strategy}: {error}")
@@ -195,7 +197,7 @@ class _Run:
     ) -> tuple[list[Row], list[float | None], dict[str, float]]:
         """This process's rollouts of a step."""
         config = self.config
-        per_prompt = config.samples_per_prompt * config.num_cuts
+        per_prompt = config.rollouts.rollouts_per_prompt
         num_groups = len(prompts) // per_prompt
         first_group = self.processes.process_index * num_groups
         first = step * config.prompts_per_step + first_group
@@ -212,7 +214,9 @@ class _Run:
             "generation_seconds": generated - started,
             "reward_seconds": time.perf_counter() - generated,
         }
-        return as_rows(scored, config, self.filler), [one.reward for one in scored], metrics
+        normalised = config.advantages == "normalised"
+        rows = as_rows(scored, config.rollouts, self.filler, normalised=normalised, mask_cut=config.mask_cut)
+        return rows, [one.reward for one in scored], metrics
 
     def _refuse_nothing(self, scored: Sequence[Scored]) -> None:
         """End training, in all processes, where no rollout of a step has a reward in any of them."""

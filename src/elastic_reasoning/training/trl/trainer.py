@@ -43,6 +43,7 @@ def new_arguments(config: TrainConfig, num_processes: int, run: Path) -> Any:
     trl = require("trl", "train")
     if on_cpu(config) and "true" in (os.environ.get(f"ACCELERATE_USE_{way}") for way in ("FSDP", "DEEPSPEED")):
         raise TrainingError(f"a model is split over GPUs, not on device {config.device}: launch with ddp.yaml")
+    sampling = config.rollouts.sampling(config.seed)
     num_micro_batches = config.num_rollouts // (num_processes * config.micro_batch_size)
     arguments = trl.GRPOConfig(
         output_dir=str(run / "checkpoints"),
@@ -52,11 +53,11 @@ def new_arguments(config: TrainConfig, num_processes: int, run: Path) -> Any:
         gradient_accumulation_steps=num_micro_batches // config.updates_per_step,
         steps_per_generation=num_micro_batches,
         num_iterations=1,
-        num_generations=config.samples_per_prompt * config.num_cuts,
+        num_generations=config.rollouts.rollouts_per_prompt,
         shuffle_dataset=False,
-        temperature=config.sampling.temperature,
-        top_p=config.sampling.top_p,
-        top_k=config.sampling.top_k,
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        top_k=sampling.top_k,
         disable_dropout=config.lora.dropout == 0,
         learning_rate=config.learning_rate,
         lr_scheduler_type="constant_with_warmup" if config.lr_schedule == "constant" else config.lr_schedule,
@@ -69,7 +70,7 @@ def new_arguments(config: TrainConfig, num_processes: int, run: Path) -> Any:
         epsilon=config.epsilon,
         epsilon_high=config.epsilon_high,
         loss_type=config.loss,
-        max_completion_length=Plan(config).largest or NO_LIMIT,
+        max_completion_length=Plan(config.rollouts, config.steps, config.seed).largest or NO_LIMIT,
         seed=config.seed,
         save_strategy="steps",
         save_steps=config.save_every * config.updates_per_step,

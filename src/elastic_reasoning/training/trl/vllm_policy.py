@@ -65,9 +65,9 @@ def vllm_arguments(config: TrainConfig) -> dict[str, Any]:
 
 def _check_turns(config: TrainConfig) -> None:
     """Budgets that share a thinking are asked in turns, of which one process may need more than another."""
-    if config.num_cuts > 1:
+    if config.rollouts.num_cuts > 1:
         shared = "plan anytime"
-    elif len(Plan(config).validated()) > 1:
+    elif len(Plan(config.rollouts, config.steps, config.seed).validation()) > 1:
         shared = "several strategies or validation_budgets"
     else:
         return

@@ -1,0 +1,71 @@
+"""What decides rollouts and what they earn, for any trainer: two groups of settings that its configuration nests."""
+
+from dataclasses import dataclass, field
+
+from elastic_reasoning.core.request import Options, Sampling
+
+
+@dataclass(frozen=True)
+class RolloutConfig:
+    """How rollouts are made: strategies, budgets, and how many for each prompt."""
+
+    strategies: tuple[str, ...] = ("elastic",)
+    """How a rollout's budget is spent; elastic is E1, unconstrained is plain GRPO; of several each prompt draws one."""
+    plan: str = "fixed"
+    """How many budgets a run knows: fixed (one), random (each prompt draws one), curriculum (one after the other), or
+    anytime (every thinking is cut and answered at each)."""
+    budgets: tuple[str, ...] = ("24+20",)
+    """Thinking and solution tokens, as 24+20; of random and curriculum also a range, as 100..4000+0."""
+    weights: tuple[float, ...] = ()
+    """Of each budget, for random and anytime; all alike if empty."""
+    options: Options = field(default_factory=Options)
+    """What the strategies are told beyond the budget; each gets what it understands."""
+    samples_per_prompt: int = 16
+    """Rollouts of each prompt; their mean reward is the baseline."""
+    temperature: float = 1.0
+    """Of rollouts and of the loss."""
+    validation_budgets: tuple[str, ...] = ()
+    """Budgets at which a checkpoint is validated; those of training if empty, a range by its ends."""
+
+    @property
+    def num_cuts(self) -> int:
+        """Rollouts that each thinking is made into."""
+        return len(self.budgets) if self.plan == "anytime" else 1
+
+    @property
+    def rollouts_per_prompt(self) -> int:
+        """Samples, and the cuts of each."""
+        return self.samples_per_prompt * self.num_cuts
+
+    def sampling(self, seed: int) -> Sampling:
+        """How rollouts are drawn: always from the whole distribution, which is the one that the loss is about."""
+        return Sampling(temperature=self.temperature, seed=seed)
+
+
+@dataclass(frozen=True)
+class Constants:
+    """The numbers in the formulas of rewards (`elastic_reasoning.rollouts.rewards`).
+
+    Attributes:
+        alpha: reward lost for each token of length away from what was asked for (l1_exact, l1_max).
+        delta: reward of a right answer of exactly the length asked for (l1_max).
+        overlong_tokens: tokens of a response above which it is punished in full (overlong).
+        overlong_buffer: tokens below that within which the punishment grows from 0 (overlong).
+    """
+
+    alpha: float = 0.0003
+    delta: float = 0.5
+    overlong_tokens: int = 16384
+    overlong_buffer: int = 4096
+
+
+@dataclass(frozen=True)
+class RewardConfig:
+    """What a rollout earns: a weighted sum of rewards, each computed from its trace and its grade."""
+
+    weights: dict[str, float] = field(default_factory=lambda: {"correct": 1.0})
+    """Of each reward by its name: correct, l1_exact, l1_max, overlong, format."""
+    constants: Constants = field(default_factory=Constants)
+    """The numbers in their formulas."""
+    timeout_seconds: float = 120.0
+    """How long the rewards of a step may take; a rollout without one by then is not learnt from."""
