@@ -8,7 +8,7 @@ from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.grading.programs.sandbox import Limits
 from elastic_reasoning.tasks.arithmetic import Arithmetic
 from elastic_reasoning.tasks.code_tests import Published
-from elastic_reasoning.tasks.table import Grading, TableTask, asked
+from elastic_reasoning.tasks.table import Grading, TableTask, make_problem
 from elastic_reasoning.tasks.task import Problem, Split
 from elastic_reasoning.tasks.validation import problems_by_split, validate
 
@@ -24,7 +24,7 @@ def table(problems: Sequence[Problem], accepted: Sequence[str] = ()) -> TableTas
 
 
 def asked_for(*answers: str) -> list[Problem]:
-    return [asked(f"p{n}", "?", answer, references=(answer,)) for n, answer in enumerate(answers)]
+    return [make_problem(f"p{n}", "?", answer, references=(answer,)) for n, answer in enumerate(answers)]
 
 
 def test_all_is_well() -> None:
@@ -40,7 +40,7 @@ def test_all_is_well() -> None:
 
 
 def test_a_reference_that_fails_is_listed() -> None:
-    wrong = asked("p2", "?", "3", references=("4",))
+    wrong = make_problem("p2", "?", "3", references=("4",))
     found = validate(table([*asked_for("1", "2"), wrong]), 0)
     (failure,) = found.failures
     assert (failure.problem, failure.reference, failure.reason) == ("p2", "4", "wrong answer")
@@ -80,8 +80,8 @@ def test_a_task_of_ones_own_says_what_its_answers_are() -> None:
 
 def test_problems_without_a_reference_and_tests_that_cannot_be_read() -> None:
     tests = [{"input": "1", "output": "1"}, {"input": "2", "output": "2"}]
-    good = asked("good", "?", "", references=(), tests=Published((tests,), "", Limits()))
-    bad = asked("bad", "?", "", references=(), tests=Published(("AAAA",), "", Limits()))
+    good = make_problem("good", "?", "", references=(), tests=Published((tests,), "", Limits()))
+    bad = make_problem("bad", "?", "", references=(), tests=Published(("AAAA",), "", Limits()))
     found = validate(table([good, bad]))
     assert (found.num_without_reference, found.num_tests, found.num_references) == (2, 2, 0)
     (failure,) = found.failures

@@ -21,15 +21,23 @@ from elastic_reasoning.tasks.code_tests import Published
 from elastic_reasoning.tasks.fields import Field, any_text, take, text
 from elastic_reasoning.tasks.fingerprint import fingerprint
 from elastic_reasoning.tasks.loading import TaskOptions
-from elastic_reasoning.tasks.rows import Hub, Placed
+from elastic_reasoning.tasks.rows import Hub, SourceRow
 from elastic_reasoning.tasks.stated_answers import stated_answers
-from elastic_reasoning.tasks.table import Grading, Names, TableTask, asked, divided, placed_rows, whole
+from elastic_reasoning.tasks.table import (
+    Grading,
+    ProblemIds,
+    TableTask,
+    make_problem,
+    source_rows,
+    test_only,
+    train_val_split,
+)
 from elastic_reasoning.tasks.task import Problem, Split
 from elastic_reasoning.untrusted.json import decode
 
 DEEPCODER = "agentica-org/DeepCoder-Preview-Dataset"
 HUBS = {
-    # Names that public code loads; neither they nor any revision could be verified against the hub.
+    # ProblemIds that public code loads; neither they nor any revision could be verified against the hub.
     "codeforces": (Hub(DEEPCODER, "test", "codeforces"),),
     "deepcoder": tuple(Hub(DEEPCODER, "train", config) for config in ("primeintellect", "taco", "lcbv5")),
 }
@@ -94,26 +102,26 @@ def load(name: str, options: TaskOptions) -> TableTask:
         TaskError: rows that cannot be read or are malformed, or an option that means nothing here.
     """
     options.only(name, "data", "allow_code_execution", "sandbox", "workers")
-    names = Names(name)
-    rows = placed_rows(name, options.data, HUBS[name])
+    ids = ProblemIds(name)
+    rows = source_rows(name, options.data, HUBS[name])
     if name == "deepcoder":
-        splits = divided([_training_problem(names, placed) for placed in rows])
+        splits = train_val_split([_training_problem(ids, source_row) for source_row in rows])
     else:
         codes = json.loads(CODES.read_text(encoding="utf-8"))
-        splits = whole([_codeforces_problem(names, codes, placed) for placed in rows])
+        splits = test_only([_codeforces_problem(ids, codes, source_row) for source_row in rows])
     return TableTask(name, splits, code_grading(options, splits))
 
 
-def _training_problem(names: Names, placed: Placed) -> Problem:
-    problem = take(PROBLEM, *placed)
-    return code_problem(names.of(*placed, problem), placed, problem, TRAINING_LIMITS, MOST_TRAINING_TESTS)
+def _training_problem(ids: ProblemIds, source_row: SourceRow) -> Problem:
+    problem = take(PROBLEM, *source_row)
+    return code_problem(ids.id_of(*source_row, problem), source_row, problem, TRAINING_LIMITS, MOST_TRAINING_TESTS)
 
 
-def _codeforces_problem(names: Names, codes: Mapping[str, str], placed: Placed) -> Problem:
-    place, row = placed
+def _codeforces_problem(ids: ProblemIds, codes: Mapping[str, str], source_row: SourceRow) -> Problem:
+    place, row = source_row
     problem = take(PROBLEM, place, row)
-    own = names.of(place, {"id": codes.get(fingerprint(problem)), **row}, problem)
-    return code_problem(own, placed, problem, stated_limits(problem))
+    problem_id = ids.id_of(place, {"id": codes.get(fingerprint(problem)), **row}, problem)
+    return code_problem(problem_id, source_row, problem, stated_limits(problem))
 
 
 def stated_limits(problem: str) -> Limits:
@@ -129,19 +137,21 @@ def stated_limits(problem: str) -> Limits:
     )
 
 
-def code_problem(own: str, placed: Placed, problem: str, limits: Limits, most: int | None = None) -> Problem:
+def code_problem(
+    problem_id: str, source_row: SourceRow, problem: str, limits: Limits, most: int | None = None
+) -> Problem:
     """A problem from a row with `tests`, and perhaps starter code, the function's name and solutions.
 
     Raises:
         TaskError: a field is missing or malformed.
     """
-    place, row = placed
+    place, row = source_row
     starter = take(STARTER, place, row)
     function = take(ENTRY_POINT, place, row) or take(METADATA, place, row)
     answers = stated_answers(problem, take(CHECKER, place, row))
     tests = Published((take(TESTS, place, row),), function, limits, answers, most)
     content = prompt(problem, starter, checked(place, tests).entry_point)
-    return asked_for_code(own, content, problem, tests, take(SOLUTIONS, place, row))
+    return make_code_problem(problem_id, content, problem, tests, take(SOLUTIONS, place, row))
 
 
 def checked(place: str, tests: Published) -> CodeTests:
@@ -156,13 +166,13 @@ def checked(place: str, tests: Published) -> CodeTests:
         raise TaskError(f"{place}, tests: expected {error}") from None
 
 
-def asked_for_code(
-    own: str, content: str, problem: str, tests: Published | CodeTests, solutions: tuple[str, ...]
+def make_code_problem(
+    problem_id: str, content: str, problem: str, tests: Published | CodeTests, solutions: tuple[str, ...]
 ) -> Problem:
     """A problem whose answer is a program; the first solution, where there is one, is such a program."""
     program = solutions[0] if solutions else ""
     references = (program if "```" in program else f"```python\n{program}\n```",) if program else ()
-    return asked(own, content, program, problem=problem, tests=tests, references=references)
+    return make_problem(problem_id, content, program, problem=problem, tests=tests, references=references)
 
 
 def read_tests(problem: Problem) -> CodeTests:

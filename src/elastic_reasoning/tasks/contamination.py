@@ -39,14 +39,14 @@ class Overlap:
 def contamination(test: Iterable[Problem], training: Iterable[Problem]) -> list[Overlap]:
     """Overlapping pairs in the order of the test set, those with the largest share first."""
     where: defaultdict[tuple[str, ...], list[int]] = defaultdict(list)
-    asked = [(problem, words(asked_text(problem))) for problem in test]
+    asked = [(problem, words(question_text(problem))) for problem in test]
     runs = [_runs(each) for _, each in asked]
     for index, own in enumerate(runs):
         for run in own:
             where[run].append(index)
     found: list[tuple[int, Overlap]] = []
     for problem in training:
-        its_words = words(asked_text(problem))
+        its_words = words(question_text(problem))
         its_runs = _runs(its_words)
         shared = Counter(index for run in its_runs for index in where.get(run, ()))
         for index, count in shared.items():
@@ -58,7 +58,7 @@ def contamination(test: Iterable[Problem], training: Iterable[Problem]) -> list[
     return [overlap for _, overlap in found]
 
 
-def asked_text(problem: Problem) -> str:
+def question_text(problem: Problem) -> str:
     """The text of a problem; without the words around it, where the task tells the two apart."""
     return str(problem.data.get("problem", problem.messages[-1]["content"]))
 

@@ -27,8 +27,8 @@ from elastic_reasoning.tasks.code import code_grading, code_problem
 from elastic_reasoning.tasks.fields import Field, answers, take, text
 from elastic_reasoning.tasks.loading import TaskOptions
 from elastic_reasoning.tasks.mathematics import boxed_problem, math_grading
-from elastic_reasoning.tasks.rows import Placed, read_file
-from elastic_reasoning.tasks.table import Grading, Names, TableTask
+from elastic_reasoning.tasks.rows import SourceRow, read_file
+from elastic_reasoning.tasks.table import Grading, ProblemIds, TableTask
 from elastic_reasoning.tasks.task import Problem, Split, Task
 
 PARTS = ("name", "note", "problems", "grade", "close")
@@ -70,7 +70,7 @@ GRADER: Field[str] = Field(("grader",), _one_of(*GRADERS), default="math", requi
 SPLIT: Field[Any] = Field(("split",), _one_of(*get_args(Split)), default="test", required=False)
 
 
-def load_own(path: str, options: TaskOptions) -> Task:
+def load_custom(path: str, options: TaskOptions) -> Task:
     """The task that a file defines.
 
     Raises:
@@ -82,9 +82,9 @@ def load_own(path: str, options: TaskOptions) -> Task:
 def _from_rows(path: Path, options: TaskOptions) -> TableTask:
     options.only(str(path), "allow_code_execution", "sandbox", "workers", "round_to_reference")
     name = path.name.partition(".")[0]
-    names, splits = Names(name), defaultdict[Split, list[Problem]](list)
-    for placed in read_file(path):
-        splits[take(SPLIT, *placed)].append(_problem(names, placed))
+    ids, splits = ProblemIds(name), defaultdict[Split, list[Problem]](list)
+    for source_row in read_file(path):
+        splits[take(SPLIT, *source_row)].append(_problem(ids, source_row))
     kinds = {problem.data["grader"] for problems in splits.values() for problem in problems}
     graders = {kind: GRADERS[kind](options) for kind in kinds}
 
@@ -100,16 +100,16 @@ def _from_rows(path: Path, options: TaskOptions) -> TableTask:
     return TableTask(name, splits, grading)
 
 
-def _problem(names: Names, placed: Placed) -> Problem:
-    place, row = placed
+def _problem(ids: ProblemIds, source_row: SourceRow) -> Problem:
+    place, row = source_row
     problem, kind = take(PROBLEM, place, row), take(GRADER, place, row)
-    own = names.of(place, row, problem)
+    problem_id = ids.id_of(place, row, problem)
     if kind == "code":
-        made = code_problem(own, placed, problem, Limits())
+        made = code_problem(problem_id, source_row, problem, Limits())
     elif kind == "choice":
-        made = boxed_problem(own, problem, take(LETTER, place, row), CHOICE_SUFFIX)
+        made = boxed_problem(problem_id, problem, take(LETTER, place, row), CHOICE_SUFFIX)
     else:
-        made = boxed_problem(own, problem, take(ANSWER, place, row))
+        made = boxed_problem(problem_id, problem, take(ANSWER, place, row))
     return replace(made, data={**made.data, "grader": kind})
 
 

@@ -46,21 +46,21 @@ class Fixes:
         self.applied: dict[str, Fix] = {}
         self._fixes = {(fix.problem, fix.field): fix for fix in read_fixes() if fix.task == task}
 
-    def answers(self, own: str, problem: str, answers: tuple[str, ...]) -> tuple[str, ...]:
+    def answers(self, problem_id: str, problem: str, answers: tuple[str, ...]) -> tuple[str, ...]:
         """The answers of the problem named `own`, mended if they are the published ones that are wrong."""
         fix = self._fixes.get((fingerprint(problem), "answer"))
         found = set(map(_plain, answers))
         if not fix or not found <= set(map(_plain, fix.published)) or found == set(map(_plain, fix.mended)):
             return answers
-        self.applied[own] = fix
+        self.applied[problem_id] = fix
         return fix.mended
 
-    def test(self, own: str, problem: str, test: str) -> str:
+    def test(self, problem_id: str, problem: str, test: str) -> str:
         """The test of the problem named `own`, with a wrong part mended."""
         fix = self._fixes.get((fingerprint(problem), "test"))
         if not fix or not any(part in test for part in fix.published):
             return test
-        self.applied[own] = fix
+        self.applied[problem_id] = fix
         for part in fix.published:
             test = test.replace(part, fix.mended[0])
         return test

@@ -7,12 +7,12 @@ The row's `test` defines `check(candidate)`. EvalPlus's tests need numpy, and up
 
 from elastic_reasoning.grading.programs.code import CodeTests
 from elastic_reasoning.grading.programs.sandbox import Limits
-from elastic_reasoning.tasks.code import asked_for_code, code_grading
+from elastic_reasoning.tasks.code import code_grading, make_code_problem
 from elastic_reasoning.tasks.fields import Field, any_text, take, text
 from elastic_reasoning.tasks.fixes import Fixes
 from elastic_reasoning.tasks.loading import TaskOptions
-from elastic_reasoning.tasks.rows import Hub, Placed
-from elastic_reasoning.tasks.table import Names, TableTask, placed_rows, whole
+from elastic_reasoning.tasks.rows import Hub, SourceRow
+from elastic_reasoning.tasks.table import ProblemIds, TableTask, source_rows, test_only
 from elastic_reasoning.tasks.task import Problem
 
 HUBS = {  # unverified, like their revisions: no hub could be asked
@@ -42,16 +42,16 @@ def load(name: str, options: TaskOptions) -> TableTask:
         TaskError: rows that cannot be read or are malformed, or an option that means nothing here.
     """
     options.only(name, "data", "allow_code_execution", "sandbox", "workers")
-    names, fixes = Names(name, ("id", "task_id")), Fixes(name)
-    problems = [_problem(names, fixes, placed) for placed in placed_rows(name, options.data, (HUBS[name],))]
-    return TableTask(name, whole(problems), code_grading(options), fixes.applied)
+    ids, fixes = ProblemIds(name, ("id", "task_id")), Fixes(name)
+    problems = [_problem(ids, fixes, source_row) for source_row in source_rows(name, options.data, (HUBS[name],))]
+    return TableTask(name, test_only(problems), code_grading(options), fixes.applied)
 
 
-def _problem(names: Names, fixes: Fixes, placed: Placed) -> Problem:
-    place, row = placed
+def _problem(ids: ProblemIds, fixes: Fixes, source_row: SourceRow) -> Problem:
+    place, row = source_row
     problem, body = take(PROBLEM, place, row), take(SOLUTION, place, row)
-    own = names.of(place, row, problem)
-    check = fixes.test(own, problem, take(TEST, place, row))
+    problem_id = ids.id_of(place, row, problem)
+    check = fixes.test(problem_id, problem, take(TEST, place, row))
     tests = CodeTests(check=check, entry_point=take(ENTRY_POINT, place, row), prelude=problem, limits=LIMITS)
     solutions = (problem + body,) if body else ()
-    return asked_for_code(own, PROMPT.format(problem=problem.rstrip()), problem, tests, solutions)
+    return make_code_problem(problem_id, PROMPT.format(problem=problem.rstrip()), problem, tests, solutions)

@@ -16,17 +16,17 @@ from elastic_reasoning.tasks.code import (
     ENTRY_POINT,
     METADATA,
     STARTER,
-    asked_for_code,
     checked,
     code_grading,
+    make_code_problem,
     prompt,
 )
 from elastic_reasoning.tasks.code_tests import Published
 from elastic_reasoning.tasks.fields import Field, take, text
 from elastic_reasoning.tasks.loading import TaskOptions
-from elastic_reasoning.tasks.rows import Hub, Placed
+from elastic_reasoning.tasks.rows import Hub, SourceRow
 from elastic_reasoning.tasks.stated_answers import stated_answers
-from elastic_reasoning.tasks.table import Names, TableTask, placed_rows, whole
+from elastic_reasoning.tasks.table import ProblemIds, TableTask, source_rows, test_only
 from elastic_reasoning.tasks.task import Problem
 
 HUB = "livecodebench/code_generation_lite"  # unverified, like its revision: no hub could be asked
@@ -69,12 +69,12 @@ def load(name: str, options: TaskOptions) -> TableTask:
         raise TaskError(unknown("release", release, RELEASES))
     since = _bound("since", options.since) or date.min
     until = _bound("until", options.until) or date.max
-    names = Names(name, ("id", "question_id"))
-    placed = placed_rows(name, options.data, (Hub(HUB, files=RELEASES[release]),))
-    problems = [_problem(names, each) for each in placed if since <= take(DATE, *each) <= until]
+    ids = ProblemIds(name, ("id", "question_id"))
+    found = source_rows(name, options.data, (Hub(HUB, files=RELEASES[release]),))
+    problems = [_problem(ids, each) for each in found if since <= take(DATE, *each) <= until]
     if not problems:
         raise TaskError(f"task {name}: no contest from {since} to {until}; widen since and until")
-    splits = whole(problems)
+    splits = test_only(problems)
     return TableTask(name, splits, code_grading(options, splits))
 
 
@@ -85,8 +85,8 @@ def _bound(option: str, value: str) -> date | None:
         raise TaskError(f"{option} {value!r}: must be a date as YYYY-MM-DD") from None
 
 
-def _problem(names: Names, placed: Placed) -> Problem:
-    place, row = placed
+def _problem(ids: ProblemIds, source_row: SourceRow) -> Problem:
+    place, row = source_row
     problem, starter = take(PROBLEM, place, row), take(STARTER, place, row)
     function = take(ENTRY_POINT, place, row) or take(METADATA, place, row)
     public, private = take(TESTS, place, row), take(PRIVATE, place, row)
@@ -94,4 +94,4 @@ def _problem(names: Names, placed: Placed) -> Problem:
     answers = stated_answers(problem, take(CHECKER, place, row))
     called = checked(place, Published((public,), function, LIMITS)).entry_point
     tests = Published((public,) if private is None else (public, private), function, LIMITS, answers)
-    return asked_for_code(names.of(place, row, problem), prompt(problem, starter, called), problem, tests, ())
+    return make_code_problem(ids.id_of(place, row, problem), prompt(problem, starter, called), problem, tests, ())

@@ -14,7 +14,7 @@ from pathlib import Path
 from elastic_reasoning.core.errors import TaskError, unknown
 from elastic_reasoning.tasks.task import Task
 
-OWN_FILES = (".py", ".jsonl", ".jsonl.gz", ".parquet")
+CUSTOM_FILES = (".py", ".jsonl", ".jsonl.gz", ".parquet")
 
 _MATHEMATICS = "elastic_reasoning.tasks.mathematics:load"
 _CODE = "elastic_reasoning.tasks.code:load"
@@ -84,7 +84,7 @@ def check_task(name: str, options: TaskOptions = TaskOptions()) -> None:
         TaskError: as said.
     """
     _check_known(name, options)
-    for path in filter(None, (name if name.endswith(OWN_FILES) else "", options.data)):
+    for path in filter(None, (name if name.endswith(CUSTOM_FILES) else "", options.data)):
         if not Path(path).is_file():
             why = "a folder" if Path(path).is_dir() else "No such file or directory"
             raise TaskError(f"cannot read {path}: {why}; pass a file of problems")
@@ -93,8 +93,8 @@ def check_task(name: str, options: TaskOptions = TaskOptions()) -> None:
 def _check_known(name: str, options: TaskOptions) -> None:
     if options.workers < 0:
         raise TaskError(f"workers {options.workers}: must be 0 (as many as there are cores) or more")
-    if name not in TASKS and not name.endswith(OWN_FILES):
-        raise TaskError(f"{unknown('task', name, TASKS)}, or a file of one's own ({', '.join(OWN_FILES)})")
+    if name not in TASKS and not name.endswith(CUSTOM_FILES):
+        raise TaskError(f"{unknown('task', name, TASKS)}, or a file of one's own ({', '.join(CUSTOM_FILES)})")
 
 
 def load_task(name: str, options: TaskOptions = TaskOptions()) -> Task:
@@ -105,10 +105,10 @@ def load_task(name: str, options: TaskOptions = TaskOptions()) -> Task:
         MissingDependencyError: what it needs is not installed.
     """
     _check_known(name, options)
-    if name.endswith(OWN_FILES):
-        from elastic_reasoning.tasks.custom import load_own
+    if name.endswith(CUSTOM_FILES):
+        from elastic_reasoning.tasks.custom import load_custom
 
-        return load_own(name, options)
+        return load_custom(name, options)
     module, _, attribute = TASKS[name].partition(":")
     task: Task = getattr(importlib.import_module(module), attribute)(name, options)
     return task

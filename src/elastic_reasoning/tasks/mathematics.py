@@ -15,8 +15,17 @@ from elastic_reasoning.grading.answers.rules import DEFAULT
 from elastic_reasoning.tasks.fields import Field, answers, take, text
 from elastic_reasoning.tasks.fixes import Fixes
 from elastic_reasoning.tasks.loading import TaskOptions
-from elastic_reasoning.tasks.rows import Hub, Placed
-from elastic_reasoning.tasks.table import ID, Grading, Names, TableTask, asked, divided, placed_rows, whole
+from elastic_reasoning.tasks.rows import Hub, SourceRow
+from elastic_reasoning.tasks.table import (
+    ID,
+    Grading,
+    ProblemIds,
+    TableTask,
+    make_problem,
+    source_rows,
+    test_only,
+    train_val_split,
+)
 from elastic_reasoning.tasks.task import Problem
 
 SUFFIX = r"Let's think step by step and output the final answer within \boxed{}."
@@ -67,24 +76,28 @@ def load(name: str, options: TaskOptions) -> TableTask:
     """
     options.only(name, "data", "workers", "round_to_reference")
     source = SOURCES[name]
-    names, fixes = Names(name, source.id), Fixes(name)
-    rows = placed_rows(name, options.data, (source.hub,))
-    problems = [_problem(source, names, fixes, placed) for placed in rows]
-    splits = divided(problems) if source.training else whole(problems)
+    ids, fixes = ProblemIds(name, source.id), Fixes(name)
+    rows = source_rows(name, options.data, (source.hub,))
+    problems = [_problem(source, ids, fixes, source_row) for source_row in rows]
+    splits = train_val_split(problems) if source.training else test_only(problems)
     return TableTask(name, splits, math_grading(options), fixes.applied)
 
 
-def _problem(source: Source, names: Names, fixes: Fixes, placed: Placed) -> Problem:
-    place, row = placed
+def _problem(source: Source, ids: ProblemIds, fixes: Fixes, source_row: SourceRow) -> Problem:
+    place, row = source_row
     problem = take(Field(source.problem, text), place, row)
-    own = names.of(place, row, problem)
-    return boxed_problem(own, problem, fixes.answers(own, problem, take(Field(source.answer, answers), place, row)))
+    problem_id = ids.id_of(place, row, problem)
+    return boxed_problem(
+        problem_id, problem, fixes.answers(problem_id, problem, take(Field(source.answer, answers), place, row))
+    )
 
 
-def boxed_problem(own: str, problem: str, answers: tuple[str, ...], suffix: str = SUFFIX) -> Problem:
+def boxed_problem(problem_id: str, problem: str, answers: tuple[str, ...], suffix: str = SUFFIX) -> Problem:
     """A problem whose answer is asked for in a box; any of several answers is right."""
     references = tuple(rf"\boxed{{{answer}}}" for answer in answers)
-    return asked(own, f"{problem} {suffix}", answers[0], problem=problem, answers=answers, references=references)
+    return make_problem(
+        problem_id, f"{problem} {suffix}", answers[0], problem=problem, answers=answers, references=references
+    )
 
 
 def math_rules(options: TaskOptions) -> frozenset[str]:

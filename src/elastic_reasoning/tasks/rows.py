@@ -21,7 +21,7 @@ from elastic_reasoning.untrusted.json import MalformedError, decode
 
 logger = logging.getLogger(__name__)
 
-Placed = tuple[str, Row]
+SourceRow = tuple[str, Row]
 """A row and where it stands, such as "aime24.jsonl, row 3"."""
 
 FILES = "a file of JSON lines (.jsonl, .jsonl.gz) or Parquet (.parquet)"
@@ -44,7 +44,7 @@ class Hub:
     files: tuple[str, ...] = ()
 
 
-def read_file(path: Path) -> Iterator[Placed]:
+def read_file(path: Path) -> Iterator[SourceRow]:
     """The rows of a local file.
 
     Raises:
@@ -65,7 +65,7 @@ def read_file(path: Path) -> Iterator[Placed]:
         raise TaskError(f"{path} has no rows; pass {FILES}")
 
 
-def _json_lines(path: Path) -> Iterator[Placed]:
+def _json_lines(path: Path) -> Iterator[SourceRow]:
     with cast(IO[str], (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8-sig")) as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
@@ -80,7 +80,7 @@ def _json_lines(path: Path) -> Iterator[Placed]:
             yield place, row
 
 
-def _parquet(path: Path) -> Iterator[Placed]:
+def _parquet(path: Path) -> Iterator[SourceRow]:
     parquet = require("pyarrow.parquet", "eval")
     path.open("rb").close()  # pyarrow's own message for what cannot be opened has several lines
     try:
@@ -93,7 +93,7 @@ def _parquet(path: Path) -> Iterator[Placed]:
 READERS = {".jsonl": _json_lines, ".jsonl.gz": _json_lines, ".parquet": _parquet}
 
 
-def read_hub(task: str, hub: Hub) -> Iterator[Placed]:
+def read_hub(task: str, hub: Hub) -> Iterator[SourceRow]:
     """The rows of a data set of the hub, loaded or from the local cache of `datasets`.
 
     Raises:

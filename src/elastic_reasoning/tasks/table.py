@@ -1,6 +1,6 @@
 """A task whose problems are rows of a table: all benchmarks, and a JSONL of one's own.
 
-What goes with the rows of every benchmark is here too: names, splits, and the fixes that were applied.
+What goes with the rows of every benchmark is here too: ids, splits, and the fixes that were applied.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.tasks.fields import Field, Row, name, take
 from elastic_reasoning.tasks.fingerprint import fingerprint
 from elastic_reasoning.tasks.fixes import Fix
-from elastic_reasoning.tasks.rows import Hub, Placed, read_file, read_hub
+from elastic_reasoning.tasks.rows import Hub, SourceRow, read_file, read_hub
 from elastic_reasoning.tasks.task import Problem, Split
 
 ID = ("id",)
@@ -80,7 +80,7 @@ class TableTask:
         self.grading.close()
 
 
-def placed_rows(task: str, data: str, hubs: Sequence[Hub]) -> Iterator[Placed]:
+def source_rows(task: str, data: str, hubs: Sequence[Hub]) -> Iterator[SourceRow]:
     """The rows of a local file if one is named, else of the hub.
 
     Raises:
@@ -89,20 +89,20 @@ def placed_rows(task: str, data: str, hubs: Sequence[Hub]) -> Iterator[Placed]:
     return read_file(Path(data)) if data else chain.from_iterable(read_hub(task, hub) for hub in hubs)
 
 
-def asked(own: str, content: str, answer: str, **data: Any) -> Problem:
+def make_problem(problem_id: str, content: str, answer: str, **data: Any) -> Problem:
     """A problem asked in one message of the user.
 
     Among its data are `problem`, its text without the words around it, and `references`, solutions that must be
     graded right; there are none where none are published. Halves of letters, which a file may hold and no tokenizer
     takes, are asked as what stands for no letter.
     """
-    return Problem(own, ({"role": "user", "content": whole_letters(content)},), answer, data)
+    return Problem(problem_id, ({"role": "user", "content": whole_letters(content)},), answer, data)
 
 
-class Names:
-    """Names the problems of a task: what the row says, or a name from the problem's words.
+class ProblemIds:
+    """ProblemIds the problems of a task: what the row says, or a name from the problem's words.
 
-    A whole number becomes "TASK-60". A problem that is asked a second time without a name of its own gets "-2".
+    A whole number becomes "TASK-60". A problem that is asked a second time without an id of its own gets "-2".
     """
 
     def __init__(self, task: str, names: tuple[str, ...] = ID) -> None:
@@ -110,33 +110,35 @@ class Names:
         self._field: Field[str | int | None] = Field(names, name, required=False)
         self._places: dict[str, str] = {}
 
-    def of(self, place: str, row: Row, problem: str) -> str:
-        """The name of a row.
+    def id_of(self, place: str, row: Row, problem: str) -> str:
+        """The id of a row.
 
         Raises:
-            TaskError: another row has that name.
+            TaskError: another row has that id.
         """
         given = take(self._field, place, row)
         if given is None:
-            own = unnumbered = f"{self._task}-{fingerprint(problem)}"
+            problem_id = unnumbered = f"{self._task}-{fingerprint(problem)}"
             number = 1
-            while own in self._places:
+            while problem_id in self._places:
                 number += 1
-                own = f"{unnumbered}-{number}"
+                problem_id = f"{unnumbered}-{number}"
         else:
-            own = given if isinstance(given, str) else f"{self._task}-{given}"
-            if own in self._places:
-                raise TaskError(f"{place}: its id {own!r} is also that of {self._places[own]}; ids must be different")
-        self._places[own] = place
-        return own
+            problem_id = given if isinstance(given, str) else f"{self._task}-{given}"
+            if problem_id in self._places:
+                raise TaskError(
+                    f"{place}: its id {problem_id!r} is also that of {self._places[problem_id]}; ids must be different"
+                )
+        self._places[problem_id] = place
+        return problem_id
 
 
-def whole(problems: Sequence[Problem]) -> dict[Split, Sequence[Problem]]:
+def test_only(problems: Sequence[Problem]) -> dict[Split, Sequence[Problem]]:
     """A benchmark, which has test problems only."""
     return {"test": problems}
 
 
-def divided(problems: Sequence[Problem]) -> dict[Split, Sequence[Problem]]:
+def train_val_split(problems: Sequence[Problem]) -> dict[Split, Sequence[Problem]]:
     """A training set with one problem in twenty held out for validation.
 
     The split of a problem is read from a hash of its words: it is the same whatever else is loaded, and a problem

@@ -119,21 +119,21 @@ def validate(
     by_split = problems_by_split(task)
     problems = [problem for each in by_split.values() for problem in each]
     num_tests, failures = _tests(problems)
-    own = [(problem, reference) for problem in problems for reference in references(problem)]
+    with_reference = [(problem, reference) for problem in problems for reference in references(problem)]
     pairs = _mismatches([problem for problem in problems if references(problem)], num_mismatches, seed)
-    on_start(0, len(own) + len(pairs))
+    on_start(0, len(with_reference) + len(pairs))
 
-    def grade(asked: tuple[Problem, str]) -> Grade:
-        grade = task.grade(*asked)
+    def grade(answered: tuple[Problem, str]) -> Grade:
+        grade = task.grade(*answered)
         on_grade()
         return grade
 
     with ThreadPoolExecutor(workers or cpu_count()) as pool:
-        verdicts = list(pool.map(grade, own))
+        verdicts = list(pool.map(grade, with_reference))
         wrong = list(pool.map(grade, [(problem, references(other)[0]) for problem, other in pairs]))
     failures += [
         Failure(problem.id, reference, verdict.reason or "wrong answer")
-        for (problem, reference), verdict in zip(own, verdicts, strict=True)
+        for (problem, reference), verdict in zip(with_reference, verdicts, strict=True)
         if not verdict.correct
     ]
     accepted = [
@@ -145,7 +145,7 @@ def validate(
         num_problems={split: len(each) for split, each in by_split.items()},
         num_without_reference=sum(not references(problem) for problem in problems),
         num_tests=num_tests,
-        num_references=len(own),
+        num_references=len(with_reference),
         num_mismatches=len(pairs),
         failures=tuple(failures),
         accepted=tuple(accepted),
@@ -182,8 +182,8 @@ def problems_by_split(task: Task) -> dict[Split, list[Problem]]:
 
 def references(problem: Problem) -> Sequence[str]:
     """Solutions of a problem that must be graded right."""
-    own: Sequence[str] | None = problem.data.get("references")
-    return [f"Final Answer: {problem.answer}"] if own is None else own
+    published: Sequence[str] | None = problem.data.get("references")
+    return [f"Final Answer: {problem.answer}"] if published is None else published
 
 
 def _tests(problems: Sequence[Problem]) -> tuple[int, list[Failure]]:
