@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from elastic_reasoning.cli.main import main
-from elastic_reasoning.miniature.no_think_model import write_untaught
+from elastic_reasoning.miniature.no_think_model import write_no_think_model
 
 
 @pytest.fixture(scope="module")
 def flags(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     torch.set_num_threads(1)
-    model, rows = write_untaught(tmp_path_factory.mktemp("untaught"), num_rows=40)
+    model, rows = write_no_think_model(tmp_path_factory.mktemp("no-think"), num_rows=40)
     settings = {"model": model, "data": rows, "steps": 2, "batch-size": 4, "held_out_share": 0.2}
     return ["warm-start", *(f"--{name}={value}" for name, value in settings.items())]
 

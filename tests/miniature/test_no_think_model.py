@@ -7,12 +7,12 @@ import torch
 
 from elastic_reasoning.core.errors import TemplateError
 from elastic_reasoning.engines.loading import load_template, load_tokenizer, load_weights
-from elastic_reasoning.miniature.no_think_model import rows, write_untaught
+from elastic_reasoning.miniature.no_think_model import rows, write_no_think_model
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    return write_untaught(tmp_path_factory.mktemp("untaught"), num_rows=50)
+    return write_no_think_model(tmp_path_factory.mktemp("no-think"), num_rows=50)
 
 
 def test_the_model_has_no_thinking_format(written: tuple[Path, Path]) -> None:
@@ -34,9 +34,9 @@ def test_it_computes_as_the_base_does(written: tuple[Path, Path]) -> None:
         with torch.no_grad():
             last = model(torch.tensor([tokenizer.encode(words)])).logits[0, -1]
         logits[name] = {tokenizer.convert_ids_to_tokens(index): float(last[index]) for index in range(len(last))}
-    taught, untaught = logits.values()
-    assert taught.keys() - untaught.keys() == {"<think>", "</think>"}
-    assert untaught == pytest.approx({word: taught[word] for word in untaught}, abs=1e-5)
+    taught, no_think = logits.values()
+    assert taught.keys() - no_think.keys() == {"<think>", "</think>"}
+    assert no_think == pytest.approx({word: taught[word] for word in no_think}, abs=1e-5)
 
 
 def test_rows_are_right_and_without_delimiters(written: tuple[Path, Path]) -> None:

@@ -95,16 +95,16 @@ def test_a_solution_continues_a_thought_that_broke_off(corpus: list[Example]) ->
 
 
 def test_a_length_asked_for_is_kept(corpus: list[Example]) -> None:
-    asked = [example for example in corpus if example.asked]
+    asked = [example for example in corpus if example.length_request]
     assert 0.05 < len(asked) / len(corpus) < 0.2
-    assert any("maximum" in example.asked for example in asked)
+    assert any("maximum" in example.length_request for example in asked)
     for example in asked:
-        (number,) = re.findall(r"\d+", example.asked)
-        if "maximum" in example.asked:
-            assert example.asked == f"Think for maximum {number} tokens."
+        (number,) = re.findall(r"\d+", example.length_request)
+        if "maximum" in example.length_request:
+            assert example.length_request == f"Think for maximum {number} tokens."
             assert len(example.words) <= int(number)
         else:
-            assert example.asked == f"Think for {number} tokens."
+            assert example.length_request == f"Think for {number} tokens."
             assert len(example.words) == int(number)
 
 

@@ -1,6 +1,6 @@
 """What a warm start of the miniature begins with: a model that cannot mark its thinking, and rows that do.
 
-    python -m elastic_reasoning.miniature.no_think_model runs/untaught      # model/ and rows.jsonl, in seconds
+    python -m elastic_reasoning.miniature.no_think_model runs/no-think      # model/ and rows.jsonl, in seconds
 
 The model is the shipped base without its delimiters: it computes as the base does, but has no tokens that begin or end
 thinking, and its chat template opens none. The rows are those of the warm-up's corpus, without those that ask for a
@@ -25,7 +25,7 @@ from elastic_reasoning.records.files import write_atomically
 NUM_ROWS = 8000
 
 
-def write_untaught(folder: Path, num_rows: int = NUM_ROWS, seed: int = 0) -> tuple[Path, Path]:
+def write_no_think_model(folder: Path, num_rows: int = NUM_ROWS, seed: int = 0) -> tuple[Path, Path]:
     """Write the model and the rows.
 
     Args:
@@ -37,8 +37,8 @@ def write_untaught(folder: Path, num_rows: int = NUM_ROWS, seed: int = 0) -> tup
         The model's folder and the file of rows.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = untaught_tokenizer()
-    untaught_model(tokenizer).save_pretrained(folder / "model")
+    tokenizer = build_no_think_tokenizer()
+    build_no_think_model(tokenizer).save_pretrained(folder / "model")
     tokenizer.save_pretrained(folder / "model")
     lines = (json.dumps(row) + "\n" for row in islice(rows(seed), num_rows))
     write_atomically(folder / "rows.jsonl", "".join(lines))
@@ -51,7 +51,7 @@ def rows(seed: int) -> Iterator[dict[str, Any]]:
         end = example.words.index(CLOSING)
         thinking, solution = example.words[:end], example.words[end + 1 : -1]
         forced = [word for word, trained in zip(example.words, example.trained, strict=True) if not trained]
-        if thinking and forced in ([], [CLOSING]) and not example.asked:
+        if thinking and forced in ([], [CLOSING]) and not example.length_request:
             yield {
                 "problem": example.chain.text,
                 "thinking": " ".join(thinking),
@@ -60,7 +60,7 @@ def rows(seed: int) -> Iterator[dict[str, Any]]:
             }
 
 
-def untaught_model(tokenizer: PreTrainedTokenizerFast) -> Qwen3ForCausalLM:
+def build_no_think_model(tokenizer: PreTrainedTokenizerFast) -> Qwen3ForCausalLM:
     """The shipped base, with the embeddings of this tokenizer's words alone."""
     model = build_model(tokenizer, seed=0)
     kept = build_tokenizer().convert_tokens_to_ids(tokenizer.convert_ids_to_tokens(range(len(tokenizer))))
@@ -71,7 +71,7 @@ def untaught_model(tokenizer: PreTrainedTokenizerFast) -> Qwen3ForCausalLM:
     return model
 
 
-def untaught_tokenizer() -> PreTrainedTokenizerFast:
+def build_no_think_tokenizer() -> PreTrainedTokenizerFast:
     """The miniature's tokenizer without thinking delimiters, and a chat template that opens no thinking."""
     taught = build_tokenizer()
     state = json.loads(taught.backend_tokenizer.to_str())
@@ -101,7 +101,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=NUM_ROWS)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    model, data = write_untaught(arguments.out, arguments.rows, arguments.seed)
+    model, data = write_no_think_model(arguments.out, arguments.rows, arguments.seed)
     print(f"model: {model}\nrows:  {data}")
 
 

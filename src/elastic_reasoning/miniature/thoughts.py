@@ -1,7 +1,7 @@
 """The corpus of the warm-up: problems with thoughts of very different verbosity, and solutions.
 
     for example in islice(examples(seed=0), 3):
-        print(example.asked, " ".join(example.words))
+        print(example.length_request, " ".join(example.words))
 
 A verbosity is drawn for each example, so that there is something to compress and something for training under a
 budget to choose from. Brief thoughts name the start and go on in short steps. The others begin with "hmm" and write
@@ -44,13 +44,13 @@ class Example:
 
     Attributes:
         chain: the problem.
-        asked: what is appended to the problem to ask for a length, or "".
+        length_request: what is appended to the problem to ask for a length, or "".
         words: the response after the opening delimiter, one word a token, up to the end of sequence `[n]`.
         trained: whether the loss counts the word; not for what a strategy forces `[n]`.
     """
 
     chain: Chain
-    asked: str
+    length_request: str
     words: tuple[str, ...]
     trained: tuple[bool, ...]
 
@@ -90,8 +90,8 @@ def draw_example(chain: Chain, rng: random.Random) -> Example:
         num_done = sum(end <= len(thinking) for end in thought.step_ends)
         solution = [(word, True) for word in (*_short_pass(chain, num_done), "answer", answer, EOS)]
     words, trained = zip(*thinking, (CLOSING, not broken), *solution, strict=True)
-    asked = "" if broken or rng.random() >= LENGTH_SHARE else _ask_length(len(words), rng)
-    return Example(chain, asked, words, trained)
+    length_request = "" if broken or rng.random() >= LENGTH_SHARE else _ask_length(len(words), rng)
+    return Example(chain, length_request, words, trained)
 
 
 def _ask_length(num_words: int, rng: random.Random) -> str:

@@ -148,7 +148,7 @@ def batches(tokenizer: PreTrainedTokenizerBase, config: WarmupConfig) -> Iterato
 
 def _encode(tokenizer: PreTrainedTokenizerBase, example: Example) -> tuple[list[int], list[int]]:
     """Ids, and labels that leave out the prompt and what is not trained `[n]`."""
-    text = f"{example.chain.text} {example.asked}".strip()
+    text = f"{example.chain.text} {example.length_request}".strip()
     prompt = tokenizer.apply_chat_template(
         [{"role": "user", "content": text}], add_generation_prompt=True, return_dict=False
     )

@@ -11,7 +11,7 @@ from elastic_reasoning.core.template import Thinking
 from elastic_reasoning.engines.engine import ask
 from elastic_reasoning.engines.loading import load, load_tokenizer, load_weights
 from elastic_reasoning.miniature.model import build_model
-from elastic_reasoning.miniature.no_think_model import untaught_tokenizer
+from elastic_reasoning.miniature.no_think_model import build_no_think_tokenizer
 from elastic_reasoning.miniature.tokenizer import build_tokenizer
 from elastic_reasoning.training.sft.thinking_format import PLAIN_CHAT, give_thinking_format
 from families import BOS, adding, tokenizer_of
@@ -21,7 +21,7 @@ QUESTION = [{"role": "user", "content": "a 4 b -8 ="}]
 
 
 def test_a_model_gets_delimiters_embeddings_and_a_chat_template(tmp_path: Path) -> None:
-    tokenizer = untaught_tokenizer()
+    tokenizer = build_no_think_tokenizer()
     model = build_model(tokenizer, seed=0)
     before = model.get_input_embeddings().weight.detach().clone()
     template = give_thinking_format(model, tokenizer).template
@@ -42,7 +42,7 @@ def test_a_model_gets_delimiters_embeddings_and_a_chat_template(tmp_path: Path) 
 
 
 def test_separate_output_embeddings_and_rows_to_spare() -> None:
-    tokenizer = untaught_tokenizer()
+    tokenizer = build_no_think_tokenizer()
     num = len(tokenizer)
     model = LlamaForCausalLM(
         LlamaConfig(
@@ -59,7 +59,7 @@ def test_separate_output_embeddings_and_rows_to_spare() -> None:
 
 
 def test_delimiters_that_are_given() -> None:
-    tokenizer = untaught_tokenizer()
+    tokenizer = build_no_think_tokenizer()
     template = give_thinking_format(build_model(tokenizer, 0), tokenizer, "<scratch>", "</scratch>").template
     assert (template.opening.text, template.closing.text) == ("<scratch>", "</scratch>")
     assert tokenizer.decode(render_prompt(tokenizer, template, QUESTION).ids).endswith("<scratch>")
@@ -75,7 +75,7 @@ def test_what_has_a_format_keeps_it() -> None:
 
 
 def test_a_tokenizer_without_a_chat_template_gets_one(tmp_path: Path) -> None:
-    tokenizer = untaught_tokenizer()
+    tokenizer = build_no_think_tokenizer()
     tokenizer.chat_template = None
     template = give_thinking_format(build_model(tokenizer, 0), tokenizer).template
     assert tokenizer.decode(render_prompt(tokenizer, template, QUESTION).ids) == "a 4 b -8 = <think>"
@@ -93,7 +93,7 @@ def test_a_chat_template_that_closes_thinking_is_refused() -> None:
 
 
 def test_one_delimiter_alone_is_refused() -> None:
-    tokenizer = untaught_tokenizer()
+    tokenizer = build_no_think_tokenizer()
     with pytest.raises(TemplateError, match="both delimiters must be given"):
         give_thinking_format(build_model(tokenizer, 0), tokenizer, closing="</think>")
 
@@ -109,7 +109,7 @@ def test_a_hybrid_model_is_asked_to_think() -> None:
 
 
 def test_of_several_chat_templates_the_default_opens_thinking() -> None:
-    tokenizer = untaught_tokenizer()
+    tokenizer = build_no_think_tokenizer()
     tokenizer.chat_template = {"default": PLAIN_CHAT, "other": "{{ 1 }}"}
     renderer = give_thinking_format(build_model(tokenizer, 0), tokenizer)
     assert isinstance(tokenizer.chat_template, str)

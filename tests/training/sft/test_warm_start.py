@@ -15,7 +15,7 @@ import torch
 from elastic_reasoning.core.errors import EngineError, TrainingError
 from elastic_reasoning.engines.engine import ask
 from elastic_reasoning.engines.loading import load, load_tokenizer, load_weights
-from elastic_reasoning.miniature.no_think_model import write_untaught
+from elastic_reasoning.miniature.no_think_model import write_no_think_model
 from elastic_reasoning.training.sft import warm_start as module
 from elastic_reasoning.training.sft.thinking_format import give_thinking_format
 from elastic_reasoning.training.sft.traces import cut_of, order, read_examples
@@ -29,15 +29,15 @@ Finished = tuple[WarmStartConfig, WarmStartResult, list[tuple[int, dict[str, flo
 
 
 @pytest.fixture(scope="module")
-def untaught(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    return write_untaught(tmp_path_factory.mktemp("untaught"), num_rows=60)
+def no_think(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    return write_no_think_model(tmp_path_factory.mktemp("no-think"), num_rows=60)
 
 
-def small(untaught: tuple[Path, Path], out: Path, **changes: Any) -> WarmStartConfig:
+def small(no_think: tuple[Path, Path], out: Path, **changes: Any) -> WarmStartConfig:
     """Five steps of 8 rows in micro-batches of 4, with checkpoints after 2, 4 and 5."""
     config = WarmStartConfig(
-        model=str(untaught[0]),
-        data=str(untaught[1]),
+        model=str(no_think[0]),
+        data=str(no_think[1]),
         out=str(out),
         broken_share=0.5,
         held_out_share=0.1,
@@ -71,9 +71,9 @@ def interrupted_after(config: WarmStartConfig, last: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def finished(untaught: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Finished:
+def finished(no_think: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Finished:
     torch.set_num_threads(1)
-    config = small(untaught, tmp_path_factory.mktemp("finished") / "run", max_tokens=120)
+    config = small(no_think, tmp_path_factory.mktemp("finished") / "run", max_tokens=120)
     steps: list[tuple[int, dict[str, float]]] = []
     notes: list[str] = []
     result = warm_start(config, lambda step, metrics: steps.append((step, metrics)), notes.append)
@@ -111,15 +111,15 @@ def test_nothing_else_is_left(finished: Finished) -> None:
 
 
 def test_it_says_nothing_by_itself(
-    untaught: tuple[Path, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    no_think: tuple[Path, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    warm_start(small(untaught, tmp_path, steps=1))
+    warm_start(small(no_think, tmp_path, steps=1))
     assert capfd.readouterr() == ("", "")
 
 
-def test_the_loss_is_that_of_an_independent_computation(untaught: tuple[Path, Path], tmp_path: Path) -> None:
+def test_the_loss_is_that_of_an_independent_computation(no_think: tuple[Path, Path], tmp_path: Path) -> None:
     """Over trained tokens alone, each counted once whatever micro-batch it is in, with broken thoughts as drawn."""
-    config = small(untaught, tmp_path, steps=1, dtype="float64")
+    config = small(no_think, tmp_path, steps=1, dtype="float64")
     losses: list[float] = []
     warm_start(config, lambda step, metrics: losses.extend([metrics["loss"]] if "loss" in metrics else []))
     model, tokenizer = load_weights(config.model, "float64"), load_tokenizer(config.model)
@@ -144,18 +144,18 @@ def test_the_loss_is_that_of_an_independent_computation(untaught: tuple[Path, Pa
 
 
 @pytest.fixture(scope="module")
-def undisturbed(untaught: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def undisturbed(no_think: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     torch.set_num_threads(1)
-    config = small(untaught, tmp_path_factory.mktemp("undisturbed"))
+    config = small(no_think, tmp_path_factory.mktemp("undisturbed"))
     warm_start(config)
     return outcome(config)
 
 
 @pytest.mark.parametrize(("last", "resumed_from"), [(3, 2), (5, 4)])
 def test_a_run_goes_on_as_if_nothing_had_happened(
-    untaught: tuple[Path, Path], tmp_path: Path, undisturbed: dict[str, Any], last: int, resumed_from: int
+    no_think: tuple[Path, Path], tmp_path: Path, undisturbed: dict[str, Any], last: int, resumed_from: int
 ) -> None:
-    config = small(untaught, tmp_path)
+    config = small(no_think, tmp_path)
     interrupted_after(config, last)
     assert warm_start(config).resumed_from == resumed_from
     assert outcome(config) == undisturbed
@@ -163,9 +163,9 @@ def test_a_run_goes_on_as_if_nothing_had_happened(
 
 @pytest.mark.full
 def test_a_killed_process_is_taken_up_by_the_same_command(
-    untaught: tuple[Path, Path], tmp_path: Path, undisturbed: dict[str, Any]
+    no_think: tuple[Path, Path], tmp_path: Path, undisturbed: dict[str, Any]
 ) -> None:
-    config = small(untaught, tmp_path)
+    config = small(no_think, tmp_path)
     command = [sys.executable, "-m", "elastic_reasoning.cli.main", "warm-start", *arguments(config)]
     with subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -193,9 +193,9 @@ def test_other_settings_are_refused_by_name(finished: Finished, changes: dict[st
 
 
 def test_a_run_without_a_checkpoint_may_be_begun_again_with_other_settings(
-    untaught: tuple[Path, Path], tmp_path: Path
+    no_think: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    config = small(untaught, tmp_path)
+    config = small(no_think, tmp_path)
     interrupted_after(config, 1)
     with pytest.raises(EngineError, match="unknown model 'absent'"):
         warm_start(replace(config, model="absent"))
@@ -222,18 +222,18 @@ def test_other_rows_are_refused(finished: Finished, tmp_path: Path) -> None:
         warm_start(replace(finished[0], data=str(other)))
 
 
-def test_a_folder_of_something_else_is_left_alone(untaught: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_folder_of_something_else_is_left_alone(no_think: tuple[Path, Path], tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     with pytest.raises(TrainingError, match=r"has a model but no config\.json, so it is no training run"):
-        warm_start(small(untaught, tmp_path))
+        warm_start(small(no_think, tmp_path))
     (tmp_path / "model").rmdir()
     (tmp_path / "config.json").write_text("[]")
     with pytest.raises(TrainingError, match="is damaged: give another out"):
-        warm_start(small(untaught, tmp_path))
+        warm_start(small(no_think, tmp_path))
 
 
-def test_a_loss_that_is_no_number_ends_the_run_and_keeps_it(untaught: tuple[Path, Path], tmp_path: Path) -> None:
-    config = small(untaught, tmp_path, save_every=1, learning_rate=1e30, lr_schedule="constant")
+def test_a_loss_that_is_no_number_ends_the_run_and_keeps_it(no_think: tuple[Path, Path], tmp_path: Path) -> None:
+    config = small(no_think, tmp_path, save_every=1, learning_rate=1e30, lr_schedule="constant")
     with pytest.raises(TrainingError, match=r"the (\w+) of step \d is (nan|inf)"):
         warm_start(config)
 
@@ -263,11 +263,11 @@ def test_what_cannot_be_trained_is_refused(changes: dict[str, Any], says: str, t
     assert "\n" not in str(refusal.value)
 
 
-def test_what_is_not_there_is_one_line(untaught: tuple[Path, Path], tmp_path: Path) -> None:
+def test_what_is_not_there_is_one_line(no_think: tuple[Path, Path], tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"cannot read .*absent\.jsonl: No such file"):
-        warm_start(small(untaught, tmp_path / "a", data=str(tmp_path / "absent.jsonl")))
+        warm_start(small(no_think, tmp_path / "a", data=str(tmp_path / "absent.jsonl")))
     with pytest.raises(EngineError, match="unknown model 'absent'"):
-        warm_start(small(untaught, tmp_path / "b", model="absent"))
+        warm_start(small(no_think, tmp_path / "b", model="absent"))
 
 
 def test_only_how_a_run_is_made_may_change() -> None:
