@@ -1,6 +1,7 @@
 """Which part may lean on which, read from the source; and what an import may not bring with it."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 
 import elastic_reasoning
+from elastic_reasoning.core.request import DEFAULT_STRATEGY
+from elastic_reasoning.core.strategies import STRATEGIES
 
 SOURCE = Path(elastic_reasoning.__file__).parent
 MODULES = sorted(set(SOURCE.rglob("*.py")) - {SOURCE / "__init__.py"})  # the front door may name anything
@@ -32,6 +35,7 @@ ROOMS = (
     "cli",
 )
 """Every room, each of which may lean on those before it and on no other."""
+DEFAULT = re.compile(rf'strategy\b.* *"{DEFAULT_STRATEGY}"', re.IGNORECASE)
 LEANS_ON = {"integrations/vllm": ("core", "chat"), "integrations/row.py": ("core",)}
 """What runs inside someone else's process, and may not bring the rest of the house along."""
 
@@ -122,3 +126,16 @@ def test_neither_the_import_nor_the_help_loads_what_is_heavy(code: str) -> None:
     done = subprocess.run([sys.executable, "-c", code + report], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_no_file_but_its_own_names_a_strategy() -> None:
+    """The demo tells a story of some of them; the default one bears the name of the command."""
+    found = set()
+    for path in MODULES:
+        place = path.relative_to(SOURCE).as_posix()
+        if not place.startswith(("core/strategies/", "core/wire.py", "cli/demo.py")):
+            text = path.read_text()
+            values = {node.value for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant)}
+            found |= {(place, name) for name in {*STRATEGIES} - {DEFAULT_STRATEGY} if name in values}
+            found |= {(place, line.strip()) for line in text.splitlines() if DEFAULT.search(line)}
+    assert found == {("core/request.py", f'DEFAULT_STRATEGY = "{DEFAULT_STRATEGY}"')}

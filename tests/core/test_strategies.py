@@ -406,7 +406,9 @@ def test_unconstrained_goes_to_the_end_of_the_context() -> None:
 
 
 def test_every_option_is_honoured_by_a_strategy_and_others_are_refused() -> None:
-    assert {name for s in STRATEGIES.values() for name in s.honours} == {option.name for option in fields(Options)}
+    assert {name for s in STRATEGIES.values() for name in s.supported_options} == {
+        option.name for option in fields(Options)
+    }
     assert find_strategy("elastic", Options(grace=3)) is STRATEGIES["elastic"]
     with pytest.raises(StrategyError, match=r"answer_tokens=3 means nothing to strategy 'elastic'.*use s1"):
         find_strategy("elastic", Options(answer_tokens=3))

@@ -103,7 +103,7 @@ def test_a_row_made_again_from_any_prefix_asks_for_the_same(case: Case) -> None:
 @pytest.mark.parametrize("closing", ["C", "CDC"])
 def test_long_random_sequences_follow_the_rules_and_can_go_on_anywhere(strategy: str, closing: str) -> None:
     template = letters(closing=closing)
-    honoured = STRATEGIES[strategy].honours
+    honoured = STRATEGIES[strategy].supported_options
     for seed in range(40):
         chance = random.Random(f"{strategy} {closing} {seed}")
         values = {"wrap_up": "wu", "grace": 9, "answer_tokens": 7, "answer_text": "xy", "max_total": 60}

@@ -21,7 +21,7 @@ from elastic_reasoning.analysis.samples import are_programs, ks, majority, pass_
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import RecordsError
 from elastic_reasoning.core.setting import Setting
-from elastic_reasoning.core.strategies import STRATEGIES, heeded
+from elastic_reasoning.core.strategies import STRATEGIES, effective
 from elastic_reasoning.grading.answers.rounding import RULE as ROUNDED_REFERENCE
 from elastic_reasoning.grading.answers.rules import RULES
 from elastic_reasoning.grading.programs.outputs import SEVERAL_OUTPUTS
@@ -232,7 +232,7 @@ def _median(values: Sequence[int]) -> float | None:
 def _asked(setting: Setting) -> int | None:
     """The length in tokens that the prompt asks for, where the strategy is one that asks."""
     budget = Budget.parse(setting[2])
-    return budget.total if heeded(setting[1], budget)[1] == "asked" else None
+    return budget.total if effective(setting[1], budget)[1] == "asked" else None
 
 
 def by_problem(records: Iterable[Record]) -> dict[str, list[Record]]:

@@ -17,8 +17,9 @@ from elastic_reasoning.analysis.errorbars import Z95, clustered_se, interval, pa
 from elastic_reasoning.analysis.metrics import by_problem, by_setting
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import RecordsError, UsageError
+from elastic_reasoning.core.request import DEFAULT_STRATEGY
 from elastic_reasoning.core.setting import Setting
-from elastic_reasoning.core.strategies import STRATEGIES, find_strategy
+from elastic_reasoning.core.strategies import find_strategy, names_of
 from elastic_reasoning.records.manifest import Manifest
 from elastic_reasoning.records.record import Record
 
@@ -89,7 +90,7 @@ def recommend(
     total: int | None = None,
     accuracy: float | None = None,
     model: str = "",
-    strategy: str = "elastic",
+    strategy: str = DEFAULT_STRATEGY,
 ) -> Recommendation:
     """The best budget of at most `total` tokens, or the cheapest that reaches `accuracy`.
 
@@ -140,7 +141,7 @@ def recommend(
 def _budgets(records: Sequence[Record], model: str, strategy: str) -> tuple[str, dict[str, Graded]]:
     """The model, and its graded records under each finite budget of a strategy."""
     if find_strategy(strategy).bounds not in ("separate", "total"):
-        bounded = ", ".join(name for name, each in STRATEGIES.items() if each.bounds in ("separate", "total"))
+        bounded = ", ".join(names_of(lambda each: each.bounds in ("separate", "total")))
         raise UsageError(f"strategy {strategy!r}: its budget bounds nothing, so there is none to name; use {bounded}")
     models = list(dict.fromkeys(record.model for record in records))
     if not model and len(models) > 1:

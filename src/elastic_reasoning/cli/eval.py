@@ -7,6 +7,7 @@ from pathlib import Path
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.sweep import SHOWING, run_with_progress, show
 from elastic_reasoning.core.documented import documented
+from elastic_reasoning.core.request import DEFAULT_STRATEGY
 from elastic_reasoning.evaluation.config import RunConfig, SweepConfig
 
 EXAMPLE = """
@@ -32,7 +33,7 @@ class EvalCommand(RunConfig):
     )
     out: str = "runs/eval"
     model: str = "mini"
-    strategy: str = "elastic"
+    strategy: str = DEFAULT_STRATEGY
     budget: str = "24+20"
     report: bool = True
     json: bool = False

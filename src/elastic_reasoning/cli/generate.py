@@ -9,8 +9,8 @@ from elastic_reasoning.cli.forced import CLOSE, FORCED_STYLE, OPEN, has_colour
 from elastic_reasoning.cli.output import new_console, note, say_json
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import UsageError
-from elastic_reasoning.core.request import Options, Sampling
-from elastic_reasoning.core.strategies import THINKS_FIRST, find_strategy, heeded
+from elastic_reasoning.core.request import DEFAULT_STRATEGY, Options, Sampling
+from elastic_reasoning.core.strategies import effective, find_strategy
 from elastic_reasoning.core.template import Template, Thinking
 from elastic_reasoning.core.trace import Phase, Segment, Trace
 from elastic_reasoning.core.walk import Walk
@@ -56,7 +56,7 @@ class GenerateConfig:
     question: str = ""
     model: str = "mini-e1"
     budget: str = "24+20"
-    strategy: str = "elastic"
+    strategy: str = DEFAULT_STRATEGY
     options: Options = field(default_factory=Options)
     sampling: Sampling = field(default_factory=Sampling)
     dtype: str = "auto"
@@ -197,7 +197,7 @@ class _Shown:
 
 def _usage(trace: Trace) -> str:
     """The tokens used, beside what the strategy lets the budget bound."""
-    budget, bounds = heeded(trace.request.strategy, trace.request.budget)
+    budget, bounds = effective(trace.request.strategy, trace.request.budget)
     separate = bounds == "separate"
     used = trace.num_thinking_tokens + trace.num_solution_tokens
     whole = {
@@ -218,7 +218,7 @@ def _usage(trace: Trace) -> str:
 
 
 def _is_void(trace: Trace) -> bool:
-    return trace.request.prompt.thinking is Thinking.CLOSED and trace.request.strategy in THINKS_FIRST
+    return trace.request.prompt.thinking is Thinking.CLOSED and find_strategy(trace.request.strategy).thinks_first
 
 
 def _of(limit: int | None) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import UsageError
+from elastic_reasoning.core.request import DEFAULT_STRATEGY
 from elastic_reasoning.core.strategies import find_strategy
 from elastic_reasoning.engines.http.connection import ServerConfig
 from elastic_reasoning.engines.names import check_names
@@ -68,7 +69,7 @@ def _check_model(values: dict[str, Any]) -> None:
     text = {name: str(value) for name, value in values.items()}
     if not text.get("budget"):
         raise UsageError("no budget: give one with the model's arguments, as budget=512+256")
-    find_strategy(text.get("strategy", "elastic")).ask(Budget.parse(text["budget"]))
+    find_strategy(text.get("strategy", DEFAULT_STRATEGY)).ask(Budget.parse(text["budget"]))
     engine, url = text.get("engine", "transformers"), text.get("base_url", "")
     check_engine(engine, ServerConfig((url,) if url else ()), "base_url=")
     if engine == "openai":

@@ -7,6 +7,7 @@ from elastic_reasoning.analysis.recommend import Recommendation, recommend
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.output import say, say_json
 from elastic_reasoning.core.errors import UsageError
+from elastic_reasoning.core.request import DEFAULT_STRATEGY
 from elastic_reasoning.records.log import read_records
 
 
@@ -27,7 +28,7 @@ class RecommendConfig:
     total: int | None = None
     accuracy: float | None = None
     model: str = ""
-    strategy: str = "elastic"
+    strategy: str = DEFAULT_STRATEGY
     json: bool = False
 
 

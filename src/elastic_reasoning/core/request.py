@@ -7,6 +7,9 @@ from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import StrategyError, UsageError
 from elastic_reasoning.core.template import Prompt
 
+DEFAULT_STRATEGY = "elastic"
+"""How a budget is spent where nothing is said of it."""
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -40,7 +43,7 @@ def derived_seed(*parts: object) -> int:
 
 @dataclass(frozen=True)
 class Options:
-    """What a strategy can be told beyond the budget. Each strategy names those that it honours.
+    """What a strategy can be told beyond the budget. Each strategy names those that it supports.
 
     Attributes:
         wrap_up: text that is forced before a forced closing delimiter (`elastic`, `nothinking`).
@@ -85,7 +88,7 @@ class Request:
 
     prompt: Prompt
     budget: Budget
-    strategy: str = "elastic"
+    strategy: str = DEFAULT_STRATEGY
     options: Options = field(default_factory=Options)
     sampling: Sampling = field(default_factory=Sampling)
     sample: int = 0

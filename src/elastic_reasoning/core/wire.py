@@ -14,8 +14,8 @@ from typing import Any
 from elastic_reasoning.core.budget import UNLIMITED, Budget
 from elastic_reasoning.core.delimiter import TextDelimiter
 from elastic_reasoning.core.errors import BudgetError, StrategyError, UsageError
-from elastic_reasoning.core.request import Options, Request
-from elastic_reasoning.core.strategies import find_strategy, heeded
+from elastic_reasoning.core.request import DEFAULT_STRATEGY, Options, Request
+from elastic_reasoning.core.strategies import effective, find_strategy
 from elastic_reasoning.core.template import Template, Thinking
 
 THINKING, SOLUTION, STRATEGY, PROMPT = "thinking_budget", "solution_budget", "strategy", "prompt_thinking"
@@ -77,7 +77,7 @@ def from_wire(values: Mapping[str, Any] | None) -> Wire | None:
     if not is_ours:
         return None
     budget = Budget(_tokens(values, THINKING), _tokens(values, SOLUTION))
-    strategy = _text(values, STRATEGY, "elastic")
+    strategy = _text(values, STRATEGY, DEFAULT_STRATEGY)
     given: dict[str, Any] = {name: _option(values, name) for name in OPTIONS if name in values}
     options = Options(**given)
     find_strategy(strategy, options).ask(budget)
@@ -101,7 +101,7 @@ def _budgeted(request: Request, template: Template) -> int | None:
     """What the budget and the delimiters come to; `None` where the budget does not tell."""
     if template.tools_of(request.prompt):  # no budget cuts a tool call
         return None
-    budget, bounds = heeded(request.strategy, request.budget)
+    budget, bounds = effective(request.strategy, request.budget)
     if bounds not in ("separate", "total") or budget.total is None:
         return None
     options, opened = request.options, request.prompt.thinking is not Thinking.ABSENT

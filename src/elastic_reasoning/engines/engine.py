@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.request import Options, Request, Sampling
+from elastic_reasoning.core.request import DEFAULT_STRATEGY, Options, Request, Sampling
 from elastic_reasoning.core.strategies import find_strategy
 from elastic_reasoning.core.template import Message, Prompt, Template
 from elastic_reasoning.core.trace import Trace
@@ -54,7 +54,7 @@ def new_request(
     engine: Engine,
     question: str | Sequence[Message],
     budget: AnyBudget,
-    strategy: str = "elastic",
+    strategy: str = DEFAULT_STRATEGY,
     options: Options | None = None,
     sampling: Sampling | None = None,
     sample: int = 0,
@@ -113,7 +113,7 @@ def ask(
     engine: Engine,
     question: str | Sequence[Message],
     budget: AnyBudget,
-    strategy: str = "elastic",
+    strategy: str = DEFAULT_STRATEGY,
     options: Options | None = None,
     sampling: Sampling | None = None,
     tools: Sequence[Message] = (),

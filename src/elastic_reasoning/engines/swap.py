@@ -22,13 +22,12 @@ from typing import Any, cast
 from elastic_reasoning.core.call import Call
 from elastic_reasoning.core.delimiter import Delimiter
 from elastic_reasoning.core.errors import EngineError, StrategyError
+from elastic_reasoning.core.strategies import find_strategy, names_of
 from elastic_reasoning.core.template import Message, Prompt, Template
 from elastic_reasoning.core.trace import Phase, Trace
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import Engine
 
-ONE_PHASE = ("vanilla", "unconstrained", "l1-exact", "l1-max")
-"""Strategies under which the model alone decides whether there is a solution at all."""
 PROBE = "What is 12 + 30?\n\n  Answer in one word, e.g. `\\boxed{x}`: naïve 数."
 HOW_TO_MEND = "swap models that share one tokenizer and chat template, such as a model and what was trained from it"
 
@@ -97,7 +96,7 @@ class SwapEngine:
 
         def begin() -> Iterator[_UpToSolution]:
             for walk in walks:
-                if walk.call is not None and walk.request.strategy in ONE_PHASE:
+                if walk.call is not None and not find_strategy(walk.request.strategy).two_phases:
                     walk.fail(_refusal(walk.request.strategy))
                 part = _UpToSolution(walk)
                 under_way[id(part.request)] = part
@@ -143,14 +142,14 @@ def check_swap(strategies: Iterable[str]) -> None:
         StrategyError: naming the first of them.
     """
     for name in strategies:
-        if name in ONE_PHASE:
+        if not find_strategy(name).two_phases:
             raise StrategyError(_refusal(name))
 
 
 def _refusal(strategy: str) -> str:
     return (
         f"strategy {strategy!r} leaves it to one model whether and when thinking ends, so that there are no phases to "
-        "swap: use elastic, s1 or nothinking"
+        f"swap: use {', '.join(names_of(lambda strategy: strategy.two_phases))}"
     )
 
 

@@ -11,7 +11,7 @@ from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.documented import documented
 from elastic_reasoning.core.errors import UsageError, unknown
 from elastic_reasoning.core.request import Options, Sampling
-from elastic_reasoning.core.strategies import check_options, find_strategy
+from elastic_reasoning.core.strategies import COMPARED, check_options, find_strategy
 from elastic_reasoning.engines.http.connection import ServerConfig
 from elastic_reasoning.engines.swap import check_swap
 from elastic_reasoning.engines.vllm.engine import VllmSettings
@@ -137,7 +137,7 @@ class SweepConfig(RunConfig):
         """,
     )
     models: tuple[str, ...] = ("mini", "mini-e1")
-    strategies: tuple[str, ...] = ("elastic", "vanilla", "s1", "unconstrained")
+    strategies: tuple[str, ...] = COMPARED
     budgets: tuple[str, ...] = ()
     thinking: tuple[str, ...] = ()
     solution: tuple[str, ...] = ()
@@ -228,7 +228,7 @@ def settings(config: SweepConfig) -> list[Asking]:
         strategy = find_strategy(name)
         for budget in budgets:
             strategy.ask(budget)
-            found[name, strategy.heeds(budget)] = strategy.keep(config.options)
+            found[name, strategy.effective_budget(budget)] = strategy.restrict(config.options)
     return [(strategy, budget, options) for (strategy, budget), options in found.items()]
 
 
@@ -245,7 +245,7 @@ def deciding(config: SweepConfig) -> dict[str, object]:
     decides["budgets"] = tuple(map(str, budgets_of(config)))
     decides["settings"] = tuple(f"{model}/{strategy}/{budget}" for model in models for strategy, budget, _ in asked)
     decides["options"] = {
-        strategy: {name: getattr(options, name) for name in sorted(find_strategy(strategy).honours)}
+        strategy: {name: getattr(options, name) for name in sorted(find_strategy(strategy).supported_options)}
         for strategy, _, options in asked
     }
     decides["vllm"] = {name: value for name, value in values["vllm"].items() if name not in VLLM_EXECUTION}

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.request import Options
-from elastic_reasoning.core.strategies import THINKS_FIRST
+from elastic_reasoning.core.strategies import find_strategy
 from elastic_reasoning.core.template import Prompt, Thinking
 
 
@@ -21,10 +21,11 @@ def void_settings(settings: Iterable[tuple[str, Budget, Options]], prompt: Promp
     """
     if prompt.thinking is not Thinking.CLOSED:
         return ""
-    alike: dict[tuple[str, int | None], list[str]] = defaultdict(list)
+    alike: dict[tuple[str, Budget], list[str]] = defaultdict(list)
     for strategy, budget, _ in settings:
-        if strategy in THINKS_FIRST:
-            alike[strategy, budget.solution if strategy == "elastic" else None].append(str(budget))
+        when_closed = find_strategy(strategy).when_closed
+        if when_closed is not None:
+            alike[strategy, when_closed(budget)].append(str(budget))
     groups = [f"{strategy} {', '.join(budgets)}" for (strategy, _), budgets in alike.items() if len(budgets) > 1]
     if not groups:
         return ""

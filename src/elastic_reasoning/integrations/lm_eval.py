@@ -29,7 +29,7 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import IN_MODEL_ARGS, DelimiterError, ElasticError, EngineError, UsageError
-from elastic_reasoning.core.request import Request, derived_seed
+from elastic_reasoning.core.request import DEFAULT_STRATEGY, Request, derived_seed
 from elastic_reasoning.core.strategies import find_strategy
 from elastic_reasoning.core.template import Message
 from elastic_reasoning.engines.engine import Engine, generate, new_request
@@ -70,7 +70,7 @@ class ElasticLM(LM):
         self,
         pretrained: str = "",
         budget: str = "",
-        strategy: str = "elastic",
+        strategy: str = DEFAULT_STRATEGY,
         *,
         temperature: float | None = None,
         top_p: float | None = None,

@@ -5,7 +5,7 @@ from typing import Any
 
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.request import Sampling
-from elastic_reasoning.core.strategies import heeded
+from elastic_reasoning.core.strategies import effective
 
 LENGTHS = ("max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")
 """The names that the harness takes for a length, the first one given counts."""
@@ -42,8 +42,8 @@ def warnings(settings: Mapping[str, Any], strategy: str, budget: Budget) -> list
     ignored = {name: value for name, value in settings.items() if name not in HEEDED}
     if ignored:
         said.append(f"its settings {ignored} are not heeded")
-    heeds, bounds = heeded(strategy, budget)
-    allowed = heeds.solution if bounds == "separate" else heeds.total
+    counting, bounds = effective(strategy, budget)
+    allowed = counting.solution if bounds == "separate" else counting.total
     given = next((int(settings[name]) for name in LENGTHS if settings.get(name) is not None), None)
     if given is not None and bounds != "asked" and (allowed is None or given < allowed):
         most = "NO END" if allowed is None else allowed

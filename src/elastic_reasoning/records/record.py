@@ -14,7 +14,7 @@ from msgspec import NODEFAULT, Meta, Struct, defstruct
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import BudgetError, GradingError, RecordsError
 from elastic_reasoning.core.setting import Setting
-from elastic_reasoning.core.strategies import THINKS_FIRST
+from elastic_reasoning.core.strategies import facts_of
 from elastic_reasoning.core.trace import Phase, Trace
 from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.untrusted.json import Count, Fault, MalformedError, decode
@@ -100,7 +100,8 @@ class Record:
     @property
     def closed_by_prompt(self) -> bool:
         """Whether the prompt had closed thinking, so that the thinking budget had no effect."""
-        return self.strategy in THINKS_FIRST and bool(self.segments) and self.segments[0]["phase"] == Phase.SOLUTION
+        thinks_first = facts_of(self.strategy).thinks_first
+        return thinks_first and bool(self.segments) and self.segments[0]["phase"] == Phase.SOLUTION
 
     @classmethod
     def of(

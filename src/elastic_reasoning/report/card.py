@@ -21,6 +21,7 @@ from elastic_reasoning.analysis.metrics import Row, summarise
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import RecordsError
 from elastic_reasoning.core.printable import one_line
+from elastic_reasoning.core.request import DEFAULT_STRATEGY
 from elastic_reasoning.records.digests import models_digest
 from elastic_reasoning.records.log import read_records
 from elastic_reasoning.records.manifest import MODELS_DIGEST, Manifest
@@ -145,11 +146,11 @@ def _cell(text: str) -> str:
 def _use(about: TrainedFor, name: str) -> Iterator[str]:
     budget, strategy = _example(about), about.strategies[0]
     thinking, solution = ("inf" if part is None else part for part in (budget.thinking, budget.solution))
-    flag = "" if strategy == "elastic" else f" --strategy {strategy}"
-    given = "" if strategy == "elastic" else f', strategy="{strategy}"'
+    flag = "" if strategy == DEFAULT_STRATEGY else f" --strategy {strategy}"
+    given = "" if strategy == DEFAULT_STRATEGY else f', strategy="{strategy}"'
     question = "How many primes are below 100?"
     extra = {"thinking_budget": thinking, "solution_budget": solution}
-    xargs = json.dumps({**({} if strategy == "elastic" else {"strategy": strategy}), **extra})
+    xargs = json.dumps({**({} if strategy == DEFAULT_STRATEGY else {"strategy": strategy}), **extra})
     body = f'{{"model": "{name}", "messages": [{{"role": "user", "content": "{question}"}}], "vllm_xargs": {xargs}}}'
     yield "## Use\n"
     yield "```\npip install elastic-reasoning"

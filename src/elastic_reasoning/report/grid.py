@@ -9,6 +9,7 @@ from rich.table import Table
 
 from elastic_reasoning.analysis.metrics import Row
 from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.strategies import facts_of
 from elastic_reasoning.report.columns import parts_of
 from elastic_reasoning.report.names import short_names
 
@@ -21,16 +22,19 @@ def accuracy_grid(rows: Sequence[Row], width: int = 80) -> list[Table | str]:
     Returns:
         As many tables as a terminal of that width asks for, and what they are.
     """
-    budgets = sorted({row.budget for row in rows if row.strategy != "unconstrained"}, key=_thinking)
+    limited = [row for row in rows if not facts_of(row.strategy).ignores_budget]
+    budgets = sorted({row.budget for row in limited}, key=_thinking)
     names = short_names(row.model for row in rows)
     by_setting = {(row.model, row.strategy, row.budget): row for row in rows}
-    free = {row.model: row for row in rows if row.strategy == "unconstrained"}
-    arms = list(dict.fromkeys((r.model, r.strategy) for r in rows if r.strategy != "unconstrained"))
+    free = {row.model: row for row in rows if facts_of(row.strategy).ignores_budget}
+    arms = list(dict.fromkeys((row.model, row.strategy) for row in limited))
     columns = {f" {b.partition('+')[0]}": [_percent(by_setting.get((*arm, b))) for arm in arms] for b in budgets}
     columns["no limit"] = [_free(free.get(model)) for model, _ in arms]
     solution = {budget.partition("+")[2] for budget in budgets}
     both = f"; each with {solution.pop()} for the solution" if len(solution) == 1 else ""
-    about = f"columns: thinking tokens{both}; s1 and vanilla get the sum. No limit: accuracy @ thinking tokens"
+    summed = sorted({strategy for _, strategy in arms if facts_of(strategy).bounds == "total"})
+    sums = f"; {' and '.join(summed)} get{'s' * (len(summed) == 1)} the sum" if summed else ""
+    about = f"columns: thinking tokens{both}{sums}. No limit: accuracy @ thinking tokens"
     lines = [f"{names[model]}/{strategy}" for model, strategy in arms]
     return [*parts_of(lines, columns, width, "accuracy, %"), about]
 

@@ -10,10 +10,9 @@ from pathlib import PurePath
 
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.printable import one_line
-from elastic_reasoning.core.strategies import STRATEGIES
+from elastic_reasoning.core.strategies import facts_of
 from elastic_reasoning.evaluation.config import THEN
 
-MAIN = "elastic"
 LONGEST = 40
 """Characters of a name in a legend."""
 
@@ -48,7 +47,8 @@ def abridged(names: Iterable[str], longest: int = LONGEST) -> dict[str, str]:
 
 def about_strategies(names: Iterable[str]) -> dict[str, str]:
     """What each of these strategies does with a budget, in a few words; one that is not known here is left out."""
-    return {name: STRATEGIES[name].about for name in dict.fromkeys(names) if name in STRATEGIES}
+    about = {name: facts_of(name).about for name in dict.fromkeys(names)}
+    return {name: text for name, text in about.items() if text}
 
 
 def short_names(models: Iterable[str]) -> dict[str, str]:

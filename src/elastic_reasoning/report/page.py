@@ -20,7 +20,7 @@ from elastic_reasoning.analysis.reasoning import MEASURES
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.printable import printable
 from elastic_reasoning.core.setting import Setting
-from elastic_reasoning.core.strategies import heeded
+from elastic_reasoning.core.strategies import effective
 from elastic_reasoning.evaluation.differences import options_in_words
 from elastic_reasoning.report.figures.curves import Over, accuracy_range, curves, number_of, places_of, ticks_of
 from elastic_reasoning.report.figures.heat import Grid, grids, highest
@@ -126,7 +126,7 @@ def _source(name: str) -> str:
 
 def _setting(model: str, strategy: str, budget: str) -> dict[str, Any]:
     """A setting with what its budget bounds: both phases apart, their total, or nothing that a record tells."""
-    parsed, bounds = heeded(strategy, Budget.parse(budget))
+    parsed, bounds = effective(strategy, Budget.parse(budget))
     return {
         "model": model,
         "strategy": strategy,

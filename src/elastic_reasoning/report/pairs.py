@@ -12,10 +12,11 @@ from rich.table import Table
 
 from elastic_reasoning.analysis.compare import Paired, compare_runs, holm
 from elastic_reasoning.analysis.metrics import by_setting
+from elastic_reasoning.core.request import DEFAULT_STRATEGY
 from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.records.record import Record
 from elastic_reasoning.report.columns import fits, lines_of
-from elastic_reasoning.report.names import MAIN, short_names
+from elastic_reasoning.report.names import short_names
 from elastic_reasoning.report.table import NOTHING
 
 
@@ -39,7 +40,7 @@ def _worthwhile(settings: Sequence[Setting]) -> list[tuple[Setting, Setting]]:
     pairs = []
     for model, strategy, budget in settings:
         setting = Setting(model, strategy, budget)
-        for other in (Setting(first, strategy, budget), Setting(model, MAIN, budget)):
+        for other in (Setting(first, strategy, budget), Setting(model, DEFAULT_STRATEGY, budget)):
             if other in present and other != setting:
                 pairs.append((other, setting))
     return pairs

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-UNCONSTRAINED = "unconstrained"
+NO_BUDGET = "none"
 THOUSAND = 1024
 """Tokens in the K of a budget as printed."""
 
@@ -21,7 +21,7 @@ class PublishedPoint:
     """One published result.
 
     Attributes:
-        budget: as printed, "1K+1K" or "unconstrained"; empty where none is given.
+        budget: as printed, "1K+1K", or "none" for thinking without limit; empty where the source does not tell.
         tokens: mean tokens used, where the source gives them.
         accuracy: in 0 to 1; `None` where the source has a rating instead.
         rating, percentile: of Codeforces.
@@ -60,20 +60,20 @@ class Published:
     @property
     def line(self) -> list[tuple[float, float]]:
         """(place, accuracy) of the points that make a line over tokens: those under a budget."""
-        return self._places(unconstrained=False)
+        return self._places(limited=True)
 
     @property
     def stars(self) -> list[tuple[float, float]]:
         """(place, accuracy) of the points without a budget."""
-        return self._places(unconstrained=True)
+        return self._places(limited=False)
 
     @property
     def across(self) -> float | None:
         """The accuracy of the only point, where that has no place."""
         return self.points[0].accuracy if len(self.points) == 1 and self.points[0].place is None else None
 
-    def _places(self, unconstrained: bool) -> list[tuple[float, float]]:
-        points = [point for point in self.points if (point.budget == UNCONSTRAINED) == unconstrained]
+    def _places(self, limited: bool) -> list[tuple[float, float]]:
+        points = [point for point in self.points if (point.budget != NO_BUDGET) == limited]
         return [(p.place, p.accuracy) for p in points if p.place is not None and p.accuracy is not None]
 
 

@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass, field
 
-from elastic_reasoning.core.request import Options, Sampling
+from elastic_reasoning.core.request import DEFAULT_STRATEGY, Options, Sampling
 
 
 @dataclass(frozen=True)
 class RolloutConfig:
     """How rollouts are made: strategies, budgets, and how many for each prompt."""
 
-    strategies: tuple[str, ...] = ("elastic",)
+    strategies: tuple[str, ...] = (DEFAULT_STRATEGY,)
     """How a rollout's budget is spent; elastic is E1, unconstrained is plain GRPO; of several each prompt draws one."""
     plan: str = "fixed"
     """How many budgets a run knows: fixed (one), random (each prompt draws one), curriculum (one after the other), or

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import BudgetError, TrainingError, unknown
+from elastic_reasoning.core.strategies import names_of
 from elastic_reasoning.rollouts.config import RolloutConfig
 
 PLANS = ("fixed", "random", "curriculum", "anytime")
@@ -140,5 +141,6 @@ def _check_cuts(config: RolloutConfig, ranges: tuple[BudgetRange, ...]) -> None:
             f"plan 'anytime' cuts one thinking at ascending budgets, not at {', '.join(config.budgets)}: "
             "give two or more, as 8+20, 24+20, 96+20"
         )
-    if set(config.strategies) - {"elastic"}:
-        raise TrainingError(f"plan 'anytime' needs strategy elastic, not {', '.join(config.strategies)}")
+    cuts = names_of(lambda strategy: strategy.cuts)
+    if set(config.strategies) - set(cuts):
+        raise TrainingError(f"plan 'anytime' needs strategy {' or '.join(cuts)}, not {', '.join(config.strategies)}")

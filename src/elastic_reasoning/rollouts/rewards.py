@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from elastic_reasoning.core.delimiter import written
 from elastic_reasoning.core.errors import TrainingError, unknown
+from elastic_reasoning.core.strategies import find_strategy, names_of
 from elastic_reasoning.core.template import Thinking
 from elastic_reasoning.core.trace import Phase, Trace
 from elastic_reasoning.grading.grade import Grade
@@ -27,27 +28,28 @@ def correct(trace: Trace, grade: Grade, constants: Constants) -> float:
 
 
 def l1_exact(trace: Trace, grade: Grade, constants: Constants) -> float:
-    """1[correct] - alpha * |n_gold - n_y|; 0 for a rollout of a strategy other than l1-exact.
+    """1[correct] - alpha * |n_gold - n_y|; 0 for a rollout that was asked for no length.
 
     n_gold is the length asked for, t + s; n_y counts all sampled tokens. Aggarwal & Welleck 2025, arXiv 2503.04697.
     """
-    spare = _spare(trace, "l1-exact")
+    spare = _spare(trace, "exact")
     return 0.0 if spare is None else grade.correct - constants.alpha * abs(spare)
 
 
 def l1_max(trace: Trace, grade: Grade, constants: Constants) -> float:
-    """1[correct] * clip(alpha * (n_gold - n_y) + delta, 0, 1); 0 for a rollout of a strategy other than l1-max.
+    """1[correct] * clip(alpha * (n_gold - n_y) + delta, 0, 1); 0 for a rollout that was asked for no greatest length.
 
     n_gold, n_y and the source are those of `l1_exact`.
     """
-    spare = _spare(trace, "l1-max")
+    spare = _spare(trace, "max")
     return 0.0 if spare is None else grade.correct * min(max(constants.alpha * spare + constants.delta, 0.0), 1.0)
 
 
-def _spare(trace: Trace, strategy: str) -> int | None:
-    """n_gold - n_y of a rollout of that strategy; `None` for one of another."""
+def _spare(trace: Trace, length: str) -> int | None:
+    """n_gold - n_y of a rollout that was asked for such a length; `None` for another one."""
     asked = trace.request.budget.total
-    return None if trace.request.strategy != strategy or asked is None else asked - trace.num_sampled_tokens
+    is_asked = find_strategy(trace.request.strategy).length == length
+    return asked - trace.num_sampled_tokens if is_asked and asked is not None else None
 
 
 def overlong(trace: Trace, grade: Grade, constants: Constants) -> float:
@@ -87,8 +89,8 @@ REWARDS: dict[str, Reward] = {
     "overlong": overlong,
     "format": format_reward,
 }
-EARNED_BY = {"l1_exact": "l1-exact", "l1_max": "l1-max"}
-"""The strategy of the only rollouts that can earn a reward."""
+LENGTHS = {"l1_exact": "exact", "l1_max": "max"}
+"""The length that a strategy must ask for so that its rollouts can earn a reward."""
 
 
 def check_rewards(config: RewardConfig, strategies: Sequence[str]) -> None:
@@ -103,17 +105,24 @@ def check_rewards(config: RewardConfig, strategies: Sequence[str]) -> None:
             raise TrainingError(unknown("reward", name, REWARDS))
         if not math.isfinite(weight):
             raise TrainingError(f"weight {weight} of reward {name}: must be a finite number")
-        needed = EARNED_BY.get(name)
-        if needed and needed not in strategies:
-            raise TrainingError(
-                f"reward {name}: earned by strategy {needed} alone, and the run has {', '.join(strategies)}; "
-                f"add {needed} to strategies, or leave the reward out"
-            )
+        if name in LENGTHS:
+            _check_earned(name, strategies)
     if not any(config.weights.values()):
         raise TrainingError(
             f"rewards {config.weights}: give at least one of {', '.join(REWARDS)} a weight other than 0"
         )
     _check_constants(config.constants)
+
+
+def _check_earned(reward: str, strategies: Sequence[str]) -> None:
+    """Refuse a reward of a length where no strategy asks for one."""
+    earning = names_of(lambda strategy: strategy.length == LENGTHS[reward])
+    if not set(earning) & set(strategies):
+        needed = " or ".join(earning)
+        raise TrainingError(
+            f"reward {reward}: earned by strategy {needed} alone, and the run has {', '.join(strategies)}; "
+            f"add {needed} to strategies, or leave the reward out"
+        )
 
 
 def _check_constants(constants: Constants) -> None:

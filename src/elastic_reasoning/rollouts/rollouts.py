@@ -124,7 +124,7 @@ def requests_of(
         seed: the key of the draws.
     """
     strategy = find_strategy(assignment.strategy)
-    options, sampling = strategy.keep(config.options), config.sampling(seed)
+    options, sampling = strategy.restrict(config.options), config.sampling(seed)
     return [
         Request(prompt(strategy.edit(problem.messages, budget)), budget, assignment.strategy, options, sampling)
         for budget in assignment.budgets

@@ -3,7 +3,8 @@
 import math
 
 from elastic_reasoning.core.errors import TrainingError, require, unknown
-from elastic_reasoning.core.strategies import check_options
+from elastic_reasoning.core.request import DEFAULT_STRATEGY
+from elastic_reasoning.core.strategies import check_options, find_strategy
 from elastic_reasoning.core.template import check_pair
 from elastic_reasoning.engines.names import check_model_name
 from elastic_reasoning.rollouts.plan import Plan
@@ -19,8 +20,6 @@ PRECISIONS = ("no", "bf16")
 ENGINES = ("transformers", "vllm-colocated", "vllm-server")
 DEVICES = ("auto", "cpu", "cuda")
 REPORTS = ("tensorboard", "wandb", "trackio")
-SEPARATE = {"elastic", "nothinking", "vanilla", "s1"}
-"""Strategies whose rollouts are never longer than their budget."""
 NAMES = {
     "lr_schedule": SCHEDULES,
     "loss": LOSSES,
@@ -120,15 +119,16 @@ def check_reports(report_to: tuple[str, ...]) -> None:
 def _check_rollouts(config: TrainConfig) -> None:
     check_options(config.options, config.strategies)
     if not config.strategies:
-        raise TrainingError("strategies: none was given; write at least one, as elastic")
+        raise TrainingError(f"strategies: none was given; write at least one, as {DEFAULT_STRATEGY}")
     plan = Plan(config.rollouts, config.steps, config.seed)
     for assignment in plan.extremes():
         (budget,) = assignment.budgets
-        if assignment.strategy in ("elastic", "nothinking") and budget.solution == 0:
+        strategy = find_strategy(assignment.strategy)
+        if strategy.bounds == "separate" and budget.solution == 0:
             raise TrainingError(f"budget {budget}: a rollout without a solution earns no reward; give it tokens")
-        if assignment.strategy != "unconstrained" and budget.total == 0:
+        if strategy.effective_budget(budget).total == 0:
             raise TrainingError(f"budget {budget}: a rollout without tokens earns no reward; give it some")
-        if assignment.strategy in ("l1-exact", "l1-max") and budget.total is None:
+        if strategy.bounds == "asked" and budget.total is None:
             raise TrainingError(
                 f"budget {budget}: strategy {assignment.strategy} asks for a length; give both parts tokens"
             )
@@ -138,7 +138,8 @@ def _check_rollouts(config: TrainConfig) -> None:
         raise TrainingError(
             "options.grace with plan 'anytime': the cuts of one thinking are at its budgets; leave it out"
         )
-    if config.loss == "dr_grpo" and (plan.largest is None or set(config.strategies) - SEPARATE):
+    bounded = all(find_strategy(name).bounds in ("separate", "total") for name in config.strategies)
+    if config.loss == "dr_grpo" and (plan.largest is None or not bounded):
         raise TrainingError(
             "loss 'dr_grpo' divides by the most tokens of a rollout, which these strategies and budgets do not bound; "
             "use dapo"

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from elastic_reasoning.core.request import Options
+from elastic_reasoning.core.request import DEFAULT_STRATEGY, Options
 from elastic_reasoning.rollouts.config import Constants, RewardConfig, RolloutConfig
 from elastic_reasoning.tasks.loading import TaskOptions
 
@@ -117,7 +117,7 @@ class TrainConfig:
     allow_code_execution: bool = False
     sandbox: str = "auto"
     grading_workers: int = 0
-    strategies: tuple[str, ...] = ("elastic",)
+    strategies: tuple[str, ...] = (DEFAULT_STRATEGY,)
     plan: str = "fixed"
     budgets: tuple[str, ...] = ("24+20",)
     weights: tuple[float, ...] = ()

@@ -61,7 +61,7 @@ def random_request(draw: random.Random, template: Template, names: Sequence[str]
         "answer_text": draw.choice(texts),
         "max_total": draw.choice(range(12)),
     }
-    options = Options(**{option: values[option] for option in STRATEGIES[name].honours})
+    options = Options(**{option: values[option] for option in STRATEGIES[name].supported_options})
     prompt = Prompt(tuple(draw.randrange(1, template.num_tokens) for _ in range(NUM_PROMPT)), draw.choice([*Thinking]))
     return Request(prompt, budget, name, options, Sampling(seed=draw.randrange(3)), sample=draw.randrange(3))
 

@@ -10,6 +10,7 @@ from elastic_reasoning.chat.turn import offers_tools, thinking_of
 from elastic_reasoning.core.ends import end_ids
 from elastic_reasoning.core.errors import DelimiterError, ElasticError, EngineError, TemplateError, UsageError, unknown
 from elastic_reasoning.core.request import Request
+from elastic_reasoning.core.strategies import find_strategy
 from elastic_reasoning.core.template import Prompt, Template, chat_text, resolve_template
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.core.wire import Wire, from_wire, one_pass
@@ -158,8 +159,9 @@ def _check_request(wire: Wire, params: Any) -> None:
         raise EngineError(
             "a grammar would apply to thinking too: start vLLM with --reasoning-parser and without enable_in_reasoning"
         )
-    if params.structured_outputs is not None and wire.strategy == "s1" and wire.options.answer_text:
-        raise EngineError(f"a grammar forbids the forced words {wire.options.answer_text!r}: give answer_text ''")
+    refusal = find_strategy(wire.strategy).refuses_grammar(wire.options)
+    if params.structured_outputs is not None and refusal:
+        raise EngineError(refusal)
     served = Served.of(config)
     ids = _prompt_ids(prompt, served.tokenizer)
     error = served.walk(wire, ids, None).error

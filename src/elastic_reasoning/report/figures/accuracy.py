@@ -19,6 +19,7 @@ from numpy import interp
 
 from elastic_reasoning.analysis.metrics import Row
 from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.request import DEFAULT_STRATEGY
 from elastic_reasoning.report.figures.curves import (
     Curve,
     Over,
@@ -30,7 +31,7 @@ from elastic_reasoning.report.figures.curves import (
     ticks_of,
 )
 from elastic_reasoning.report.figures.look import QUIET, STYLE, apart, line_look, set_title, wrapped
-from elastic_reasoning.report.names import MAIN, abridged, compact_budget
+from elastic_reasoning.report.names import abridged, compact_budget
 from elastic_reasoning.report.published import Published
 
 TOP = 1.12
@@ -138,7 +139,7 @@ def _look(curve: Curve, drawn: Sequence[Curve]) -> dict[str, Any]:
 
 
 def _draw(axes: Axes, curve: Curve, look: dict[str, Any]) -> None:
-    order = 4 if curve.strategy == MAIN else 3
+    order = 4 if curve.strategy == DEFAULT_STRATEGY else 3
     x, accuracy, se = ([getattr(point, name) for point in curve.line] for name in ("x", "accuracy", "se"))
     axes.errorbar(x, accuracy, yerr=se, elinewidth=1.1, capsize=2.5, zorder=order, **look)
     for point in curve.stars:
@@ -210,7 +211,10 @@ def _named(drawn: Sequence[Curve], others: Sequence[Published]) -> list[Name]:
             look = _look(curve, drawn)
             if not curve.line:
                 look |= {"linestyle": "", "marker": "*", "markersize": 12, "markerfacecolor": curve.colour}
-            text: dict[str, Any] = {"color": curve.colour, "fontweight": "bold" if curve.strategy == MAIN else "normal"}
+            text: dict[str, Any] = {
+                "color": curve.colour,
+                "fontweight": "bold" if curve.strategy == DEFAULT_STRATEGY else "normal",
+            }
             found.append(((accuracies[-1], sum(accuracies)), labels[curve.label], look, text))
     for number, series in enumerate(others):
         accuracies = [accuracy for _, accuracy in series.line or series.stars]

@@ -11,7 +11,7 @@ from typing import Literal
 
 from elastic_reasoning.analysis.metrics import Row
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.strategies import heeded
+from elastic_reasoning.core.strategies import effective
 from elastic_reasoning.report.figures.look import COLOURS
 from elastic_reasoning.report.names import compact, compact_budget, part_text, short_names
 from elastic_reasoning.report.published import Published
@@ -82,11 +82,11 @@ def number_of(curve: Curve, drawn: Sequence[Curve]) -> int:
 
 
 def _separate(row: Row) -> bool:
-    return heeded(row.strategy, Budget.parse(row.budget))[1] == "separate"
+    return effective(row.strategy, Budget.parse(row.budget))[1] == "separate"
 
 
 def _solution(row: Row) -> float:
-    solution = heeded(row.strategy, Budget.parse(row.budget))[0].solution
+    solution = effective(row.strategy, Budget.parse(row.budget))[0].solution
     return inf if solution is None else float(solution)
 
 
@@ -94,7 +94,7 @@ def _points(rows: Sequence[Row], over: Over) -> tuple[tuple[Point, ...], tuple[P
     line: dict[float, Point] = {}
     stars = []
     for row in rows:
-        budget = heeded(row.strategy, Budget.parse(row.budget))[0]
+        budget = effective(row.strategy, Budget.parse(row.budget))[0]
         bound = budget.thinking if over == "thinking" and budget.solution is not None else budget.total
         used = row.mean_thinking_tokens if over == "thinking" else row.mean_total_tokens
         place = (used or 0.0) if bound is None or over == "used" else float(bound)

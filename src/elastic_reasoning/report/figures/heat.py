@@ -17,7 +17,7 @@ from matplotlib.patches import Rectangle
 
 from elastic_reasoning.analysis.metrics import Row
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.strategies import heeded
+from elastic_reasoning.core.strategies import effective
 from elastic_reasoning.report.figures.look import STYLE, set_title, wrapped
 from elastic_reasoning.report.names import abridged, part_text, short_names
 
@@ -49,7 +49,7 @@ def grids(rows: Sequence[Row]) -> list[Grid]:
     for model in dict.fromkeys(row.model for row in rows):
         cells: dict[tuple[float, float], Row] = {}
         for row in rows:
-            budget, bounds = heeded(row.strategy, Budget.parse(row.budget))
+            budget, bounds = effective(row.strategy, Budget.parse(row.budget))
             if row.model == model and bounds == "separate" and row.accuracy is not None:
                 place = (_number(budget.thinking), _number(budget.solution))
                 cells.setdefault(place, row)

@@ -19,10 +19,12 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator, PercentFormatter
 
 from elastic_reasoning.analysis.metrics import budget_order
+from elastic_reasoning.core.request import DEFAULT_STRATEGY
 from elastic_reasoning.core.setting import Setting
+from elastic_reasoning.core.strategies import facts_of
 from elastic_reasoning.records.record import Record
 from elastic_reasoning.report.figures.look import COLOURS, QUIET, STYLE, set_title, wrapped
-from elastic_reasoning.report.names import MAIN, abridged, compact, compact_budget, short_names
+from elastic_reasoning.report.names import abridged, compact, compact_budget, short_names
 
 MAX_BINS = 48
 WIDTH = 9
@@ -79,11 +81,11 @@ def lengths_figure(found: dict[Setting, tuple[Histogram, Histogram]], title: str
     budget.
     """
     strategies = list(dict.fromkeys(strategy for _, strategy, _ in found))
-    main = MAIN if MAIN in strategies else next(iter(strategies), "")
+    main = DEFAULT_STRATEGY if DEFAULT_STRATEGY in strategies else next(iter(strategies), "")
     models = list(dict.fromkeys(model for model, _, _ in found))
     colours = {model: COLOURS[n % len(COLOURS)] for n, model in enumerate(models)}
     budgets = sorted({budget for _, strategy, budget in found if strategy == main}, key=budget_order)
-    free = [(s, b) for s, b in dict.fromkeys((s, b) for _, s, b in found) if s == "unconstrained" != main]
+    free = [(s, b) for s, b in dict.fromkeys((s, b) for _, s, b in found) if s != main and facts_of(s).ignores_budget]
     panels = [*((main, budget) for budget in _spread(budgets, MAX_PANELS - len(free))), *free]
     if not panels:
         return None
@@ -94,7 +96,7 @@ def lengths_figure(found: dict[Setting, tuple[Histogram, Histogram]], title: str
             shown = {m: found[Setting(m, strategy, budget)] for m in models if (m, strategy, budget) in found}
             for part, panel in enumerate(row):
                 _draw(panel, {model: both[part] for model, both in shown.items()}, colours)
-            name = "" if strategy == "unconstrained" else f", {compact_budget(budget)}"
+            name = "" if facts_of(strategy).ignores_budget else f", {compact_budget(budget)}"
             set_title(row[0], f"{strategy}{name}", fontsize=9.5, pad=4)
         for panel, text in zip(axes[-1], ("thinking tokens", "solution tokens"), strict=True):
             panel.set_xlabel(text)

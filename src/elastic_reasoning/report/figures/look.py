@@ -14,21 +14,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from elastic_reasoning.core.printable import printable
-from elastic_reasoning.report.names import MAIN
+from elastic_reasoning.core.request import DEFAULT_STRATEGY
+from elastic_reasoning.core.strategies import facts_of
 
 COLOURS = ("#6b7480", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
 """The first model is the one that others are compared with: grey."""
 QUIET = "#57606a"
 LETTERS_PER_INCH = 8.5
 """Of a title, in the font that figures have."""
-STYLES = {
-    "elastic": ("-", "o"),
-    "nothinking": (":", "v"),
-    "vanilla": ((0, (1, 1.5)), "s"),
-    "s1": ((0, (5, 2)), "^"),
-    "l1-exact": ((0, (5, 1, 1, 1)), "D"),
-    "l1-max": ((0, (5, 1, 1, 1, 1, 1)), "P"),
-}
 STYLE = {
     "svg.hashsalt": "elastic-reasoning",
     "font.family": "DejaVu Sans",
@@ -46,13 +39,13 @@ STYLE = {
 
 def line_look(strategy: str, colour: str, marker: str = "") -> dict[str, Any]:
     """How matplotlib draws the line of a strategy, with another marker where one is given."""
-    style, own = STYLES.get(strategy, ("-", "o"))
-    main = strategy == MAIN
+    drawn = facts_of(strategy)
+    main = strategy == DEFAULT_STRATEGY
     return {
         "color": colour,
-        "linestyle": style,
+        "linestyle": drawn.line,
         "linewidth": 2.2 if main else 1.4,
-        "marker": marker or own,
+        "marker": marker or drawn.marker,
         "markersize": 5.5 if main else 4.5,
         "markerfacecolor": colour if main else "white",
     }

@@ -9,7 +9,7 @@ What the model and the data add is in `elastic_reasoning.training.dry_run.dry_ru
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from elastic_reasoning.core.strategies import find_strategy, heeded
+from elastic_reasoning.core.strategies import effective, find_strategy
 from elastic_reasoning.rollouts.plan import Plan
 from elastic_reasoning.rollouts.rewards import REWARDS
 from elastic_reasoning.training.config import TrainConfig
@@ -64,10 +64,10 @@ def most_tokens(config: TrainConfig, room: int | None) -> int | None:
     limits = []
     for name in config.strategies:
         for each in Plan(config.rollouts, config.steps, config.seed).ranges:
-            budget, bounds = heeded(name, each.high)
+            budget, bounds = effective(name, each.high)
             limit = budget.total
             if bounds == "asked":
-                limit = config.options.max_total if name == "l1-max" else 2 * (limit or 0)
+                limit = config.options.max_total if find_strategy(name).length == "max" else 2 * (limit or 0)
             limits.append(limit)
     bounded = [limit for limit in limits if limit is not None]
     if len(bounded) < len(limits):
@@ -84,7 +84,7 @@ def rollouts(config: TrainConfig, lengths: Lengths | None, why: str) -> tuple[Fa
         why: the reason, if it is not.
     """
     plan = Plan(config.rollouts, config.steps, config.seed)
-    honoured = frozenset[str]().union(*(find_strategy(name).honours for name in config.strategies))
+    honoured = frozenset[str]().union(*(find_strategy(name).supported_options for name in config.strategies))
     options = [Fact(f"options.{name}", getattr(config.options, name)) for name in sorted(honoured)]
     return (
         Fact("engine", config.engine),

@@ -1,0 +1,90 @@
+"""How a budget is spent: one file a method, each a generator of calls with everything that others need to know of it.
+
+find_strategy("s1").bounds        # "total"
+STRATEGIES["patient"] = Strategy(run=patient, about="looks twice")
+
+To add a method from the literature, write one more file and enter its strategy here.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.call import Calls
+from elastic_reasoning.core.errors import StrategyError, unknown
+from elastic_reasoning.core.request import Options
+from elastic_reasoning.core.strategies.elastic import ELASTIC
+from elastic_reasoning.core.strategies.l1 import L1_EXACT, L1_MAX
+from elastic_reasoning.core.strategies.nothinking import NOTHINKING
+from elastic_reasoning.core.strategies.s1 import S1
+from elastic_reasoning.core.strategies.strategy import Bounds as Bounds
+from elastic_reasoning.core.strategies.strategy import Strategy as Strategy
+from elastic_reasoning.core.strategies.unconstrained import UNCONSTRAINED
+from elastic_reasoning.core.strategies.vanilla import VANILLA
+from elastic_reasoning.core.template import Prompt, Template
+
+STRATEGIES = {
+    "elastic": ELASTIC,
+    "nothinking": NOTHINKING,
+    "vanilla": VANILLA,
+    "s1": S1,
+    "l1-exact": L1_EXACT,
+    "l1-max": L1_MAX,
+    "unconstrained": UNCONSTRAINED,
+}
+COMPARED = ("elastic", "vanilla", "s1", "unconstrained")
+"""What a sweep compares where it is not told."""
+
+
+def find_strategy(name: str, options: Options | None = None) -> Strategy:
+    """The strategy of that name.
+
+    Raises:
+        StrategyError: no such strategy, or one of the options set means nothing to it.
+    """
+    if name not in STRATEGIES:
+        raise StrategyError(unknown("strategy", name, STRATEGIES))
+    if options is not None:
+        check_options(options, [name])
+    return STRATEGIES[name]
+
+
+def names_of(has: Callable[[Strategy], object]) -> list[str]:
+    """The names of the strategies of which something is true."""
+    return [name for name, strategy in STRATEGIES.items() if has(strategy)]
+
+
+def check_options(options: Options, names: Sequence[str]) -> None:
+    """Refuse an option that is set and means nothing to any of these strategies.
+
+    Raises:
+        StrategyError: with the strategies to which it does mean something.
+    """
+    default = Options()
+    supported = frozenset[str]().union(*(find_strategy(name).supported_options for name in names))
+    for option in fields(Options):
+        value = getattr(options, option.name)
+        if value != getattr(default, option.name) and option.name not in supported:
+            having = ", ".join(other for other, s in STRATEGIES.items() if option.name in s.supported_options)
+            to = " or ".join(map(repr, dict.fromkeys(names)))
+            raise StrategyError(
+                f"{option.name}={value!r} means nothing to strategy {to}: leave it out, or use {having}"
+            )
+
+
+def facts_of(name: str) -> Strategy:
+    """What is known of a strategy, for whoever reads records; of one that is not known here nothing is claimed."""
+    return STRATEGIES.get(name, UNKNOWN)
+
+
+def effective(name: str, budget: Budget) -> tuple[Budget, Bounds]:
+    """The part of a budget that makes a difference to a strategy, and what that bounds."""
+    strategy = facts_of(name)
+    return strategy.effective_budget(budget), strategy.bounds
+
+
+def _not_here(prompt: Prompt, budget: Budget, template: Template, options: Options, context: int | None) -> Calls:
+    raise StrategyError("the strategy is not known here")
+
+
+UNKNOWN = Strategy(run=_not_here)

@@ -1,0 +1,47 @@
+"""Budget forcing: thinking is cut so that "Final Answer:" and `answer_tokens` fit into t + s.
+
+With `num_waits` the closing delimiter is replaced by "Wait" up to so many times, all within the one thinking budget.
+"""
+
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.call import Calls
+from elastic_reasoning.core.phases import Closed, Room, solve_with_tools, think
+from elastic_reasoning.core.request import Options
+from elastic_reasoning.core.strategies.strategy import Strategy
+from elastic_reasoning.core.template import Prompt, Template, Thinking
+
+
+def s1(prompt: Prompt, budget: Budget, template: Template, options: Options, context: int | None) -> Calls:
+    """Think, close, force the words that an answer begins with, answer."""
+    total = budget.total
+    answer_tokens = options.answer_tokens if total is None else min(options.answer_tokens, total)
+    answer = template.encode(options.answer_text)
+    room = Room(context, prompt)
+    closed: Closed | None = Closed(0, ())
+    if prompt.thinking is not Thinking.CLOSED:
+        limit = None if total is None else total - answer_tokens
+        wait = options.wait or ("Wait" if options.num_waits else "")
+        thinking = Options(wait=wait, num_waits=options.num_waits)
+        closed = yield from think(prompt, template, thinking, room, limit, len(answer) + answer_tokens)
+    else:
+        room.demand(len(answer) + answer_tokens, "the budget")
+    yield from solve_with_tools(prompt, template, room, closed, answer_tokens, answer)
+
+
+def _refuses_grammar(options: Options) -> str:
+    text = options.answer_text
+    return f"a grammar forbids the forced words {text!r}: give answer_text ''" if text else ""
+
+
+S1 = Strategy(
+    run=s1,
+    about="budget forcing",
+    source="Muennighoff et al. 2025, arXiv 2501.19393",
+    supported_options=frozenset({"wait", "num_waits", "answer_tokens", "answer_text"}),
+    when_closed=lambda budget: Budget(0, None),
+    bounds="total",
+    two_phases=True,
+    refuses_grammar=_refuses_grammar,
+    line=(0, (5, 2)),
+    marker="^",
+)
