@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from elastic_reasoning.core.errors import TrainingError
-from elastic_reasoning.training.processes import choose_port, meeting_place
+from elastic_reasoning.training.processes import choose_port, rendezvous
 
 
 def test_a_run_without_a_launcher_has_a_free_port_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,5 +37,5 @@ def test_a_port_that_is_in_use_is_one_line(monkeypatch: pytest.MonkeyPatch) -> N
         taken.listen()
         port = taken.getsockname()[1]
         monkeypatch.setenv("MASTER_PORT", str(port))
-        with pytest.raises(TrainingError, match=rf"cannot meet at port {port} .*--main_process_port"), meeting_place():
+        with pytest.raises(TrainingError, match=rf"cannot meet at port {port} .*--main_process_port"), rendezvous():
             TCPStore("127.0.0.1", port, 2, is_master=True, timeout=timedelta(seconds=5))

@@ -54,10 +54,10 @@ def load_data(config: TrainConfig, num_tokens: Callable[[Sequence[Message]], int
     task = load_task(config.task, config.task_options)
     problems = task.problems("train")[: config.num_problems]
     validation = task.problems("validation")[: config.num_validation_problems]
-    _try_grading(task, [*problems, *validation])
-    _refuse_shared(validation, problems, "training")
+    _check_gradable(task, [*problems, *validation])
+    _check_disjoint(validation, problems, "training")
     with suppress(TaskError):  # it has no test split
-        _refuse_shared(validation, task.problems("test"), "test")
+        _check_disjoint(validation, task.problems("test"), "test")
     limit = config.max_prompt_tokens
 
     def short(problem: Problem) -> bool:
@@ -70,7 +70,7 @@ def load_data(config: TrainConfig, num_tokens: Callable[[Sequence[Message]], int
     return Data(task, kept, len(problems) - len(kept), validated)
 
 
-def _try_grading(task: Task, problems: Sequence[Problem]) -> None:
+def _check_gradable(task: Task, problems: Sequence[Problem]) -> None:
     """Find out before anything is generated whether the task's graders run here, one problem for each kind.
 
     Raises:
@@ -84,7 +84,7 @@ def _try_grading(task: Task, problems: Sequence[Problem]) -> None:
             raise TrainingError(f"problem {problem.id} cannot be graded: {error}") from error
 
 
-def _refuse_shared(validation: Sequence[Problem], others: Sequence[Problem], split: str) -> None:
+def _check_disjoint(validation: Sequence[Problem], others: Sequence[Problem], split: str) -> None:
     asked = {_text(problem) for problem in others}
     shared = [problem.id for problem in validation if _text(problem) in asked]
     if shared:

@@ -33,7 +33,7 @@ OURS = ("checkpoints", "model", "model.new", "model.old", "metrics.jsonl")
 
 
 @contextmanager
-def working_in(out: Path) -> Iterator[None]:
+def run_lock(out: Path) -> Iterator[None]:
     """Make the folder, and be the only process that trains in it; the lock ends with the process, however it ends.
 
     Raises:
@@ -112,7 +112,7 @@ def find_run(out: Path, wanted: Mapping[str, Any], defaults: Mapping[str, Any] =
         raise TrainingError(f"{path} is damaged: give another out") from None
     held = _as_json(defaults) | found
     differing = [(name, value) for name, value in _as_json(wanted).items() if held.get(name) != value]
-    if differing and _has_come_to_something(out):
+    if differing and _has_results(out):
         name, value = differing[0]
         raise TrainingError(
             f"{out} holds a run with {name} = {held.get(name)!r}, not {value!r}: "
@@ -122,7 +122,7 @@ def find_run(out: Path, wanted: Mapping[str, Any], defaults: Mapping[str, Any] =
         repair(out)
 
 
-def _has_come_to_something(out: Path) -> bool:
+def _has_results(out: Path) -> bool:
     """Whether there is a checkpoint, or a selected model that outlived it."""
     return bool(checkpoints(out)) or selected(out) is not None
 
@@ -133,7 +133,7 @@ def write_config(out: Path, wanted: Mapping[str, Any]) -> None:
         write_atomically(out / CONFIG, json.dumps(_as_json(wanted), indent=2))
 
 
-def hold_to(out: Path, digest: str) -> None:
+def check_same_problems(out: Path, digest: str) -> None:
     """Keep a run to its problems, whatever file or hub they are read from.
 
     Args:
@@ -145,7 +145,7 @@ def hold_to(out: Path, digest: str) -> None:
     """
     path = out / PROBLEMS
     with writing(out):
-        if path.exists() and path.read_bytes() != digest.encode() and _has_come_to_something(out):
+        if path.exists() and path.read_bytes() != digest.encode() and _has_results(out):
             raise TrainingError(f"{out} holds a run on other problems: give it the same ones, or give another out")
         write_atomically(path, digest)
 

@@ -10,7 +10,7 @@ from typing import Any
 from elastic_reasoning.core.errors import TrainingError
 from elastic_reasoning.training.config import TrainConfig
 
-PATIENCE = timedelta(hours=4)
+TIMEOUT = timedelta(hours=4)
 """How long a process waits for the others, one of which may be grading, validating or writing all that while."""
 
 
@@ -43,7 +43,7 @@ def choose_port() -> None:
 
 
 @contextmanager
-def meeting_place() -> Iterator[None]:
+def rendezvous() -> Iterator[None]:
     """Say in one line that processes cannot meet.
 
     Raises:
@@ -61,7 +61,7 @@ def meeting_place() -> Iterator[None]:
         ) from error
 
 
-def meet(config: TrainConfig) -> Any:
+def init_distributed(config: TrainConfig) -> Any:
     """Meet the others: accelerate's state, whose `wait_for_everyone` is a barrier.
 
     Raises:
@@ -76,5 +76,5 @@ def meet(config: TrainConfig) -> Any:
         os.environ.setdefault("DS_ACCELERATOR", "cpu")
     from accelerate import PartialState
 
-    with meeting_place():
-        return PartialState(cpu=cpu, timeout=PATIENCE)
+    with rendezvous():
+        return PartialState(cpu=cpu, timeout=TIMEOUT)

@@ -10,7 +10,7 @@ import pytest
 from elastic_reasoning.chat.rendering import Renderer
 from elastic_reasoning.core.errors import TaskError, TrainingError
 from elastic_reasoning.engines.loading import load_template
-from elastic_reasoning.training.sft.traces import IGNORED, Example, Examples, cut_of, order, read_examples
+from elastic_reasoning.training.sft.traces import IGNORED, Example, Examples, draw_cut, order, read_examples
 
 ROW = {"problem": "a 4 b -8 =", "thinking": "b 4 -8 = 6 so 6", "solution": "answer 6"}
 EXAMPLE = Example((1, 2), (3, 4, 5), (6,), (7, 8))
@@ -52,7 +52,7 @@ def test_a_broken_thought_has_no_loss_on_its_closing_delimiter() -> None:
 def test_an_unfinished_row_is_as_a_broken_thought(tmp_path: Path) -> None:
     unfinished = replace(EXAMPLE, finished=False)
     assert unfinished.labelled()["labels"] == [IGNORED, IGNORED, 3, 4, 5, IGNORED, 7, 8]
-    assert cut_of(unfinished, 1.0, random.Random(0)) is None  # it was cut already
+    assert draw_cut(unfinished, 1.0, random.Random(0)) is None  # it was cut already
     rows = [{**row, "finished": number % 2 == 0} for number, row in enumerate(many(20))]
     examples = read(tmp_path / "rows.jsonl", rows)
     assert sum(example.finished for example in (*examples.train, *examples.held_out)) == 10
@@ -60,11 +60,11 @@ def test_an_unfinished_row_is_as_a_broken_thought(tmp_path: Path) -> None:
 
 def test_a_share_of_the_thoughts_is_broken_anywhere() -> None:
     rng = random.Random(0)
-    cuts = Counter(cut_of(EXAMPLE, 0.3, rng) for _ in range(3000))
+    cuts = Counter(draw_cut(EXAMPLE, 0.3, rng) for _ in range(3000))
     assert cuts.keys() == {None, 0, 1, 2}
     assert 1950 < cuts[None] < 2250
     assert min(cuts[n] for n in range(3)) > 230
-    assert {cut_of(EXAMPLE, 0.0, rng) for _ in range(100)} == {None}
+    assert {draw_cut(EXAMPLE, 0.0, rng) for _ in range(100)} == {None}
 
 
 def test_a_suffix_is_asked_with_every_problem(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from elastic_reasoning.engines.loading import load, load_tokenizer, load_weights
 from elastic_reasoning.miniature.no_think_model import write_no_think_model
 from elastic_reasoning.training.sft import warm_start as module
 from elastic_reasoning.training.sft.thinking_format import give_thinking_format
-from elastic_reasoning.training.sft.traces import cut_of, order, read_examples
+from elastic_reasoning.training.sft.traces import draw_cut, order, read_examples
 from elastic_reasoning.training.sft.warm_config import EXECUTION, WarmStartConfig, check
 from elastic_reasoning.training.sft.warm_start import WarmStartResult, warm_start
 
@@ -128,7 +128,7 @@ def test_the_loss_is_that_of_an_independent_computation(no_think: tuple[Path, Pa
     total, num_tokens, num_broken = 0.0, 0, 0
     for place, index in enumerate(order([len(one) for one in examples.train], 1, config.batch_size, config.seed)):
         example = examples.train[index]
-        cut = cut_of(example, config.broken_share, random.Random(f"broken {config.seed} {place}"))
+        cut = draw_cut(example, config.broken_share, random.Random(f"broken {config.seed} {place}"))
         num_broken += cut is not None
         thinking = list(example.thinking)[:cut]
         ids = [*example.prompt, *thinking, *example.closing, *example.solution]

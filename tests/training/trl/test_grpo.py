@@ -392,7 +392,7 @@ def test_memory_that_runs_out_is_one_line(tmp_path: Path, monkeypatch: pytest.Mo
         raise torch.OutOfMemoryError("tried to allocate 20 GiB")
 
     monkeypatch.setattr(trl.GRPOTrainer, "_compute_loss", out_of_memory)
-    with pytest.raises(TrainingError, match="does not do for micro_batch_size 16: lower it"):
+    with pytest.raises(TrainingError, match="out of memory with micro_batch_size=16: lower it"):
         train(small_run(tmp_path))
 
 

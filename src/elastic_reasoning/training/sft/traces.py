@@ -131,7 +131,7 @@ def _encode(place: str, row: Row, renderer: Renderer, suffix: str) -> Example:
     )
 
 
-def cut_of(example: Example, share: float, rng: random.Random) -> int | None:
+def draw_cut(example: Example, share: float, rng: random.Random) -> int | None:
     """How many tokens of thinking are kept where it is broken off, at random; `None` for the rest, which stay whole."""
     return rng.randrange(len(example.thinking)) if example.finished and rng.random() < share else None
 

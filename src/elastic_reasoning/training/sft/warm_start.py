@@ -31,11 +31,11 @@ from elastic_reasoning.training.checkpoints import (
     selected,
 )
 from elastic_reasoning.training.config import TrainConfig
-from elastic_reasoning.training.folder import Metrics, OnStep, find_run, saving, working_in, write_config, writing
-from elastic_reasoning.training.processes import meet, num_launched, on_cpu
+from elastic_reasoning.training.folder import Metrics, OnStep, find_run, run_lock, saving, write_config, writing
+from elastic_reasoning.training.processes import init_distributed, num_launched, on_cpu
 from elastic_reasoning.training.reports import reporting_in
 from elastic_reasoning.training.sft.thinking_format import give_thinking_format
-from elastic_reasoning.training.sft.traces import Example, Examples, cut_of, order, read_examples
+from elastic_reasoning.training.sft.traces import Example, Examples, draw_cut, order, read_examples
 from elastic_reasoning.training.sft.warm_config import EXECUTION, WarmStartConfig, check
 from elastic_reasoning.training.trl.trainer import checkpointing, quietly, silence
 
@@ -85,9 +85,9 @@ def warm_start(
     require("datasets", "train")
     out = Path(config.out)
     logger.info("loading torch, transformers and TRL")
-    processes = meet(TrainConfig(device=config.device))
+    processes = init_distributed(TrainConfig(device=config.device))
     main = processes.is_main_process
-    with working_in(out) if main else nullcontext():
+    with run_lock(out) if main else nullcontext():
         if main:
             find_run(out, _decisive(config))
         processes.wait_for_everyone()
@@ -177,7 +177,7 @@ def _collator(
 
     def labelled(place: int) -> dict[str, list[int]]:
         example: Example = examples.train[rows[place]]
-        return example.labelled(cut_of(example, config.broken_share, random.Random(f"broken {config.seed} {place}")))
+        return example.labelled(draw_cut(example, config.broken_share, random.Random(f"broken {config.seed} {place}")))
 
     def collate(batch: list[dict[str, int]]) -> Any:
         if "held_out" in batch[0]:

@@ -29,18 +29,18 @@ from elastic_reasoning.training.data import Data, load_data
 from elastic_reasoning.training.folder import (
     Metrics,
     OnStep,
+    check_same_problems,
     find_run,
-    hold_to,
+    run_lock,
     saving,
-    working_in,
     write_config,
     writing,
 )
-from elastic_reasoning.training.processes import meet, num_launched
+from elastic_reasoning.training.processes import init_distributed, num_launched
 from elastic_reasoning.training.provenance import trained_for, write_trained_for
 from elastic_reasoning.training.reports import reporting_in
 from elastic_reasoning.training.trl.policy import Policy, new_policy
-from elastic_reasoning.training.trl.trainer import filler_of, new_arguments, new_trainer, quietly
+from elastic_reasoning.training.trl.trainer import filler_id, new_arguments, new_trainer, quietly
 
 logger = logging.getLogger(__name__)
 
@@ -88,9 +88,9 @@ def train(
     check_installed("datasets", "train")
     out = Path(config.out)
     logger.info("loading torch, transformers and TRL")
-    processes = meet(config)
+    processes = init_distributed(config)
     main = processes.is_main_process
-    with working_in(out) if main else nullcontext():
+    with run_lock(out) if main else nullcontext():
         if main:
             find_run(out, decisive(config), decisive(TrainConfig()))
         processes.wait_for_everyone()
@@ -123,7 +123,7 @@ class _Run:
         num_prompts = config.steps * config.prompts_per_step
         self.order = problem_order(len(self.data.training), num_prompts, config.seed)
         self.scorer = Scorer(self.data.task, config.reward, config.grading_workers)
-        self.filler = filler_of(self.tokenizer, self.template)
+        self.filler = filler_id(self.tokenizer, self.template)
         self.policy: Policy | None = None
         self.trainer: Any = None
 
@@ -137,9 +137,9 @@ class _Run:
                 # Before the model is loaded: under ZeRO-3 it decides how.
                 arguments = new_arguments(config, self.processes.num_processes, self.out)
                 model = load_weights(config.model, config.dtype)
-                self._refuse_what_does_not_fit(model)
+                self._check_context(model)
                 if self.main:
-                    hold_to(self.out, self.data.digest)
+                    check_same_problems(self.out, self.data.digest)
                     write_config(self.out, decisive(config))
                 metrics = Metrics(self.out / "metrics.jsonl", start.step if start else 0, self.on_step, self.main)
                 callback = _keeper(metrics, self._on_save, config.updates_per_step)
@@ -150,8 +150,8 @@ class _Run:
                 self.trainer.train(resume_from_checkpoint=str(start.folder) if start else None)
         except torch.OutOfMemoryError as error:
             raise TrainingError(
-                f"the memory of the device does not do for micro_batch_size {config.micro_batch_size}: lower it, or "
-                "turn on gradient_checkpointing (complete checkpoints are kept)"
+                f"out of memory with micro_batch_size={config.micro_batch_size}: lower it, or turn on "
+                "gradient_checkpointing (complete checkpoints are kept)"
             ) from error
         except Exception as error:
             if type(error).__module__.partition(".")[0] not in config.report_to:
@@ -162,7 +162,7 @@ class _Run:
                 self.policy.close()
             self.scorer.close()
 
-    def _refuse_what_does_not_fit(self, model: Any) -> None:
+    def _check_context(self, model: Any) -> None:
         """Ask one problem under every budget of the run, without an answer.
 
         Raises:
@@ -209,7 +209,7 @@ class _Run:
         traces = roll_out(engine, problems, self.plan, step, first_group)
         generated = time.perf_counter()
         scored = self.scorer.score(traces, [problem for problem in problems for _ in range(per_prompt)])
-        self._refuse_nothing(scored)
+        self._require_a_reward(scored)
         metrics = rollout_metrics(scored) | {
             "generation_seconds": generated - started,
             "reward_seconds": time.perf_counter() - generated,
@@ -218,7 +218,7 @@ class _Run:
         rows = as_rows(scored, config.rollouts, self.filler, normalised=normalised, mask_cut=config.mask_cut)
         return rows, [one.reward for one in scored], metrics
 
-    def _refuse_nothing(self, scored: Sequence[Scored]) -> None:
+    def _require_a_reward(self, scored: Sequence[Scored]) -> None:
         """End training, in all processes, where no rollout of a step has a reward in any of them."""
         (num,) = self._sums(sum(one.reward is not None for one in scored))
         if not num:

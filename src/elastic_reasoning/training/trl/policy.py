@@ -92,7 +92,7 @@ class Live:
     """Generates with the very module being trained. Adapters are in its layers, so they take part."""
 
     def __init__(self, config: TrainConfig, trainer: Any, tokenizer: Any, template: Template) -> None:
-        model = _plain(trainer.accelerator.unwrap_model(trainer.model))
+        model = _without_peft(trainer.accelerator.unwrap_model(trainer.model))
         self.engine = TransformersEngine(model, tokenizer, template, config.max_rows, **config.chat)
 
     def refresh(self) -> None:
@@ -113,13 +113,13 @@ class Copied:
         self._trainer = trainer
         self._copy = _empty_copy(trainer, _dtype(config, trainer))
         for name, buffer in self._trained.named_buffers():
-            self._copy.get_buffer(_plain_name(name)).copy_(buffer)
-        self._take(self._trained.named_parameters())
-        self.engine = TransformersEngine(_plain(self._copy), tokenizer, template, config.max_rows, **config.chat)
+            self._copy.get_buffer(_parameter_name(name)).copy_(buffer)
+        self._copy_parameters(self._trained.named_parameters())
+        self.engine = TransformersEngine(_without_peft(self._copy), tokenizer, template, config.max_rows, **config.chat)
 
     def refresh(self) -> None:
         if self._trainer.state.global_step != self._step:
-            self._take((n, p) for n, p in self._trained.named_parameters() if p.requires_grad)
+            self._copy_parameters((n, p) for n, p in self._trained.named_parameters() if p.requires_grad)
 
     def close(self) -> None:
         self.engine.close()
@@ -130,7 +130,7 @@ class Copied:
         return self._trainer.accelerator.unwrap_model(self._trainer.model)
 
     @torch.no_grad()
-    def _take(self, parameters: Iterator[tuple[str, Any]]) -> None:
+    def _copy_parameters(self, parameters: Iterator[tuple[str, Any]]) -> None:
         """Put parameters together, one at a time, and write them into the copy."""
         from trl.distributed import DistributedBackend
 
@@ -141,7 +141,7 @@ class Copied:
                 whole = parameter.data
                 if hasattr(whole, "full_tensor"):  # FSDP2; it may be kept on the CPU, where its group cannot gather
                     whole = whole.to(accelerator.device).full_tensor()
-                self._copy.get_parameter(_plain_name(name)).copy_(whole)
+                self._copy.get_parameter(_parameter_name(name)).copy_(whole)
         self._step = self._trainer.state.global_step
 
 
@@ -156,7 +156,7 @@ def _empty_copy(trainer: Any, dtype: torch.dtype) -> Any:
     trained = trainer.accelerator.unwrap_model(trainer.model)
     gpus = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(gpus), device:  # what is drawn here must not change what the trainer draws
-        config, trusted = deepcopy(_plain(trained).config), is_remote_code_trusted()
+        config, trusted = deepcopy(_without_peft(trained).config), is_remote_code_trusted()
         copy = AutoModelForCausalLM.from_config(config, dtype=dtype, trust_remote_code=trusted)
         if is_peft_model(trained):
             from peft import get_peft_model
@@ -171,11 +171,11 @@ def _dtype(config: TrainConfig, trainer: Any) -> torch.dtype:
     return torch.bfloat16 if fast else getattr(torch, config.dtype)
 
 
-def _plain(model: Any) -> Any:
+def _without_peft(model: Any) -> Any:
     """The model itself, without the shell that peft puts around it; adapters are in its layers."""
     return getattr(model, "get_base_model", lambda: model)()
 
 
-def _plain_name(name: str) -> str:
+def _parameter_name(name: str) -> str:
     """The name of a parameter where activations are not checkpointed by a module around it."""
     return name.replace("_checkpoint_wrapped_module.", "")

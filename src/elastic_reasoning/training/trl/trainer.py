@@ -134,7 +134,7 @@ def new_trainer(
             log_metric(name, value)
         return earned
 
-    with _said_plainly(config):
+    with _one_line_errors(config):
         trainer = trl.GRPOTrainer(
             model=model,
             args=arguments,
@@ -145,14 +145,14 @@ def new_trainer(
             callbacks=[callback],
             peft_config=_lora(config),
         )
-    _with_our_advantages(trainer)
-    _without_padding(trainer)
+    _use_token_advantages(trainer)
+    _trim_padding(trainer)
     silence(trainer)
     return trainer
 
 
 @contextmanager
-def _said_plainly(config: TrainConfig) -> Iterator[None]:
+def _one_line_errors(config: TrainConfig) -> Iterator[None]:
     """What goes wrong while the trainer is made as one line: adapters that fit no layer, a vLLM that does not start."""
     try:
         yield
@@ -168,7 +168,7 @@ def _said_plainly(config: TrainConfig) -> Iterator[None]:
         raise TrainingError(f"{what} cannot be used: {' '.join(str(error).split())[:300]}") from error
 
 
-def _with_our_advantages(trainer: Any) -> None:
+def _use_token_advantages(trainer: Any) -> None:
     """Let the loss see an advantage for each token, in place of one for each rollout."""
     generate_and_score = trainer._generate_and_score_completions
 
@@ -184,7 +184,7 @@ def _with_our_advantages(trainer: Any) -> None:
     trainer._generate_and_score_completions = with_advantages
 
 
-def _without_padding(trainer: Any) -> None:
+def _trim_padding(trainer: Any) -> None:
     """Pad a micro batch to its own longest rollout, where TRL pads it to the longest of the step."""
     prepare = trainer._prepare_inputs
 
@@ -255,6 +255,6 @@ def _is_news(record: logging.LogRecord) -> bool:
     return UNSCORABLE not in record.getMessage()
 
 
-def filler_of(tokenizer: Any, template: Template) -> int:
+def filler_id(tokenizer: Any, template: Template) -> int:
     """The id of the masked token that stands for a rollout which is not learnt from."""
     return int(tokenizer.eos_token_id if tokenizer.eos_token_id is not None else min(template.eos))
