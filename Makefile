@@ -9,6 +9,9 @@ LATEST := .venv-latest
 SGLANG := .venv-sglang
 # What the tests on real servers run: all; "not full" is the part that continuous integration has time for.
 SELECT :=
+# Processes that run tests side by side, each on one core; a file's tests stay together, as they share what is costly.
+JOBS ?= 2
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 .PHONY: setup demo test test-full test-latest real test-servers test-sglang test-vllm check bench bench-vllm results fuzz clean
 
@@ -21,10 +24,10 @@ demo: $(READY)
 	$(BIN)/elastic demo --out runs/demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -m "not full and not vllm and not servers and not sglang"
+	$(PYTEST) -m "not full and not vllm and not servers and not sglang"
 
 test-full: $(READY)
-	$(BIN)/python -m pytest -m "not vllm and not servers and not sglang"
+	$(PYTEST) -m "not vllm and not servers and not sglang"
 
 # On the newest versions of everything that we stand on, without the constraints; torch's build is the tested one.
 test-latest:
