@@ -8,6 +8,8 @@ Nothing here knows a trainer; the adapter to TRL is `elastic_reasoning.training.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from elastic_reasoning.core.trace import Phase, Trace
 from elastic_reasoning.rollouts.advantages import group_advantages, thinking_advantages
 from elastic_reasoning.rollouts.config import RolloutConfig
@@ -81,26 +83,26 @@ def _rows_of_prompt(
 
 
 def _row(trace: Trace, cuts: Sequence[int | None], thinking: Sequence[float], solution: float) -> Row:
-    """A row that learns from its solution, and from its thinking if it is given the cuts."""
-    mask: list[int] = []
-    advantages: list[float] = []
-    position = 0  # among the sampled tokens of thinking and its end
-    for segment in trace.segments:
-        in_solution = segment.phase in (Phase.SOLUTION, Phase.TOOL)
-        for _ in segment.ids:
-            learnt = segment.sampled and (in_solution or bool(cuts))
-            mask.append(int(learnt))
-            advantages.append((solution if in_solution else _of_segment(cuts, thinking, position)) if learnt else 0.0)
-            position += segment.sampled and not in_solution
+    """A row that learns from its solution, and from its thinking if it is given the cuts.
+
+    A token of thinking has the advantage of the first cut behind it; the end of thinking has that of the last.
+    """
+    lengths = np.array([len(segment.ids) for segment in trace.segments], int)
+    sampled = np.repeat(np.array([segment.sampled for segment in trace.segments], bool), lengths)  # (n,)
+    is_answer = [segment.phase in (Phase.SOLUTION, Phase.TOOL) for segment in trace.segments]
+    answers = np.repeat(np.array(is_answer, bool), lengths)  # (n,)
+    learnt = sampled if cuts else sampled & answers
+    advantages = np.where(answers & learnt, solution, 0.0)
+    thoughts = ~answers & learnt
+    if cuts:
+        ends = [np.inf if cut is None else cut for cut in cuts]
+        behind = np.searchsorted(ends, np.arange(thoughts.sum()), side="right").clip(max=len(ends) - 1)
+        advantages[thoughts] = np.asarray(thinking)[behind]
     logprobs = trace.logprobs
     return Row(
-        list(trace.request.prompt.ids), list(trace.ids), mask, None if logprobs is None else list(logprobs), advantages
+        prompt_ids=list(trace.request.prompt.ids),
+        completion_ids=list(trace.ids),
+        loss_mask=learnt.astype(int).tolist(),
+        logprobs=None if logprobs is None else list(logprobs),
+        advantages=advantages.tolist(),
     )
-
-
-def _of_segment(cuts: Sequence[int | None], thinking: Sequence[float], position: int) -> float:
-    """The advantage of the token at a position of thinking: that of the first cut behind it."""
-    for cut, advantage in zip(cuts, thinking, strict=True):
-        if cut is None or position < cut:
-            return advantage
-    return thinking[-1]
