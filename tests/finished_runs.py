@@ -9,9 +9,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from elastic_reasoning.core.configuration import deciding
 from elastic_reasoning.engines.loading import model_path
 from elastic_reasoning.training.checkpoints import SELECTION
-from elastic_reasoning.training.config import TrainConfig, decisive
+from elastic_reasoning.training.config import TrainConfig
 from elastic_reasoning.training.provenance import trained_for, write_trained_for
 
 
@@ -19,7 +20,7 @@ def write_run(out: Path, **changes: Any) -> Path:
     """A run of 20 steps from the shipped base, whose selected model is the shipped mini-e1."""
     config = TrainConfig(steps=20, **changes)
     out.mkdir(parents=True)
-    (out / "config.json").write_text(json.dumps(decisive(config)))
+    (out / "config.json").write_text(json.dumps(deciding(config)))
     (out / "metrics.jsonl").write_text("".join(json.dumps(_metrics(step)) + "\n" for step in range(1, 21)))
     shutil.copytree(model_path("mini-e1"), out / "model")
     (out / "model" / SELECTION).write_text(json.dumps({"step": 20, "accuracy": 0.75, "score": 0.75}))

@@ -53,7 +53,7 @@ def parse(
     """Read a configuration from a command line.
 
     Args:
-        config_class: a frozen dataclass; its docstring's attributes are the help texts.
+        config_class: a frozen dataclass; the docstring under each field is its help.
         argv: the arguments after the command.
         command: the command's name.
         about: what it does.

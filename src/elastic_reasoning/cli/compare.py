@@ -22,21 +22,18 @@ from elastic_reasoning.records.record import Record
 
 @dataclass(frozen=True)
 class CompareConfig:
-    """What to compare.
-
-    Attributes:
-        run_a: folder of records; the first argument may stand for it.
-        run_b: another one, the second argument; the same one if empty.
-        a: settings of run a to look at, as MODEL/STRATEGY/BUDGET or parts of it (mini, elastic/24+20); all if empty.
-        b: settings of run b.
-        json: print JSON.
-    """
+    """What to compare."""
 
     run_a: str = ""
+    """Folder of records; the first argument may stand for it."""
     run_b: str = ""
+    """Another one, the second argument; the same one if empty."""
     a: tuple[str, ...] = ()
+    """Settings of run a to look at, as MODEL/STRATEGY/BUDGET or parts of it (mini, elastic/24+20); all if empty."""
     b: tuple[str, ...] = ()
+    """Settings of run b."""
     json: bool = False
+    """Print JSON."""
 
 
 EXAMPLE = """

@@ -36,19 +36,16 @@ elastic demo --train --out runs/demo-new  (make both models again first)
 
 @dataclass(frozen=True)
 class DemoConfig:
-    """How much to show.
-
-    Attributes:
-        out: folder for records and report.
-        limit: test problems, at least 2.
-        train: make both models again from nothing, and compare them with the shipped ones.
-        json: print the table as JSON.
-    """
+    """How much to show."""
 
     out: str = "runs/demo"
+    """Folder for records and report."""
     limit: int = 512
+    """Test problems, at least 2."""
     train: bool = False
+    """Make both models again from nothing, and compare them with the shipped ones."""
     json: bool = False
+    """Print the table as JSON."""
 
 
 def main(argv: list[str]) -> int:

@@ -40,29 +40,26 @@ INEXACT = {
 
 @dataclass(frozen=True)
 class DoctorConfig:
-    """Which server to ask.
-
-    Attributes:
-        url: its base URL; the first argument may stand for it.
-        tokenizer: mini, mini-e1, a folder, or a hub name; if empty, what the server names.
-        model: the server's name for the model; may be left out where it serves only one.
-        api_key_env: the environment variable that holds the key.
-        timeout_seconds: how long one answer may take.
-        dialect: auto, vllm, sglang, llama.cpp or openai.
-        opening: opening delimiter of thinking, where the tokenizer does not name it.
-        closing: closing delimiter.
-        json: print what was found as JSON.
-    """
+    """Which server to ask."""
 
     url: str = ""
+    """Its base URL; the first argument may stand for it."""
     tokenizer: str = ""
+    """mini, mini-e1, a folder, or a hub name; if empty, what the server names."""
     model: str = ""
+    """The server's name for the model; may be left out where it serves only one."""
     api_key_env: str = "OPENAI_API_KEY"
+    """The environment variable that holds the key."""
     timeout_seconds: float = 60.0
+    """How long one answer may take."""
     dialect: str = "auto"
+    """auto, vllm, sglang, llama.cpp or openai."""
     opening: str | None = None
+    """Opening delimiter of thinking, where the tokenizer does not name it."""
     closing: str | None = None
+    """Closing delimiter."""
     json: bool = False
+    """Print what was found as JSON."""
 
 
 EXAMPLE = """

@@ -20,20 +20,16 @@ from elastic_reasoning.report.published import published
 
 @dataclass(frozen=True)
 class EloConfig:
-    """What is rated.
-
-    Attributes:
-        records: folder of a run on the task codeforces; the first argument may stand for it.
-        contests: folder of contest tables, one NUMBER.json each; without one there is no rating, and what is missing
-            is named.
-        attempts: how many samples of a problem count.
-        json: print JSON.
-    """
+    """What is rated."""
 
     records: str = ""
+    """Folder of a run on the task codeforces; the first argument may stand for it."""
     contests: str = ""
+    """Folder of contest tables, one NUMBER.json each; without one there is no rating, and what is missing is named."""
     attempts: int = NUM_ATTEMPTS
+    """How many samples of a problem count."""
     json: bool = False
+    """Print JSON."""
 
 
 EXAMPLE = """

@@ -5,8 +5,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from elastic_reasoning.cli.command import parse
-from elastic_reasoning.cli.sweep import SHOWING, run_with_progress, show
-from elastic_reasoning.core.documented import documented
+from elastic_reasoning.cli.sweep import run_with_progress, show
 from elastic_reasoning.core.request import DEFAULT_STRATEGY
 from elastic_reasoning.evaluation.config import RunConfig, SweepConfig
 
@@ -22,21 +21,17 @@ elastic eval --thinking-model mini --solution-model mini-e1 --budget 24+20 --lim
 class EvalCommand(RunConfig):
     """One setting, and what the command shows of it."""
 
-    __doc__ = documented(
-        RunConfig,
-        f"""
-        model: mini, mini-e1, a folder in Hugging Face format, or a hub name.
-        strategy: elastic, nothinking, vanilla, s1, l1-exact, l1-max or unconstrained.
-        budget: thinking and solution tokens, as 1024+512.
-        {SHOWING.strip().replace(chr(10), chr(10) + " " * 8)}
-        """,
-    )
     out: str = "runs/eval"
     model: str = "mini"
+    """mini, mini-e1, a folder in Hugging Face format, or a hub name."""
     strategy: str = DEFAULT_STRATEGY
+    """elastic, nothinking, vanilla, s1, l1-exact, l1-max or unconstrained."""
     budget: str = "24+20"
+    """Thinking and solution tokens, as 1024+512."""
     report: bool = True
+    """Write the page, the figures and the tables as files too, into "report" in the folder of the records."""
     json: bool = False
+    """Print the table as JSON."""
 
 
 def main(argv: list[str]) -> int:

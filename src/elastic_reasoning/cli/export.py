@@ -10,21 +10,18 @@ from elastic_reasoning.core.errors import UsageError
 
 @dataclass(frozen=True)
 class ExportConfig:
-    """What is exported, and where to.
-
-    Attributes:
-        run: folder that elastic train has written; the first argument may stand for it.
-        out: folder for the model and its card; it must not exist, or be empty.
-        records: folder of a sweep of this model, whose accuracies go into the card.
-        upload: repository on the hub, as owner/name, that the folder is uploaded to; nowhere if empty.
-        json: print the result as JSON.
-    """
+    """What is exported, and where to."""
 
     run: str = ""
+    """Folder that elastic train has written; the first argument may stand for it."""
     out: str = ""
+    """Folder for the model and its card; it must not exist, or be empty."""
     records: str = ""
+    """Folder of a sweep of this model, whose accuracies go into the card."""
     upload: str = ""
+    """Repository on the hub, as owner/name, that the folder is uploaded to; nowhere if empty."""
     json: bool = False
+    """Print the result as JSON."""
 
 
 EXAMPLE = """

@@ -35,37 +35,34 @@ CONTEXT = 4
 
 @dataclass(frozen=True)
 class GenerateConfig:
-    """What to answer, and how.
-
-    Attributes:
-        question: the question; the first argument may stand for it, and "-" reads standard input.
-        model: mini, mini-e1, a folder in Hugging Face format, or a hub name.
-        budget: thinking and solution tokens, as 24+20; either may be inf.
-        strategy: elastic, nothinking, vanilla, s1, l1-exact, l1-max or unconstrained.
-        options: what the strategy is told beyond the budget.
-        sampling: how tokens are drawn.
-        dtype: auto, float32, bfloat16 or float16.
-        device: auto, cpu, cuda, ...
-        opening: opening delimiter of thinking, where the tokenizer does not name it.
-        closing: closing delimiter.
-        chat_template_kwargs: arguments of the chat template, as {"enable_thinking": false} or {"thinking": true}.
-        apply_chat_template: send the question through the model's chat template; false sends plain text.
-        json: print the trace as JSON instead of streaming it.
-    """
+    """What to answer, and how."""
 
     question: str = ""
+    """The question; the first argument may stand for it, and "-" reads standard input."""
     model: str = "mini-e1"
+    """mini, mini-e1, a folder in Hugging Face format, or a hub name."""
     budget: str = "24+20"
+    """Thinking and solution tokens, as 24+20; either may be inf."""
     strategy: str = DEFAULT_STRATEGY
+    """elastic, nothinking, vanilla, s1, l1-exact, l1-max or unconstrained."""
     options: Options = field(default_factory=Options)
+    """What the strategy is told beyond the budget."""
     sampling: Sampling = field(default_factory=Sampling)
+    """How tokens are drawn."""
     dtype: str = "auto"
+    """auto, float32, bfloat16 or float16."""
     device: str = "auto"
+    """auto, cpu, cuda, ..."""
     opening: str | None = None
+    """Opening delimiter of thinking, where the tokenizer does not name it."""
     closing: str | None = None
+    """Closing delimiter."""
     chat_template_kwargs: dict[str, Any] = field(default_factory=dict)
+    """Arguments of the chat template, as {"enable_thinking": false} or {"thinking": true}."""
     apply_chat_template: bool = True
+    """Send the question through the model's chat template; false sends plain text."""
     json: bool = False
+    """Print the trace as JSON instead of streaming it."""
 
 
 EXAMPLE = """

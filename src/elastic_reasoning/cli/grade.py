@@ -21,33 +21,33 @@ elastic grade runs/lcb --data livecodebench.jsonl --allow-code-execution --out r
 
 @dataclass(frozen=True)
 class GradeConfig:
-    """What to grade again.
-
-    Attributes:
-        records: folder that a sweep has written; the first argument may stand for it.
-        out: folder for the records with their new verdicts; the records' folder with "-graded" behind it if empty.
-            The old ones stay as they are.
-        data: the task's rows, where they are no longer where the sweep found them.
-        round_to_reference: accept answers of mathematics that round to the reference's last digit, as 1538.46 for 1538;
-            as the run was told if it is not given.
-        allow_code_execution: run the programs that models wrote, in a sandbox.
-        sandbox: auto (bubblewrap; the weak one only where it is not installed), bubblewrap or weak.
-        grading_workers: processes that grade; 0 for as many as there are cores.
-        explain: write nothing; print by which rules answers of mathematics are right, which of them rest on an
-            assumption, and what was rejected but equals its reference by an assumption that is off. The records may
-            also be a file with `reference` and `solution` in each row.
-        json: print the counts of changed verdicts, or the explanation, as JSON, in place of the table.
-    """
+    """What to grade again."""
 
     records: str = ""
+    """Folder that a sweep has written; the first argument may stand for it."""
     out: str = ""
+    """Folder for the records with their new verdicts; the records' folder with "-graded" behind it if empty. The
+    old ones stay as they are.
+    """
     data: str = ""
+    """The task's rows, where they are no longer where the sweep found them."""
     round_to_reference: bool | None = None
+    """Accept answers of mathematics that round to the reference's last digit, as 1538.46 for 1538; as the run was
+    told if it is not given.
+    """
     allow_code_execution: bool = False
+    """Run the programs that models wrote, in a sandbox."""
     sandbox: str = "auto"
+    """auto (bubblewrap; the weak one only where it is not installed), bubblewrap or weak."""
     grading_workers: int = 0
+    """Processes that grade; 0 for as many as there are cores."""
     explain: bool = False
+    """Write nothing; print by which rules answers of mathematics are right, which of them rest on an assumption,
+    and what was rejected but equals its reference by an assumption that is off. The records may also be a file with
+    `reference` and `solution` in each row.
+    """
     json: bool = False
+    """Print the counts of changed verdicts, or the explanation, as JSON, in place of the table."""
 
 
 def main(argv: list[str]) -> int:

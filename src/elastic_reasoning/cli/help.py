@@ -2,7 +2,7 @@
 
 print(help_text(SweepCommand, command="sweep", about="Measure accuracy ...", example="elastic sweep ..."))
 
-Options and their help are the fields of the configuration and its docstring.
+Options and their help are the fields of the configuration and the docstring under each.
 """
 
 import json
@@ -12,8 +12,7 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from textwrap import wrap
 from typing import Any, get_args, get_origin, get_type_hints
 
-from docstring_parser import DocstringStyle
-from docstring_parser import parse as parse_docstring
+from docstring_parser import DocstringStyle, parse_from_object
 
 from elastic_reasoning.engines.remote_code import FLAG as FLAG_OF_TRUST
 
@@ -109,10 +108,12 @@ def _within(hint: Any) -> type[Any] | None:
 
 
 def _documented(config_class: type[Any]) -> dict[str, str]:
-    """What the docstring of a configuration says of each field."""
-    found = parse_docstring(config_class.__doc__ or "", DocstringStyle.GOOGLE).params
-    texts = {param.arg_name: " ".join((param.description or "").split()) for param in found}
-    return {name.strip(): text for names, text in texts.items() for name in names.split(",")}
+    """What stands under each field of a configuration, and of what it adds fields to."""
+    texts: dict[str, str] = {}
+    for each in reversed(config_class.__mro__[:-1]):
+        for param in parse_from_object(each, DocstringStyle.GOOGLE).params:
+            texts |= {name.strip(): " ".join((param.description or "").split()) for name in param.arg_name.split(",")}
+    return texts
 
 
 def _option(field: "Field[Any]", name: str, hint: Any, documented: dict[str, str]) -> tuple[str, str]:

@@ -53,20 +53,18 @@ TITLES = {
 
 @dataclass(frozen=True)
 class ReasoningConfig:
-    """Whose thinking to look at.
-
-    Attributes:
-        records: folder that a sweep has written; the first argument may stand for it.
-        settings: settings of it, each as MODEL/STRATEGY/BUDGET or a part of that (mini, elastic/24+20); two are
-            compared on the same problems. All if empty.
-        problem: id of a problem whose thoughts are shown beside each other.
-        json: print everything as JSON.
-    """
+    """Whose thinking to look at."""
 
     records: str = ""
+    """Folder that a sweep has written; the first argument may stand for it."""
     settings: tuple[str, ...] = ()
+    """Settings of it, each as MODEL/STRATEGY/BUDGET or a part of that (mini, elastic/24+20); two are compared on
+    the same problems. All if empty.
+    """
     problem: str = ""
+    """Id of a problem whose thoughts are shown beside each other."""
     json: bool = False
+    """Print everything as JSON."""
 
 
 EXAMPLE = """

@@ -13,23 +13,20 @@ from elastic_reasoning.records.log import read_records
 
 @dataclass(frozen=True)
 class RecommendConfig:
-    """What is asked of the records.
-
-    Attributes:
-        records: folder that a sweep has written; the first argument may stand for it.
-        total: tokens of thinking and solution together that may be spent.
-        accuracy: share of correct answers that is wanted, as 0.4; instead of a total.
-        model: which model, where the records are of several.
-        strategy: which strategy: one whose budget is a bound.
-        json: print JSON.
-    """
+    """What is asked of the records."""
 
     records: str = ""
+    """Folder that a sweep has written; the first argument may stand for it."""
     total: int | None = None
+    """Tokens of thinking and solution together that may be spent."""
     accuracy: float | None = None
+    """Share of correct answers that is wanted, as 0.4; instead of a total."""
     model: str = ""
+    """Which model, where the records are of several."""
     strategy: str = DEFAULT_STRATEGY
+    """Which strategy: one whose budget is a bound."""
     json: bool = False
+    """Print JSON."""
 
 
 EXAMPLE = """

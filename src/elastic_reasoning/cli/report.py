@@ -12,27 +12,26 @@ from elastic_reasoning.training.provenance import budget_to_mark
 
 @dataclass(frozen=True)
 class ReportConfig:
-    """What to report on.
-
-    Attributes:
-        records: folder that a sweep has written; the first argument may stand for it.
-        out: folder for report.html, the figures as PNG and SVG, results.csv, results.tex and summary.json; "report" in
-            the records' folder if empty.
-        title: heading of the page and the figures.
-        trained_at: a budget to mark as the one that training saw, as 24+20; if empty, the one that the models of the
-            records were trained for, where their folders tell (elastic.json).
-        published: lay what papers print for the task over accuracy against tokens used.
-        max_problems: problems whose traces the page holds at the most.
-        json: print the table as JSON.
-    """
+    """What to report on."""
 
     records: str = ""
+    """Folder that a sweep has written; the first argument may stand for it."""
     out: str = ""
+    """Folder for report.html, the figures as PNG and SVG, results.csv, results.tex and summary.json; "report" in
+    the records' folder if empty.
+    """
     title: str = ""
+    """Heading of the page and the figures."""
     trained_at: str = ""
+    """A budget to mark as the one that training saw, as 24+20; if empty, the one that the models of the records
+    were trained for, where their folders tell (elastic.json).
+    """
     published: bool = True
+    """Lay what papers print for the task over accuracy against tokens used."""
     max_problems: int = 100
+    """Problems whose traces the page holds at the most."""
     json: bool = False
+    """Print the table as JSON."""
 
 
 EXAMPLE = """

@@ -3,7 +3,7 @@
 import json
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from elastic_reasoning.analysis.metrics import Row, generated_tokens, seconds_of, summarise
@@ -11,7 +11,7 @@ from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.console import table_console
 from elastic_reasoning.cli.output import note, say, say_json
 from elastic_reasoning.cli.progress import progress_bar
-from elastic_reasoning.core.documented import documented
+from elastic_reasoning.core.configuration import EXECUTION
 from elastic_reasoning.evaluation.config import SweepConfig
 from elastic_reasoning.evaluation.differences import options_in_words
 from elastic_reasoning.evaluation.sweep import SweepResult, sweep
@@ -19,11 +19,6 @@ from elastic_reasoning.records.log import read_records
 from elastic_reasoning.records.manifest import Manifest
 from elastic_reasoning.records.record import Record
 from elastic_reasoning.training.provenance import budget_to_mark
-
-SHOWING = """
-report: write the page, the figures and the tables as files too, into "report" in the folder of the records.
-json: print the table as JSON.
-"""
 
 EXAMPLE = """
 elastic sweep --models mini,mini-e1 --strategies elastic,vanilla,s1 --budgets 8+20,24+20,64+20 --limit 128 --out runs/s
@@ -38,9 +33,10 @@ elastic sweep --models "mini,mini-e1,mini>mini-e1" --strategies elastic --limit 
 class SweepCommand(SweepConfig):
     """What a sweep measures, and what the command shows of it."""
 
-    __doc__ = documented(SweepConfig, SHOWING)
-    report: bool = True
-    json: bool = False
+    report: bool = field(default=True, metadata=EXECUTION)
+    """Write the page, the figures and the tables as files too, into "report" in the folder of the records."""
+    json: bool = field(default=False, metadata=EXECUTION)
+    """Print the table as JSON."""
 
 
 def main(argv: list[str]) -> int:

@@ -3,13 +3,13 @@
 import shlex
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.live import live_view
 from elastic_reasoning.cli.output import new_console, note, say, say_json
 from elastic_reasoning.cli.progress import progress_bar
-from elastic_reasoning.core.documented import documented
+from elastic_reasoning.core.configuration import EXECUTION
 from elastic_reasoning.training.checks import check, check_inputs
 from elastic_reasoning.training.config import TrainConfig
 from elastic_reasoning.training.folder import OnStep
@@ -42,15 +42,10 @@ elastic generate "a 4 b -8 c +7 d *3 e +9 f -2 g *7 =" --model runs/e1/model
 class TrainCommand(TrainConfig):
     """A run with what the command adds."""
 
-    __doc__ = documented(
-        TrainConfig,
-        """
-        dry_run: print what the run is, needs and would download, and stop.
-        json: print each step and the result as lines of JSON; with dry_run, one object.
-        """,
-    )
-    dry_run: bool = False
-    json: bool = False
+    dry_run: bool = field(default=False, metadata=EXECUTION)
+    """Print what the run is, needs and would download, and stop."""
+    json: bool = field(default=False, metadata=EXECUTION)
+    """Print each step and the result as lines of JSON; with dry_run, one object."""
 
 
 def main(argv: list[str]) -> int:

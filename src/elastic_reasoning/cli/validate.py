@@ -17,38 +17,36 @@ from elastic_reasoning.tasks.validation import Validation, problems_by_split, va
 
 @dataclass(frozen=True)
 class ValidateConfig:
-    """What is validated, and how thoroughly.
-
-    Attributes:
-        task: arithmetic, aime24, math500, livecodebench, ...; or a .jsonl or .py file of one's own. The first argument
-            may stand for it.
-        data: a local JSONL or Parquet file with the task's rows, in place of the hub.
-        release: release of livecodebench, as v5.
-        since: first contest date of livecodebench, as 2024-08-01.
-        until: last contest date.
-        allow_code_execution: run the published solutions of tasks of code, in a sandbox.
-        sandbox: auto (bubblewrap; the weak one only where it is not installed), bubblewrap or weak.
-        grading_workers: processes that grade; 0 for as many as there are cores.
-        num_mismatches: pairs of problems of which the one is graded with the reference of the other.
-        seed: of their draw.
-        against: a training set in which the task's problems are looked for.
-        against_data: a local file with its rows, in place of the hub.
-        json: print the result as JSON.
-    """
+    """What is validated, and how thoroughly."""
 
     task: str = ""
+    """arithmetic, aime24, math500, livecodebench, ...; or a .jsonl or .py file of one's own. The first argument may
+    stand for it.
+    """
     data: str = ""
+    """A local JSONL or Parquet file with the task's rows, in place of the hub."""
     release: str = ""
+    """Release of livecodebench, as v5."""
     since: str = ""
+    """First contest date of livecodebench, as 2024-08-01."""
     until: str = ""
+    """Last contest date."""
     allow_code_execution: bool = False
+    """Run the published solutions of tasks of code, in a sandbox."""
     sandbox: str = "auto"
+    """auto (bubblewrap; the weak one only where it is not installed), bubblewrap or weak."""
     grading_workers: int = 0
+    """Processes that grade; 0 for as many as there are cores."""
     num_mismatches: int = 200
+    """Pairs of problems of which the one is graded with the reference of the other."""
     seed: int = 0
+    """Of their draw."""
     against: str = ""
+    """A training set in which the task's problems are looked for."""
     against_data: str = ""
+    """A local file with its rows, in place of the hub."""
     json: bool = False
+    """Print the result as JSON."""
 
 
 EXAMPLE = """

@@ -1,12 +1,12 @@
 """`elastic warm-start`: teach a model to think between delimiters."""
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.output import note, say, say_json
 from elastic_reasoning.cli.progress import progress_bar
-from elastic_reasoning.core.documented import documented
+from elastic_reasoning.core.configuration import EXECUTION
 from elastic_reasoning.training.sft.warm_config import WarmStartConfig, check
 
 SHOWN = ("loss", "mean_token_accuracy", "grad_norm", "held_out_loss", "held_out_token_accuracy")
@@ -22,8 +22,8 @@ elastic train --model runs/warm/model --task deepscaler --budgets 1024+1024 --ou
 class WarmStartCommand(WarmStartConfig):
     """A run with what the command adds."""
 
-    __doc__ = documented(WarmStartConfig, "json: print each step and the result as lines of JSON.")
-    json: bool = False
+    json: bool = field(default=False, metadata=EXECUTION)
+    """Print each step and the result as lines of JSON."""
 
 
 def main(argv: list[str]) -> int:

@@ -3,12 +3,13 @@
 SweepConfig(models=("mini", "mini-e1"), budgets=("8+20", "24+20"), limit=128, out="runs/sweep")
 """
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.documented import documented
+from elastic_reasoning.core.configuration import EXECUTION, RESOLVED
+from elastic_reasoning.core.configuration import deciding as deciding_fields
 from elastic_reasoning.core.errors import UsageError, unknown
 from elastic_reasoning.core.request import Options, Sampling
 from elastic_reasoning.core.strategies import COMPARED, check_options, find_strategy
@@ -21,15 +22,6 @@ ENGINES = ("transformers", "vllm", "openai")
 MINIATURE_BUDGETS = ("8+20", "16+20", "24+20", "32+20", "48+20", "64+20", "96+20", "160+20")
 PUBLISHED_BUDGETS = ("512+1024", "1024+1024", "2048+1024", "3072+1024")
 """Those of the curves in Xu et al. 2025, arXiv 2505.05315."""
-EXECUTION = (
-    *("data", "out", "allow_code_execution", "sandbox", "grading_workers"),
-    *("share", "max_rows", "device", "vllm", "server"),
-)
-"""Fields that say how a run is made, not what comes out of it. Which rows `data` holds is told by the problems."""
-RESOLVED = ("limit", "thinking", "solution", "thinking_model", "solution_model")
-"""Fields that are told by the problems, the budgets and the models."""
-VLLM_EXECUTION = ("tensor_parallel_size", "data_parallel_size")
-SERVER_DECIDES = ("tokenizer", "dialect", "mode", "context", "opening", "closing")
 THEN = ">"
 """Between the names of a model that thinks and of one that writes the solution."""
 
@@ -39,68 +31,66 @@ Asking = tuple[str, Budget, Options]
 
 @dataclass(frozen=True)
 class RunConfig:
-    """What every run on a task is told.
-
-    Attributes:
-        task: arithmetic, aime24, math500, livecodebench, ...; or a .jsonl or .py file of one's own.
-        data: a local JSONL or Parquet file with the task's rows, in place of the hub.
-        release: release of livecodebench, as v5.
-        since: first contest date of livecodebench, as 2024-08-01.
-        until: last contest date.
-        split: test, validation or train, as the task has them.
-        limit: problems, the first of the split; null for all.
-        samples: samples of each problem and setting.
-        options: what the strategies are told beyond the budget; each gets what it understands.
-        sampling: how tokens are drawn.
-        thinking_model: the model that thinks where another one writes the solution; it goes with solution_model.
-        solution_model: the model that writes the solution behind another one's thinking.
-        round_to_reference: accept answers of mathematics that round to the reference's last digit, as 1538.46 for 1538.
-        allow_code_execution: run the programs that models write, in a sandbox; tasks of code need it.
-        sandbox: auto (bubblewrap; the weak one only where it is not installed), bubblewrap or weak.
-        grading_workers: processes that grade; 0 for as many as there are cores.
-        out: folder for the records. A run goes on in it where it stopped, and takes more problems, samples, budgets,
-            strategies and models.
-        engine: transformers, vllm, or openai for a server; each model is then the name under which it is served.
-        vllm: how vLLM is started (engine vllm).
-        server: where the models are served (engine openai).
-        share: let one thinking serve every budget (engine transformers; others own their random numbers).
-        max_rows: sequences that run together.
-        dtype: auto, float32, bfloat16 or float16.
-        device: auto, cpu, cuda, ...
-        opening: opening delimiter of thinking, where the tokenizers do not name it.
-        closing: closing delimiter.
-        chat_template_kwargs: arguments of the chat template, as {"enable_thinking": false} or {"thinking": true}.
-        apply_chat_template: send messages through the model's chat template; false sends plain text.
-    """
+    """What every run on a task is told."""
 
     task: str = "arithmetic"
-    data: str = ""
+    """arithmetic, aime24, math500, livecodebench, ...; or a .jsonl or .py file of one's own."""
+    data: str = field(default="", metadata=EXECUTION)
+    """A local JSONL or Parquet file with the task's rows, in place of the hub."""
     release: str = ""
+    """Release of livecodebench, as v5."""
     since: str = ""
+    """First contest date of livecodebench, as 2024-08-01."""
     until: str = ""
+    """Last contest date."""
     split: str = "test"
-    limit: int | None = None
+    """test, validation or train, as the task has them."""
+    limit: int | None = field(default=None, metadata=RESOLVED)
+    """Problems, the first of the split; null for all."""
     samples: int = 1
+    """Samples of each problem and setting."""
     options: Options = field(default_factory=Options)
+    """What the strategies are told beyond the budget; each gets what it understands."""
     sampling: Sampling = field(default_factory=Sampling)
-    thinking_model: str = ""
-    solution_model: str = ""
+    """How tokens are drawn."""
+    thinking_model: str = field(default="", metadata=RESOLVED)
+    """The model that thinks where another one writes the solution; it goes with solution_model."""
+    solution_model: str = field(default="", metadata=RESOLVED)
+    """The model that writes the solution behind another one's thinking."""
     round_to_reference: bool = False
-    allow_code_execution: bool = False
-    sandbox: str = "auto"
-    grading_workers: int = 0
-    out: str = "runs/sweep"
+    """Accept answers of mathematics that round to the reference's last digit, as 1538.46 for 1538."""
+    allow_code_execution: bool = field(default=False, metadata=EXECUTION)
+    """Run the programs that models write, in a sandbox; tasks of code need it."""
+    sandbox: str = field(default="auto", metadata=EXECUTION)
+    """auto (bubblewrap; the weak one only where it is not installed), bubblewrap or weak."""
+    grading_workers: int = field(default=0, metadata=EXECUTION)
+    """Processes that grade; 0 for as many as there are cores."""
+    out: str = field(default="runs/sweep", metadata=EXECUTION)
+    """Folder for the records. A run goes on in it where it stopped, and takes more problems, samples, budgets,
+    strategies and models.
+    """
     engine: str = "transformers"
+    """transformers, vllm, or openai for a server; each model is then the name under which it is served."""
     vllm: VllmSettings = field(default_factory=VllmSettings)
+    """How vLLM is started (engine vllm)."""
     server: ServerConfig = field(default_factory=ServerConfig)
-    share: bool = True
-    max_rows: int = 64
+    """Where the models are served (engine openai)."""
+    share: bool = field(default=True, metadata=EXECUTION)
+    """Let one thinking serve every budget (engine transformers; others own their random numbers)."""
+    max_rows: int = field(default=64, metadata=EXECUTION)
+    """Sequences that run together."""
     dtype: str = "auto"
-    device: str = "auto"
+    """auto, float32, bfloat16 or float16."""
+    device: str = field(default="auto", metadata=EXECUTION)
+    """auto, cpu, cuda, ..."""
     opening: str | None = None
+    """Opening delimiter of thinking, where the tokenizers do not name it."""
     closing: str | None = None
+    """Closing delimiter."""
     chat_template_kwargs: dict[str, Any] = field(default_factory=dict)
+    """Arguments of the chat template, as {"enable_thinking": false} or {"thinking": true}."""
     apply_chat_template: bool = True
+    """Send messages through the model's chat template; false sends plain text."""
 
     @property
     def chat(self) -> dict[str, Any]:
@@ -126,21 +116,16 @@ class RunConfig:
 class SweepConfig(RunConfig):
     """Settings by budgets by models on one task."""
 
-    __doc__ = documented(
-        RunConfig,
-        """
-        models: mini, mini-e1, folders in Hugging Face format, or hub names; A>B for a pair of which A thinks.
-        strategies: elastic, nothinking, vanilla, s1, l1-exact, l1-max, unconstrained.
-        budgets: thinking and solution tokens of each, as 24+20; the task's own if neither these nor a grid is given.
-        thinking: thinking tokens of a grid of budgets, each with every one of solution, as 0,512,1024.
-        solution: solution tokens of the grid, as 256,1024.
-        """,
-    )
     models: tuple[str, ...] = ("mini", "mini-e1")
+    """mini, mini-e1, folders in Hugging Face format, or hub names; A>B for a pair of which A thinks."""
     strategies: tuple[str, ...] = COMPARED
+    """elastic, nothinking, vanilla, s1, l1-exact, l1-max, unconstrained."""
     budgets: tuple[str, ...] = ()
-    thinking: tuple[str, ...] = ()
-    solution: tuple[str, ...] = ()
+    """Thinking and solution tokens of each, as 24+20; the task's own if neither these nor a grid is given."""
+    thinking: tuple[str, ...] = field(default=(), metadata=RESOLVED)
+    """Thinking tokens of a grid of budgets, each with every one of solution, as 0,512,1024."""
+    solution: tuple[str, ...] = field(default=(), metadata=RESOLVED)
+    """Solution tokens of the grid, as 256,1024."""
 
 
 def parts_of(model: str) -> list[str]:
@@ -238,8 +223,7 @@ def deciding(config: SweepConfig) -> dict[str, object]:
     Models, strategies, budgets, the settings that come of them, and samples may grow later; the options are those that
     each strategy understands, so that another one can be added with its own.
     """
-    values = asdict(config)
-    decides = {f.name: values[f.name] for f in fields(SweepConfig) if f.name not in (*EXECUTION, *RESOLVED)}
+    decides = deciding_fields(config)
     models, asked = models_of(config), settings(config)
     decides["models"] = models
     decides["budgets"] = tuple(map(str, budgets_of(config)))
@@ -248,6 +232,4 @@ def deciding(config: SweepConfig) -> dict[str, object]:
         strategy: {name: getattr(options, name) for name in sorted(find_strategy(strategy).supported_options)}
         for strategy, _, options in asked
     }
-    decides["vllm"] = {name: value for name, value in values["vllm"].items() if name not in VLLM_EXECUTION}
-    decides["server"] = {name: values["server"][name] for name in SERVER_DECIDES}
     return decides

@@ -44,19 +44,16 @@ class RolloutConfig:
 
 @dataclass(frozen=True)
 class Constants:
-    """The numbers in the formulas of rewards (`elastic_reasoning.rollouts.rewards`).
-
-    Attributes:
-        alpha: reward lost for each token of length away from what was asked for (l1_exact, l1_max).
-        delta: reward of a right answer of exactly the length asked for (l1_max).
-        overlong_tokens: tokens of a response above which it is punished in full (overlong).
-        overlong_buffer: tokens below that within which the punishment grows from 0 (overlong).
-    """
+    """The numbers in the formulas of rewards (`elastic_reasoning.rollouts.rewards`)."""
 
     alpha: float = 0.0003
+    """Reward lost for each token of length away from what was asked for (l1_exact, l1_max)."""
     delta: float = 0.5
+    """Reward of a right answer of exactly the length asked for (l1_max)."""
     overlong_tokens: int = 16384
+    """Tokens of a response above which it is punished in full (overlong)."""
     overlong_buffer: int = 4096
+    """Tokens below that within which the punishment grows from 0 (overlong)."""
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,13 @@ import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from elastic_reasoning.core.configuration import EXECUTION
 from elastic_reasoning.core.errors import EngineError, UsageError, require, unknown
 from elastic_reasoning.engines.concurrent import LoopThread
 from elastic_reasoning.engines.http import replicas as copies
@@ -48,32 +49,30 @@ UNAVAILABLE = (408, 425, 429)
 
 @dataclass(frozen=True)
 class ServerConfig:
-    """Where a model is served, and how it is asked.
+    """Where a model is served, and how it is asked."""
 
-    Attributes:
-        base_urls: copies of one server, each as http://127.0.0.1:8000/v1.
-        tokenizer: mini, mini-e1, a folder, or a hub name; if empty, the model's name.
-        api_key_env: the environment variable that holds the key.
-        concurrency: requests under way in all.
-        timeout_seconds: how long one answer may take.
-        retry_seconds: how long to keep trying while nothing answers.
-        dialect: auto, vllm, sglang, llama.cpp or openai.
-        mode: auto, one-pass or by-call.
-        context: tokens of prompt and completion, where the server does not tell.
-        opening, closing: thinking delimiters, where the tokenizer does not name them.
-    """
-
-    base_urls: tuple[str, ...] = ()
+    base_urls: tuple[str, ...] = field(default=(), metadata=EXECUTION)
+    """Copies of one server, each as http://127.0.0.1:8000/v1."""
     tokenizer: str = ""
-    api_key_env: str = "OPENAI_API_KEY"
-    concurrency: int = 64
-    timeout_seconds: float = 600.0
-    retry_seconds: float = 300.0
+    """mini, mini-e1, a folder, or a hub name; if empty, the model's name."""
+    api_key_env: str = field(default="OPENAI_API_KEY", metadata=EXECUTION)
+    """The environment variable that holds the key."""
+    concurrency: int = field(default=64, metadata=EXECUTION)
+    """Requests under way in all."""
+    timeout_seconds: float = field(default=600.0, metadata=EXECUTION)
+    """How long one answer may take."""
+    retry_seconds: float = field(default=300.0, metadata=EXECUTION)
+    """How long to keep trying while nothing answers."""
     dialect: str = "auto"
+    """auto, vllm, sglang, llama.cpp or openai."""
     mode: str = "auto"
+    """auto, one-pass or by-call."""
     context: int | None = None
+    """Tokens of prompt and completion, where the server does not tell."""
     opening: str | None = None
+    """Thinking delimiters, where the tokenizer does not name them."""
     closing: str | None = None
+    """Thinking delimiters, where the tokenizer does not name them."""
 
     def __post_init__(self) -> None:
         for url in self.base_urls:

@@ -18,6 +18,7 @@ from itertools import count
 from typing import Any
 
 from elastic_reasoning.chat.rendering import Renderer
+from elastic_reasoning.core.configuration import EXECUTION
 from elastic_reasoning.core.errors import EngineError, StrategyError, UsageError, require
 from elastic_reasoning.core.template import Message, Prompt, Template
 from elastic_reasoning.core.trace import Trace
@@ -48,19 +49,16 @@ SHUTDOWN_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class VllmSettings:
-    """How vLLM is started.
+    """How vLLM is started."""
 
-    Attributes:
-        tensor_parallel_size: devices that one copy of the model is spread over.
-        data_parallel_size: copies of the model.
-        max_model_len: tokens of prompt and completion; null for the model's own context.
-        args: any other engine argument of vLLM by name, as {"gpu_memory_utilization": 0.8}.
-    """
-
-    tensor_parallel_size: int = 1
-    data_parallel_size: int = 1
+    tensor_parallel_size: int = field(default=1, metadata=EXECUTION)
+    """Devices that one copy of the model is spread over."""
+    data_parallel_size: int = field(default=1, metadata=EXECUTION)
+    """Copies of the model."""
     max_model_len: int | None = None
+    """Tokens of prompt and completion; null for the model's own context."""
     args: dict[str, Any] = field(default_factory=dict)
+    """Any other engine argument of vLLM by name, as {"gpu_memory_utilization": 0.8}."""
 
 
 def load_vllm(

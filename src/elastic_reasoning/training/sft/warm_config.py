@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from elastic_reasoning.core.configuration import EXECUTION
 from elastic_reasoning.core.errors import TrainingError, unknown
 from elastic_reasoning.engines.names import check_model_name
 from elastic_reasoning.training.checks import DEVICES, DTYPES, PRECISIONS, SCHEDULES, check_reports
@@ -12,65 +13,60 @@ from elastic_reasoning.training.checks import DEVICES, DTYPES, PRECISIONS, SCHED
 
 @dataclass(frozen=True)
 class WarmStartConfig:
-    """Supervised fine-tuning on thoughts.
-
-    Attributes:
-        model: a folder in Hugging Face format, or a hub name.
-        data: local JSONL or Parquet file with the fields problem, thinking and solution; with "finished": false where
-            the thinking breaks off and the solution goes on from there, so that its closing delimiter has no loss.
-        out: folder for checkpoints, metrics and the selected model; an interrupted run goes on in it.
-        suffix: text that is appended to every problem, such as the instruction that a task will append.
-        opening: opening delimiter of thinking; the tokenizer's own, or <think>, if not given.
-        closing: closing delimiter; the tokenizer's own, or </think>, if not given.
-        chat_template_kwargs: arguments of the chat template, as {"enable_thinking": true} or {"thinking": true}.
-        max_tokens: longer rows are left out, and counted; null for the model's context.
-        broken_share: part of the other examples whose thinking is broken off at a random token before the same
-            solution; for data whose solutions hold their own reasoning: others would be learnt as guesses.
-        held_out_share: part of the problems that is held out to measure on.
-        steps: optimizer steps.
-        batch_size: rows of one step, over all processes.
-        micro_batch_size: rows of one forward and backward pass of one process.
-        learning_rate: at the start.
-        lr_schedule: linear (to 0), constant, or cosine.
-        num_lr_warmup_steps: optimizer steps of linear rise before that.
-        max_grad_norm: gradients are clipped to this norm.
-        save_every: steps between checkpoints; each is measured on what is held out.
-        seed: of the order of rows and of broken thoughts.
-        dtype: of the weights: float32, bfloat16 or float64.
-        mixed_precision: no, or bf16: compute in bfloat16 on float32 weights.
-        gradient_checkpointing: compute activations twice instead of keeping them.
-        device: auto, cpu or cuda.
-        report_to: tensorboard, wandb and trackio, any of them.
-    """
+    """Supervised fine-tuning on thoughts."""
 
     model: str = ""
-    data: str = ""
-    out: str = "runs/warm-start"
+    """A folder in Hugging Face format, or a hub name."""
+    data: str = field(default="", metadata=EXECUTION)  # what is in it does decide: its hash is kept
+    """Local JSONL or Parquet file with the fields problem, thinking and solution; with "finished": false where the
+    thinking breaks off and the solution goes on from there, so that its closing delimiter has no loss.
+    """
+    out: str = field(default="runs/warm-start", metadata=EXECUTION)
+    """Folder for checkpoints, metrics and the selected model; an interrupted run goes on in it."""
     suffix: str = ""
+    """Text that is appended to every problem, such as the instruction that a task will append."""
     opening: str | None = None
+    """Opening delimiter of thinking; the tokenizer's own, or <think>, if not given."""
     closing: str | None = None
+    """Closing delimiter; the tokenizer's own, or </think>, if not given."""
     chat_template_kwargs: dict[str, Any] = field(default_factory=dict)
+    """Arguments of the chat template, as {"enable_thinking": true} or {"thinking": true}."""
     max_tokens: int | None = None
+    """Longer rows are left out, and counted; null for the model's context."""
     broken_share: float = 0.0
+    """Part of the other examples whose thinking is broken off at a random token before the same solution; for data
+    whose solutions hold their own reasoning: others would be learnt as guesses.
+    """
     held_out_share: float = 0.02
+    """Part of the problems that is held out to measure on."""
     steps: int = 1000
+    """Optimizer steps."""
     batch_size: int = 64
+    """Rows of one step, over all processes."""
     micro_batch_size: int = 1
+    """Rows of one forward and backward pass of one process."""
     learning_rate: float = 1e-5
+    """At the start."""
     lr_schedule: str = "cosine"
+    """linear (to 0), constant, or cosine."""
     num_lr_warmup_steps: int = 0
+    """Optimizer steps of linear rise before that."""
     max_grad_norm: float = 1.0
+    """Gradients are clipped to this norm."""
     save_every: int = 100
+    """Steps between checkpoints; each is measured on what is held out."""
     seed: int = 0
+    """Of the order of rows and of broken thoughts."""
     dtype: str = "float32"
+    """Of the weights: float32, bfloat16 or float64."""
     mixed_precision: str = "no"
-    gradient_checkpointing: bool = False
-    device: str = "auto"
-    report_to: tuple[str, ...] = ()
-
-
-EXECUTION = ("out", "data", "device", "gradient_checkpointing", "report_to")
-"""Fields that say how a run is made. What is in the data does decide: its hash is kept."""
+    """no, or bf16: compute in bfloat16 on float32 weights."""
+    gradient_checkpointing: bool = field(default=False, metadata=EXECUTION)
+    """Compute activations twice instead of keeping them."""
+    device: str = field(default="auto", metadata=EXECUTION)
+    """auto, cpu or cuda."""
+    report_to: tuple[str, ...] = field(default=(), metadata=EXECUTION)
+    """tensorboard, wandb and trackio, any of them."""
 
 
 def check(config: WarmStartConfig, num_processes: int = 1) -> None:

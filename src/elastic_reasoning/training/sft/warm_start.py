@@ -13,11 +13,12 @@ import math
 import random
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from elastic_reasoning.core.configuration import deciding
 from elastic_reasoning.core.errors import TrainingError, require
 from elastic_reasoning.engines.loading import load_tokenizer, load_weights
 from elastic_reasoning.engines.model_files import find_end_ids
@@ -36,7 +37,7 @@ from elastic_reasoning.training.processes import init_distributed, num_launched,
 from elastic_reasoning.training.reports import reporting_in
 from elastic_reasoning.training.sft.thinking_format import give_thinking_format
 from elastic_reasoning.training.sft.traces import Example, Examples, draw_cut, order, read_examples
-from elastic_reasoning.training.sft.warm_config import EXECUTION, WarmStartConfig, check
+from elastic_reasoning.training.sft.warm_config import WarmStartConfig, check
 from elastic_reasoning.training.trl.trainer import checkpointing, quietly, silence
 
 logger = logging.getLogger(__name__)
@@ -110,8 +111,7 @@ def _decisive(config: WarmStartConfig) -> dict[str, Any]:
         digest = blake2b(Path(config.data).read_bytes(), digest_size=16).hexdigest()
     except OSError as error:
         raise TrainingError(f"cannot read {config.data}: {error.strerror}; give a local file as data") from None
-    values = {f.name: getattr(config, f.name) for f in fields(WarmStartConfig) if f.name not in EXECUTION}
-    return {"warm_start_on": digest, **values}
+    return {"warm_start_on": digest, **deciding(config)}
 
 
 def _run(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from elastic_reasoning.chat.rendering import Renderer
+from elastic_reasoning.core.configuration import deciding
 from elastic_reasoning.core.errors import TrainingError, check_installed, require
 from elastic_reasoning.core.template import Message
 from elastic_reasoning.core.walk import Walk
@@ -24,7 +25,7 @@ from elastic_reasoning.rollouts.rows import Row, as_rows
 from elastic_reasoning.rollouts.scoring import Scored, Scorer
 from elastic_reasoning.training.checkpoints import Checkpoint, checkpoints, mark_complete, prune, select, selected
 from elastic_reasoning.training.checks import check, check_inputs
-from elastic_reasoning.training.config import TrainConfig, decisive
+from elastic_reasoning.training.config import TrainConfig
 from elastic_reasoning.training.data import Data, load_data
 from elastic_reasoning.training.folder import (
     Metrics,
@@ -92,7 +93,7 @@ def train(
     main = processes.is_main_process
     with run_lock(out) if main else nullcontext():
         if main:
-            find_run(out, decisive(config), decisive(TrainConfig()))
+            find_run(out, deciding(config), deciding(TrainConfig()))
         processes.wait_for_everyone()
         start = next(reversed(checkpoints(out)), None)
         if start is None or start.step < config.steps:
@@ -140,7 +141,7 @@ class _Run:
                 self._check_context(model)
                 if self.main:
                     check_same_problems(self.out, self.data.digest)
-                    write_config(self.out, decisive(config))
+                    write_config(self.out, deciding(config))
                 metrics = Metrics(self.out / "metrics.jsonl", start.step if start else 0, self.on_step, self.main)
                 callback = _keeper(metrics, self._on_save, config.updates_per_step)
                 self.trainer = new_trainer(
