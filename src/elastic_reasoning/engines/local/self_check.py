@@ -11,15 +11,18 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from elastic_reasoning.core.errors import EngineError
 from elastic_reasoning.engines.local.batch import Store, num_logits
 from elastic_reasoning.engines.local.cache_name import OwnCache, keeping
 from elastic_reasoning.engines.local.slots import Slots
 
-NUM_STEPS = 3
-"""One, one that is taken back and made again, and one behind it."""
+SHORT = 16
+"""Tokens of a row that is padded rather than given a forward pass of its own."""
 TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-6}
+NUM_STEPS, NUM_STEPS_LOW = 2, 3
+"""Steps that are compared, the first of them after it was taken back; in low precision it is the median step."""
 NUM_TIMES, MOST = 3, 0.3
 """In bfloat16 and float16: how many times the rounding of the model's own cache is excused, and the most that is."""
 
@@ -33,11 +36,11 @@ def choose_store(model: Any, max_rows: int) -> Callable[[], Store]:
     window, candidates = attention_kinds(model.config.get_text_config())
     reasons = []
     for kinds in candidates:
-        reason = complaint(model, Slots(model, 3, kinds, window), window)
+        reason = mismatch(model, Slots(model, 3, kinds, window), window)
         if reason is None:
             return partial(Slots, model, max_rows, kinds, window)
         reasons.append(f"slots with {'+'.join(sorted(kinds))} attention: {reason}")
-    reason = complaint(model, OwnCache(model), window)
+    reason = mismatch(model, OwnCache(model), window)
     if reason is None:
         return partial(OwnCache, model)
     reasons.append(f"its own cache: {reason}")
@@ -57,12 +60,13 @@ def attention_kinds(config: Any) -> tuple[int, list[frozenset[str]]]:
 
 
 @torch.inference_mode()
-def complaint(model: Any, store: Store, window: int) -> str | None:
+def mismatch(model: Any, store: Store, window: int) -> str | None:
     """What is wrong with a store, or `None` if it agrees with a plain forward."""
-    lengths = _lengths(model, window)[: store.max_rows]
+    num_steps = NUM_STEPS if model.dtype in TOLERANCE else NUM_STEPS_LOW
+    lengths = _lengths(model, window, num_steps)[: store.max_rows]
     generator = torch.Generator().manual_seed(0)
     num_tokens = num_logits(model)
-    rows = [torch.randint(num_tokens, (n + NUM_STEPS - 1,), generator=generator).to(model.device) for n in lengths]
+    rows = [torch.randint(num_tokens, (n + num_steps - 1,), generator=generator).to(model.device) for n in lengths]
     try:
         plain = _plain(model, rows, lengths)
         stepped = _stepped(store, rows, lengths)
@@ -79,25 +83,30 @@ def complaint(model: Any, store: Store, window: int) -> str | None:
     return None
 
 
-def _lengths(model: Any, window: int) -> list[int]:
+def _lengths(model: Any, window: int, num_steps: int) -> list[int]:
     """Tokens before the first step of each row; a window hides about as many of the first row's as it shows."""
     context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    longest = 2 * window + 2 if context is None else min(2 * window + 2, context - NUM_STEPS)
+    longest = 2 * window + 2 if context is None else min(2 * window + 2, context - num_steps)
     return [longest if window and longest >= window + 2 else 7, 3, 1]
 
 
 def _plain(model: Any, rows: list[torch.Tensor], lengths: list[int]) -> list[torch.Tensor]:
-    """Logits of forwards without cache, after each of the last `NUM_STEPS` tokens of each row.
+    """Logits of forwards without cache, after the token of each step `[steps, vocabulary]` a row.
 
-    The longest row by itself; the others, a few tokens each, together: causality hides what pads them.
+    A long row by itself; short ones together: causality hides what pads them.
     """
-    logits = model(input_ids=rows[0][None], use_cache=False, **keeping(model, NUM_STEPS)).logits[0, -NUM_STEPS:]
-    if len(rows) == 1:
-        return [logits]
-    padded = torch.nn.utils.rnn.pad_sequence(rows[1:], batch_first=True)
-    others = model(input_ids=padded, use_cache=False).logits
-    starts = enumerate(length - 1 for length in lengths[1:])
-    return [logits, *(others[n, start : start + NUM_STEPS] for n, start in starts)]
+    num_steps = len(rows[0]) - lengths[0] + 1
+    num_alone = int(len(rows[0]) > SHORT)  # the first row is the longest
+    logits = []
+    if num_alone:
+        alone = model(input_ids=rows[0][None], use_cache=False, **keeping(model, num_steps)).logits
+        logits.append(alone[0, -num_steps:])
+    if rows[num_alone:]:
+        padded = torch.nn.utils.rnn.pad_sequence(rows[num_alone:], batch_first=True)
+        together = model(input_ids=padded, use_cache=False).logits
+        firsts = enumerate(length - 1 for length in lengths[num_alone:])
+        logits += [together[n, first : first + num_steps] for n, first in firsts]
+    return logits
 
 
 def _distance(plain: torch.Tensor, stepped: torch.Tensor) -> float:
@@ -124,26 +133,23 @@ def _own_noise(model: Any, rows: list[torch.Tensor], lengths: list[int], plain: 
 
 
 def _stepped(store: Store, rows: list[torch.Tensor], lengths: list[int]) -> list[torch.Tensor]:
-    """Logits of the steps after each row's first tokens, `[NUM_STEPS, vocabulary]` a row."""
+    """Logits of the steps after each row's first tokens `[steps, vocabulary]` a row."""
     device = rows[0].device
     width = max(lengths) - 1
     padded = torch.zeros(len(rows), width, dtype=torch.int64, device=device)
     for n, length in enumerate(lengths):
         padded[n, : length - 1] = rows[n][: length - 1]
-    store.reserve(len(rows), max(lengths) + NUM_STEPS)
+    store.reserve(len(rows), max(map(len, rows)) + 1)
     columns = np.array(lengths, np.int64) - 1
     store.prefill(0, padded, columns)
-    steps = []
-    for step in range(NUM_STEPS):
-        tokens = torch.stack([row[column] for row, column in zip(rows, columns.tolist(), strict=True)])
-        steps.append(store.decode(tokens, torch.from_numpy(columns).to(device), columns).clone())
-        columns = columns + 1
-        if step == 1:  # take the last token back and feed it again
-            for n in range(len(rows)):
-                store.forget(n, int(columns[n]) - 1)
-            columns = columns - 1
-            steps.pop()
-            tokens = torch.stack([row[column] for row, column in zip(rows, columns.tolist(), strict=True)])
-            steps.append(store.decode(tokens, torch.from_numpy(columns).to(device), columns).clone())
-            columns = columns + 1
-    return list(torch.stack(steps, 1))
+    _step(store, rows, columns)
+    for n, column in enumerate(columns.tolist()):  # take the first step back and make it again
+        store.forget(n, column)
+    num_steps = len(rows[0]) - lengths[0] + 1
+    return list(torch.stack([_step(store, rows, columns + step) for step in range(num_steps)], 1))
+
+
+def _step(store: Store, rows: list[torch.Tensor], columns: NDArray[np.int64]) -> torch.Tensor:
+    """Logits after each row's token in its column `[rows, vocabulary]`."""
+    tokens = torch.stack([row[column] for row, column in zip(rows, columns.tolist(), strict=True)])
+    return store.decode(tokens, torch.from_numpy(columns).to(tokens.device), columns).clone()
