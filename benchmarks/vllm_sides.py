@@ -27,7 +27,7 @@ from elastic_reasoning.core.request import Request, Sampling
 from elastic_reasoning.core.template import Prompt, Thinking
 from elastic_reasoning.core.wire import to_wire
 from elastic_reasoning.engines.engine import Engine, generate
-from elastic_reasoning.engines.http.connection import ServerConfig
+from elastic_reasoning.engines.http.config import ServerConfig
 from elastic_reasoning.engines.http.engine import OpenAIEngine
 
 SPECIAL = ("<pad>", "<eos>", "<think>", "</think>")  # ids 0..3

@@ -341,8 +341,7 @@ class Running:
         before, self._runner = self._runner, None
         assert before is not None
         self._before.append(before)
-        for site in before.sites:
-            asyncio.run_coroutine_threadsafe(site.stop(), self._thread.loop).result()
+        asyncio.run_coroutine_threadsafe(_listen_no_more(before), self._thread.loop).result()
         time.sleep(0.3)  # nothing listens meanwhile
         self.start()
 
@@ -352,6 +351,7 @@ class Running:
         self._before, self._runner = [], None
 
         async def stop(runner: web.AppRunner) -> None:
+            await _listen_no_more(runner)
             assert runner.server is not None
             for connection in runner.server.connections:
                 if connection.transport is not None:
@@ -365,6 +365,22 @@ class Running:
     def close(self) -> None:
         self.stop()
         self._thread.close()
+
+
+async def _listen_no_more(runner: web.AppRunner) -> None:
+    """Stop listening.
+
+    asyncio never closes a connection that it had accepted, and not yet handed over, when its server is closed: it is
+    accepted in one turn of the loop and handed over in the next.
+    """
+    loop = asyncio.get_running_loop()
+    for site in list(runner.sites):
+        for listening in site._server.sockets:  # type: ignore[attr-defined]
+            loop.remove_reader(listening.fileno())
+    for _ in range(3):
+        await asyncio.sleep(0)
+    for site in list(runner.sites):
+        await site.stop()
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import pytest
 
 from elastic_reasoning.cli.main import main
 from elastic_reasoning.core.template import Thinking
-from elastic_reasoning.engines.http.connection import ServerConfig
+from elastic_reasoning.engines.http.config import ServerConfig
 from elastic_reasoning.engines.http.engine import OpenAIEngine
 from elastic_reasoning.records.log import read_records
 from elastic_reasoning.records.manifest import read_manifest

@@ -19,7 +19,7 @@ from elastic_reasoning.core.trace import Finish, Phase, Trace
 from elastic_reasoning.core.walk import Completion, Walk
 from elastic_reasoning.engines.engine import Engine, ask, generate, new_request
 from elastic_reasoning.engines.http import engine as openai_engine
-from elastic_reasoning.engines.http.connection import ServerConfig
+from elastic_reasoning.engines.http.config import ServerConfig
 from elastic_reasoning.engines.http.engine import OpenAIEngine
 from elastic_reasoning.engines.loading import load
 from elastic_reasoning.engines.scripted import ScriptedEngine, scripted_logprob

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from elastic_reasoning.engines.http.connection import ServerConfig
+from elastic_reasoning.engines.http.config import ServerConfig
 from elastic_reasoning.engines.http.engine import OpenAIEngine
 from elastic_reasoning.engines.loading import model_path
 from elastic_reasoning.miniature.to_gguf import write_gguf

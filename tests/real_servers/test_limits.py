@@ -8,7 +8,7 @@ import pytest
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.request import Options, Sampling
 from elastic_reasoning.engines.engine import ask, generate, new_request
-from elastic_reasoning.engines.http.connection import ServerConfig
+from elastic_reasoning.engines.http.config import ServerConfig
 from elastic_reasoning.engines.http.engine import OpenAIEngine
 from elastic_reasoning.engines.http.replicas import UnreachableError
 from elastic_reasoning.engines.loading import load

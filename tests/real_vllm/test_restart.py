@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("vllm.v1.engine", reason="vllm is not installed: scripts/setup_vllm.sh")
 
 from elastic_reasoning.engines.engine import generate
-from elastic_reasoning.engines.http.connection import ServerConfig
+from elastic_reasoning.engines.http.config import ServerConfig
 from elastic_reasoning.engines.http.engine import OpenAIEngine
 from elastic_reasoning.engines.loading import load
 from elastic_reasoning.records.log import read_records

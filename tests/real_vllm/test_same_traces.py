@@ -11,7 +11,7 @@ pytest.importorskip("vllm.v1.engine", reason="vllm is not installed: scripts/set
 from elastic_reasoning.core.request import Request
 from elastic_reasoning.core.trace import Finish, Phase, Trace
 from elastic_reasoning.engines.engine import generate
-from elastic_reasoning.engines.http.connection import ServerConfig
+from elastic_reasoning.engines.http.config import ServerConfig
 from elastic_reasoning.engines.http.engine import OpenAIEngine
 from elastic_reasoning.engines.loading import load
 from real_vllm.same import compare, greedy_requests, largest_gap

@@ -9,10 +9,11 @@ from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.output import say, say_json
 from elastic_reasoning.core.errors import EngineError, UsageError
 from elastic_reasoning.core.template import Template, check_pair
-from elastic_reasoning.engines.http.capabilities import Abilities, name_tokenizer
-from elastic_reasoning.engines.http.connection import ServerConfig, connected
-from elastic_reasoning.engines.http.engine import ask_abilities
-from elastic_reasoning.engines.http.probes import Logprobs
+from elastic_reasoning.engines.http.capabilities import Capabilities, Logprobs, name_tokenizer
+from elastic_reasoning.engines.http.config import ServerConfig
+from elastic_reasoning.engines.http.dialects import AUTO, find_dialect
+from elastic_reasoning.engines.http.engine import ask_capabilities
+from elastic_reasoning.engines.http.pool import connected
 from elastic_reasoning.engines.loading import load_template
 from elastic_reasoning.engines.names import check_tokenizer_name
 from elastic_reasoning.training.provenance import read_trained_for
@@ -25,16 +26,6 @@ LOGPROBS = {
     ),
     Logprobs.TEMPERED: "after temperature and before top-p and top-k, as traces want them",
     Logprobs.PROCESSED: "after top-p and top-k; traces have them without top-p and top-k, otherwise none",
-}
-INEXACT = {
-    "vllm": (
-        "thinking_token_budget, not used: it has no solution budget, charges what stands behind the opening delimiter "
-        "in the prompt, lets an end of sequence in thinking end without an answer, and starts anew where thinking is "
-        "opened again"
-    ),
-    "sglang": "thinking_budget, not used: it has no solution budget, and is ignored where the server was not set up",
-    "llama.cpp": "thinking_budget_tokens, not used: it has no solution budget",
-    "openai": "none that is known",
 }
 
 
@@ -52,8 +43,8 @@ class DoctorConfig:
     """The environment variable that holds the key."""
     timeout_seconds: float = 60.0
     """How long one answer may take."""
-    dialect: str = "auto"
-    """auto, vllm, sglang, llama.cpp or openai."""
+    dialect: str = AUTO
+    """auto, or the name of a server's own way to be asked."""
     opening: str | None = None
     """Opening delimiter of thinking, where the tokenizer does not name it."""
     closing: str | None = None
@@ -95,14 +86,14 @@ def main(argv: list[str]) -> int:
     check_pair(config.opening, config.closing)
     server = replace(server, tokenizer=config.tokenizer or _named(server, config.model))
     tokenizer, template = load_template(server.tokenizer, server.opening, server.closing)
-    abilities = ask_abilities(server, template, tokenizer, config.model)
+    capabilities = ask_capabilities(server, template, tokenizer, config.model)
     about = read_trained_for(Path(server.tokenizer))
     if config.json:
-        values = {"url": config.url, **asdict(abilities), "ids": abilities.ids, "native_exact": False}
+        values = {"url": config.url, **asdict(capabilities), "ids": capabilities.ids, "native_exact": False}
         values |= {"delimiters": [template.opening.text, template.closing.text], "tool_calls": _calls(template)}
-        say_json({**values, "way": _way(abilities), "trained_for": about and asdict(about)})
+        say_json({**values, "way": _way(capabilities), "trained_for": about and asdict(about)})
         return 0
-    for name, text in (*_lines(config.url, abilities), *_markers(template)):
+    for name, text in (*_lines(config.url, capabilities), *_markers(template)):
         say(f"{name:<18}{text}")
     if about:
         say(f"{'trained for':<18}{', '.join(about.strategies)} at {', '.join(about.budgets)} ({about.plan})")
@@ -111,8 +102,8 @@ def main(argv: list[str]) -> int:
 
 def _named(server: ServerConfig, model: str) -> str:
     """The tokenizer that the server names, if it can be loaded here."""
-    with connected(server, at_start=True) as (connection, loop):
-        name = asyncio.run_coroutine_threadsafe(name_tokenizer(connection, model), loop).result()
+    with connected(server, at_start=True) as (pool, loop):
+        name = asyncio.run_coroutine_threadsafe(name_tokenizer(pool, model), loop).result()
     try:
         load_template(name, server.opening, server.closing)
     except EngineError as error:
@@ -120,8 +111,8 @@ def _named(server: ServerConfig, model: str) -> str:
     return name
 
 
-def _way(abilities: Abilities) -> str:
-    return "one pass" if abilities.plug_in else "two calls"
+def _way(capabilities: Capabilities) -> str:
+    return "one pass" if capabilities.plug_in else "two calls"
 
 
 def _calls(template: Template) -> list[list[str | None]]:
@@ -137,21 +128,21 @@ def _markers(template: Template) -> Iterator[tuple[str, str]]:
     yield "tool calls", known if calls else "not known how the model writes them: a budget may cut one"
 
 
-def _lines(url: str, abilities: Abilities) -> Iterator[tuple[str, str]]:
-    yield "server", f"{url} ({' '.join(filter(None, [abilities.dialect, abilities.version]))})"
-    context = "not told" if abilities.context is None else f"{abilities.context} tokens"
-    yield "model", f"{abilities.model}, context {context}"
-    if abilities.plug_in:
+def _lines(url: str, capabilities: Capabilities) -> Iterator[tuple[str, str]]:
+    yield "server", f"{url} ({' '.join(filter(None, [capabilities.dialect, capabilities.version]))})"
+    context = "not told" if capabilities.context is None else f"{capabilities.context} tokens"
+    yield "model", f"{capabilities.model}, context {context}"
+    if capabilities.plug_in:
         yield "way", "one pass: the server has our plug-in, which keeps every budget"
     else:
         yield "way", "two calls for each request, thinking and then the solution; the server does not have our plug-in"
-    answers = "answers in ids" if abilities.ids else "answers in text, which is counted with the tokenizer"
-    yield "ids", f"{answers}; prompts go as {'ids' if abilities.prompt_ids else 'text'}"
+    answers = "answers in ids" if capabilities.ids else "answers in text, which is counted with the tokenizer"
+    yield "ids", f"{answers}; prompts go as {'ids' if capabilities.prompt_ids else 'text'}"
     known = "yes: a completion goes on where the prompt ends"
     unknown = "not known: the server does not count the prompt's tokens, and may wrap it in the chat template again"
-    yield "prefilled turns", known if abilities.as_it_stands else unknown
-    yield "log-probabilities", LOGPROBS[abilities.logprobs]
-    native = INEXACT[abilities.dialect]
-    yield "native budget", "thinking_token_budget is not set up" if abilities.native is False else native
+    yield "prefilled turns", known if capabilities.as_it_stands else unknown
+    yield "log-probabilities", LOGPROBS[capabilities.logprobs]
+    native = find_dialect(capabilities.dialect).native_budget
+    yield "native budget", "thinking_token_budget is not set up" if capabilities.native is False else native
     told = {None: "not told", True: "on", False: "off"}
-    yield "speculative", told[abilities.speculative]
+    yield "speculative", told[capabilities.speculative]

@@ -19,7 +19,7 @@ from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import UsageError
 from elastic_reasoning.core.request import DEFAULT_STRATEGY
 from elastic_reasoning.core.strategies import find_strategy
-from elastic_reasoning.engines.http.connection import ServerConfig
+from elastic_reasoning.engines.http.config import ServerConfig
 from elastic_reasoning.engines.names import check_names
 from elastic_reasoning.evaluation.config import check_engine, parts_of
 

@@ -13,7 +13,7 @@ from elastic_reasoning.core.configuration import deciding as deciding_fields
 from elastic_reasoning.core.errors import UsageError, unknown
 from elastic_reasoning.core.request import Options, Sampling
 from elastic_reasoning.core.strategies import COMPARED, check_options, find_strategy
-from elastic_reasoning.engines.http.connection import ServerConfig
+from elastic_reasoning.engines.http.config import ServerConfig
 from elastic_reasoning.engines.swap import check_swap
 from elastic_reasoning.engines.vllm.engine import VllmSettings
 from elastic_reasoning.tasks.loading import TaskOptions

@@ -33,7 +33,7 @@ from elastic_reasoning.core.request import DEFAULT_STRATEGY, Request, derived_se
 from elastic_reasoning.core.strategies import find_strategy
 from elastic_reasoning.core.template import Message
 from elastic_reasoning.engines.engine import Engine, generate, new_request
-from elastic_reasoning.engines.http.connection import ServerConfig
+from elastic_reasoning.engines.http.config import ServerConfig
 from elastic_reasoning.evaluation.config import RunConfig, check_engine
 from elastic_reasoning.evaluation.models import open_model
 from elastic_reasoning.integrations import model_arguments, task_settings

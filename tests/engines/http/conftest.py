@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 
 from elastic_reasoning.core.template import Template
-from elastic_reasoning.engines.http import connection, engine
-from elastic_reasoning.engines.http import replicas as copies
-from elastic_reasoning.engines.http.connection import ServerConfig
+from elastic_reasoning.engines.http import engine, pool, replicas
+from elastic_reasoning.engines.http.config import ServerConfig
 from elastic_reasoning.engines.http.engine import OpenAIEngine
 from fake_servers import tokenizer_of
 
@@ -17,9 +16,9 @@ NewEngine = Callable[..., OpenAIEngine]
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(copies, "FIRST_REST_SECONDS", 0.01)
-    monkeypatch.setattr(copies, "LONGEST_REST_SECONDS", 0.05)
-    monkeypatch.setattr(connection, "WATCH_SECONDS", 0.05)
+    monkeypatch.setattr(replicas, "FIRST_BACKOFF_SECONDS", 0.01)
+    monkeypatch.setattr(replicas, "LONGEST_BACKOFF_SECONDS", 0.05)
+    monkeypatch.setattr(pool, "WATCH_SECONDS", 0.05)
     monkeypatch.setattr(engine, "START_SECONDS", 0.05)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
 

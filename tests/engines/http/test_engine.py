@@ -18,9 +18,9 @@ from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.concurrent import Wanted
 from elastic_reasoning.engines.engine import generate
-from elastic_reasoning.engines.http.connection import ServerConfig
-from elastic_reasoning.engines.http.dialects.dialect import Terms
-from elastic_reasoning.engines.http.dialects.text import OPENAI
+from elastic_reasoning.engines.http.config import ServerConfig
+from elastic_reasoning.engines.http.dialects.dialect import DialectContext
+from elastic_reasoning.engines.http.dialects.openai import DIALECT
 from elastic_reasoning.engines.http.engine import OpenAIEngine
 from elastic_reasoning.engines.http.replicas import RefusedError
 from elastic_reasoning.engines.scripted import ScriptedEngine
@@ -141,7 +141,7 @@ def test_text_is_counted_with_the_tokenizer(name: str, settings: dict[str, bool]
     with serving(lambda: fake_openai(model, **settings)) as server:
         engine = new_engine(model.template, server.url, context=64)
         assert engine.counted
-        assert engine.abilities.prompt_ids is settings.get("prompt_ids", True)
+        assert engine.capabilities.prompt_ids is settings.get("prompt_ids", True)
         compare(engine, model, plain)
 
 
@@ -199,7 +199,7 @@ def test_log_probabilities_are_kept_where_they_are_what_a_trace_wants(logprobs: 
     requests.append(Request(prompt, Budget(6, 3), options=Options(min_thinking=4), name="bans"))
     with serving(lambda: fake_vllm(model)) as server:
         engine = new_engine(model.template, server.url)
-        assert engine.abilities.logprobs == logprobs
+        assert engine.capabilities.logprobs == logprobs
         known = {trace.request.name for trace in generate(engine, requests) if trace.logprobs is not None}
     expected = {name for name, (_, kinds) in samplings.items() if logprobs in kinds}
     assert known == expected | ({"bans"} if logprobs == "raw" else set())
@@ -289,4 +289,4 @@ def test_several_delimiters_are_not_waited_for_in_text() -> None:
     request = Request(Prompt((5, 6, 7, 8), Thinking.OPEN), Budget(4, 4))
     wanted = Wanted(request, (5, 6, 7, 8), 0, 4, template.eos, frozenset(), ("final", "tool"), discards_end=True)
     with pytest.raises(RefusedError, match="tool calls and channel formats need a server that returns ids"):
-        OPENAI.ask(wanted, Terms("fake", template))
+        DIALECT.ask(wanted, DialectContext("fake", template))

@@ -16,7 +16,7 @@ from elastic_reasoning.core.request import Request
 from elastic_reasoning.core.template import Prompt, Thinking
 from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.engines.engine import generate
-from elastic_reasoning.engines.http.replicas import Copy, UnavailableError, retry_after
+from elastic_reasoning.engines.http.replicas import Replica, UnavailableError, retry_after
 from fake_servers import FakeModel, fake_llama_cpp, fake_openai, fake_sglang, fake_vllm, serving
 from letters import letters
 
@@ -108,12 +108,12 @@ def test_retry_after_is_a_number_or_a_date_and_capped(header: str, seconds: floa
     assert retry_after(header, NOW, most_seconds=60) == seconds
 
 
-def test_how_long_a_copy_wanted_to_be_left_alone_is_forgotten_once_it_answers() -> None:
-    copy = Copy("http://127.0.0.1:8000/v1", lambda: None)
-    copy.failed(0.0, UnavailableError("busy", rest_seconds=3600))
-    assert copy.rest_until == 3600
-    asyncio.run(copy.well())
-    assert copy.rest_until == 0
+def test_how_long_a_replica_wanted_to_be_left_alone_is_forgotten_once_it_answers() -> None:
+    replica = Replica("http://127.0.0.1:8000/v1", lambda: None)
+    replica.mark_failed(0.0, UnavailableError("busy", retry_after_seconds=3600))
+    assert replica.retry_at == 3600
+    asyncio.run(replica.mark_healthy())
+    assert replica.retry_at == 0
 
 
 def changing(change: Callable[[dict[str, Any]], None]) -> Spoil:
@@ -331,4 +331,4 @@ def test_a_server_that_wraps_a_prompt_in_the_chat_template_again_is_refused(
 def test_a_prompt_that_is_read_as_it_stands_is_known_by_its_tokens(new_engine: Any) -> None:
     for counts, known in ((True, True), (False, None)):
         with serving(lambda counts=counts: fake_openai(MODEL, False, counts=counts)) as server:
-            assert new_engine(MODEL.template, server.url).abilities.as_it_stands is known
+            assert new_engine(MODEL.template, server.url).capabilities.as_it_stands is known

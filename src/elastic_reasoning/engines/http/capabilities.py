@@ -1,83 +1,93 @@
 """What a server can do, found out once by asking it.
 
-    abilities = await find_abilities(connection, template, tokenizer)
-    abilities.dialect        # "vllm"
-    abilities.plug_in        # True: every budget is kept in one pass
+    capabilities = await find_capabilities(pool, template, tokenizer)
+    capabilities.dialect        # "vllm"
+    capabilities.plug_in        # True: every budget is kept in one pass
 
 What it says of itself comes first; what matters is then tried.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct
 
 from elastic_reasoning.chat.rendering import added_to_text
 from elastic_reasoning.core.errors import EngineError, unknown
 from elastic_reasoning.core.request import Sampling
 from elastic_reasoning.core.template import Template
-from elastic_reasoning.engines.http.connection import Connection, Line
-from elastic_reasoning.engines.http.dialects.dialect import Dialect, Terms
-from elastic_reasoning.engines.http.dialects.llama_cpp import LLAMA_CPP
-from elastic_reasoning.engines.http.dialects.sglang import SGLANG
-from elastic_reasoning.engines.http.dialects.text import OPENAI, TextCompletion
-from elastic_reasoning.engines.http.dialects.vllm import VLLM, Completion
-from elastic_reasoning.engines.http.probes import (
-    Logprobs,
-    has_native_budget,
-    has_plug_in,
-    logprobs_of,
+from elastic_reasoning.engines.http.dialects import AUTO, all_dialects, find_dialect
+from elastic_reasoning.engines.http.dialects.dialect import (
+    Dialect,
+    DialectContext,
+    Introduction,
+    LostIdsError,
+    Server,
     probe,
-    reads_as_it_stands,
-    shows_closing,
-    speculates,
+    told,
 )
+from elastic_reasoning.engines.http.pool import Pool, Session
 from elastic_reasoning.engines.http.replicas import RefusedError
-from elastic_reasoning.untrusted.json import Count, MalformedError, decode
-
-DIALECTS: dict[str, Dialect] = {"vllm": VLLM, "sglang": SGLANG, "llama.cpp": LLAMA_CPP, "openai": OPENAI}
-
-Told = TypeVar("Told", bound=Struct)
+from elastic_reasoning.engines.http.sampling import sample
+from elastic_reasoning.untrusted.json import Count
 
 NO_ENDPOINT = (404, 405, 501)
 MOST_LISTED = 10
+NUM_PROBED = 8
+CERTAIN = -1e-3
+"""A log-probability above this one is the same after any temperature."""
+SAME = 1e-3
+SURE = 1e-4
+"""A top-p that leaves one token, as top-k 1 would, which vLLM on a CPU does not survive with speculative decoding."""
+
+
+class Logprobs(StrEnum):
+    """Which log-probabilities a server reports of the tokens that it samples."""
+
+    NONE = "none"
+    """None, or none that could be told apart."""
+    RAW = "raw"
+    """Those of the model, before temperature."""
+    TEMPERED = "tempered"
+    """After temperature, before top-p and top-k."""
+    PROCESSED = "processed"
+    """After everything."""
 
 
 @dataclass(frozen=True)
-class Abilities:
-    """What a server can do.
-
-    Attributes:
-        dialect: how it is spoken to, a name in `DIALECTS`.
-        version: what it calls itself; empty where it does not.
-        model: the model that is asked for, by the server's name.
-        models: all that it serves.
-        context: tokens of prompt and completion; `None` where it does not tell.
-        prompt_ids: it takes a prompt as ids, just as they stand.
-        as_it_stands: it reads a prompt without a chat template around it; `None` where it does not let it be told.
-        logprobs: what it reports of sampled tokens.
-        plug_in: it has our plug-in, which keeps every budget in one pass.
-        native: it takes a thinking budget of its own; `None` where it cannot be asked.
-        speculative: it decodes speculatively, as far as it tells.
-    """
+class Capabilities:
+    """What a server can do."""
 
     dialect: str
+    """How it is spoken to."""
     version: str
+    """What it calls itself; empty where it does not."""
     model: str
+    """The model that is asked for, by the server's name."""
     models: tuple[str, ...]
+    """All that it serves."""
     context: int | None
+    """Tokens of prompt and completion; `None` where it does not tell."""
     prompt_ids: bool
+    """It takes a prompt as ids, just as they stand."""
     as_it_stands: bool | None
+    """It reads a prompt without a chat template around it; `None` where it does not let it be told."""
     logprobs: Logprobs
+    """What it reports of sampled tokens."""
     plug_in: bool
+    """It has our plug-in, which keeps every budget in one pass."""
     native: bool | None
+    """It takes a thinking budget of its own; `None` where it cannot be asked."""
     speculative: bool | None
+    """It decodes speculatively, as far as it tells."""
 
     @property
     def ids(self) -> bool:
         """Whether its answers hold ids; otherwise tokens are counted with the tokenizer."""
-        return DIALECTS[self.dialect].ids
+        return find_dialect(self.dialect).returns_ids
 
     def knows_logprobs(self, sampling: Sampling, *, one_pass: bool, bans: bool) -> bool:
         """Whether what it reports is taken after temperature and before bans, top-p and top-k."""
@@ -88,22 +98,11 @@ class Abilities:
         return self.logprobs is Logprobs.TEMPERED and not bans
 
 
-@dataclass(frozen=True)
-class _Found:
-    """What a server says of itself before it is tried."""
-
-    dialect: str | None
-    models: tuple[str, ...] = ()
-    context: int | None = None
-    version: str = ""
-    speculative: bool | None = None
-
-
-async def find_abilities(connection: Connection, template: Template, tokenizer: Any, model: str = "") -> Abilities:
+async def find_capabilities(pool: Pool, template: Template, tokenizer: Any, model: str = "") -> Capabilities:
     """Ask a live server.
 
     Args:
-        connection: to it.
+        pool: connections to it.
         template, tokenizer: of the model.
         model: the server's name for it; may be left out where it serves only one.
 
@@ -111,39 +110,28 @@ async def find_abilities(connection: Connection, template: Template, tokenizer: 
         UnreachableError: nothing answers.
         EngineError: it does not serve the model, or has no completions endpoint.
     """
-    wanted = connection.config.dialect
-    with connection.line() as line:
-        found = await _introduce(line)
-        name = found.dialect if wanted == "auto" else wanted
+    with pool.session() as server:
+        served = await _served(server)
+        models = tuple(entry.id for entry in served)
+        introduction, dialects = await _introduce(server, served, pool.config.dialect)
         before, behind = added_to_text(tokenizer)
-        terms = Terms(_chosen(model, found), template, added_before=before, added_behind=behind)
-        name, prompt_ids = await _spoken(line, [name] if name else ["vllm", "openai"], terms)
-        terms = replace(terms, prompt_ids=prompt_ids)
-        is_vllm = name == "vllm"
-        if not DIALECTS[name].ids and not await shows_closing(line, terms):
-            raise EngineError(
-                f"{line.copy.base} answers in text and leaves {template.closing.text!r} out of it, so that it cannot "
-                "be told when thinking closes: use a server that returns ids, or that shows special tokens"
-            )
-        as_it_stands = True if prompt_ids else await reads_as_it_stands(line, terms)
-        if as_it_stands is False:
-            raise EngineError(
-                f"{line.copy.base} wraps a prompt in the chat template again (or the tokenizer is not its model's), "
-                "so that nothing can be written into the model's turn: use a server that reads it as it stands; ollama "
-                "does so for a model made with TEMPLATE {{ .Prompt }} in its Modelfile"
-            )
-        return Abilities(
-            dialect=name,
-            version=found.version,
-            model=terms.model,
-            models=found.models,
-            context=found.context or connection.config.context,
+        context = DialectContext(_choose(model, models), template, added_before=before, added_behind=behind)
+        dialect, prompt_ids = await _spoken(server, dialects, context)
+        context = replace(context, prompt_ids=prompt_ids)
+        findings = await dialect.examine(server, context)
+        known = findings.speculative is None
+        return Capabilities(
+            dialect=dialect.name,
+            version=introduction.version,
+            model=context.model,
+            models=models,
+            context=introduction.context or pool.config.context,
             prompt_ids=prompt_ids,
-            as_it_stands=as_it_stands,
-            logprobs=await logprobs_of(line, DIALECTS[name], terms) if DIALECTS[name].ids else Logprobs.NONE,
-            plug_in=is_vllm and await has_plug_in(line, terms),
-            native=await has_native_budget(line, terms) if is_vllm else None,
-            speculative=await speculates(line) if is_vllm else found.speculative,
+            as_it_stands=findings.as_it_stands,
+            logprobs=await _logprobs_of(server, dialect, context) if dialect.returns_ids else Logprobs.NONE,
+            plug_in=findings.plug_in,
+            native=findings.native,
+            speculative=introduction.speculative if known else findings.speculative,
         )
 
 
@@ -159,118 +147,68 @@ class _Models(Struct):
     data: list[_Model] | None = None
 
 
-class _Sglang(Struct):
-    speculative_algorithm: str | UnsetType | None = UNSET
-    version: str = ""
-
-
-class _LlamaCppSettings(Struct):
-    n_ctx: Count | None = None
-    speculative: Any = None
-
-
-class _LlamaCpp(Struct):
-    default_generation_settings: _LlamaCppSettings | None = None
-    build_info: str = ""
-
-
 class _Version(Struct):
     version: str = ""
 
 
-async def _get(line: Line, path: str, kind: type[Told]) -> Told:
-    """What a server tells there; nothing where it does not. What stands beside /v1 may be closed or broken."""
-    try:
-        return await line.ask(path, None, partial(_told, kind))
-    except RefusedError:
-        return kind()
-    except EngineError:
-        if path.startswith("/"):
-            return kind()
-        raise
+async def _served(server: Server) -> list[_Model]:
+    return (await told(server, "models", _Models)).data or []
 
 
-def _told(kind: type[Told], text: str) -> Told:
-    try:
-        return decode(text, kind)
-    except MalformedError:  # a page for people, or another kind of server
-        return kind()
-
-
-async def _introduce(line: Line) -> _Found:
-    """What the server says of itself, where servers of each kind say it."""
-    served = await _served(line)
-    models = tuple(model.id for model in served)
+async def _introduce(server: Server, served: Sequence[_Model], wanted: str) -> tuple[Introduction, list[Dialect]]:
+    """What the server says of itself, and the dialects that it may speak: one, if it has a sign of it."""
     context = next((model.max_model_len for model in served if model.max_model_len), None)
-    for path in ("/get_server_info", "/server_info"):
-        sglang = await _get(line, path, _Sglang)
-        if sglang.speculative_algorithm is not UNSET:
-            # SGLang samples at most max_model_len - 2 - prompt tokens (Scheduler.init_req_max_new_tokens).
-            on = bool(sglang.speculative_algorithm)
-            return _Found("sglang", models, context and context - 2, sglang.version, on)
-    props = await _get(line, "/props", _LlamaCpp)
-    settings = props.default_generation_settings
-    if settings is not None:
-        speculative = settings.speculative if isinstance(settings.speculative, bool) else None
-        return _Found("llama.cpp", models, settings.n_ctx or None, props.build_info, speculative)
-    return _Found(None, models, context, (await _get(line, "/version", _Version)).version)
+    for dialect in all_dialects():
+        introduction = await dialect.recognise(server, context) if dialect.recognise else None
+        if introduction is not None:
+            return introduction, [dialect] if wanted == AUTO else [find_dialect(wanted)]
+    unsigned = [dialect for dialect in all_dialects() if dialect.recognise is None]
+    version = (await told(server, "/version", _Version)).version
+    return Introduction(context, version), unsigned if wanted == AUTO else [find_dialect(wanted)]
 
 
-async def _served(line: Line) -> list[_Model]:
-    return (await _get(line, "models", _Models)).data or []
-
-
-def _chosen(model: str, found: _Found) -> str:
-    if not model and len(found.models) > 1:
-        raise EngineError(f"the server has several models, {_listed(found.models)}: say which (--model)")
-    if not model and not found.models:
+def _choose(model: str, models: Sequence[str]) -> str:
+    if not model and len(models) > 1:
+        raise EngineError(f"the server has several models, {_listed(models)}: say which (--model)")
+    if not model and not models:
         raise EngineError("the server does not list its models: say which one is meant (--model)")
-    if model and found.models and model not in found.models:
-        raise EngineError(unknown("model", model, found.models))
-    return model or found.models[0]
+    if model and models and model not in models:
+        raise EngineError(unknown("model", model, models))
+    return model or models[0]
 
 
-def _listed(names: tuple[str, ...]) -> str:
+def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:MOST_LISTED]) + (" and more" if len(names) > MOST_LISTED else "")
 
 
-async def _spoken(line: Line, names: list[str], terms: Terms) -> tuple[str, bool]:
+async def _spoken(server: Server, dialects: Sequence[Dialect], context: DialectContext) -> tuple[Dialect, bool]:
     """The first dialect that the server speaks, and whether it takes prompts as ids.
 
     Raises:
         EngineError: it speaks none of them.
     """
-    wanted, refusal = probe(terms, Sampling(temperature=0), 1), RefusedError("it returns no ids")
-    for name in names:
-        for prompt_ids in (True, False) if name == "openai" else (True,):
+    wanted, refusal = probe(context, Sampling(temperature=0), 1), RefusedError("it returns no ids")
+    for dialect in dialects:
+        for prompt_ids in (True,) if dialect.returns_ids else (True, False):
+            num_ids = len(wanted.ids) if prompt_ids else None
             try:
-                path, body = DIALECTS[name].ask(wanted, replace(terms, prompt_ids=prompt_ids))
-                answered = await line.ask(path, body, partial(_is_answer, name, prompt_ids, len(wanted.ids)))
+                path, body = dialect.ask(wanted, replace(context, prompt_ids=prompt_ids))
+                answered = await server.ask(path, body, partial(dialect.is_answer, num_ids=num_ids))
             except RefusedError as error:
                 refusal = error
                 continue
             if answered:
-                return name, prompt_ids
-    raise EngineError(await _why_not(line, names, refusal))
+                return dialect, prompt_ids
+    raise EngineError(await _why_not(server, [dialect.name for dialect in dialects], refusal))
 
 
-def _is_answer(name: str, prompt_ids: bool, num_ids: int, text: str) -> bool:
-    """Whether an answer is one of that dialect."""
-    answer = decode(text, DIALECTS[name].answer)
-    if isinstance(answer, Completion):
-        return bool(answer.choices[0].token_ids)
-    if isinstance(answer, TextCompletion) and prompt_ids:  # it may have read the numbers as text
-        return answer.usage is not None and answer.usage.prompt_tokens == num_ids
-    return True
-
-
-async def _why_not(line: Line, names: list[str], refusal: RefusedError) -> str:
+async def _why_not(server: Server, names: Sequence[str], refusal: RefusedError) -> str:
     """Why a server cannot be used at all."""
-    base = line.copy.base
+    base = server.base
     if refusal.status not in NO_ENDPOINT:
         return f"{base} does not answer as {' or '.join(names)} does: {refusal}"
     try:
-        await line.ask("chat/completions", {}, str)
+        await server.ask("chat/completions", {}, str)
         has_chat = True
     except RefusedError as error:
         has_chat = error.status not in NO_ENDPOINT
@@ -282,8 +220,26 @@ async def _why_not(line: Line, names: list[str], refusal: RefusedError) -> str:
     return f"{base} has no completions endpoint ({refusal}): is it the base URL, as http://127.0.0.1:8000/v1?"
 
 
-async def name_tokenizer(connection: Connection, model: str = "") -> str:
+async def _logprobs_of(session: Session, dialect: Dialect, context: DialectContext) -> Logprobs:
+    """Tell them apart: the same greedy tokens, once at temperature 1 and once at 1/4 with nothing else left."""
+    context = replace(context, logprobs=True)
+    try:
+        plain = await sample(session, dialect, probe(context, Sampling(temperature=0), NUM_PROBED), context)
+        sharp = Sampling(temperature=0.25, top_p=SURE)
+        sharp_sampled = await sample(session, dialect, probe(context, sharp, NUM_PROBED), context)
+    except (RefusedError, LostIdsError):
+        return Logprobs.NONE
+    pairs = list(zip(plain.logprobs or (), sharp_sampled.logprobs or (), strict=False))
+    telling = [pair for pair in pairs if pair[0] < CERTAIN]
+    if plain.ids != sharp_sampled.ids or not telling or any(value > SAME for pair in pairs for value in pair):
+        return Logprobs.NONE  # logits, or a model that leaves nothing open
+    if all(abs(one - other) < SAME for one, other in telling):
+        return Logprobs.RAW
+    return Logprobs.PROCESSED if all(other > -SAME for _, other in telling) else Logprobs.TEMPERED
+
+
+async def name_tokenizer(pool: Pool, model: str = "") -> str:
     """What the server says its model was loaded from, or is called."""
-    with connection.line() as line:
-        served = await _served(line)
+    with pool.session() as server:
+        served = await _served(server)
     return next((entry.root or entry.id for entry in served if model in ("", entry.id)), model)

@@ -23,26 +23,27 @@ from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.core.wire import most_tokens, one_pass
 from elastic_reasoning.engines.concurrent import Sampled, Wanted, run_by_events, run_concurrently
 from elastic_reasoning.engines.http.bodies import most_bytes
-from elastic_reasoning.engines.http.capabilities import DIALECTS, Abilities, find_abilities
-from elastic_reasoning.engines.http.connection import Connection, Line, ServerConfig, connected
-from elastic_reasoning.engines.http.dialects.dialect import LostIdsError, Terms
-from elastic_reasoning.engines.http.dialects.vllm import ask_one_pass, read_one_pass
-from elastic_reasoning.engines.http.probes import sample
+from elastic_reasoning.engines.http.capabilities import Capabilities, find_capabilities
+from elastic_reasoning.engines.http.config import ServerConfig
+from elastic_reasoning.engines.http.dialects import find_dialect
+from elastic_reasoning.engines.http.dialects.dialect import DialectContext, LostIdsError
+from elastic_reasoning.engines.http.pool import Pool, Session, connected
 from elastic_reasoning.engines.http.replicas import RefusedError, UnreachableError
+from elastic_reasoning.engines.http.sampling import read_whole, sample
 from elastic_reasoning.engines.loading import load_template
 
 START_SECONDS = 5.0
 """How long a server is tried at the start, where a wrong URL is likelier than a restart."""
 PROBE_SECONDS = 60.0
 ALIKE = ("dialect", "plug_in", "context", "prompt_ids", "logprobs", "model")
-"""What must be the same of every copy for its answers to be."""
+"""What must be the same of every replica for its answers to be."""
 
 
 class OpenAIEngine:
     """Samples from a model that a server runs.
 
     Attributes:
-        abilities: what the server can do.
+        capabilities: what the server can do.
         in_one_pass: whether budgets are kept by the server; otherwise by two calls for each request.
         counted: whether tokens are counted with the tokenizer, because the server answers in text.
         note: what of this a user should know.
@@ -53,7 +54,7 @@ class OpenAIEngine:
         chat_template_kwargs, apply_chat_template: how messages become prompts, see `Renderer`.
 
     Raises:
-        EngineError: no copy answers, they differ, or they cannot be used; the message says why.
+        EngineError: no replica answers, they differ, or they cannot be used; the message says why.
         TemplateError: the tokenizer's thinking delimiters cannot be found, or the chat template reads no such argument.
         MissingDependencyError: aiohttp is not installed.
     """
@@ -80,10 +81,11 @@ class OpenAIEngine:
             self.tokenizer, self.template, chat_template_kwargs, apply_chat_template=apply_chat_template
         )
         self._added = added_to_text(self.tokenizer)
-        self.abilities = ask_abilities(config, self.template, self.tokenizer, model)
-        self.context = self.abilities.context
-        self.counted = not self.abilities.ids
-        self.in_one_pass = self.abilities.plug_in and config.mode != "by-call"
+        self.capabilities = ask_capabilities(config, self.template, self.tokenizer, model)
+        self._dialect = find_dialect(self.capabilities.dialect)
+        self.context = self.capabilities.context
+        self.counted = not self.capabilities.ids
+        self.in_one_pass = self.capabilities.plug_in and config.mode != "by-call"
         if config.mode == "one-pass" and not self.in_one_pass:
             raise EngineError(
                 "mode 'one-pass': the server does not have our plug-in; install elastic-reasoning[vllm] beside vLLM, "
@@ -109,54 +111,54 @@ class OpenAIEngine:
         Raises:
             EngineError: no server answers any more, or one answers what it should not. No trace is made of that.
         """
-        with connected(self.config) as (connection, loop):
-            yield from run_concurrently(walks, partial(self._answer, connection), loop, self.config.concurrency)
+        with connected(self.config) as (pool, loop):
+            yield from run_concurrently(walks, partial(self._answer, pool), loop, self.config.concurrency)
 
-    async def _answer(self, connection: Connection, walk: Walk) -> Trace:
+    async def _answer(self, pool: Pool, walk: Walk) -> Trace:
         if walk.call is None:
             return walk.trace()
         try:
-            with connection.line() as line:
+            with pool.session() as session:
                 if self.in_one_pass and one_pass(walk.request.options) and not walk.steps:
-                    return await self._whole(line, walk)
-                return await run_by_events(walk, partial(self._stretch, line))
+                    return await self._whole(session, walk)
+                return await run_by_events(walk, partial(self._stretch, session))
         except RefusedError as error:
             walk.fail(str(error))
             return walk.trace()
 
-    async def _whole(self, line: Line, walk: Walk) -> Trace:
+    async def _whole(self, session: Session, walk: Walk) -> Trace:
         """A completion in one pass, and its trace recovered from its ids."""
         request = walk.request
         limit = most_tokens(request, self.template, self.context)
-        terms = self._terms(request, one_pass=True, bans=request.options.min_thinking > 0)
-        path, body = ask_one_pass(request, limit, terms)
-        read = partial(read_one_pass, template=self.template)
-        sampled = await line.ask(path, body, read, most_bytes(body["max_tokens"]))
+        context = self._dialect_context(request, one_pass=True, bans=request.options.min_thinking > 0)
+        assert self._dialect.one_pass is not None
+        path, body = self._dialect.one_pass.ask(request, limit, context)
+        read = partial(read_whole, read=self._dialect.one_pass.read, template=self.template)
+        sampled = await session.ask(path, body, read, most_bytes(limit))
         try:
             return retrace(walk, sampled.ids, logprobs=sampled.logprobs, end=self.template.eos)
         except EngineError as error:
             raise RefusedError(f"the server did not keep to the budget: {error}") from None
 
-    async def _stretch(self, line: Line, wanted: Wanted) -> Sampled:
-        dialect = DIALECTS[self.abilities.dialect]
-        terms = self._terms(wanted.request, one_pass=False, bans=bool(wanted.banned))
+    async def _stretch(self, session: Session, wanted: Wanted) -> Sampled:
+        context = self._dialect_context(wanted.request, one_pass=False, bans=bool(wanted.banned))
         if wanted.max_tokens is None:
             wanted = replace(wanted, max_tokens=self._room(len(wanted.ids)))
         try:
-            return await sample(line, dialect, wanted, terms)
+            return await sample(session, self._dialect, wanted, context)
         except LostIdsError:
-            return await sample(line, dialect, wanted, replace(terms, logprobs=False))
+            return await sample(session, self._dialect, wanted, replace(context, logprobs=False))
 
-    def _terms(self, request: Request, *, one_pass: bool, bans: bool) -> Terms:
-        known = self.abilities.knows_logprobs(request.sampling, one_pass=one_pass, bans=bans)
-        return Terms(self.abilities.model, self.template, known, self.abilities.prompt_ids, *self._added)
+    def _dialect_context(self, request: Request, *, one_pass: bool, bans: bool) -> DialectContext:
+        known = self.capabilities.knows_logprobs(request.sampling, one_pass=one_pass, bans=bans)
+        return DialectContext(self.capabilities.model, self.template, known, self.capabilities.prompt_ids, *self._added)
 
     def _room(self, num_ids: int) -> int | None:
         return None if self.context is None else self.context - num_ids
 
 
-def ask_abilities(config: ServerConfig, template: Template, tokenizer: Any, model: str = "") -> Abilities:
-    """What the copies of a server can do, which must be the same; those that are away are not asked.
+def ask_capabilities(config: ServerConfig, template: Template, tokenizer: Any, model: str = "") -> Capabilities:
+    """What the replicas of a server can do, which must be the same; those that are away are not asked.
 
     Raises:
         UnreachableError: none of them answers.
@@ -165,7 +167,7 @@ def ask_abilities(config: ServerConfig, template: Template, tokenizer: Any, mode
     """
     if not config.base_urls:
         raise UsageError("no base URL: give one, as http://127.0.0.1:8000/v1")
-    found: dict[str, Abilities] = {}
+    found: dict[str, Capabilities] = {}
     away: UnreachableError | None = None
     for url in config.base_urls:
         shortly = replace(
@@ -175,21 +177,21 @@ def ask_abilities(config: ServerConfig, template: Template, tokenizer: Any, mode
             timeout_seconds=min(config.timeout_seconds, PROBE_SECONDS),
         )
         try:
-            with connected(shortly, at_start=True) as (connection, loop):
-                asking = find_abilities(connection, template, tokenizer, model)
+            with connected(shortly, at_start=True) as (pool, loop):
+                asking = find_capabilities(pool, template, tokenizer, model)
                 found[url] = asyncio.run_coroutine_threadsafe(asking, loop).result()
         except UnreachableError as error:
             away = away or error
     if not found:
         assert away is not None
         raise away
-    (first, abilities), *others = found.items()
+    (first, capabilities), *others = found.items()
     for url, other in others:
-        pairs = {name: (getattr(abilities, name), getattr(other, name)) for name in ALIKE}
+        pairs = {name: (getattr(capabilities, name), getattr(other, name)) for name in ALIKE}
         differ = [f"{name} {one!s} and {two!s}" for name, (one, two) in pairs.items() if one != two]
         if differ:
             raise EngineError(
-                f"{first} and {url} are not copies of one server, with {', '.join(differ)}: "
+                f"{first} and {url} are not replicas of one server, with {', '.join(differ)}: "
                 "start both with the same settings, or leave one out"
             )
-    return abilities
+    return capabilities

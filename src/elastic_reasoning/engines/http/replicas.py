@@ -1,4 +1,4 @@
-"""One copy of a server, and what can go wrong with it."""
+"""One replica of a server, and what can go wrong with it."""
 
 import asyncio
 import re
@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from elastic_reasoning.core.errors import EngineError
 
-FIRST_REST_SECONDS = 0.25
-LONGEST_REST_SECONDS = 10.0
+FIRST_BACKOFF_SECONDS = 0.25
+LONGEST_BACKOFF_SECONDS = 10.0
 
 
 Exchanged = TypeVar("Exchanged")
@@ -26,21 +26,23 @@ class RefusedError(Exception):
 
 
 class UnreachableError(EngineError):
-    """No copy of the server answered in time."""
+    """No replica of the server answered in time."""
 
 
 class UnavailableError(Exception):
     """One try failed in a way that another may not.
 
     Attributes:
-        rest_seconds: how long the server is to be left alone.
+        retry_after_seconds: how long the server is to be left alone.
         is_gone: nothing listens there.
         is_late: it was asked, and did not answer in time.
     """
 
-    def __init__(self, reason: str, rest_seconds: float = 0.0, is_gone: bool = False, is_late: bool = False) -> None:
+    def __init__(
+        self, reason: str, retry_after_seconds: float = 0.0, is_gone: bool = False, is_late: bool = False
+    ) -> None:
         super().__init__(reason)
-        self.rest_seconds = rest_seconds
+        self.retry_after_seconds = retry_after_seconds
         self.is_gone = is_gone
         self.is_late = is_late
 
@@ -70,26 +72,26 @@ def advice(error: UnavailableError, at_start: bool) -> str:
     return "see to the server and run again, or raise retry_seconds"
 
 
-class Copy:
-    """One copy of the server, and how it does.
+class Replica:
+    """One replica of the server, and how it does.
 
     Attributes:
         base, root: its base URL, and what that is without /v1.
-        session: the connections to it.
-        num_busy: requests that wait for its answers.
-        rest_until: when it may be asked again, by the loop's clock.
+        http: aiohttp's session, with the connections to it.
+        num_in_flight: requests that wait for its answers.
+        retry_at: when it may be asked again, by the loop's clock.
         is_gone: nothing listened there when it was last asked.
     """
 
-    def __init__(self, url: str, new_session: Callable[[], Any]) -> None:
+    def __init__(self, url: str, new_http: Callable[[], Any]) -> None:
         url = url.rstrip("/")
         self.base = url if urlsplit(url).path else f"{url}/v1"
         self.root = self.base.removesuffix("/v1")
-        self.session = new_session()
-        self.num_busy = 0
-        self.rest_until = 0.0
-        self._rest_seconds = FIRST_REST_SECONDS
-        self._new_session = new_session
+        self.http = new_http()
+        self.num_in_flight = 0
+        self.retry_at = 0.0
+        self._backoff_seconds = FIRST_BACKOFF_SECONDS
+        self._new_http = new_http
         self._exchanging: set[asyncio.Task[Any]] = set()
         self.is_gone = False
 
@@ -115,23 +117,23 @@ class Copy:
         finally:
             self._exchanging.discard(task)
 
-    async def well(self) -> None:
+    async def mark_healthy(self) -> None:
         """It answered: how long it wanted to be left alone is forgotten.
 
         Where it was gone this is another process, and what the one before was asked is given up.
         """
-        self._rest_seconds, self.rest_until = FIRST_REST_SECONDS, 0.0
+        self._backoff_seconds, self.retry_at = FIRST_BACKOFF_SECONDS, 0.0
         if self.is_gone:
             self.is_gone = False
-            before, self.session = self.session, self._new_session()
+            before, self.http = self.http, self._new_http()
             for task in self._exchanging:  # closing the session would leave what reads an answer waiting
                 task.cancel()
             await before.close()
 
-    def failed(self, now: float, error: UnavailableError) -> None:
+    def mark_failed(self, now: float, error: UnavailableError) -> None:
         """Leave it alone; longer, if it was only just left alone. What fails at the same time counts once."""
         self.is_gone |= error.is_gone
-        if now >= self.rest_until:
-            self.rest_until = now + self._rest_seconds
-            self._rest_seconds = min(2 * self._rest_seconds, LONGEST_REST_SECONDS)
-        self.rest_until = max(self.rest_until, now + error.rest_seconds)
+        if now >= self.retry_at:
+            self.retry_at = now + self._backoff_seconds
+            self._backoff_seconds = min(2 * self._backoff_seconds, LONGEST_BACKOFF_SECONDS)
+        self.retry_at = max(self.retry_at, now + error.retry_after_seconds)

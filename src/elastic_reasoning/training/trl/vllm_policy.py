@@ -17,7 +17,7 @@ from typing import Any
 from elastic_reasoning.chat.rendering import Renderer
 from elastic_reasoning.core.errors import TrainingError, require
 from elastic_reasoning.core.template import Template
-from elastic_reasoning.engines.http.connection import ServerConfig
+from elastic_reasoning.engines.http.config import ServerConfig
 from elastic_reasoning.engines.http.engine import OpenAIEngine
 from elastic_reasoning.rollouts.plan import Plan
 from elastic_reasoning.training.config import TrainConfig

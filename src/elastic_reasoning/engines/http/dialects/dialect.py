@@ -1,128 +1,194 @@
-"""How each kind of server is asked for a stretch of tokens, and how its answer is read.
+"""What a dialect is: how one kind of server is recognised, asked for a stretch of tokens, and read.
 
-A dialect is two pure functions: `ask` makes path and body, `read` makes ids of the answer. Each has a module beside
-this one.
+Each has a module beside this one, with its `DIALECT`. All that is asked of a server in passing goes through `Server`;
+what matters most, `ask` and `read`, is pure.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from math import isfinite
-from typing import Any
+from enum import Enum, auto
+from typing import Any, Protocol, TypeVar
 
-from msgspec import Struct
-
+from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import EngineError
-from elastic_reasoning.core.template import Template
-from elastic_reasoning.engines.concurrent import Sampled, Wanted
+from elastic_reasoning.core.request import Request, Sampling
+from elastic_reasoning.core.template import Prompt, Template, Thinking
+from elastic_reasoning.engines.concurrent import Wanted
 from elastic_reasoning.engines.http.replicas import RefusedError, UnavailableError
+from elastic_reasoning.untrusted.json import MalformedError, decode
 
 Body = dict[str, Any]
+T = TypeVar("T")
 FORBIDDEN = -100.0
 """The bias of a banned id, as strong as the protocol allows."""
-ROUNDING = 1e-3
-"""By so much may a log-probability be above 0."""
 
 
 class LostIdsError(Exception):
-    """An answer with log-probabilities left out ids: it is to be asked for without them."""
+    """An answer with log-probabilities left out ids: what follows is to be asked for without them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """What a dialect must know beyond the stretch that is wanted.
-
-    Attributes:
-        model: its name at the server.
-        template: how the model marks thinking.
-        logprobs: whether log-probabilities are asked for.
-        prompt_ids: whether the server takes a prompt as ids.
-        added_before, added_behind: the ids that the tokenizer, and so a server, puts around a prompt of text.
-    """
+class DialectContext:
+    """What a dialect must know beyond the stretch that is wanted."""
 
     model: str
+    """Its name at the server."""
     template: Template
+    """How the model marks thinking."""
     logprobs: bool = False
+    """Whether log-probabilities are asked for."""
     prompt_ids: bool = True
+    """Whether the server takes a prompt as ids."""
     added_before: tuple[int, ...] = ()
+    """The ids that the tokenizer, and so a server, puts before a prompt of text."""
     added_behind: tuple[int, ...] = ()
+    """The ids that it puts behind one."""
+
+
+class End(Enum):
+    """Why a server samples no more."""
+
+    ASKED = auto()
+    """It came to what was waited for, or to the number of tokens that was asked for."""
+    EOS = auto()
+    """The model ended the sequence, as far as the server tells."""
+    FULL = auto()
+    """There were as many tokens as were asked for, or as there was room for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What an answer, or one event of a stream, adds."""
+
+    ids: list[int]
+    logprobs: list[float] | None
+    """One for each id; `None` where they are not known."""
+    end: End | None
+    """`None` while more is to come."""
+
+
+Read = Callable[[str], Part]
+"""Reads an answer, or the events of one in their order. It may raise `RefusedError`, `UnavailableError`,
+`LostIdsError`, and `MalformedError`."""
+
+
+class IsAnswer(Protocol):
+    """See `Dialect.is_answer`."""
+
+    def __call__(self, text: str, num_ids: int | None) -> bool: ...
+
+
+class Server(Protocol):
+    """A server that can be asked something."""
+
+    @property
+    def base(self) -> str:
+        """Its base URL."""
+
+    async def ask(self, path: str, body: Body | None, read: Callable[[str], T]) -> T:
+        """What `read` makes of the answer to a POST, or to a GET where there is no body.
+
+        Args:
+            path: below the base URL; beside it, if it begins with a slash.
+
+        Raises:
+            RefusedError: the request is at fault, or its answer is.
+            EngineError: nothing answers, or something else than was asked for.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Introduction:
+    """What a server says of itself."""
+
+    context: int | None = None
+    """Tokens of prompt and completion; `None` where it does not tell."""
+    version: str = ""
+    speculative: bool | None = None
+    """Whether it decodes speculatively; `None` where it does not tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What was tried, beyond what every server is asked."""
+
+    as_it_stands: bool | None = True
+    """Whether a prompt is read without a chat template around it; `None` where that cannot be told."""
+    plug_in: bool = False
+    """Whether our plug-in keeps every budget in one pass."""
+    native: bool | None = None
+    """Whether a thinking budget of its own is set up; `None` where it cannot be asked."""
+    speculative: bool | None = None
+    """As of `Introduction`, where it is found out otherwise."""
+
+
+async def finds_nothing(server: Server, context: DialectContext) -> Findings:
+    """There is nothing else to try."""
+    return Findings()
+
+
+@dataclass(frozen=True, slots=True)
+class OnePass:
+    """How our plug-in is asked for a whole completion."""
+
+    ask: Callable[[Request, int | None, DialectContext], tuple[str, Body]]
+    """The path and body that ask for so many tokens at the most. It may raise `RefusedError`."""
+    read: Read
+    """Reads the answer: every id, forced ones among them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One kind of server.
+    """One kind of server."""
 
-    Attributes:
-        ids: whether its answers hold ids; otherwise text is counted with the tokenizer.
-        answer: as much of an answer as is read.
-        ask: the path and body that ask for a stretch; may raise `RefusedError`.
-        read: the ids of the answer; may raise `RefusedError`, `UnavailableError`, `LostIdsError` and `EngineError`.
-    """
-
-    ids: bool
-    answer: type[Struct]
-    ask: Callable[[Wanted, Terms], tuple[str, Body]]
-    read: Callable[[str, Wanted, Terms], Sampled]
-
-
-def check_sampled(ids: Sequence[int], logprobs: Sequence[float] | None, template: Template) -> None:
-    """Refuse what no model with this tokenizer can have sampled.
-
-    Args:
-        ids: what came back.
-        logprobs: of the ids; `None` where they are not known.
-        template: of the model.
-
-    Raises:
-        RefusedError: an id beyond the vocabulary, no log-probability, or not one for each id.
-    """
-    if not ids:
-        raise RefusedError("the server answered without a single token")
-    if max(ids) >= template.num_tokens:
-        raise RefusedError(
-            f"the server answered with id {max(ids)}, and the tokenizer has {template.num_tokens}: "
-            "is it the tokenizer of the served model?"
-        )
-    if logprobs is None:
-        return
-    if len(logprobs) != len(ids):
-        raise RefusedError(f"the server answered with {len(logprobs)} log-probabilities for {len(ids)} ids")
-    wrong = next((value for value in logprobs if not isfinite(value) or value > ROUNDING), None)
-    if wrong is not None:
-        raise RefusedError(f"the server answered with a log-probability of {wrong}: none is above 0 or infinite")
+    name: str
+    """As settings and reports call it."""
+    returns_ids: bool
+    """Whether its answers hold ids; otherwise text is counted with the tokenizer, and a prompt may have to be text."""
+    ask: Callable[[Wanted, DialectContext], tuple[str, Body]]
+    """The path and body that ask for a stretch. It may raise `RefusedError`."""
+    read: Callable[[Wanted, DialectContext], Read]
+    """What reads the answer to that."""
+    is_answer: IsAnswer
+    """Whether a text is an answer of this kind of server; to a prompt of so many ids, where ids were sent."""
+    native_budget: str
+    """What its own thinking budget does, and why that is not enough."""
+    recognise: Callable[[Server, int | None], Awaitable[Introduction | None]] | None = None
+    """(server, the context that its list of models tells) to what a server of this kind says of itself; `None` for
+    another kind. A kind that has no such sign is tried."""
+    last_resort: bool = False
+    """Whether it is tried only where no other one will do."""
+    examine: Callable[[Server, DialectContext], Awaitable[Findings]] = finds_nothing
+    """Tries what only this kind of server can do, or get wrong. `EngineError` where it cannot be used."""
+    one_pass: OnePass | None = None
+    """How our plug-in is asked, where servers of this kind may have it."""
 
 
-def cut(
-    ids: Sequence[int], logprobs: Sequence[float] | None, wanted: Wanted, terms: Terms, *, ended: bool, full: bool
-) -> Sampled:
-    """Ids up to the first one that is waited for; what a server wrote behind it, for want of a way to stop, is lost.
+async def told(server: Server, path: str, kind: type[T]) -> T:
+    """What a server tells at a path; nothing where it does not. What stands beside /v1 may be closed or broken."""
 
-    Args:
-        ids: what came back.
-        logprobs: of the ids; `None` where they are not known.
-        wanted: what was asked.
-        terms: of the server.
-        ended: the server says that the model ended there.
-        full: the server says that there was no room for more.
+    def read(text: str) -> T:
+        try:
+            return decode(text, kind)
+        except MalformedError:  # a page for people, or another kind of server
+            return kind()
 
-    Raises:
-        RefusedError: nothing came back, or less than was asked for, or what cannot have been sampled.
-        EngineError: the model ended with an id that is not known to end anything.
-    """
-    check_sampled(ids, logprobs, terms.template)
-    limit = len(ids) if wanted.max_tokens is None else wanted.max_tokens
-    found = next((number for number, token in enumerate(ids[:limit], 1) if token in wanted.watch), None)
-    if found is None and ended and len(ids) <= limit:
-        raise EngineError(
-            f"the server ended at id {ids[-1]}, where it was not asked to: "
-            "is the tokenizer that of its model, with the same end-of-sequence tokens?"
-        )
-    if found is None and full and (wanted.max_tokens is None or len(ids) < limit):
-        raise RefusedError(
-            f"the server stopped after {len(ids)} of {wanted.max_tokens or 'unlimited'} tokens: its context is smaller "
-            "than it says; lower the budget, or set context where it tells none"
-        )
-    size = found or limit
-    return Sampled(tuple(ids[:size]), None if logprobs is None else tuple(logprobs[:size]))
+    try:
+        return await server.ask(path, None, read)
+    except RefusedError:
+        return kind()
+    except EngineError:
+        if path.startswith("/"):
+            return kind()
+        raise
+
+
+def probe(context: DialectContext, sampling: Sampling, num: int) -> Wanted:
+    """A stretch of a few tokens behind a prompt that leaves open how it goes on."""
+    template = context.template
+    ids = template.encode("The") or template.opening.ids
+    request = Request(Prompt(ids, Thinking.CLOSED), Budget(0, num), sampling=sampling)
+    return Wanted(request, ids, 0, num, template.eos, frozenset(), (), discards_end=False)
 
 
 def check_aborted(reason: object) -> None:

@@ -2,24 +2,40 @@
 
 It stops at text and not at ids, so it may write on where an id is waited for. A whole answer leaves out the
 log-probabilities of the text that it stopped at; a streamed one holds them, so that it is asked for where they are
-wanted. But a stream leaves out the ids of a letter that takes several tokens, but for the last one: an answer with
-such a letter is asked for again as a whole.
+wanted. But a stream leaves out the ids of a letter that takes several tokens, but for the last one: what stands behind
+the ids that are sure is then asked for again, as a whole.
 """
+
+from typing import Any
 
 from msgspec import Struct
 
-from elastic_reasoning.engines.concurrent import Sampled, Wanted, seed_of
-from elastic_reasoning.engines.http.dialects.dialect import Body, Dialect, LostIdsError, Terms, cut
-from elastic_reasoning.engines.http.replicas import UnavailableError
+from elastic_reasoning.engines.concurrent import Wanted, seed_of
+from elastic_reasoning.engines.http.dialects.dialect import (
+    Body,
+    Dialect,
+    DialectContext,
+    End,
+    Introduction,
+    LostIdsError,
+    Part,
+    Read,
+    Server,
+    told,
+)
 from elastic_reasoning.untrusted.json import Count, decode
 
-EVENT = "data: "
-"""How a line of a stream begins that holds an event."""
+ENDS = {"eos": End.EOS, "limit": End.FULL}
 
 
-class _Answer(Struct):
-    tokens: list[Count]
-    stop_type: str = ""
+class _Settings(Struct):
+    n_ctx: Count | None = None
+    speculative: Any = None
+
+
+class _Props(Struct):
+    default_generation_settings: _Settings | None = None
+    build_info: str = ""
 
 
 class _Logprob(Struct):
@@ -27,17 +43,26 @@ class _Logprob(Struct):
     logprob: float
 
 
-class _Event(Struct):
-    """A token of a stream, or its end."""
+class _Answer(Struct):
+    """A whole answer, a token of a stream, or its end."""
 
     tokens: list[Count]
-    stop: bool
+    stop: bool = True
     stop_type: str = ""
     tokens_predicted: int = 0
     completion_probabilities: list[_Logprob] = []
 
 
-def _ask(wanted: Wanted, terms: Terms) -> tuple[str, Body]:
+async def _recognise(server: Server, context: int | None) -> Introduction | None:
+    props = await told(server, "/props", _Props)
+    settings = props.default_generation_settings
+    if settings is None:
+        return None
+    speculative = settings.speculative if isinstance(settings.speculative, bool) else None
+    return Introduction(settings.n_ctx or None, props.build_info, speculative)
+
+
+def _ask(wanted: Wanted, context: DialectContext) -> tuple[str, Body]:
     sampling = wanted.request.sampling
     body: Body = {
         "prompt": list(wanted.ids),
@@ -55,31 +80,35 @@ def _ask(wanted: Wanted, terms: Terms) -> tuple[str, Body]:
         body |= {"stop": list(wanted.stop_texts), "preserved_tokens": list(wanted.stop_texts)}
     if wanted.banned:
         body["logit_bias"] = [[token, False] for token in sorted(wanted.banned)]
-    if terms.logprobs:
+    if context.logprobs:
         body |= {"stream": True, "n_probs": 1}
     return "/completion", body
 
 
-def _read(text: str, wanted: Wanted, terms: Terms) -> Sampled:
-    if terms.logprobs:
-        ids, logprobs, stop_type = _streamed(text)
-    else:
+def _read(wanted: Wanted, context: DialectContext) -> Read:
+    num_read = 0
+
+    def read(text: str) -> Part:
+        nonlocal num_read
         answer = decode(text, _Answer)
-        ids, logprobs, stop_type = answer.tokens, None, answer.stop_type
-    return cut(ids, logprobs, wanted, terms, ended=stop_type == "eos", full=stop_type == "limit")
+        known, ids = answer.completion_probabilities, answer.tokens
+        num_read += len(ids)
+        end = ENDS.get(answer.stop_type, End.ASKED) if answer.stop else None
+        if not context.logprobs:
+            return Part(ids, None, end)
+        if [logprob.id for logprob in known] != ids or (answer.stop and num_read < answer.tokens_predicted):
+            raise LostIdsError
+        return Part(ids, [logprob.logprob for logprob in known], end)
+
+    return read
 
 
-def _streamed(text: str) -> tuple[list[int], list[float], str]:
-    """The ids of a stream, their log-probabilities, and why it ended."""
-    lines = [line.removeprefix(EVENT) for line in text.split("\n") if line.startswith(EVENT)]
-    events = [decode(line, _Event) for line in lines]
-    if not events or not events[-1].stop:
-        raise UnavailableError("its answer breaks off")
-    ids = [token for event in events for token in event.tokens]
-    known = [logprob for event in events for logprob in event.completion_probabilities]
-    if len(ids) < events[-1].tokens_predicted or [logprob.id for logprob in known] != ids:
-        raise LostIdsError
-    return ids, [logprob.logprob for logprob in known], events[-1].stop_type
-
-
-LLAMA_CPP = Dialect(ids=True, answer=_Answer, ask=_ask, read=_read)
+DIALECT = Dialect(
+    name="llama.cpp",
+    returns_ids=True,
+    ask=_ask,
+    read=_read,
+    is_answer=lambda text, num_ids: bool(decode(text, _Answer)),
+    recognise=_recognise,
+    native_budget="thinking_budget_tokens, not used: it has no solution budget",
+)

@@ -1,25 +1,36 @@
 """vLLM's `/v1/completions` with `return_token_ids` (vLLM 0.32): a stretch of tokens, or all in one pass."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from elastic_reasoning.core.request import Request
-from elastic_reasoning.core.template import Template
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.cursor import replay
+from elastic_reasoning.core.errors import EngineError
+from elastic_reasoning.core.request import Request, Sampling
+from elastic_reasoning.core.template import Prompt, Thinking
 from elastic_reasoning.core.wire import to_wire
-from elastic_reasoning.engines.concurrent import Sampled, Wanted, seed_of
+from elastic_reasoning.engines.concurrent import Wanted, seed_of
 from elastic_reasoning.engines.http.dialects.dialect import (
     FORBIDDEN,
     Body,
     Dialect,
-    Terms,
+    DialectContext,
+    End,
+    Findings,
+    OnePass,
+    Part,
+    Read,
+    Server,
     check_aborted,
-    check_sampled,
-    cut,
+    probe,
 )
 from elastic_reasoning.engines.http.replicas import RefusedError
 from elastic_reasoning.untrusted.json import Count, decode
+
+ENDS = {"stop": End.EOS, "length": End.FULL, None: None}
 
 
 class _Logprobs(Struct):
@@ -32,19 +43,19 @@ class _Choice(Struct):
     logprobs: _Logprobs | None = None
 
 
-class Completion(Struct):
-    """As much of an answer as is read."""
+class _Completion(Struct):
+    """As much of an answer, or of an event, as is read."""
 
     choices: Annotated[list[_Choice], Meta(min_length=1)]
 
 
-def _body(request: Request, ids: Sequence[int], max_tokens: int | None, seed: int, terms: Terms) -> Body:
+def _body(request: Request, ids: Sequence[int], max_tokens: int | None, seed: int, context: DialectContext) -> Body:
     """Every setting is sent: what is left out a server takes from the model's generation configuration."""
     sampling = request.sampling
     if max_tokens is None:  # vLLM takes it for 16
         raise RefusedError("the server does not tell its context: give a finite budget, or set context")
     body: Body = {
-        "model": terms.model,
+        "model": context.model,
         "prompt": list(ids),
         "max_tokens": max_tokens,
         "temperature": sampling.temperature,
@@ -56,43 +67,100 @@ def _body(request: Request, ids: Sequence[int], max_tokens: int | None, seed: in
         "return_token_ids": True,
         "skip_special_tokens": False,
     }
-    return {**body, "logprobs": 0} if terms.logprobs else body
+    return {**body, "logprobs": 0} if context.logprobs else body
 
 
-def _ask(wanted: Wanted, terms: Terms) -> tuple[str, Body]:
+def _ask(wanted: Wanted, context: DialectContext) -> tuple[str, Body]:
     seed = seed_of(wanted.request, wanted.position)
-    body = _body(wanted.request, wanted.ids, wanted.max_tokens, seed, terms)
+    body = _body(wanted.request, wanted.ids, wanted.max_tokens, seed, context)
     body["stop_token_ids"] = sorted(wanted.watch)
     if wanted.banned:
         body["logit_bias"] = {str(token): FORBIDDEN for token in sorted(wanted.banned)}
     return "completions", body
 
 
-def _read(text: str, wanted: Wanted, terms: Terms) -> Sampled:
-    ids, logprobs, reason = _choice(text)
-    return cut(ids, logprobs, wanted, terms, ended=reason == "stop", full=reason == "length")
+def _ask_one_pass(request: Request, max_tokens: int | None, context: DialectContext) -> tuple[str, Body]:
+    body = _body(request, request.prompt.ids, max_tokens, seed_of(request), context)
+    return "completions", {**body, "vllm_xargs": to_wire(request)}
 
 
-def _choice(text: str) -> tuple[list[int], list[float] | None, str | None]:
-    choice = decode(text, Completion).choices[0]
+def _read_part(text: str) -> Part:
+    choice = decode(text, _Completion).choices[0]
     check_aborted(choice.finish_reason)
     if choice.token_ids is None:
         raise RefusedError("the server answered without the ids that it was asked for")
     logprobs = None if choice.logprobs is None else choice.logprobs.token_logprobs
-    return choice.token_ids, logprobs, choice.finish_reason
+    return Part(choice.token_ids, logprobs, ENDS.get(choice.finish_reason, End.ASKED))
 
 
-def ask_one_pass(request: Request, max_tokens: int | None, terms: Terms) -> tuple[str, Body]:
-    """A whole completion from a vLLM server that has our plug-in."""
-    body = _body(request, request.prompt.ids, max_tokens, seed_of(request), terms)
-    return "completions", {**body, "vllm_xargs": to_wire(request)}
+def _read(wanted: Wanted, context: DialectContext) -> Read:
+    return _read_part
 
 
-def read_one_pass(text: str, template: Template) -> Sampled:
-    """Every id of the completion, forced ones among them."""
-    ids, logprobs, _ = _choice(text)
-    check_sampled(ids, logprobs, template)
-    return Sampled(tuple(ids), None if logprobs is None else tuple(logprobs))
+async def _examine(server: Server, context: DialectContext) -> Findings:
+    return Findings(
+        plug_in=await _has_plug_in(server, context),
+        native=await _has_native_budget(server, context),
+        speculative=await _speculates(server),
+    )
 
 
-VLLM = Dialect(ids=True, answer=Completion, ask=_ask, read=_read)
+async def _has_plug_in(server: Server, context: DialectContext) -> bool:
+    """Whether a wrong budget is refused, and right ones come back as they were asked for."""
+    template = context.template
+    wanted = probe(context, Sampling(temperature=0), 2).request
+    path, body = _ask_one_pass(wanted, 1, context)
+    try:
+        await server.ask(path, {**body, "vllm_xargs": {"thinking_budget": -1}}, str)
+        return False
+    except RefusedError as error:
+        if error.status != 400:
+            return False
+    try:
+        for thinking in range(3):
+            request = replace(
+                wanted,
+                prompt=Prompt((*wanted.prompt.ids, *template.opening.ids), Thinking.OPEN),
+                budget=Budget(thinking, 2),
+            )
+            path, body = _ask_one_pass(request, thinking + template.closing.most_forced + 3, context)
+            part = await server.ask(path, body, _read_part)
+            replay(request, part.ids, template, end=template.eos)
+    except (RefusedError, EngineError):
+        return False
+    return True
+
+
+async def _has_native_budget(server: Server, context: DialectContext) -> bool:
+    """Whether it takes a `thinking_token_budget`, for which it wants a reasoning parser."""
+    path, body = _ask(probe(context, Sampling(temperature=0), 1), context)
+    try:
+        await server.ask(path, {**body, "thinking_token_budget": 1}, lambda text: decode(text, _Completion))
+    except RefusedError:
+        return False
+    return True
+
+
+async def _speculates(server: Server) -> bool | None:
+    """Its counters name speculative decoding where it is on."""
+    try:
+        metrics = await server.ask("/metrics", None, str)
+    except (RefusedError, EngineError):  # it may be closed to us
+        return None
+    return "spec_decode" in metrics if "vllm:" in metrics else None
+
+
+DIALECT = Dialect(
+    name="vllm",
+    returns_ids=True,
+    ask=_ask,
+    read=_read,
+    is_answer=lambda text, num_ids: bool(decode(text, _Completion).choices[0].token_ids),
+    examine=_examine,
+    one_pass=OnePass(_ask_one_pass, _read_part),
+    native_budget=(
+        "thinking_token_budget, not used: it has no solution budget, charges what stands behind the opening delimiter "
+        "in the prompt, lets an end of sequence in thinking end without an answer, and starts anew where thinking is "
+        "opened again"
+    ),
+)

@@ -9,8 +9,8 @@ from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.request import Request
 from elastic_reasoning.core.template import resolve_template
 from elastic_reasoning.engines.concurrent import Wanted
-from elastic_reasoning.engines.http.dialects.dialect import Terms
-from elastic_reasoning.engines.http.dialects.text import OPENAI
+from elastic_reasoning.engines.http.dialects.dialect import DialectContext
+from elastic_reasoning.engines.http.dialects.openai import DIALECT
 from elastic_reasoning.engines.http.replicas import RefusedError
 from families import BOS, CHATML_TOKENS, QWEN3, adding, tokenizer_of, user
 
@@ -22,8 +22,8 @@ def sent(tokenizer: Any, *, prompt_ids: bool = False, apply_chat_template: bool 
     template = resolve_template(tokenizer)
     prompt = render_prompt(tokenizer, template, user("1 + 1 ?"), apply_chat_template=apply_chat_template)
     wanted = Wanted(Request(prompt, Budget(4, 4)), prompt.ids, 0, 4, template.eos, frozenset(), (), discards_end=False)
-    terms = Terms("m", template, False, prompt_ids, *added_to_text(tokenizer))
-    return OPENAI.ask(wanted, terms)[1]["prompt"], list(prompt.ids)
+    context = DialectContext("m", template, False, prompt_ids, *added_to_text(tokenizer))
+    return DIALECT.ask(wanted, context)[1]["prompt"], list(prompt.ids)
 
 
 @pytest.mark.parametrize("chat", CHATS.values(), ids=CHATS)

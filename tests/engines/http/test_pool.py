@@ -17,7 +17,8 @@ from elastic_reasoning.core.request import Request
 from elastic_reasoning.core.template import Prompt, Thinking
 from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.engines.engine import generate
-from elastic_reasoning.engines.http.connection import Connection, ServerConfig, connected
+from elastic_reasoning.engines.http.config import ServerConfig
+from elastic_reasoning.engines.http.pool import Pool, connected
 from elastic_reasoning.engines.http.replicas import UnavailableError, UnreachableError
 from fake_servers import FakeModel, Running, fake_chat, fake_openai, fake_vllm, serving
 from letters import letters
@@ -220,11 +221,11 @@ def test_only_a_refused_connection_tells_that_nobody_listens(server: Running) ->
     with serving(lambda: fake_vllm(MODEL)) as gone:
         url = gone.url
     for address, is_gone in ((url, True), (server.url.replace("http", "https"), False)):  # which speaks no TLS
-        with connected(ServerConfig((address,), "mini")) as (connection, loop):
+        with connected(ServerConfig((address,), "mini")) as (pool, loop):
 
-            async def ask(connection: Connection = connection) -> str:
-                with connection.line() as line:
-                    return await connection.once(line.copy, "models", None)
+            async def ask(pool: Pool = pool) -> str:
+                with pool.session() as session:
+                    return await pool.once(session.replica, "models", None)
 
             with pytest.raises(UnavailableError) as caught:
                 asyncio.run_coroutine_threadsafe(ask(), loop).result()
@@ -258,7 +259,7 @@ def test_a_key_is_sent_and_never_shown(
     engine = new_engine(MODEL.template, server.url, api_key_env="MY_KEY", retry_seconds=0.05)
     by_name(generate(engine, requests()))
     assert faulty.authorizations == {f"Bearer {KEY}"}
-    shown = [repr(engine.config), repr(engine.abilities), str(vars(engine))]
+    shown = [repr(engine.config), repr(engine.capabilities), str(vars(engine))]
     for fault in (fails(400, f"bad key {KEY}"), fails(500, f"bad key {KEY}")):
         faulty.faults = iter([fault] * 100)
         try:
@@ -311,11 +312,11 @@ def test_what_stands_beside_the_api_may_be_closed(server: Running, faulty: Fault
         return None if request.path.startswith("/v1") else web.Response(status=403)
 
     faulty.faults = iter([closed] * 100)
-    assert new_engine(MODEL.template, server.url).abilities.dialect == "vllm"
+    assert new_engine(MODEL.template, server.url).capabilities.dialect == "vllm"
 
 
 def test_the_model_must_be_one_that_is_served(server: Running, new_engine: Any) -> None:
-    assert new_engine(MODEL.template, server.url, model="fake").abilities.model == "fake"
+    assert new_engine(MODEL.template, server.url, model="fake").capabilities.model == "fake"
     with pytest.raises(EngineError, match="unknown model 'fakr': did you mean 'fake'"):
         new_engine(MODEL.template, server.url, model="fakr")
 
@@ -323,7 +324,7 @@ def test_the_model_must_be_one_that_is_served(server: Running, new_engine: Any) 
 def test_copies_must_be_alike(server: Running, new_engine: Any) -> None:
     with (
         serving(lambda: fake_vllm(FakeModel(MODEL.template, context=32))) as other,
-        pytest.raises(EngineError, match="are not copies of one server, with context 64 and 32: start both"),
+        pytest.raises(EngineError, match="are not replicas of one server, with context 64 and 32: start both"),
     ):
         new_engine(MODEL.template, server.url, other.url)
 
