@@ -28,6 +28,7 @@ from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.strategies import find_strategy
 from elastic_reasoning.engines.engine import as_messages
 from elastic_reasoning.engines.loading import load
+from elastic_reasoning.records.lines import KeyLine, read_line
 from elastic_reasoning.records.log import read_records
 from elastic_reasoning.records.record import Key, Record
 from elastic_reasoning.tasks.arithmetic import Arithmetic
@@ -103,9 +104,9 @@ def run_to_the_end(out: Path, limit: int) -> tuple[float, float]:
 
 def whole_lines(folder: Path) -> tuple[list[Key], int]:
     """The keys of the lines that are whole, and the bytes behind them."""
-    path = folder / "records.jsonl"
+    path = folder / "records/main.jsonl"
     *lines, rest = (path.read_bytes() if path.exists() else b"").split(b"\n")
-    return [Record.from_json(line).key for line in lines], len(rest)
+    return [read_line(line, KeyLine).key for line in lines], len(rest)
 
 
 def measure(num_kills: int, limit: int, seed: int = 0) -> Outcome:

@@ -22,6 +22,8 @@ from typing import Any
 
 from provenance import provenance
 
+from elastic_reasoning.records.log import read_records
+
 ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "real_model.json"
 PROBLEMS = ROOT.parent / "shared" / "data" / "benchmarks" / "math500.jsonl"
@@ -78,8 +80,8 @@ class Paths:
         fixed = ["--task=math500", f"--data={self.rows}", f"--out={out}", "--strategies=elastic,s1,vanilla"]
         fixed += ["--budgets=16+24", "--options.answer_tokens=8", *MARKS]
         self.elastic("sweep", *fixed, *arguments, python=python, **environment)
-        records = [json.loads(line) for line in (out / "records.jsonl").open()]
-        errors = [record["error"] for record in records if record.get("error")]
+        records = list(read_records(out)[1])
+        errors = [record.error for record in records if record.error]
         if errors or len(records) != 3 * self.num_rows:
             raise SystemExit(f"{name}: {len(records)} records, errors {errors[:3]}")
         return f"{len(records)} records without errors"

@@ -7,12 +7,15 @@ Tokens are words. The "trained" model thinks in short steps, the "base" model re
 the last step guesses.
 """
 
+import json
 import random
-from collections.abc import Iterable, Iterator, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import fields
 from pathlib import Path
 
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.records.log import RecordsWriter
+from elastic_reasoning.records.log import RecordsWriter, read_records
 from elastic_reasoning.records.manifest import Manifest, write_manifest
 from elastic_reasoning.records.record import Part, Record
 from elastic_reasoning.tasks.task import Problem
@@ -130,6 +133,21 @@ def make_manifest(num_problems: int = 40) -> Manifest:
         commit="0123456789abcdef0123456789abcdef01234567",
         created="2025-01-01T00:00:00+00:00",
     )
+
+
+def old_lines(records: Iterable[Record]) -> str:
+    """Whole records, a line each, as they were written before there were writers."""
+    left_out = ("logprobs", "thought")
+    plain = [{each.name: getattr(r, each.name) for each in fields(r) if each.name not in left_out} for r in records]
+    return "".join(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n" for line in plain)
+
+
+def rewrite(folder: Path, change: Callable[[Record], Record]) -> None:
+    """Put other records in place of a folder's."""
+    manifest, records = read_records(folder)
+    changed = [change(record) for record in records]
+    shutil.rmtree(folder)
+    write_folder(folder, changed, manifest)
 
 
 def write_folder(folder: Path, records: Iterable[Record], manifest: Manifest | None = None) -> Path:

@@ -9,24 +9,25 @@ from statistics import fmean, stdev
 import pytest
 
 from elastic_reasoning.analysis.reasoning import (
-    MEASURES,
-    STEPS,
-    WORDING,
     changes,
-    measure,
     reasoning_rows,
     side_by_side,
-    thinking_text,
 )
 from elastic_reasoning.core.errors import RecordsError
 from elastic_reasoning.core.request import Sampling
+from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.engines.engine import generate, new_request
 from elastic_reasoning.engines.loading import load
+from elastic_reasoning.records.measures import MEASURES, STEPS, WORDING, thought_of
 from elastic_reasoning.records.record import Part, Record
 from elastic_reasoning.tasks.arithmetic import Arithmetic
 from make_records import make_records
 
 A, B = ("base", "elastic", "9+9"), ("best", "elastic", "9+9")
+
+
+def measure(record: Record) -> dict[str, float | None]:
+    return {name: thought_of(record).measures.get(name) for name in MEASURES}
 
 
 def record(
@@ -91,7 +92,7 @@ def test_of_other_tasks_only_the_wording_is_measured() -> None:
 def test_what_is_forced_is_read_as_a_pass_and_is_no_reflection_of_the_model() -> None:
     forced = record([("a 4 b -8 = 6 so 6", True), ("Wait", False), ("a 4 b -8 = 6 so 6", True)])
     values = measure(forced)
-    assert thinking_text(forced) == "a 4 b -8 = 6 so 6 Wait a 4 b -8 = 6 so 6"
+    assert forced.text_of(Phase.THINKING) == "a 4 b -8 = 6 so 6 Wait a 4 b -8 = 6 so 6"
     assert (values["thinking_tokens"], values["reflections"], values["passes"]) == (16, 0, 1)
 
 

@@ -17,7 +17,7 @@ def demo(tmp_path_factory):
 def test_it_writes_a_page_a_figure_and_records(demo):
     assert (demo / "report.html").stat().st_size > 10_000
     assert (demo / "accuracy.png").exists()
-    lines = (demo / "records" / "records.jsonl").read_text().splitlines()
+    lines = (demo / "records" / "records/main.jsonl").read_text().splitlines()
     assert len(lines) == 2 * (3 * 8 + 1) * 6
 
 

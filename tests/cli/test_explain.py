@@ -1,9 +1,11 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from elastic_reasoning.cli.main import main
+from make_records import rewrite
 
 PAIRS = [
     ("5", r"\boxed{5}"),
@@ -60,9 +62,7 @@ def test_stored_records_of_a_task_are_explained(tmp_path: Path, capsys: pytest.C
     task.write_text(json.dumps({"problem": "a 4 b -8 c +7 d *3 e +9 f -2 g *7 =", "answer": "1"}) + "\n")
     argv = ["eval", "--model", "mini", "--task", str(task), "--budget", "8+4", "--report", "false"]
     assert main([*argv, "--out", str(run)]) == 0
-    records = run / "records.jsonl"
-    row = json.loads(records.read_text())
-    records.write_text(json.dumps({**row, "solution": r"\boxed{x=1}"}) + "\n")
+    rewrite(run, lambda record: replace(record, solution=r"\boxed{x=1}"))
     capsys.readouterr()
     assert main(["grade", str(run), "--explain", "--json", "--grading-workers", "1"]) == 0
     data = json.loads(capsys.readouterr().out)

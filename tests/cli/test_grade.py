@@ -1,10 +1,12 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from elastic_reasoning.cli.main import main
 from elastic_reasoning.records.log import read_records
+from make_records import rewrite
 
 
 @pytest.fixture
@@ -24,10 +26,9 @@ def test_records_are_graded_into_a_folder_beside_them(run: Path, capsys: pytest.
 
 
 def test_changed_verdicts_as_json(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    records = run / "records.jsonl"
-    lines = [json.loads(line) for line in records.read_text().splitlines()]
-    lines[0].update(correct=True, reason=None, solution="no number")
-    records.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    first = next(iter(read_records(run)[1])).key
+    no_number = {"correct": True, "reason": None, "solution": "no number"}
+    rewrite(run, lambda record: replace(record, **no_number) if record.key == first else record)
     assert main(["grade", str(run), "--json", "--out", str(run.with_name("again"))]) == 0
     data = json.loads(capsys.readouterr().out)
     assert data["num_graded"] == 3

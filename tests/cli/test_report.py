@@ -88,7 +88,7 @@ def test_what_cannot_be_reported_is_one_line(folder: Path, tmp_path: Path, capsy
 def test_a_damaged_file_is_one_line_and_is_left_as_it_is(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    records, manifest = folder / "records.jsonl", folder / "manifest.json"
+    records, manifest = folder / "records/main.jsonl", folder / "manifest.json"
     whole = records.read_bytes()
     lines = whole.splitlines(keepends=True)
     for damage in (b"{broken\n", b'{"model": 1}\n', b"\n", b"\xff\n"):

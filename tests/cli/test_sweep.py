@@ -112,7 +112,7 @@ def test_requests_that_cannot_be_run_are_counted_and_shown(tmp_path: Path, capsy
 
 def test_a_torn_line_is_mentioned_and_made_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     swept(capsys, tmp_path)
-    path = tmp_path / "records.jsonl"
+    path = tmp_path / "records/main.jsonl"
     path.write_bytes(path.read_bytes()[:-10])
     assert "a torn last line of " in swept(capsys, tmp_path)[1]
     assert len(read_records(tmp_path)[1]) == 12
@@ -149,7 +149,8 @@ def test_bad_input_is_one_line(
     tmp_path: Path, argv: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert message in refused(capsys, *small("--out", str(tmp_path / "run"), *argv))
-    assert not (tmp_path / "run" / "records.jsonl").exists() or not (tmp_path / "run" / "records.jsonl").read_bytes()
+    records = tmp_path / "run/records/main.jsonl"
+    assert not records.exists() or not records.read_bytes()
 
 
 def test_a_recipe_with_a_misspelt_key_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -179,7 +180,7 @@ def test_a_model_without_a_thinking_delimiter_is_one_line(tmp_path: Path, capsys
 
 def test_damaged_records_are_one_line_and_nothing_is_lost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     swept(capsys, tmp_path)
-    path = tmp_path / "records.jsonl"
+    path = tmp_path / "records/main.jsonl"
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([lines[0], b'{"half": \n', *lines[1:]]))
     before = path.read_bytes()
@@ -203,7 +204,7 @@ def test_an_interrupted_sweep_keeps_its_records_and_goes_on_as_it_says(tmp_path:
         [*elastic, *argv, "--out", str(folder)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
     ) as process:
         deadline = time.monotonic() + 120
-        records = folder / "records.jsonl"
+        records = folder / "records/main.jsonl"
         while time.monotonic() < deadline and not (records.exists() and records.stat().st_size):
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)

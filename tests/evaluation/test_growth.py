@@ -34,7 +34,7 @@ def test_a_folder_without_records_begins_anew(tmp_path: Path) -> None:
 def test_records_without_a_manifest_are_not_taken_up(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "run", RECORDS)
     (folder / "manifest.json").unlink()
-    with pytest.raises(RecordsError, match=r"has records\.jsonl but no manifest\.json"):
+    with pytest.raises(RecordsError, match=r"has records but no manifest\.json"):
         take_up(folder, make_manifest())
 
 

@@ -37,7 +37,7 @@ def spoiled(folder: Path, records: list[Record]) -> Path:
 def test_records_graded_again_are_those_that_a_sweep_grades(tmp_path: Path) -> None:
     records = swept(tmp_path / "run")
     other = spoiled(tmp_path / "run", records)
-    before = (other / "records.jsonl").read_bytes()
+    before = (other / "records/main.jsonl").read_bytes()
     result = regrade(other, tmp_path / "again")
     assert result.num_graded == result.num_records == len(records)
     assert result.changes.total() == len(records) // 2 - 1
@@ -47,7 +47,7 @@ def test_records_graded_again_are_those_that_a_sweep_grades(tmp_path: Path) -> N
             assert found[record.key].error == "lost"
         else:
             assert found[record.key] == record
-    assert (other / "records.jsonl").read_bytes() == before
+    assert (other / "records/main.jsonl").read_bytes() == before
     assert read_manifest(tmp_path / "again").config == read_manifest(tmp_path / "run").config
 
 

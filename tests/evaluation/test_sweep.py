@@ -19,6 +19,7 @@ from elastic_reasoning.core.request import Options, Sampling, derived_seed
 from elastic_reasoning.evaluation.config import SweepConfig, settings
 from elastic_reasoning.evaluation.regrade import regrade
 from elastic_reasoning.evaluation.sweep import SweepResult, sweep
+from elastic_reasoning.records.lines import KeyLine, read_line, record_line, trace_line
 from elastic_reasoning.records.log import read_records
 from elastic_reasoning.records.manifest import read_manifest
 from elastic_reasoning.records.record import Key, Record
@@ -209,10 +210,10 @@ def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
         raise AssertionError("no engine is needed")
 
     run(tmp_path)
-    before = (tmp_path / "records.jsonl").read_bytes()
+    before = (tmp_path / "records/main.jsonl").read_bytes()
     result = sweep(replace(CONFIG, out=str(tmp_path)), load_engine=no_engine)  # type: ignore[arg-type]
     assert result == SweepResult(NUM_RECORDS, 0, 0, 0)
-    assert (tmp_path / "records.jsonl").read_bytes() == before
+    assert (tmp_path / "records/main.jsonl").read_bytes() == before
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
@@ -244,13 +245,13 @@ def test_a_sweep_that_is_killed_loses_nothing_that_was_written(
     announced: list[Key] = []
     for num_lines in (rng.randrange(1, 20), rng.randrange(1, 60), rng.randrange(1, 120)):
         announced += killed_after(tmp_path, num_lines)
-        whole = (tmp_path / "records.jsonl").read_bytes().split(b"\n")[:-1]
-        keys = [Record.from_json(line).key for line in whole]
+        whole = (tmp_path / "records/main.jsonl").read_bytes().split(b"\n")[:-1]
+        keys = [read_line(line, KeyLine).key for line in whole]
         assert len(set(keys)) == len(keys)
         assert set(announced) <= set(keys)
         assert len(set(announced)) == len(announced)
     _, records = run(tmp_path)
-    lines = (tmp_path / "records.jsonl").read_bytes().splitlines()
+    lines = (tmp_path / "records/main.jsonl").read_bytes().splitlines()
     assert len(lines) == len(records) == NUM_RECORDS
     assert by_key(records) == by_key(undisturbed)
     assert [asdict(row) for row in summarise(records)] == [asdict(row) for row in summarise(undisturbed)]
@@ -272,7 +273,7 @@ def killed_after(folder: Path, num_lines: int, changes: dict | None = None) -> l
 @pytest.mark.parametrize("num_bytes", [1, 40, 300])
 def test_a_torn_last_line_is_made_again(tmp_path: Path, undisturbed: list[Record], num_bytes: int) -> None:
     run(tmp_path)
-    path = tmp_path / "records.jsonl"
+    path = tmp_path / "records/main.jsonl"
     whole = path.read_bytes()
     last = len(whole.splitlines(keepends=True)[-1])
     assert last > num_bytes
@@ -301,9 +302,9 @@ def test_what_is_added_later_is_what_a_run_made_at_once_would_have(
     tmp_path: Path, undisturbed: list[Record], changes: dict
 ) -> None:
     run(tmp_path / "grown")
-    first = (tmp_path / "grown/records.jsonl").read_bytes()
+    first = (tmp_path / "grown/records/main.jsonl").read_bytes()
     result, records = run(tmp_path / "grown", **changes)
-    assert (tmp_path / "grown/records.jsonl").read_bytes().startswith(first)
+    assert (tmp_path / "grown/records/main.jsonl").read_bytes().startswith(first)
     assert result.num_written == len(records) - NUM_RECORDS > 0
     at_once = lines_by_key(run(tmp_path / "at once", **changes)[1])
     grown = lines_by_key(records)
@@ -313,9 +314,10 @@ def test_what_is_added_later_is_what_a_run_made_at_once_would_have(
     assert run(tmp_path / "grown", limit=2, samples=1, models=("two",))[0].num_written == 0  # less than there is
 
 
-def lines_by_key(records: Iterable[Record]) -> dict[Key, str]:
+def lines_by_key(records: Iterable[Record]) -> dict[Key, tuple[bytes, bytes]]:
     """Each record as it is written, but for time and for what was served by another one that was run beside it."""
-    return {record.key: replace(record, seconds=0.0, num_reused_tokens=0).to_json() for record in records}
+    plain = [replace(record, seconds=0.0, num_reused_tokens=0, logprobs=[]) for record in records]
+    return {record.key: (record_line(record, 0, 0), trace_line(record)) for record in plain}
 
 
 def test_the_manifest_tells_what_was_added_and_when(tmp_path: Path) -> None:
@@ -363,7 +365,7 @@ def test_growth_that_is_killed_goes_on(tmp_path: Path, undisturbed: list[Record]
     for num_lines in (1, rng.randrange(2, 30), rng.randrange(1, 60)):
         killed_after(tmp_path / "grown", num_lines, changes)
     _, records = run(tmp_path / "grown", **changes)
-    lines = (tmp_path / "grown/records.jsonl").read_bytes().splitlines()
+    lines = (tmp_path / "grown/records/main.jsonl").read_bytes().splitlines()
     assert len(lines) == len(records)
     at_once = lines_by_key(run(tmp_path / "at once", **changes)[1])
     assert lines_by_key(records) == {**lines_by_key(undisturbed), **at_once}
@@ -403,10 +405,10 @@ def test_what_decides_a_result_does_not_change_within_a_folder(
     tmp_path: Path, changes: dict, message: str, more: dict
 ) -> None:
     run(tmp_path)
-    before = (tmp_path / "records.jsonl").read_bytes(), read_manifest(tmp_path)
+    before = (tmp_path / "records/main.jsonl").read_bytes(), read_manifest(tmp_path)
     with pytest.raises(RecordsError, match=f"was made with {re.escape(message)}, and that decides results: give the"):
         run(tmp_path, **changes, **more)
-    assert ((tmp_path / "records.jsonl").read_bytes(), read_manifest(tmp_path)) == before
+    assert ((tmp_path / "records/main.jsonl").read_bytes(), read_manifest(tmp_path)) == before
 
 
 @pytest.mark.parametrize("limit", [None, 2, 3, 5])

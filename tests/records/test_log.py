@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,10 +13,11 @@ from elastic_reasoning.core.errors import RecordsError
 from elastic_reasoning.engines.engine import ask
 from elastic_reasoning.engines.scripted import ScriptedEngine, scripted, word_template
 from elastic_reasoning.grading.grade import Grade
+from elastic_reasoning.records.lines import OldLine, RecordLine, read_line, record_line, trace_line, whole_record
 from elastic_reasoning.records.log import RecordsWriter, read_records
 from elastic_reasoning.records.manifest import Manifest, write_manifest
 from elastic_reasoning.records.record import Record
-from make_records import make_manifest, make_problems, make_records, write_folder
+from make_records import make_manifest, make_problems, make_records, old_lines, write_folder
 
 RECORDS = make_records(num_problems=3, num_samples=1, budgets=("8+20", "64+20"))
 
@@ -26,7 +28,11 @@ def folder(tmp_path: Path) -> Path:
 
 
 def lines(folder: Path) -> Path:
-    return folder / "records.jsonl"
+    return folder / "records/main.jsonl"
+
+
+def read_back(record: Record) -> Record:
+    return whole_record(read_line(record_line(record, 0, 9), RecordLine), trace_line(record))
 
 
 def test_record_of_a_trace_holds_what_the_trace_says() -> None:
@@ -45,7 +51,10 @@ def test_record_of_a_trace_holds_what_the_trace_says() -> None:
     ]
     assert [token for part in record.segments for token in part["ids"]] == list(trace.ids)
     assert record.num_sampled_tokens == trace.num_sampled_tokens
-    assert Record.from_json(record.to_json()) == record
+    assert read_back(record) == record
+    assert read_back(record).logprobs == record.logprobs
+    rounded = [part and [round(each, 5) for each in part] for part in (s.logprobs for s in trace.segments)]
+    assert record.logprobs == rounded
 
 
 def test_the_rule_of_a_verdict_is_kept_and_records_without_one_are_read() -> None:
@@ -53,9 +62,9 @@ def test_the_rule_of_a_verdict_is_kept_and_records_without_one_are_read() -> Non
     engine = ScriptedEngine(scripted(template, "two", "4"), template)
     record = Record.of(ask(engine, "two", "1+1"), "mini", "p-1", Grade(True, "4", rule="same value"))
     assert record.rule == "same value"
-    assert Record.from_json(record.to_json()) == record
-    old = {name: value for name, value in json.loads(record.to_json()).items() if name != "rule"}
-    assert Record.from_json(json.dumps(old)) == replace(record, rule="")
+    assert read_back(record) == record
+    old = {name: value for name, value in json.loads(old_lines([record])).items() if name != "rule"}
+    assert whole_record(read_line(json.dumps(old).encode(), OldLine)) == replace(record, rule="")
 
 
 def test_a_trace_with_an_error_is_not_graded() -> None:
@@ -125,7 +134,7 @@ def test_damage_in_the_middle_is_an_error_that_names_the_line_and_loses_nothing(
     content[3] = damaged
     lines(folder).write_bytes(b"\n".join(content))
     for read in (read_records, RecordsWriter):
-        with pytest.raises(RecordsError, match=r"records\.jsonl, line 4: not .*delete that line") as caught:
+        with pytest.raises(RecordsError, match=r"main\.jsonl, line 4: not .*delete that line") as caught:
             read(folder)
         assert "\n" not in str(caught.value)
     assert lines(folder).read_bytes() == b"\n".join(content)
@@ -136,8 +145,9 @@ def test_damage_in_the_middle_is_an_error_that_names_the_line_and_loses_nothing(
 
 def test_of_two_records_with_one_key_the_first_counts(folder: Path) -> None:
     other = replace(RECORDS[0], answer="another")
-    with lines(folder).open("a") as file:
-        file.write(other.to_json() + "\n")
+    write_folder(folder.with_name("other"), [other])
+    for name in ("records", "traces"):
+        shutil.copy(folder.with_name("other") / name / "main.jsonl", folder / name / "other.jsonl")
     assert read_records(folder)[1] == RECORDS
 
 
@@ -167,11 +177,10 @@ import resource, signal, sys
 from pathlib import Path
 from dataclasses import replace
 from elastic_reasoning.core.errors import RecordsError
-from elastic_reasoning.records.record import Record
-from elastic_reasoning.records.log import RecordsWriter
+from elastic_reasoning.records.log import RecordsWriter, read_records
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 folder = Path(sys.argv[1])
-record = Record.from_json((folder / "records.jsonl").read_text().splitlines()[0])
+record = read_records(folder)[1][0]
 writer = RecordsWriter(folder)
 resource.setrlimit(resource.RLIMIT_FSIZE, (writer.path.stat().st_size + 2000, resource.RLIM_INFINITY))
 try:
@@ -198,10 +207,9 @@ WRITE_FOR_EVER = """
 import itertools, sys
 from dataclasses import replace
 from pathlib import Path
-from elastic_reasoning.records.record import Record
-from elastic_reasoning.records.log import RecordsWriter
+from elastic_reasoning.records.log import RecordsWriter, read_records
 folder = Path(sys.argv[1])
-record = Record.from_json((folder / "records.jsonl").read_text().splitlines()[0])
+record = read_records(folder)[1][0]
 writer = RecordsWriter(folder)
 for sample in itertools.count(1):
     writer.write(replace(record, sample=sample))
@@ -262,4 +270,4 @@ def test_a_folder_without_records_is_an_error(folder: Path) -> None:
 
 def test_manifest_is_plain_json(folder: Path) -> None:
     assert json.loads((folder / "manifest.json").read_text())["config"]["temperature"] == 1.0
-    assert [path.name for path in sorted(folder.iterdir())] == ["manifest.json", "records.jsonl", "records.lock"]
+    assert [path.name for path in sorted(folder.iterdir())] == ["manifest.json", "records", "traces"]

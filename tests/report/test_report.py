@@ -47,7 +47,7 @@ def test_the_summary_has_every_number(folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_report_can_be_made_of_an_unfinished_sweep(folder: Path, tmp_path: Path) -> None:
-    records = folder / "records.jsonl"
+    records = folder / "records/main.jsonl"
     records.write_bytes(records.read_bytes()[: records.stat().st_size // 3])
     assert write_report(folder, tmp_path)["page"].exists()
 

@@ -65,7 +65,7 @@ READERS: dict[str, tuple[Callable[[Path], Any], str, Callable[[Path], object]]] 
         "7.json",
         read_contests,
     ),
-    "records": (records, "records.jsonl", read_records),
+    "records": (records, "records/main.jsonl", read_records),
     "manifest": (records, "manifest.json", read_manifest),
     "run": (lambda folder: write_run(folder / "run"), "run/config.json", lambda folder: read_run(folder / "run")),
     "metrics": (lambda folder: write_run(folder / "run"), "run/metrics.jsonl", lambda folder: read_run(folder / "run")),

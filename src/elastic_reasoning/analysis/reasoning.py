@@ -17,41 +17,11 @@ from typing import Any
 
 from elastic_reasoning.analysis.errorbars import clustered_se, paired_means
 from elastic_reasoning.analysis.metrics import by_problem, by_setting
-from elastic_reasoning.analysis.text_measures import (
-    TENTHS,
-    by_tenth,
-    compression,
-    num_reflections,
-    part_lengths,
-    repetition,
-)
 from elastic_reasoning.core.errors import RecordsError
 from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.core.trace import Phase
-from elastic_reasoning.records.record import Part, Record
-from elastic_reasoning.tasks.arithmetic_thinking import read_thought
-
-MINIATURE = "arithmetic-"
-"""What the ids of the miniature's problems begin with; only of its thoughts are the steps known."""
-
-WORDING = {
-    "thinking_tokens": "sampled thinking tokens",
-    "reflections": "words of reflection a 1000 thinking tokens",
-    "repetition": "share of 4-grams of tokens that stood there before",
-    "compression": "size after deflate by size before; lower is more redundant",
-}
-STEPS = {
-    "short_steps": "share of the first pass's steps: short ones, not checked",
-    "full_steps": "share of the first pass's steps: full ones, not checked",
-    "verified_steps": "share of the first pass's steps: checked at least once",
-    "checks_per_step": "verifications for each step of the first pass",
-    "restated": "share of thoughts that write the problem down again",
-    "passes": "passes over the whole problem after the first",
-    "wrong_steps": "share of steps with a wrong result",
-    "unread_words": "share of words that belong to no known form",
-}
-"""Of the miniature's thoughts alone."""
-MEASURES = WORDING | STEPS
+from elastic_reasoning.records.measures import MEASURES, TENTHS, thought_of
+from elastic_reasoning.records.record import Part, Record, Thought
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +32,9 @@ class ReasoningRow:
         model, strategy, budget: the setting.
         num_problems, num_samples: those without an error.
         thinking_tokens: sampled thinking tokens.
-        reflections: words of reflection (`wording.REFLECTIONS`) for 1000 sampled thinking tokens.
-        repetition: see `wording.repetition`.
-        compression: see `wording.compression`.
+        reflections: words of reflection (`measures.REFLECTIONS`) for 1000 sampled thinking tokens.
+        repetition: see `measures.repetition`.
+        compression: see `measures.compression`.
         short_steps, full_steps, verified_steps: shares of the steps of the first pass, which add up to 1 (miniature).
         checks_per_step: verifications for each step of the first pass (miniature).
         restated: share of thoughts that write the problem down again (miniature).
@@ -183,52 +153,6 @@ def side_by_side(records: Iterable[Record], problem: str, settings: Sequence[Set
     return sides
 
 
-def measure(record: Record) -> dict[str, float | None]:
-    """The measures of one thought by the names in `MEASURES`."""
-    sampled = [part for part in record.segments if part["phase"] == Phase.THINKING and part["sampled"]]
-    text = " ".join(part["text"] for part in sampled)
-    num_tokens = record.num_thinking_tokens
-    return {
-        "thinking_tokens": num_tokens,
-        "reflections": 1000 * num_reflections(text) / num_tokens if num_tokens else None,
-        "repetition": repetition(list(chain.from_iterable(part["ids"] for part in sampled))),
-        "compression": compression(text),
-        **_steps(record),
-    }
-
-
-def thinking_text(record: Record) -> str:
-    """The whole thought, what was forced in it too."""
-    return _text(record, Phase.THINKING)
-
-
-def _text(record: Record, phase: Phase) -> str:
-    return " ".join(part["text"] for part in record.segments if part["phase"] == phase)
-
-
-def _steps(record: Record) -> Mapping[str, float | None]:
-    if not record.problem.startswith(MINIATURE):
-        return dict.fromkeys(STEPS)
-    thought = read_thought(thinking_text(record))
-    first_pass = thought.num_short + thought.num_full + thought.num_verified
-    shares = {
-        "short_steps": (thought.num_short, first_pass),
-        "full_steps": (thought.num_full, first_pass),
-        "verified_steps": (thought.num_verified, first_pass),
-        "checks_per_step": (thought.num_checks, first_pass),
-        "restated": (thought.restated, thought.num_words > 0),
-        "passes": (thought.num_passes, thought.num_words > 0),
-        "wrong_steps": (thought.num_wrong, thought.num_judged),
-        "unread_words": (thought.num_unread, thought.num_words),
-    }
-    return {name: part / whole if whole else None for name, (part, whole) in shares.items()}
-
-
-def _lengths(record: Record) -> Sequence[int]:
-    text = thinking_text(record)
-    return read_thought(text).lengths if record.problem.startswith(MINIATURE) else part_lengths(text)
-
-
 def _row(setting: Setting, records: Sequence[Record]) -> ReasoningRow:
     kept = [record for record in records if record.error is None]
     measured = _measured(kept)
@@ -237,7 +161,7 @@ def _row(setting: Setting, records: Sequence[Record]) -> ReasoningRow:
         clusters = [known for samples in measured.values() if (known := _known(name, samples))]
         values[name] = fmean(chain.from_iterable(clusters)) if clusters else None
         values[f"{name}_se"] = clustered_se(clusters)
-    tenths = [by_tenth(_lengths(record)) for record in kept]
+    tenths = [_thought(record).tenths for record in kept]
     length_by_tenth = [[tenth[n] for tenth in tenths] for n in range(TENTHS)]
     return ReasoningRow(
         *setting,
@@ -248,16 +172,22 @@ def _row(setting: Setting, records: Sequence[Record]) -> ReasoningRow:
     )
 
 
-Measured = Mapping[str, Sequence[Mapping[str, float | None]]]
+Measured = Mapping[str, Sequence[Mapping[str, float]]]
 """The measures of every sample of each problem."""
 
 
 def _measured(records: Iterable[Record]) -> Measured:
-    return {problem: [measure(record) for record in samples] for problem, samples in by_problem(records).items()}
+    return {
+        problem: [_thought(record).measures for record in samples] for problem, samples in by_problem(records).items()
+    }
 
 
-def _known(name: str, samples: Sequence[Mapping[str, float | None]]) -> list[float]:
-    return [value for sample in samples if (value := sample[name]) is not None]
+def _thought(record: Record) -> Thought:
+    return record.thought or thought_of(record)
+
+
+def _known(name: str, samples: Sequence[Mapping[str, float]]) -> list[float]:
+    return [sample[name] for sample in samples if name in sample]
 
 
 def _mean(values: Iterator[float]) -> float | None:
@@ -282,8 +212,8 @@ def _side(record: Record) -> Side:
         record.sample,
         record.correct,
         record.answer,
-        thinking_text(record),
-        _text(record, Phase.SOLUTION),
+        record.text_of(Phase.THINKING),
+        record.text_of(Phase.SOLUTION),
         record.segments,
-        measure(record),
+        {name: _thought(record).measures.get(name) for name in MEASURES},
     )

@@ -10,9 +10,6 @@ from rich.text import Text
 
 from elastic_reasoning.analysis.metrics import by_setting
 from elastic_reasoning.analysis.reasoning import (
-    MEASURES,
-    STEPS,
-    WORDING,
     Change,
     ReasoningRow,
     Side,
@@ -20,7 +17,6 @@ from elastic_reasoning.analysis.reasoning import (
     reasoning_rows,
     side_by_side,
 )
-from elastic_reasoning.analysis.text_measures import TENTHS
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.console import table_console
 from elastic_reasoning.cli.forced import FORCED_STYLE, has_colour, marked
@@ -29,6 +25,7 @@ from elastic_reasoning.core.errors import UsageError
 from elastic_reasoning.core.setting import Setting, chosen
 from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.records.log import read_records
+from elastic_reasoning.records.measures import MEASURES, STEPS, TENTHS, WORDING
 from elastic_reasoning.records.record import Part
 from elastic_reasoning.report.columns import parts_of, plain_table
 

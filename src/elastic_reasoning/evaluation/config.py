@@ -16,6 +16,7 @@ from elastic_reasoning.core.strategies import COMPARED, check_options, find_stra
 from elastic_reasoning.engines.http.config import ServerConfig
 from elastic_reasoning.engines.swap import check_swap
 from elastic_reasoning.engines.vllm.engine import VllmSettings
+from elastic_reasoning.records.reading import WRITER
 from elastic_reasoning.tasks.loading import TaskOptions
 
 ENGINES = ("transformers", "vllm", "openai")
@@ -69,6 +70,8 @@ class RunConfig:
     """Folder for the records. A run goes on in it where it stopped, and takes more problems, samples, budgets,
     strategies and models.
     """
+    writer: str = field(default=WRITER, metadata=EXECUTION)
+    """Name of the files there that this run adds to; runs that add to one folder at once need different ones."""
     engine: str = "transformers"
     """transformers, vllm, or openai for a server; each model is then the name under which it is served."""
     vllm: VllmSettings = field(default_factory=VllmSettings)

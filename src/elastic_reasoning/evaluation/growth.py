@@ -9,6 +9,7 @@ may not change: half of the records would then say something else than the other
 """
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,16 +17,18 @@ from typing import Any
 
 from elastic_reasoning.core.errors import RecordsError
 from elastic_reasoning.evaluation.config import parts_of
+from elastic_reasoning.records.files import take_lock
 from elastic_reasoning.records.manifest import (
     MANIFEST,
     MODELS_DIGEST,
-    RECORDS,
     Growth,
     Manifest,
     read_manifest,
     write_manifest,
 )
+from elastic_reasoning.records.reading import files_of
 
+LOCK = "manifest.lock"
 LISTS = ("models", "strategies", "budgets", "settings")
 """Keys of the configuration whose lists may become longer."""
 NUMBERS = ("samples",)
@@ -37,7 +40,7 @@ BY_NAME = ("options", "dtype", MODELS_DIGEST)
 def take_up(folder: Path, asked: Manifest) -> Manifest:
     """Begin a run in a folder, or go on with the one that is there.
 
-    Call it with the folder's `RecordsWriter` open, so that no other run can be at it.
+    Call it with a `RecordsWriter` of the folder open: then no other run can take it for an empty one.
 
     Returns:
         The manifest that stands from now on.
@@ -45,15 +48,20 @@ def take_up(folder: Path, asked: Manifest) -> Manifest:
     Raises:
         RecordsError: the folder holds another run, or cannot be read or written.
     """
-    path, records = folder / MANIFEST, folder / RECORDS
-    has_records = records.exists() and records.stat().st_size > 0
-    if not has_records:  # nothing depends on a manifest yet: a mistake can be put right
-        return write_manifest(folder, asked)
-    if not path.exists():
-        raise RecordsError(f"{folder} has {RECORDS} but no {MANIFEST} that says what they are: use another folder")
-    before = read_manifest(folder)
-    after = grow(folder, before, asked)
-    return before if after == before else write_manifest(folder, after)
+    path = folder / MANIFEST
+    lock = take_lock(folder / LOCK, wait=True)  # for a moment: several writers may begin at once
+    try:
+        files = files_of(folder)
+        has_records = any(file.path.stat().st_size for file in files)
+        if not has_records and not (len(files) > 1 and path.exists()):
+            return write_manifest(folder, asked)  # nothing depends on one yet: a mistake can be put right
+        if not path.exists():
+            raise RecordsError(f"{folder} has records but no {MANIFEST} that says what they are: use another folder")
+        before = read_manifest(folder)
+        after = grow(folder, before, asked)
+        return before if after == before else write_manifest(folder, after)
+    finally:
+        os.close(lock)
 
 
 def grow(folder: Path, before: Manifest, asked: Manifest) -> Manifest:

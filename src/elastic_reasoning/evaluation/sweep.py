@@ -111,7 +111,7 @@ def sweep(
             on_note(f"{config.task}: {task.note}")
         task.grade(problems[0], "")  # a grader that cannot run, or may not, says so before anything is generated
         num_errors = num_written = 0
-        with RecordsWriter(Path(config.out)) as writer:
+        with RecordsWriter(Path(config.out), config.writer) as writer:
             manifest = Manifest.new(config.task, config.split, config.sampling.seed, decides, problems, config.data)
             stands = take_up(Path(config.out), manifest)
             if stands.grown and stands.grown[-1]["created"] == manifest.created:

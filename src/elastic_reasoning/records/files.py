@@ -30,20 +30,25 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def take_lock(path: Path) -> int:
+def take_lock(path: Path, wait: bool = False) -> int:
     """Lock a file, which is made where it does not exist; its folder too.
 
+    Args:
+        path: of the file.
+        wait: until whoever has it lets go.
+
     Returns:
-        The descriptor that holds the lock: until it is closed or the process ends, however it ends.
+        The descriptor that holds the lock, and that appends to the file: until it is closed or the process ends,
+        however it ends.
 
     Raises:
         BlockingIOError: it is locked already.
         OSError: the file or its folder cannot be made.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except OSError:
         os.close(lock)
         raise

@@ -1,4 +1,4 @@
-"""What a folder of records was made with: `manifest.json` beside `records.jsonl`.
+"""What a folder of records was made with: `manifest.json` beside its records.
 
 manifest = Manifest.new(task="arithmetic", split="test", seed=0, config={"samples": 4}, problems=problems)
 read_manifest(folder).config["samples"]  # 4
@@ -25,7 +25,6 @@ from elastic_reasoning.tasks.task import Problem
 from elastic_reasoning.untrusted.json import Count, MalformedError, convert, decode
 
 MANIFEST = "manifest.json"
-RECORDS = "records.jsonl"
 MODELS_DIGEST = "models_digest"
 """Key of the configuration: for each local model, a hash of its weights."""
 FORMAT = 3

@@ -1,23 +1,22 @@
-"""One graded trace as one line of JSON.
+"""One graded trace.
 
-line = Record.of(trace, "mini", problem.id, grade).to_json()
-Record.from_json(line).correct
+record = Record.of(trace, "mini", problem.id, grade)
+record.correct, record.num_sampled_tokens
+
+`elastic_reasoning.records.lines` says how it is written.
 """
 
-import json
-from dataclasses import MISSING, dataclass, field, fields
-from functools import lru_cache
-from typing import Annotated, Any, TypedDict, get_type_hints
+from dataclasses import dataclass, field
+from typing import Annotated, NamedTuple, TypedDict
 
-from msgspec import NODEFAULT, Meta, Struct, defstruct
+from msgspec import Meta
 
-from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.errors import BudgetError, GradingError, RecordsError
+from elastic_reasoning.core.errors import GradingError
 from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.core.strategies import facts_of
 from elastic_reasoning.core.trace import Phase, Trace
 from elastic_reasoning.grading.grade import Grade
-from elastic_reasoning.untrusted.json import Count, Fault, MalformedError, decode
+from elastic_reasoning.untrusted.json import Count
 
 NOT_GRADED = "not graded: "
 """What the error of a record begins with whose solution could not be graded."""
@@ -34,6 +33,15 @@ class Part(TypedDict):
     sampled: bool
     finish: str | None
     text: str
+
+
+class Thought(NamedTuple):
+    """What was measured in a record's thinking (`elastic_reasoning.records.measures`)."""
+
+    measures: dict[str, float]
+    """By name; one that has nothing to say of this thought is left out."""
+    tenths: list[float | None]
+    """Mean words of the parts that begin in each tenth of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +62,11 @@ class Record:
         solution: the text that was graded.
         rule: by which rule the answer is correct, where its grader has several; else empty.
         seconds: how long the run took from the record before to this one; over the records of a model they add up
-            to the time that the run took. Two records that differ in nothing else are equal.
+            to the time that the run took.
+        logprobs: for each segment, the log-probability of each token, rounded to five places, or `None`.
+        thought: what was measured when it was first written; `None` for a record that was not yet.
+
+    Two records that differ in nothing but the last three are equal.
     """
 
     model: str
@@ -81,6 +93,8 @@ class Record:
     closed_again: Count = 0
     tool_cut: bool = False
     seconds: Annotated[float, Meta(ge=0, le=1e15)] = field(default=0.0, compare=False)
+    logprobs: list[list[float] | None] = field(default_factory=list, compare=False)
+    thought: Thought | None = field(default=None, compare=False)
 
     @property
     def key(self) -> Key:
@@ -102,6 +116,10 @@ class Record:
         """Whether the prompt had closed thinking, so that the thinking budget had no effect."""
         thinks_first = facts_of(self.strategy).thinks_first
         return thinks_first and bool(self.segments) and self.segments[0]["phase"] == Phase.SOLUTION
+
+    def text_of(self, phase: Phase) -> str:
+        """All text of a phase, what was forced in it too."""
+        return " ".join(part["text"] for part in self.segments if part["phase"] == phase)
 
     @classmethod
     def of(
@@ -147,42 +165,8 @@ class Record:
             closed_again=trace.closed_again,
             tool_cut=trace.tool_cut,
             seconds=round(seconds, 4),
+            logprobs=[
+                None if segment.logprobs is None else [round(each, 5) for each in segment.logprobs]
+                for segment in trace.segments
+            ],
         )
-
-    def to_json(self) -> str:
-        """One line, without the newline."""
-        data = {name: getattr(self, name) for name in _NAMES}
-        return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-
-    @classmethod
-    def from_json(cls, line: str | bytes) -> "Record":
-        """The record that `to_json` wrote.
-
-        Raises:
-            RecordsError: the line is not a record.
-        """
-        try:
-            values: Any = decode(line, _Line)
-        except MalformedError as error:
-            raise RecordsError("not JSON" if error.fault is Fault.SYNTAX else f"not a record ({error})") from None
-        try:
-            _parsed(values.budget)
-        except BudgetError as error:
-            raise RecordsError(f"not a record ({error})") from None
-        return cls(*(getattr(values, name) for name in _NAMES))
-
-
-_parsed = lru_cache(Budget.parse)
-_NAMES = [each.name for each in fields(Record)]
-
-
-def _line_of(record: type[Record]) -> type[Struct]:
-    """What a line must hold: the fields of a record, and nothing else."""
-    hints = get_type_hints(record, include_extras=True)
-    lines = [
-        (each.name, hints[each.name], NODEFAULT if each.default is MISSING else each.default) for each in fields(record)
-    ]
-    return defstruct("Line", lines, forbid_unknown_fields=True)
-
-
-_Line = _line_of(Record)

@@ -16,12 +16,12 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from elastic_reasoning.analysis.metrics import Row, generated_tokens, seconds_of
-from elastic_reasoning.analysis.reasoning import MEASURES
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.printable import printable
 from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.core.strategies import effective
 from elastic_reasoning.evaluation.differences import options_in_words
+from elastic_reasoning.records.measures import MEASURES
 from elastic_reasoning.report.figures.curves import Over, accuracy_range, curves, number_of, places_of, ticks_of
 from elastic_reasoning.report.figures.heat import Grid, grids, highest
 from elastic_reasoning.report.figures.lengths import Histogram, lengths

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elastic_reasoning.analysis.text_measures import (
+from elastic_reasoning.records.measures import (
     by_tenth,
     compression,
     num_reflections,
