@@ -12,13 +12,14 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from by_call import ENGINES
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.request import Options, Request
 from elastic_reasoning.core.strategies import STRATEGIES
 from elastic_reasoning.core.template import Prompt, Template, Thinking
 from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.core.walk import Walk
-from elastic_reasoning.engines.scripted import ScriptedEngine
+from elastic_reasoning.engines.engine import run
 from letters import by_count, by_position, letters, pieces_template
 
 Choose = Callable[[Sequence[Any]], Any]
@@ -50,8 +51,8 @@ class Case:
         return (by_count if self.counting else by_position)(self.says, self.template)
 
     def run(self, interpreter: str) -> Trace:
-        engine = ScriptedEngine(self.script(), self.template, self.context, interpreter)
-        return next(engine.run([Walk(self.request, self.template, self.context)]))
+        engine = ENGINES[interpreter](self.script(), self.template, self.context)
+        return next(run(engine, [Walk(self.request, self.template, self.context)]))
 
 
 def make_template(choose: Choose) -> Template:

@@ -161,7 +161,11 @@ def _separate(facts: _Facts, trace: Any) -> Iterator[str]:
     if facts.state != "closed":
         middle = ["wrap_up"] if "wrap_up" in by_phase else []
         expected = [*(["opening"] if facts.opened() else []), "thinking", *middle, "closing", "solution"]
-    if phases != expected:
+    if segments and segments[-1].finish in ("stop", "abort") and phases == expected[: len(phases)]:
+        if "closing" not in phases and "thinking" in phases:
+            yield from _unclosed(facts, by_phase["thinking"])
+            return
+    elif phases != expected:
         yield f"phases {phases}, expected {expected}"
         return
     if any(s.sampled or s.ids != facts.opening.ids for s in by_phase.get("opening", [])):
@@ -169,6 +173,22 @@ def _separate(facts: _Facts, trace: Any) -> Iterator[str]:
     if facts.state != "closed":
         yield from _thinking(facts, by_phase)
     yield from _solution(facts, by_phase["solution"], len(trace.ids))
+
+
+def _unclosed(facts: _Facts, segments: list[Any]) -> Iterator[str]:
+    """Thinking that was given up before it was closed."""
+    runs = [s for s in segments if s.sampled]
+    if any(wait.ids != facts.wait for wait in segments if not wait.sampled):
+        yield "something else than the wait text is forced into thinking"
+    if any(run.finish != "delimiter" for run in runs[:-1]):
+        yield "thinking goes on after something else than a delimiter"
+    if facts.eos & {token for run in runs for token in run.ids}:
+        yield "an end of sequence within thinking"
+    if any(first_end(facts.closing, run.ids) for run in runs):
+        yield "a delimiter within thinking was passed over"
+    count = sum(len(run.ids) for run in runs)
+    if facts.thinking is not None and count > facts.thinking:
+        yield f"{count} thinking tokens with a budget of {facts.thinking}"
 
 
 def _thinking(facts: _Facts, by_phase: dict[str, list[Any]]) -> Iterator[str]:
@@ -283,7 +303,7 @@ def _ending(facts: _Facts, ids: Sequence[int], finish: Any) -> Iterator[str]:
         yield "tokens follow an end of sequence"
     if (finish == "eos") != bool(ids and ids[-1] in facts.eos):
         yield f"finish {finish} with ids {ids}"
-    if finish not in ("eos", "length"):
+    if finish not in ("eos", "length", "deadline", "stop", "abort"):
         yield f"ends with {finish}"
 
 

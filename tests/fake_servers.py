@@ -23,6 +23,7 @@ from elastic_reasoning.core.template import Prompt, Template
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.core.wire import from_wire
 from elastic_reasoning.engines.concurrent import LoopThread
+from elastic_reasoning.engines.engine import run
 from elastic_reasoning.engines.scripted import ScriptedEngine, scripted_logprob
 
 NUM_PROMPT = 4
@@ -112,7 +113,7 @@ class FakeModel:
         assert wire.thinking is not None
         assert not wire.options.wait
         request = Request(Prompt(tuple(body["prompt"]), wire.thinking), wire.budget, wire.strategy, wire.options)
-        trace = next(ScriptedEngine(self.script, self.template).run([Walk(request, self.template, context)]))
+        trace = next(run(ScriptedEngine(self.script, self.template), [Walk(request, self.template, context)]))
         assert trace.error is None, trace.error
         ids = list(trace.ids)
         return ids if ids[-1:] and ids[-1] in self.template.eos else [*ids, min(self.template.eos)]

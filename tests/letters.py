@@ -2,20 +2,22 @@
 
     answer(letters(), "ab" "C" "xy$", "3+4")      # thinks "ab", closes with "C", writes "xy", ends with "$"
 
-Every answer is made by both interpreters, which must agree, and is judged by the checker.
+Every answer is made by token and by call, which must agree, and is judged by the checker.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from by_call import ByCall
 from checker import check
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.cursor import Cursor
+from elastic_reasoning.core.cursor import Cursor, Delta
 from elastic_reasoning.core.delimiter import TextDelimiter, TokenDelimiter
 from elastic_reasoning.core.request import Options, Request
 from elastic_reasoning.core.template import Prompt, Template, Thinking
-from elastic_reasoning.core.trace import Trace
+from elastic_reasoning.core.trace import Segment, Trace
 from elastic_reasoning.core.walk import Walk
+from elastic_reasoning.engines.engine import run
 from elastic_reasoning.engines.scripted import ScriptedEngine, scripted_logprob
 
 ALPHABET = "$OPCDabcdefwuxyz.\n"
@@ -126,11 +128,9 @@ def answer(
     request = Request(prompted, Budget.parse(budget), strategy, Options(**options))
     by_token, by_call = (
         next(
-            ScriptedEngine(by_count(template.encode(says), template), template, context, interpreter).run(
-                [Walk(request, template, context)]
-            )
+            run(made(by_count(template.encode(says), template), template, context), [Walk(request, template, context)])
         )
-        for interpreter in ("token", "call")
+        for made in (ScriptedEngine, ByCall)
     )
     assert by_token.segments == by_call.segments
     assert by_token.error == by_call.error
@@ -146,6 +146,21 @@ def show(trace: Trace) -> str:
         if text:
             parts.append(f"{segment.phase}:{text}" if segment.sampled else f"{segment.phase}:[{text}]")
     return " ".join(parts)
+
+
+def put_together(deltas: Sequence[Delta]) -> list[Segment]:
+    """The segments that a listener was told of."""
+    segments: list[Segment] = []
+    ended = True
+    for delta in deltas:
+        before = Segment(delta.phase, (), delta.sampled, None if delta.logprobs is None else ())
+        if not ended:
+            before = segments.pop()
+        assert (before.phase, before.sampled) == (delta.phase, delta.sampled)
+        logprobs = None if delta.logprobs is None or before.logprobs is None else (*before.logprobs, *delta.logprobs)
+        segments.append(Segment(delta.phase, (*before.ids, *delta.ids), delta.sampled, logprobs, delta.finish))
+        ended = delta.last
+    return segments
 
 
 def finishes(trace: Trace) -> list[str]:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from by_call import ByCall
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.cursor import replay
 from elastic_reasoning.core.delimiter import TokenDelimiter, Tools
@@ -20,8 +21,9 @@ from elastic_reasoning.core.request import Options, Request
 from elastic_reasoning.core.template import Prompt, Template, Thinking, resolve_template
 from elastic_reasoning.core.trace import Segment, Trace
 from elastic_reasoning.core.walk import Walk
+from elastic_reasoning.engines.engine import run
 from elastic_reasoning.engines.scripted import ScriptedEngine
-from elastic_reasoning.engines.sharing import SharingEngine
+from elastic_reasoning.engines.sharing import share
 from families import PLAIN as PLAIN_CHAT
 from families import tokenizer_of
 from letters import by_count, by_events, by_position, finishes, letters, show
@@ -53,12 +55,8 @@ def ask(
     )
     ids = template.encode(says)
     trace, by_call = (
-        next(
-            ScriptedEngine(by_count(ids, template), template, context, interpreter).run(
-                [Walk(request, template, context)]
-            )
-        )
-        for interpreter in ("token", "call")
+        next(run(made(by_count(ids, template), template, context), [Walk(request, template, context)]))
+        for made in (ScriptedEngine, ByCall)
     )
     assert trace.segments == by_call.segments
     assert trace.segments == by_events(request, template, context, by_count(ids, template)).segments
@@ -168,8 +166,8 @@ def test_a_context_is_never_exceeded(says: str, strategy: str, thinking: Thinkin
     options = {"answer_text": "ww", "answer_tokens": 2} if strategy == "s1" else {}
     trace = ask(says, f"{t}+2", strategy, thinking=thinking, context=context, **options)
     assert len(trace.request.prompt.ids) + len(trace.ids) <= context
-    for phase, run in groupby(parts(trace), key=lambda part: part[0]):
-        text = "".join(letter for _, letter in run)
+    for phase, group in groupby(parts(trace), key=lambda part: part[0]):
+        text = "".join(letter for _, letter in group)
         assert "[" not in text or phase != "tool"
         assert phase != "tool" or text.startswith("T")
 
@@ -190,9 +188,9 @@ def test_one_long_thinking_serves_smaller_budgets_and_other_strategies_tool_call
         for s in (0, 2, 9)
     ]
     engine = ScriptedEngine(by_position(TEMPLATE.encode(says), TEMPLATE), TEMPLATE)
-    shared = {trace.request: trace for trace in SharingEngine(engine).run(Walk(r, TEMPLATE) for r in requests)}
+    shared = {trace.request: trace for trace in share(engine, (Walk(r, TEMPLATE) for r in requests))}
     assert sum(trace.num_reused for trace in shared.values()) > 100
-    for trace in engine.run(Walk(request, TEMPLATE) for request in requests):
+    for trace in run(engine, (Walk(request, TEMPLATE) for request in requests)):
         assert shared[trace.request].segments == trace.segments
 
 
@@ -255,7 +253,7 @@ def call_of(family: str, before: str, budget: str, tools: bool) -> Trace:
     template = resolve_template(tokenizer_of([*tokens, "<think>", "</think>"], PLAIN_CHAT))
     says = template.encode(f"{before}{call} the answer is 2 .<|end|>")
     request = Request(Prompt(template.encode("1 + 1 ?"), Thinking.OPEN, tools), Budget.parse(budget))
-    return next(ScriptedEngine(by_count(says, template), template).run([Walk(request, template)]))
+    return next(run(ScriptedEngine(by_count(says, template), template), [Walk(request, template)]))
 
 
 @pytest.mark.parametrize("family", CALLS)

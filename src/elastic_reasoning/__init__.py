@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # a name is imported when it is first used: commands should b
     from elastic_reasoning.core.strategies import STRATEGIES, Strategy
     from elastic_reasoning.core.template import Prompt, Template, Thinking, resolve_template
     from elastic_reasoning.core.trace import Finish, Phase, Segment, Trace
-    from elastic_reasoning.core.walk import Completion, Walk, run_by_call
+    from elastic_reasoning.core.walk import Completion, Walk
     from elastic_reasoning.engines.engine import Engine, ask, generate, new_request
     from elastic_reasoning.engines.loading import load
 
@@ -51,7 +51,6 @@ __all__ = [
     "render_prompt",
     "replay",
     "resolve_template",
-    "run_by_call",
 ]
 
 if not TYPE_CHECKING:
@@ -67,7 +66,7 @@ if not TYPE_CHECKING:
         "core.strategies": ("STRATEGIES", "Strategy"),
         "core.template": ("Prompt", "Template", "Thinking", "resolve_template"),
         "core.trace": ("Finish", "Phase", "Segment", "Trace"),
-        "core.walk": ("Completion", "Walk", "run_by_call"),
+        "core.walk": ("Completion", "Walk"),
     }
 
     def __getattr__(name: str) -> object:

@@ -1,6 +1,7 @@
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 
@@ -8,10 +9,10 @@ import pytest
 
 from elastic_reasoning.cli import generate as module
 from elastic_reasoning.cli.main import main
-from elastic_reasoning.core.cursor import Cursor
+from elastic_reasoning.core.cursor import Delta, Listen
 from elastic_reasoning.core.delimiter import TokenDelimiter
 from elastic_reasoning.core.template import Template
-from elastic_reasoning.core.trace import Trace
+from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.scripted import ScriptedEngine
 
@@ -42,15 +43,12 @@ class Streaming(ScriptedEngine):
         self.shown: list[str] = []
         self.look: Callable[[], str] = str
 
-    def run(self, walks: Iterable[Walk], listen: Callable[[Cursor], None] | None = None) -> Iterator[Trace]:
-        for walk in walks:
-            cursor = Cursor(walk, every_token=True)
-            while not cursor.done:
-                cursor.wake([self._sample(walk.request, cursor.ids, cursor.banned)], [-0.5])
-                if listen is not None:
-                    listen(cursor)
-                    self.shown.append(self.look())
-            yield walk.trace()
+    def submit(self, walks: Sequence[Walk], listen: Listen | None = None, until: Phase | None = None) -> list[Future]:
+        def look(delta: Delta) -> None:
+            listen(delta)
+            self.shown.append(self.look())
+
+        return super().submit(walks, look if listen else None, until)
 
 
 @pytest.fixture
@@ -142,7 +140,7 @@ def test_tokens_are_shown_as_they_come(says: Any, monkeypatch: pytest.MonkeyPatc
     engine.look = out.getvalue
     assert main(["generate", "why", "--budget", "5+3"]) == 0
     assert engine.shown[:3] == ["thinking\nso", "thinking\nsoso", "thinking\nsoso4"]
-    assert engine.shown[4] == "thinking\nsoso4 </t>\nsolution\n4"
+    assert engine.shown[5] == "thinking\nsoso4 </t>\nsolution\n4"
 
 
 def test_text_that_looks_like_markup_is_shown_as_it_is(says: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from by_call import ByCall
 from channel_format import (
     ANALYSIS,
     ANSWER,
@@ -38,6 +39,7 @@ from elastic_reasoning.core.request import Options, Request
 from elastic_reasoning.core.template import Prompt, Thinking, find_delimiters, resolve_template
 from elastic_reasoning.core.trace import Finish, Phase, Trace
 from elastic_reasoning.core.walk import Walk
+from elastic_reasoning.engines.engine import run
 from elastic_reasoning.engines.scripted import ScriptedEngine
 from letters import by_count, by_events, show
 
@@ -261,8 +263,8 @@ def ask(
         return by_count(plan, TEMPLATE) if answer is None else following(plan, TEMPLATE.encode(answer))
 
     trace, by_call = (
-        next(ScriptedEngine(script(), TEMPLATE, context, way).run([Walk(request, TEMPLATE, context)]))
-        for way in ("token", "call")
+        next(run(made(script(), TEMPLATE, context), [Walk(request, TEMPLATE, context)]))
+        for made in (ScriptedEngine, ByCall)
     )
     assert trace.error == by_call.error
     assert trace.segments == by_call.segments
@@ -394,7 +396,7 @@ def test_a_message_for_tools_interrupts_the_solution() -> None:
 def test_a_final_message_that_follows_a_forced_one_is_the_answer() -> None:
     says = TEMPLATE.encode("so we add" + FINAL + "is 3<|return|>")
     request = Request(PROMPT, Budget(size("so"), 60))
-    trace = next(ScriptedEngine(by_count(says, TEMPLATE), TEMPLATE).run([Walk(request, TEMPLATE)]))
+    trace = next(run(ScriptedEngine(by_count(says, TEMPLATE), TEMPLATE), [Walk(request, TEMPLATE)]))
     assert trace.forced_close
     assert (trace.closed_again, trace.solution_text) == (1, "is 3")
     assert trace.leaked_text.endswith(FINAL)

@@ -12,6 +12,7 @@ from elastic_reasoning.core.markers import find_tools
 from elastic_reasoning.core.request import Request
 from elastic_reasoning.core.template import Prompt, Template, Thinking, resolve_template
 from elastic_reasoning.core.walk import Walk
+from elastic_reasoning.engines.engine import run
 from elastic_reasoning.engines.scripted import ScriptedEngine
 from families import CHATML, CHATML_TOKENS, PLAIN, QWEN3, tokenizer_of, user
 from letters import answer, by_count, show
@@ -165,7 +166,7 @@ def test_where_tools_are_offered_a_call_may_follow_a_forced_close(family: str, c
     for strategy, t in (("elastic", len(template.encode(f"so{begun}"))), ("nothinking", 9)):
         says = template.encode(f"so{begun}{call}" if strategy == "elastic" else call)
         request = Request(prompt, Budget(t, 3), strategy)
-        trace = next(ScriptedEngine(by_count(says, template), template).run([Walk(request, template)]))
+        trace = next(run(ScriptedEngine(by_count(says, template), template), [Walk(request, template)]))
         assert trace.tool_text == call
         assert trace.forced_close
         assert template.frame[0] not in template.decode(trace.ids)

@@ -9,6 +9,7 @@ from elastic_reasoning.core.request import Request
 from elastic_reasoning.core.template import Prompt, Thinking
 from elastic_reasoning.core.trace import Finish, Phase, Segment, Trace
 from elastic_reasoning.core.walk import Walk
+from elastic_reasoning.engines.engine import run
 from elastic_reasoning.engines.scripted import ScriptedEngine
 from letters import answer, by_count, letters
 
@@ -73,7 +74,7 @@ def test_a_tool_call_that_the_tokens_ran_out_in_is_never_silent(
     prompt = Prompt((1,), Thinking.OPEN, tools=offered)
     request = Request(prompt, Budget.parse(budget))
     engine = ScriptedEngine(by_count(template.encode(says), template), template, 12 if offered and cut else None)
-    trace = next(engine.run([Walk(request, template, engine.context)]))
+    trace = next(run(engine, [Walk(request, template, engine.context)]))
     assert trace.tool_cut == cut
     assert bool(trace.num_tool_tokens) == offered
 

@@ -2,6 +2,7 @@ import inspect
 
 import pytest
 
+from by_call import ENGINES
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.call import Call, Calls, OnEos
 from elastic_reasoning.core.errors import BudgetError, StrategyError
@@ -16,8 +17,10 @@ from elastic_reasoning.engines.scripted import ScriptedEngine, scripted, word_te
 TEMPLATE = word_template("<think>", "</think>", "<eos>", words=["two", "and", "four", "answer", "4", "done.", "Wait"])
 
 
-def engine(thoughts: str = "two and two and", solution: str = "answer 4", **settings) -> ScriptedEngine:
-    return ScriptedEngine(scripted(TEMPLATE, thoughts, solution), TEMPLATE, **settings)
+def engine(
+    thoughts: str = "two and two and", solution: str = "answer 4", interpreter: str = "token", **settings
+) -> ScriptedEngine:
+    return ENGINES[interpreter](scripted(TEMPLATE, thoughts, solution), TEMPLATE, **settings)
 
 
 def test_the_example_of_the_documentation() -> None:

@@ -1,22 +1,26 @@
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
+from by_call import ENGINES
 from cases import COUNTS, chosen_by, make_options, make_script, make_template
 from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.cursor import Listen
 from elastic_reasoning.core.request import Options, Request, Sampling
 from elastic_reasoning.core.template import Message, Prompt, Template, Thinking
-from elastic_reasoning.core.trace import Trace
+from elastic_reasoning.core.trace import Phase, Trace
 from elastic_reasoning.core.walk import Walk
-from elastic_reasoning.engines.engine import Engine, generate, new_request
+from elastic_reasoning.engines.engine import Engine, new_request, run
 from elastic_reasoning.engines.loading import load
 from elastic_reasoning.engines.scripted import Script, ScriptedEngine, scripted_logprob
-from elastic_reasoning.engines.sharing import SharingEngine
+from elastic_reasoning.engines.sharing import share
 from elastic_reasoning.tasks.arithmetic import Arithmetic
 from letters import by_position, letters
 
@@ -26,34 +30,34 @@ STRATEGIES = ("elastic", "elastic", "nothinking", "vanilla", "s1", "s1", "uncons
 class Counting:
     """An engine that counts the tokens it is made to draw."""
 
+    note = ""
+
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self.template, self.context = engine.template, engine.context
-        self.num_drawn = self.num_walks = 0
+        self.template, self.context, self.capacity = engine.template, engine.context, engine.capacity
+        self.num_drawn = 0
 
     def prompt(self, messages: Iterable[Message], tools: Sequence[Message] = ()) -> Prompt:
         return self.engine.prompt(list(messages), tools)
 
-    def run(self, walks: Iterable[Walk]) -> Iterator[Trace]:
-        begun: dict[int, int] = {}
+    def submit(self, walks: Sequence[Walk], listen: Listen | None = None, until: Phase | None = None) -> list[Future]:
+        begun = [num_drawn_of(walk) for walk in walks]
+        futures = self.engine.submit(walks, listen, until)
+        self.num_drawn += sum(num_drawn_of(future.result()) for future in futures) - sum(begun)
+        return futures
 
-        def noted() -> Iterator[Walk]:
-            for walk in walks:
-                self.num_walks += 1
-                begun[id(walk.request)] = sum(len(step.completion.ids) for step in walk.steps)
-                self._seen[id(walk.request)] = walk
-                yield walk
-
-        self._seen: dict[int, Walk] = {}
-        for trace in self.engine.run(noted()):
-            walk = self._seen[id(trace.request)]
-            self.num_drawn += sum(len(step.completion.ids) for step in walk.steps) - begun[id(trace.request)]
-            yield trace
+    def close(self) -> None:
+        self.engine.close()
 
 
-def answered(engine: Engine, requests: list[Request]) -> dict[str, Trace]:
+def num_drawn_of(walk: Walk) -> int:
+    return sum(len(step.completion.ids) for step in walk.steps)
+
+
+def answered(engine: Engine, requests: list[Request], shared: bool = False, **settings: int) -> dict[str, Trace]:
     """Traces by the names of their requests, each of which has exactly one."""
-    traces = list(generate(engine, requests))
+    walks = (Walk(request, engine.template, engine.context) for request in requests)
+    traces = list(share(engine, walks, **settings) if shared else run(engine, walks))
     assert sorted(trace.request.name for trace in traces) == sorted(request.name for request in requests)
     return {trace.request.name: trace for trace in traces}
 
@@ -95,7 +99,7 @@ def scripts_of(draw: st.DrawFn, template: Template) -> Script:
 
 
 def scripted(template: Template, context: int | None, interpreter: str, scripts: list[Script]) -> ScriptedEngine:
-    return ScriptedEngine(lambda r, ids: scripts[r.sample](r, ids), template, context, interpreter)  # type: ignore[arg-type]
+    return ENGINES[interpreter](lambda r, ids: scripts[r.sample](r, ids), template, context)
 
 
 @settings(max_examples=1500)
@@ -104,7 +108,7 @@ def test_sharing_gives_what_separate_runs_give(group: tuple, chunk_size: int) ->
     *model, requests = group
     alone, inner = Counting(scripted(*model)), Counting(scripted(*model))
     separate = answered(alone, requests)
-    shared = answered(SharingEngine(inner, chunk_size), requests)
+    shared = answered(inner, requests, shared=True, chunk_size=chunk_size)
     for name, trace in shared.items():
         assert same(trace, separate[name])
         assert trace.logprobs == separate[name].logprobs
@@ -113,15 +117,6 @@ def test_sharing_gives_what_separate_runs_give(group: tuple, chunk_size: int) ->
     num_reused = sum(trace.num_reused for trace in shared.values())
     assert inner.num_drawn + num_reused <= alone.num_drawn
     event("reused" if num_reused else "nothing reused")
-
-
-@settings(max_examples=300)
-@given(groups())
-def test_sharing_twice_is_sharing_once(group: tuple) -> None:
-    *model, requests = group
-    once = answered(SharingEngine(scripted(*model)), requests)
-    twice = answered(SharingEngine(SharingEngine(scripted(*model))), requests)
-    assert all(same(twice[name], once[name]) for name in once)
 
 
 def letter_requests(*asked: tuple[str, str]) -> list[Request]:
@@ -139,7 +134,7 @@ def letter_engine(says: str, context: int | None = None) -> Counting:
 def test_one_thinking_serves_every_smaller_budget() -> None:
     engine = letter_engine("abcdefabcdef")
     requests = letter_requests(*(("elastic", f"{t}+0") for t in (1, 2, 4, 8)))
-    shared = answered(SharingEngine(engine), requests)
+    shared = answered(engine, requests, shared=True)
     assert engine.num_drawn == 8
     assert [shared[r.name].num_reused for r in requests] == [1, 2, 4, 0]
     assert [shared[r.name].thinking_text for r in requests] == ["a", "ab", "abcd", "abcdefab"]
@@ -148,7 +143,7 @@ def test_one_thinking_serves_every_smaller_budget() -> None:
 def test_strategies_share_the_thinking_and_the_solution_that_they_have_in_common() -> None:
     engine = letter_engine("abCxyz$")
     requests = letter_requests(("unconstrained", "inf+inf"), ("elastic", "9+9"), ("vanilla", "9+9"), ("elastic", "5+2"))
-    shared = answered(SharingEngine(engine), requests)
+    shared = answered(engine, requests, shared=True)
     assert engine.num_drawn == 7
     assert [shared[r.name].num_reused for r in requests] == [0, 7, 7, 5]
     assert shared[requests[-1].name].solution_text == "xy"
@@ -156,7 +151,7 @@ def test_strategies_share_the_thinking_and_the_solution_that_they_have_in_common
 
 def test_an_end_that_was_discarded_is_not_taken_for_one_that_is_kept() -> None:
     for asked in ([("elastic", "9+3"), ("vanilla", "9+3")], [("vanilla", "2+1"), ("elastic", "2+1")]):
-        shared = answered(SharingEngine(letter_engine("ab$xyz")), letter_requests(*asked))
+        shared = answered(letter_engine("ab$xyz"), letter_requests(*asked), shared=True)
         separate = answered(letter_engine("ab$xyz"), letter_requests(*asked))
         assert all(same(shared[name], separate[name]) for name in separate)
 
@@ -168,37 +163,35 @@ def test_an_end_that_was_discarded_is_not_taken_for_one_that_is_kept() -> None:
 def test_nothing_is_shared_between_other_draws(changes: dict) -> None:
     engine = letter_engine("abcdef")
     first, second = letter_requests(("elastic", "4+0"), ("elastic", "4+0"))
-    answered(SharingEngine(engine), [first, replace(second, **changes)])
+    answered(engine, [first, replace(second, **changes)], shared=True)
     assert engine.num_drawn == 8
 
 
 def test_a_request_that_cannot_be_run_passes_through_and_disturbs_no_other() -> None:
     engine = letter_engine("abcdefgh", context=12)
     requests = letter_requests(("elastic", "4+2"), ("elastic", "40+2"), ("elastic", "2+2"))
-    shared = answered(SharingEngine(engine), requests)
+    shared = answered(engine, requests, shared=True)
     assert "more than the model's context leaves" in str(shared[requests[1].name].error)
     assert [shared[r.name].error is None for r in requests] == [True, False, True]
 
 
 def test_an_engine_that_fails_a_walk_fails_that_one_alone() -> None:
     class Failing(Counting):
-        def run(self, walks: Iterable[Walk]) -> Iterator[Trace]:
+        def submit(self, walks: Sequence[Walk], *others: Any) -> list[Future]:
             for walk in walks:
                 if walk.request.budget.thinking == 8:
                     walk.fail("the row was lost")
-                    yield walk.trace()
-                else:
-                    yield from super().run([walk])
+            return super().submit(walks, *others)
 
     requests = letter_requests(("elastic", "8+1"), ("elastic", "4+1"), ("elastic", "2+1"))
     inner = Failing(letter_engine("abcdefgh").engine)
-    shared = answered(SharingEngine(inner), requests)
+    shared = answered(inner, requests, shared=True)
     assert [shared[r.name].error for r in requests] == ["the row was lost", None, None]
     assert inner.num_drawn == 4 + 1 + 1
 
 
 def test_nothing_to_do_is_nothing_done() -> None:
-    assert list(SharingEngine(letter_engine("")).run([])) == []
+    assert list(share(letter_engine(""), [])) == []
 
 
 def test_chunks_are_worked_on_one_after_the_other() -> None:
@@ -213,7 +206,7 @@ def test_chunks_are_worked_on_one_after_the_other() -> None:
                 named = replace(request, sample=sample, name=f"{request.budget} {sample}")
                 yield Walk(named, engine.template, engine.context)
 
-    traces = SharingEngine(engine, chunk_size=1).run(walks())
+    traces = share(engine, walks(), chunk_size=1)
     names = [next(traces).request.name, next(traces).request.name]
     assert (names, len(drawn)) == (["4+0 0", "2+0 0"], 3)
     assert len(list(traces)) == 4
@@ -222,7 +215,7 @@ def test_chunks_are_worked_on_one_after_the_other() -> None:
 
 def test_logprobs_are_those_of_the_tokens() -> None:
     requests = letter_requests(("elastic", "6+2"), ("elastic", "3+2"))
-    shared = answered(SharingEngine(letter_engine("abcdefxyz")), requests)
+    shared = answered(letter_engine("abcdefxyz"), requests, shared=True)
     for trace in shared.values():
         expected = [
             scripted_logprob(n, token) if sampled else 0.0
@@ -249,7 +242,7 @@ def test_a_model_gives_the_same_tokens_and_at_most_half_of_them_are_generated() 
         for strategy in ("elastic", "vanilla", "s1")
         for t in budgets
     ]
-    separate, shared = answered(engine, requests), answered(SharingEngine(engine), requests)
+    separate, shared = answered(engine, requests), answered(engine, requests, shared=True)
     equal = sum(shared[name].ids == separate[name].ids for name in separate)
     assert equal >= 0.999 * len(requests)
     num_sampled = sum(trace.num_sampled_tokens for trace in shared.values())

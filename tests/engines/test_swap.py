@@ -1,7 +1,7 @@
 """One model thinks, another solves: a model that is swapped with itself is that model."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from itertools import product
 from statistics import fmean
@@ -17,13 +17,14 @@ from elastic_reasoning.core.request import Options, Request
 from elastic_reasoning.core.template import Prompt, Template, Thinking
 from elastic_reasoning.core.trace import Finish, Phase, Trace
 from elastic_reasoning.core.walk import Completion, Walk
-from elastic_reasoning.engines.engine import Engine, ask, generate, new_request
+from elastic_reasoning.engines.engine import Engine, ask, generate, new_request, run
 from elastic_reasoning.engines.http import engine as openai_engine
 from elastic_reasoning.engines.http.config import ServerConfig
 from elastic_reasoning.engines.http.engine import OpenAIEngine
+from elastic_reasoning.engines.job import Job
 from elastic_reasoning.engines.loading import load
 from elastic_reasoning.engines.scripted import ScriptedEngine, scripted_logprob
-from elastic_reasoning.engines.sharing import SharingEngine
+from elastic_reasoning.engines.sharing import share
 from elastic_reasoning.engines.swap import SwapEngine, check_swap
 from elastic_reasoning.tasks.arithmetic import Arithmetic
 from fake_servers import NUM_PROMPT, FakeModel, fake_vllm, serving, tokenizer_of
@@ -58,8 +59,9 @@ def requests_for(engine: Engine, num_problems: int, budgets: Iterable[str] = BUD
     ]
 
 
-def answered(engine: Engine, requests: Sequence[Request]) -> dict[str, Trace]:
-    traces = list(generate(engine, requests))
+def answered(engine: Engine, requests: Sequence[Request], sharing: bool = False) -> dict[str, Trace]:
+    walks = (Walk(request, engine.template, engine.context) for request in requests)
+    traces = list((share if sharing else run)(engine, walks))
     assert {trace.request.name for trace in traces} == {request.name for request in requests}
     assert len(traces) == len(requests)
     assert all(any(trace.request is request for request in requests) for trace in traces)
@@ -111,7 +113,7 @@ def test_a_walk_that_is_in_its_solution_stays_with_the_solution_model() -> None:
         walk.finish(Completion(TOOLS.encode(text), None, Finish.DELIMITER))
     assert walk.call is not None
     assert walk.call.phase is Phase.TOOL
-    [trace] = SwapEngine(says("aaaaaaaaa", TOOLS), says("wwwwyUz$", TOOLS)).run([walk])
+    [trace] = run(SwapEngine(says("aaaaaaaaa", TOOLS), says("wwwwyUz$", TOOLS)), [walk])
     assert show(trace) == "thinking:a closing:C solution:x tool:T tool:yU solution:z$"
 
 
@@ -119,13 +121,11 @@ def test_log_probabilities_are_those_of_the_model_that_sampled() -> None:
     class Doubling(ScriptedEngine):
         """Reports twice the log-probabilities."""
 
-        def _by_token(self, walk: Walk) -> Trace:
-            num_before = len(walk.steps)
-            trace = super()._by_token(walk)
-            assert num_before  # the solution model is given no fresh walk here
-            last = trace.segments[-1]
-            doubled = tuple(2 * value for value in last.logprobs or ())
-            return replace(trace, segments=(*trace.segments[:-1], replace(last, logprobs=doubled)))
+        def _write(self, job: Job) -> None:
+            assert job.walk.steps  # the solution model is given no fresh walk here
+            super()._write(job)
+            last = job.walk.segments[-1]
+            job.walk.segments[-1] = replace(last, logprobs=tuple(2 * value for value in last.logprobs or ()))
 
     second = Doubling(by_position(letters().encode("uwxyz$"), letters()), letters())
     first = ScriptedEngine(by_position(second.template.encode("abCde$"), second.template), second.template)
@@ -188,7 +188,7 @@ def test_models_whose_chat_templates_differ_are_refused() -> None:
 @pytest.mark.parametrize("sharing", [False, True], ids=["alone", "shared"])
 def test_a_model_that_is_swapped_with_itself_is_that_model(mini: Engine, sharing: bool) -> None:
     requests = requests_for(mini, 12)
-    swapped = answered(SharingEngine(SwapEngine(mini, mini)) if sharing else SwapEngine(mini, mini), requests)
+    swapped = answered(SwapEngine(mini, mini), requests, sharing)
     for name, trace in answered(mini, requests).items():
         assert parts(swapped[name]) == parts(trace)
         assert swapped[name].logprobs == pytest.approx(trace.logprobs, abs=1e-4)
@@ -217,7 +217,7 @@ def test_each_model_brings_its_phase(mini: Engine, trained: Engine) -> None:
 def test_shared_thinking_is_what_it_is_without_sharing(mini: Engine, trained: Engine) -> None:
     requests = requests_for(mini, 6, ("8+8", "24+20", "64+20", "24+2"))
     alone = answered(SwapEngine(mini, trained), requests)
-    for name, trace in answered(SharingEngine(SwapEngine(mini, trained)), requests).items():
+    for name, trace in answered(SwapEngine(mini, trained), requests, sharing=True).items():
         assert parts(trace) == parts(alone[name])
         assert trace.logprobs == pytest.approx(alone[name].logprobs, abs=1e-4)
 
@@ -232,9 +232,10 @@ def test_no_request_waits_for_all_others_to_think() -> None:
 
     traces = generate(SwapEngine(says("abCd"), says("uwxyz$")), requests())
     assert next(traces).request.name == "a"
-    assert taken == ["a"]
+    num_taken = len(taken)  # one, and as many as may wait to be read
+    assert num_taken < 5
     traces.close()  # type: ignore[attr-defined]
-    assert taken == ["a"]
+    assert len(taken) == num_taken
 
 
 @pytest.fixture
@@ -245,7 +246,7 @@ def new_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[FakeModel,
             server = stack.enter_context(serving(lambda: fake_vllm(model, plug_in=plug_in)))
             load_template = lambda *names: (tokenizer_of(model.template), model.template)  # noqa: E731
             monkeypatch.setattr(openai_engine, "load_template", load_template)
-            return OpenAIEngine(ServerConfig((server.url,), "letters"))
+            return stack.enter_context(closing(OpenAIEngine(ServerConfig((server.url,), "letters"))))
 
         yield new
 

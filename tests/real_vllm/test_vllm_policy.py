@@ -24,10 +24,10 @@ from elastic_reasoning.core.request import Options, Request, Sampling
 from elastic_reasoning.core.template import Prompt, Thinking
 from elastic_reasoning.core.trace import Phase, Trace
 from elastic_reasoning.core.walk import Walk
-from elastic_reasoning.engines.engine import generate, new_request
+from elastic_reasoning.engines.engine import generate, new_request, run
 from elastic_reasoning.engines.loading import load, model_path
 from elastic_reasoning.engines.local.engine import TransformersEngine
-from elastic_reasoning.engines.sharing import SharingEngine
+from elastic_reasoning.engines.sharing import share
 from elastic_reasoning.training.checkpoints import selected
 from elastic_reasoning.training.config import RolloutVllm, TrainConfig
 from elastic_reasoning.training.trl.vllm_batches import BatchEngine
@@ -203,7 +203,7 @@ def test_walks_of_every_kind_in_one_run(room: Room) -> None:
     ]
     refused = Request(Prompt((10**6,), Thinking.OPEN), Budget(4, 4), name="refused")
     walks = [Walk(request, engine.template, engine.context) for request in [*asked, refused]]
-    traces = {trace.request.name: trace for trace in engine.run(walks)}
+    traces = {trace.request.name: trace for trace in run(engine, walks)}
     assert set(traces) == {request.name for request in [*asked, refused]}
     assert "out of vocabulary" in (traces.pop("refused").error or "")
     for name, trace in traces.items():
@@ -221,7 +221,9 @@ def test_cuts_of_one_thinking_share_it(room: Room) -> None:
         for n, question in enumerate(problems(8))
         for budget in budgets
     ]
-    traces = {trace.request.name: trace for trace in generate(SharingEngine(room.policy.engine), asked)}
+    engine = room.policy.engine
+    walks = [Walk(request, engine.template, engine.context) for request in asked]
+    traces = {trace.request.name: trace for trace in share(engine, walks)}
     for n in range(8):
         shortest, longer, longest = (thinking(traces[f"{n} {budget}"]) for budget in budgets)
         assert longest[: len(longer)] == longer

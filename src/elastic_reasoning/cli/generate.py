@@ -8,13 +8,14 @@ from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.forced import CLOSE, FORCED_STYLE, OPEN, has_colour
 from elastic_reasoning.cli.output import new_console, note, say_json
 from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.cursor import Delta
 from elastic_reasoning.core.errors import UsageError
 from elastic_reasoning.core.request import DEFAULT_STRATEGY, Options, Sampling
 from elastic_reasoning.core.strategies import effective, find_strategy
 from elastic_reasoning.core.template import Template, Thinking
-from elastic_reasoning.core.trace import Phase, Segment, Trace
+from elastic_reasoning.core.trace import Phase, Trace
 from elastic_reasoning.core.walk import Walk
-from elastic_reasoning.engines.engine import new_request
+from elastic_reasoning.engines.engine import new_request, run
 from elastic_reasoning.engines.loading import load
 from elastic_reasoning.engines.unknown_words import unknown_note, unknown_words
 
@@ -104,15 +105,14 @@ def main(argv: list[str]) -> int:
     request = new_request(engine, question, budget, config.strategy, config.options, config.sampling)
     walk = Walk(request, engine.template, engine.context)
     if config.json:
-        trace = next(engine.run([walk]))
+        trace = next(run(engine, [walk]))
         _refuse(trace)
         say_json(_as_json(trace))
         return 0
 
     printer = _Printer(new_console(highlight=False, soft_wrap=True), engine.template)
-    trace = next(engine.run([walk], listen=lambda cursor: printer.show(cursor.segments())))
+    trace = next(run(engine, [walk], printer.show))
     _refuse(trace)
-    printer.show(list(trace.segments))
     printer.close()
     printer.console.print("\n\n" + _usage(trace), style="dim", markup=False, soft_wrap=False)
     return 0
@@ -124,29 +124,31 @@ def _refuse(trace: Trace) -> None:
 
 
 class _Printer:
-    """Prints what is new since the last call, styled by phase; without colours forced text stands in brackets."""
+    """Prints what comes, styled by phase; without colours forced text stands in brackets."""
 
     def __init__(self, console: Any, template: Template) -> None:
         self.console = console
         self.template = template
-        self.shown: list[_Shown] = []
         self.colour = has_colour(console)
         self.in_brackets = False
+        self._part = _Part()
+        self._before: Phase | None = None
 
-    def show(self, segments: list[Segment]) -> None:
-        """Segments may grow at the end; a segment that shrinks to give its tail to a delimiter was never shown."""
-        for number, segment in enumerate(segments):
-            if number == len(self.shown):
-                self.close()
-                self.shown.append(_Shown())
-                self._head(segment, segments[:number])
-            new = self._new_text(segment, self.shown[number])
-            if new:
-                style = STYLES[segment.phase] if segment.sampled else FORCED_STYLE
-                if not (segment.sampled or self.colour or self.in_brackets):
-                    self.console.print(OPEN, end="", markup=False)
-                    self.in_brackets = True
-                self.console.print(new, end="", style=style, markup=False)
+    def show(self, delta: Delta) -> None:
+        """Print what is new; the first tokens of a segment come behind its label."""
+        if not self._part.begun:
+            self.close()
+            self._head(delta.phase)
+            self._part.begun = True
+        new = self._new_text(delta.ids)
+        if new:
+            style = STYLES[delta.phase] if delta.sampled else FORCED_STYLE
+            if not (delta.sampled or self.colour or self.in_brackets):
+                self.console.print(OPEN, end="", markup=False)
+                self.in_brackets = True
+            self.console.print(new, end="", style=style, markup=False)
+        if delta.last:
+            self._part, self._before = _Part(), delta.phase
 
     def close(self) -> None:
         """Close the bracket of a forced segment that has come to its end."""
@@ -154,42 +156,49 @@ class _Printer:
             self.console.print(CLOSE, end="", markup=False)
             self.in_brackets = False
 
-    def _new_text(self, segment: Segment, shown: "_Shown") -> str:
-        """What a segment says beyond what is shown, decoded from a few ids before: how a text is spaced may need them.
+    def _new_text(self, ids: tuple[int, ...]) -> str:
+        """What these ids add to the text of a segment, decoded behind a few shown before: spacing may need them.
 
         The end of sequence is no text. Half of a character waits for the other half.
         """
-        end = len(segment.ids)
-        if end and segment.ids[-1] in self.template.eos:
-            end -= 1
-        if end <= shown.num_whole:
+        part = self._part
+        part.new += ids[:-1] if ids and ids[-1] in self.template.eos else ids
+        if not part.new:
             return ""
-        first = max(0, shown.num_whole - CONTEXT)
-        text = self.template.decode(segment.ids[first:end])
-        before = self.template.decode(segment.ids[first : shown.num_whole]) if shown.num_whole else ""
+        text = self.template.decode(part.context + part.new)
+        before = self.template.decode(part.context) if part.context else ""
         whole = text.rstrip(HALF)
-        new = whole[len(before) + shown.num_beyond :]
+        added = whole[len(before) + part.num_shown :]
         if whole == text:
-            shown.num_whole, shown.num_beyond = end, 0
+            part.context, part.new, part.num_shown = (part.context + part.new)[-CONTEXT:], (), 0
         else:
-            shown.num_beyond += len(new)
-        return new
+            part.num_shown += len(added)
+        return added
 
-    def _head(self, segment: Segment, before: list[Segment]) -> None:
+    def _head(self, phase: Phase) -> None:
         """A label where thinking, the solution or a tool call begins, a space between segments."""
-        title = TITLES.get(segment.phase, "thinking")
-        if before and TITLES.get(before[-1].phase, "thinking") == title:
+        title = TITLES.get(phase, "thinking")
+        if self._before is not None and TITLES.get(self._before, "thinking") == title:
             self.console.print(" ", end="")
         else:
-            self.console.print(("\n" if before else "") + title, style="dim")
+            self.console.print(("\n" if self._before is not None else "") + title, style="dim")
 
 
 @dataclass(slots=True)
-class _Shown:
-    """How much of a segment was printed: ids that are shown whole, and characters of the ids behind them."""
+class _Part:
+    """What was printed of a segment.
 
-    num_whole: int = 0
-    num_beyond: int = 0
+    Attributes:
+        begun: whether its label was.
+        context: the last ids that are shown whole.
+        new: ids behind them.
+        num_shown: characters of those that are shown.
+    """
+
+    begun: bool = False
+    context: tuple[int, ...] = ()
+    new: tuple[int, ...] = ()
+    num_shown: int = 0
 
 
 def _usage(trace: Trace) -> str:

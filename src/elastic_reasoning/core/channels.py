@@ -172,6 +172,9 @@ class HeaderDelimiter:
         header = self.channels.last(ids)
         return (0, self.ids) if header is None or header.done else (header.size, self._rest(header))
 
+    def pending(self, ids: Sequence[int]) -> int:
+        return self.begun(ids)[0]
+
     def _rest(self, header: Header) -> tuple[int, ...]:
         encode, done = self.channels.encode, self.ids[-1:]
         after_role = f"{CHANNEL}{self.channel}{MESSAGE}"

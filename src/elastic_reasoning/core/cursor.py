@@ -11,17 +11,19 @@ since the last, and is told what to take back and what to force:
         turn = cursor.wake(ids, logprobs)
         take_back(turn.take_back); feed(turn.forced)
 
-Forced ids never trigger a watch. A logits processor and a streaming server use the same object.
+Forced ids never trigger a watch. An engine may wake a cursor before there is an event: for a listener, who is told of
+every token as it comes, or because the walk was interrupted. A logits processor and a streaming server use the same
+object.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from elastic_reasoning.core.call import Call, OnEos
 from elastic_reasoning.core.errors import EngineError
 from elastic_reasoning.core.request import Request
 from elastic_reasoning.core.template import Template
-from elastic_reasoning.core.trace import Finish, Segment, Trace
+from elastic_reasoning.core.trace import Finish, Phase, Trace
 from elastic_reasoning.core.walk import Completion, Walk
 
 
@@ -31,6 +33,32 @@ class Turn:
 
     take_back: int
     forced: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class Delta:
+    """What a listener is told: the next tokens of a segment. Those of a request, put together, are its segments.
+
+    What may still become part of a delimiter is held back, so that nothing that was told is ever taken back.
+
+    Attributes:
+        phase, sampled: of the segment.
+        ids: new token ids `[n]`.
+        logprobs: of the new tokens `[n]`; `None` for forced ones, and where the engine gives none.
+        finish: why sampling ended, with the last tokens of a segment.
+        last: whether the segment ends with these tokens.
+    """
+
+    phase: Phase
+    ids: tuple[int, ...]
+    sampled: bool
+    logprobs: tuple[float, ...] | None
+    finish: Finish | None
+    last: bool
+
+
+Listen = Callable[[Delta], None]
+"""Called in the engine's thread; what it raises is raised by whoever waits for the walk, which is aborted."""
 
 
 class Cursor:
@@ -43,59 +71,63 @@ class Cursor:
         banned: ids that cannot be sampled before the next event.
 
     Args:
-        walk: a walk, fresh or part of its way.
-        every_token: make every sampled token an event, for a caller that shows them as they come.
+        walk: a walk, fresh or part of its way. One that has been interrupted is so at once.
+        listen: told what is new at every `wake`, beginning with what it has not been told of the walk so far.
+        until: the phase before which to stop: the walk is handed back where its next call samples it.
     """
 
-    def __init__(self, walk: Walk, every_token: bool = False) -> None:
+    def __init__(self, walk: Walk, listen: Listen | None = None, until: Phase | None = None) -> None:
         self.walk = walk
-        self._every_token = every_token
-        self._ids: list[int] = []
-        self._logprobs: list[float] | None = []
+        self._listen = listen
+        self._until = until
+        self._num_told = 0  # of the ids of the unfinished call
         self.left: int | None = None
         self.watch: frozenset[int] = frozenset()
         self.banned: frozenset[int] = frozenset()
-        self._aim()
+        self._begin()
+        self.wake((), ())
 
     @property
     def done(self) -> bool:
-        return self.walk.call is None
+        call = self.walk.call
+        return call is None or call.phase is self._until
+
+    @property
+    def listens(self) -> bool:
+        """Whether somebody wants to be told of every token as it comes."""
+        return self._listen is not None
 
     @property
     def ids(self) -> list[int]:
         """Ids of the completion so far, those of the unfinished call among them `[n]`."""
         return self.walk.ids + self._ids
 
-    def segments(self) -> list[Segment]:
-        """Segments so far, without what may still turn out to be the beginning of a delimiter."""
-        call = self.walk.call
-        if call is None or not self._ids:
-            return list(self.walk.segments)
-        held = call.stop.begun(self._ids)[0] if call.stop else 0
-        shown = tuple(self._ids[: len(self._ids) - held])
-        return [*self.walk.segments, Segment(call.phase, shown, sampled=True)]
+    def _begin(self) -> None:
+        """Begin with the walk's next call."""
+        self._ids: list[int] = []
+        self._logprobs: list[float] | None = []
+        call, eos = self.walk.call, self.walk.template.eos
+        self._watch = frozenset[int]() if call is None or self.done else eos | call.stop.watch if call.stop else eos
+        self._grace_start = None if call is None else _grace_start(call)
 
     def _aim(self) -> None:
         """Set what is waited for next."""
         call = self.walk.call
-        if call is None:
-            self.left, self.watch, self.banned = 0, frozenset(), frozenset()
+        self.watch, self.banned = self._watch, frozenset()
+        if call is None or self.done:
+            self.left = 0
             return
-        num_sampled, eos = len(self._ids), self.walk.template.eos
-        bounds = [call.max_tokens, num_sampled + 1 if self._every_token else None]
-        self.watch = eos | call.stop.watch if call.stop else eos
-        self.banned = frozenset()
+        num_sampled, bound = len(self._ids), call.max_tokens
         if num_sampled < call.min_tokens:
             self.banned = call.banned
             self.watch -= self.banned
-            bounds.append(call.min_tokens)
-        start = _grace_start(call)
+            bound = call.min_tokens if bound is None else min(bound, call.min_tokens)
+        start = self._grace_start
         if start is not None and num_sampled + 1 >= start:
             self.watch |= self.walk.template.boundaries
         elif start is not None:
-            bounds.append(start - 1)
-        limits = [bound - num_sampled for bound in bounds if bound is not None]
-        self.left = min(limits) if limits else None
+            bound = start - 1 if bound is None else min(bound, start - 1)
+        self.left = None if bound is None else bound - num_sampled
 
     def until_event(self, ids: Sequence[int]) -> int:
         """How many of these sampled ids there are up to the next event; 0 if it is not among them."""
@@ -104,35 +136,40 @@ class Cursor:
         return watched or (limit if limit == self.left else 0)
 
     def wake(self, ids: Sequence[int], logprobs: Sequence[float] | None) -> Turn:
-        """Take the ids sampled since the last event; only the last of them may be a watched one."""
-        before = len(self.walk.ids) + len(self._ids)
+        """Take the ids sampled since the last time; only the last of them may be a watched one."""
         self._ids.extend(ids)
         if logprobs is None:
             self._logprobs = None
         elif self._logprobs is not None:
             self._logprobs.extend(logprobs)
-        finish = self._judge()
-        if finish is None:
-            self._aim()
-            return Turn(0, ())
-        kept = self._finish(finish)
-        return Turn(before + len(ids) - kept, tuple(self.walk.ids[kept:]))
+        before = kept = len(self.walk.ids) + len(self._ids)
+        while finish := self._judge():  # an interrupt may end the next call too
+            kept = min(kept, self._finish(finish))
+        self._aim()
+        if self._listen is not None:
+            self._tell(self._listen)
+        return Turn(before - kept, tuple(self.walk.ids[kept:]))
 
     def _judge(self) -> Finish | None:
-        """Whether the ids so far end the call."""
+        """Whether the ids so far end the call, or somebody else does."""
         call, ids = self.walk.call, self._ids
-        if call is None or not ids:
+        if call is None or self.done:
             return None
+        if not ids:
+            return self._interrupted()
         if ids[-1] in self.walk.template.eos:
             return Finish.EOS
-        if call.stop and ids[-1] in call.stop.watch and call.stop.ends(ids):
+        if call.stop and ids[-1] in self._watch and call.stop.ends(ids):
             return Finish.DELIMITER
         if call.max_tokens is not None and len(ids) >= call.max_tokens:
             return Finish.LENGTH
-        start = _grace_start(call)
+        start = self._grace_start
         if start is not None and len(ids) >= start and ids[-1] in self.walk.template.boundaries:
             return Finish.BOUNDARY
-        return None
+        return self._interrupted()
+
+    def _interrupted(self) -> Finish | None:
+        return self.walk.interrupted
 
     def _finish(self, finish: Finish) -> int:
         assert self.walk.call is not None
@@ -143,9 +180,25 @@ class Cursor:
 
     def _hand_over(self, completion: Completion) -> int:
         kept = self.walk.finish(completion)
-        self._ids, self._logprobs = [], []
-        self._aim()
+        self._begin()
         return kept
+
+    def _tell(self, listen: Listen) -> None:
+        """Tell what is new: the rest of finished segments, then of the unfinished call what is sure to be its own."""
+        walk = self.walk
+        for segment in walk.segments[walk.num_told :]:
+            start, self._num_told = self._num_told, 0
+            logprobs = segment.logprobs and segment.logprobs[start:]
+            listen(Delta(segment.phase, segment.ids[start:], segment.sampled, logprobs, segment.finish, last=True))
+        walk.num_told = len(walk.segments)
+        call, start = walk.call, self._num_told
+        if call is None or start == len(self._ids):
+            return
+        end = len(self._ids) - (call.stop.pending(self._ids) if call.stop else 0)
+        if end > start:
+            self._num_told = end
+            logprobs = None if self._logprobs is None else tuple(self._logprobs[start:end])
+            listen(Delta(call.phase, tuple(self._ids[start:end]), True, logprobs, None, last=False))
 
 
 def _grace_start(call: Call) -> int | None:
@@ -153,6 +206,16 @@ def _grace_start(call: Call) -> int | None:
     if not call.grace or call.max_tokens is None:
         return None
     return max(1, call.max_tokens - call.grace, call.min_tokens)
+
+
+class _Replay(Cursor):
+    """A cursor that is interrupted where a known completion was, whatever its walk is told meanwhile."""
+
+    interrupt: Finish | None = None
+
+    def _interrupted(self) -> Finish | None:
+        interrupt, self.interrupt = self.interrupt, None
+        return interrupt
 
 
 def replay(
@@ -163,9 +226,10 @@ def replay(
     sampled_mask: Sequence[bool] | None = None,
     logprobs: Sequence[float] | None = None,
     end: frozenset[int] = frozenset(),
+    interrupts: Mapping[int, Finish] | None = None,
 ) -> Trace:
     """Segments and mask of a completion, recovered from its ids: see `retrace`."""
-    return retrace(Walk(request, template, context), ids, sampled_mask, logprobs, end)
+    return retrace(Walk(request, template, context), ids, sampled_mask, logprobs, end, interrupts)
 
 
 def retrace(
@@ -174,6 +238,7 @@ def retrace(
     sampled_mask: Sequence[bool] | None = None,
     logprobs: Sequence[float] | None = None,
     end: frozenset[int] = frozenset(),
+    interrupts: Mapping[int, Finish] | None = None,
 ) -> Trace:
     """Bring a new walk to its end by a completion that is known.
 
@@ -187,23 +252,31 @@ def retrace(
         sampled_mask: False for forced ids `[n]`.
         logprobs: of the ids `[n]`; those of forced ids are not looked at.
         end: ids that an engine may have had to force behind the end to stop; they are not part of the trace.
+        interrupts: what interrupted the walk, by how many ids there were then (`Trace.interrupts`). Where the ids end
+            within a call, this says what ended it.
 
     Raises:
         EngineError: the ids cannot have come from this request and template, or they end too early.
     """
-    cursor = Cursor(walk)
+    cursor, interrupts = _Replay(walk), dict(interrupts or {})
     position = 0
     while not cursor.done:
         position = _read_forced(cursor, ids, position)
         forced = _first(sampled_mask, False, position, len(ids))
-        num = cursor.until_event(ids[position:forced])
-        if not num and forced == len(ids):
+        interrupt = min((place for place in interrupts if position <= place <= forced), default=None)
+        num = cursor.until_event(ids[position : forced if interrupt is None else interrupt])
+        if not num and interrupt is None and forced == len(ids):
             raise EngineError(f"the {len(ids)} ids end within a call of strategy {walk.request.strategy!r}")
-        end_of_run = position + num if num else forced
-        cursor.wake(ids[position:end_of_run], None if logprobs is None else logprobs[position:end_of_run])
-        position = end_of_run
-        if not num:
+        stop = position + num if num else forced if interrupt is None else interrupt
+        if not num and interrupt is not None:
+            cursor.interrupt = interrupts[interrupt]
+        cursor.wake(ids[position:stop], None if logprobs is None else logprobs[position:stop])
+        position = stop
+        if not num and interrupt is None:
             cursor._hand_over(_discarded(cursor, ids[forced : _first(sampled_mask, True, forced, len(ids))]))
+            cursor.wake((), ())
+        elif not num and interrupt is not None and (walk.call is None or walk.call.phase is not Phase.TOOL):
+            del interrupts[interrupt]  # one that has closed a call within the beginning of a tool call ends that too
         if cursor.ids[:position] != list(ids[:position]):
             raise EngineError(
                 f"id {ids[position - 1]} at {position - 1} is one that {walk.request.strategy!r} discards"

@@ -4,11 +4,12 @@ A delimiter made of special tokens has one spelling in ids. One that is written 
 tokenised in several ways (`</`, `think`, `>` or `</`, `think`, `>\\n`), so it is matched on the bytes that its tokens
 write.
 
-Both kinds answer the same four questions: which ids are forced (`forced`), after which sampled ids one must look
-(`watch`), how many of the last ids are the delimiter (`ends`), and how many are its beginning (`begun`).
+Both kinds answer the same questions: which ids are forced (`forced`), after which sampled ids one must look
+(`watch`), how many of the last ids are the delimiter (`ends`), how many are a beginning that can be completed
+(`begun`), and how many may still become the delimiter (`pending`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -44,6 +45,9 @@ class Delimiter(Protocol):
 
     def begun(self, ids: Sequence[int]) -> tuple[int, tuple[int, ...]]:
         """How many of the last ids are its longest unfinished beginning, and the ids that complete it."""
+
+    def pending(self, ids: Sequence[int]) -> int:
+        """How many of the last ids may still become part of the delimiter, whether or not ids can complete them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,9 @@ class TokenDelimiter:
             if tuple(ids[-size:]) == self.ids[:size]:
                 return size, self.forced[size:]
         return 0, self.forced
+
+    def pending(self, ids: Sequence[int]) -> int:
+        return self.begun(ids)[0]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,6 +161,16 @@ class TextDelimiter:
         return 0
 
     def begun(self, ids: Sequence[int]) -> tuple[int, tuple[int, ...]]:
+        for size, length in self._beginnings(ids):
+            if self.rests[length]:
+                return size, (*self.rests[length], *self.follow)
+        return 0, self.forced
+
+    def pending(self, ids: Sequence[int]) -> int:
+        return next((size for size, _ in self._beginnings(ids)), 0)
+
+    def _beginnings(self, ids: Sequence[int]) -> Iterator[tuple[int, int]]:
+        """(how many of the last ids, how many bytes of the delimiter they write), the longest beginning first."""
         wanted, written, sizes = self.text.encode(), b"", []  # sizes[c] = tokens that cover the last c + 1 bytes
         for size in range(1, len(ids) + 1):
             piece = self._piece(ids[-size])
@@ -162,9 +179,8 @@ class TextDelimiter:
             if len(written) >= len(wanted):
                 break
         for length in range(min(len(wanted) - 1, len(written)), 0, -1):
-            if self.rests[length] and written.endswith(wanted[:length]):
-                return sizes[length - 1], (*self.rests[length], *self.follow)
-        return 0, self.forced
+            if written.endswith(wanted[:length]):
+                yield sizes[length - 1], length
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +220,9 @@ class AnyDelimiter:
 
     def begun(self, ids: Sequence[int]) -> tuple[int, tuple[int, ...]]:
         return self.parts[0].begun(ids)
+
+    def pending(self, ids: Sequence[int]) -> int:
+        return max(part.pending(ids) for part in self.parts)
 
 
 REACH = 128

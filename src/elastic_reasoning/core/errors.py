@@ -8,6 +8,7 @@
     ├── ContextError      a prompt or a budget that does not fit the model's context
     ├── RequestError      one request that an engine could not run
     ├── EngineError       a model that cannot be loaded or run as it should
+    │   └── BusyError         an engine with as many requests waiting as it takes
     ├── TaskError         an unknown task, split or malformed problem
     ├── GradingError      a grader that cannot run, or may not
     │   └── MachineError  the machine fails the grader: a full disk, no memory, no processor
@@ -72,6 +73,10 @@ class RequestError(ElasticError, RuntimeError):
 
 class EngineError(ElasticError, RuntimeError):
     """A model that cannot be loaded, or that an engine would run wrongly."""
+
+
+class BusyError(EngineError):
+    """An engine that has as many requests waiting as it takes: the same may be asked a little later."""
 
 
 class TaskError(ElasticError, ValueError):

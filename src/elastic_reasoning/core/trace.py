@@ -42,6 +42,16 @@ class Finish(StrEnum):
     """The tokens were spent."""
     BOUNDARY = "boundary"
     """A line or sentence ended in the grace window."""
+    DEADLINE = "deadline"
+    """The phase was closed by time. What follows it follows as if its tokens were spent."""
+    STOP = "stop"
+    """The caller ended the request, and takes what there is."""
+    ABORT = "abort"
+    """The request was given up."""
+
+
+INTERRUPTS = (Finish.DEADLINE, Finish.STOP, Finish.ABORT)
+"""What comes from outside of the request, at any token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,19 +232,36 @@ class Trace:
         return self._ran_out(Phase.THINKING)
 
     @property
+    def closed_by_deadline(self) -> bool:
+        """Whether thinking was ended by time."""
+        return any(segment.finish is Finish.DEADLINE for segment in self._phase(Phase.THINKING))
+
+    @property
+    def interrupts(self) -> dict[int, Finish]:
+        """How many ids there were at each interrupt, and which it was; with ids and mask, all that a replay needs."""
+        found: dict[int, Finish] = {}
+        position = 0
+        for segment, after in zip_longest(self.segments, self.segments[1:]):
+            position += len(segment.ids)
+            if segment.finish in INTERRUPTS:
+                begun = after is not None and after.sampled and after.finish is None  # of a delimiter, by the same call
+                found.setdefault(position + (len(after.ids) if begun else 0), segment.finish)
+        return found
+
+    @property
     def forced_close(self) -> bool:
         """Whether any part of the closing delimiter was forced."""
         return any(not segment.sampled for segment in self._phase(Phase.CLOSING))
 
     @property
     def solution_cut(self) -> bool:
-        """Whether the solution ran into its budget."""
+        """Whether the solution ran into its budget. One that was cut by time is `cut`."""
         return self._ran_out(Phase.SOLUTION)
 
     @property
     def cut(self) -> bool:
-        """Whether the tokens ran out before the sequence had ended, in whichever phase."""
-        return bool(self.segments) and self.segments[-1].finish is Finish.LENGTH
+        """Whether tokens or time ran out, or the request was given up, before the sequence had ended."""
+        return bool(self.segments) and self.segments[-1].finish in (Finish.LENGTH, Finish.DEADLINE, Finish.ABORT)
 
     @property
     def closed_again(self) -> int:
@@ -243,14 +270,14 @@ class Trace:
 
     @property
     def tool_cut(self) -> bool:
-        """Whether the tokens ran out within a tool call, as far as it is known how calls are written.
+        """Whether a tool call was cut, as far as it is known how calls are written.
 
-        The context alone cuts a call that a request offers. A budget may cut one that it does not, or under a
-        strategy that knows no calls.
+        The context or an interrupt cuts a call that a request offers. A budget may cut one that it does not, or under
+        a strategy that knows no calls.
         """
         tools = self.template.tools
         return any(
-            segment.finish in (Finish.LENGTH, Finish.BOUNDARY)
+            segment.finish in (Finish.LENGTH, Finish.BOUNDARY, *INTERRUPTS)
             and (segment.phase is Phase.TOOL or (tools is not None and tools.left_open(segment.ids)))
             for segment in self.segments
         )

@@ -1,20 +1,20 @@
-"""Where one request stands in its strategy, and the interpreter by call.
+"""Where one request stands in its strategy.
 
-A `Walk` turns what was sampled for each call into the segments of a trace. An engine that takes a whole call at a
-time hands its results to `Walk.finish` (see `run_by_call`); one that samples token by token lets a
-`elastic_reasoning.core.cursor.Cursor` do so. Both therefore build the same trace.
+A `Walk` turns what was sampled for each call into the segments of a trace. It is moved by an interpreter: by token
+(`elastic_reasoning.core.cursor.Cursor`) or by event (`elastic_reasoning.core.drive`), which uses a cursor. Whoever
+holds a walk may interrupt it, from any thread.
 """
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import chain
 
 from elastic_reasoning.core.call import Call, OnEos
 from elastic_reasoning.core.errors import ElasticError
 from elastic_reasoning.core.request import Request
 from elastic_reasoning.core.strategies import find_strategy
 from elastic_reasoning.core.template import Template
-from elastic_reasoning.core.trace import Finish, Segment, Trace
+from elastic_reasoning.core.trace import INTERRUPTS, Finish, Phase, Segment, Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,7 @@ class Walk:
         segments: segments so far; those of the call that is waited for are still missing.
         steps: calls that are done.
         num_reused: sampled tokens that no engine drew for this walk.
+        num_told: segments that a listener has been told of.
         error: why the walk could not be started or went wrong.
     """
 
@@ -64,7 +65,13 @@ class Walk:
         self.segments: list[Segment] = []
         self.steps: list[Step] = []
         self.num_reused = 0
+        self.num_told = 0
         self.error: str | None = None
+        self._lock = threading.Lock()  # guards what other threads see or set: the four below
+        self._phase: Phase | None = None
+        self._deadline: Phase | None = None  # the phase that time has closed, until it is over
+        self._ended: Finish | None = None
+        self._notify: Callable[[], object] | None = None
         try:
             run = find_strategy(request.strategy, request.options).run
             self._calls = run(request.prompt, request.budget, template, request.options, context)
@@ -81,7 +88,48 @@ class Walk:
             self.segments.append(Segment(phase, ids, sampled=False))
             self.ids.extend(ids)
         self.call = call
+        with self._lock:
+            self._phase = call.phase
+            if self._deadline is Phase.THINKING and call.phase is Phase.SOLUTION:
+                self._deadline = None
         return kept
+
+    def interrupt(self, finish: Finish) -> None:
+        """Have it end here, or close its current phase; the engine that has it does so at its next token.
+
+        What was sampled so far stays. It may be called from any thread, more than once, and when the walk is over.
+
+        Args:
+            finish: `DEADLINE` closes the current phase as if its tokens were spent: what follows thinking has all of
+                its tokens. A solution or a tool call that is closed ends the request. A deadline for thinking that is
+                over by then does nothing. `STOP` and `ABORT` end the request.
+        """
+        if finish not in INTERRUPTS:
+            raise ValueError(f"{finish!r} is no interrupt: {', '.join(INTERRUPTS)} are")
+        with self._lock:
+            if finish is Finish.DEADLINE:
+                self._deadline = self._phase
+            else:
+                self._ended = self._ended or finish
+            if self._notify is not None:
+                self._notify()
+
+    @property
+    def interrupted(self) -> Finish | None:
+        """The interrupt that the current call has to end with, if there is one."""
+        if self.call is None:
+            return None
+        return self._ended or (Finish.DEADLINE if self._deadline is not None else None)
+
+    def when_interrupted(self, notify: Callable[[], object] | None) -> None:
+        """Have this called at every interrupt, by whoever interrupts, and at once if there has been one.
+
+        It takes the place of what was to be called before. It must not wait, and must not call this walk.
+        """
+        with self._lock:
+            self._notify = notify
+            if notify is not None and (self._ended is not None or self._deadline is not None):
+                notify()
 
     def _split(self, call: Call) -> None:
         """Move the last ids of the segment before out of it, or take them back."""
@@ -120,6 +168,9 @@ class Walk:
         self.segments.append(segment)
         self.ids.extend(completion.ids)
         self.call = None
+        if completion.finish in (Finish.STOP, Finish.ABORT):
+            self._calls.close()
+            return len(self.ids)
         try:
             call = self._calls.send(segment)
         except StopIteration:
@@ -144,15 +195,3 @@ class Walk:
     def trace(self) -> Trace:
         """The finished trace."""
         return Trace(self.request, tuple(self.segments), self.template, self.error, self.num_reused)
-
-
-Complete = Callable[[tuple[int, ...], Call, int], Completion]
-"""(ids of prompt and completion so far, the call, the position of the first draw) to what was sampled."""
-
-
-def run_by_call(walk: Walk, complete: Complete) -> Trace:
-    """Drive a walk with an engine that takes a whole call at a time."""
-    while walk.call is not None:
-        context = tuple(chain(walk.request.prompt.ids, walk.ids))
-        walk.finish(complete(context, walk.call, len(walk.ids)))
-    return walk.trace()

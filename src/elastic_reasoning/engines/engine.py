@@ -1,14 +1,19 @@
 """What an engine is, and how a request is made for one."""
 
+import asyncio
 import logging
+import threading
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, wait
+from queue import SimpleQueue
 from typing import Protocol
 
 from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.cursor import Listen
 from elastic_reasoning.core.request import DEFAULT_STRATEGY, Options, Request, Sampling
 from elastic_reasoning.core.strategies import find_strategy
 from elastic_reasoning.core.template import Message, Prompt, Template
-from elastic_reasoning.core.trace import Trace
+from elastic_reasoning.core.trace import Finish, Phase, Trace
 from elastic_reasoning.core.walk import Walk
 
 logger = logging.getLogger(__name__)
@@ -18,12 +23,13 @@ AnyBudget = Budget | str | Sequence[int | None]
 
 
 class Engine(Protocol):
-    """Takes walks, yields traces as they finish.
+    """Takes walks at any time, tells of their tokens as they come, and hands them back.
 
     Attributes:
         template: how its model marks thinking.
         context: tokens of prompt and completion that its model can hold; `None` for no limit.
         note: what its user should know of how it keeps budgets; empty where there is nothing to say.
+        capacity: walks worth having under way at once.
     """
 
     @property
@@ -35,14 +41,157 @@ class Engine(Protocol):
     @property
     def note(self) -> str: ...
 
+    @property
+    def capacity(self) -> int: ...
+
     def prompt(self, messages: Sequence[Message], tools: Sequence[Message] = ()) -> Prompt:
         """Chat messages to a prompt that offers these tools (JSON schemas of functions)."""
 
-    def run(self, walks: Iterable[Walk]) -> Iterator[Trace]:
-        """Bring every walk to its end. Walks may already be part of their way; they are taken as rows get free."""
+    def submit(
+        self, walks: Sequence[Walk], listen: Listen | None = None, until: Phase | None = None
+    ) -> list[Future[Walk]]:
+        """Take walks, from any thread, whatever is under way. All of one call are there before any of them begins.
+
+        Args:
+            walks: fresh or part of their way.
+            listen: told of every token, in the engine's thread.
+            until: hand walks back where their next call samples this phase.
+
+        Returns:
+            A future for each, resolved in the engine's thread. Cancelling one gives up its walk. What fails the
+            engine, or the listener, is its exception; what fails the walk alone is the walk's `error`.
+
+        Raises:
+            BusyError: as many walks wait as the engine lets wait; none of these was taken.
+            EngineError: the engine is closed.
+        """
 
     def close(self) -> None:
-        """Free what it holds; it cannot run again."""
+        """Give up what is under way and free what it holds; it may be called twice."""
+
+
+async def answer(engine: Engine, walk: Walk, listen: Listen | None = None, until: Phase | None = None) -> Walk:
+    """Bring one walk to its end within an event loop, beside others; cancelling gives it up.
+
+    Args:
+        engine, walk, listen, until: as for `Engine.submit`; the listener is called in the engine's thread.
+
+    Raises:
+        BusyError: as many walks wait as the engine lets wait.
+        EngineError: the engine cannot go on.
+    """
+    [future] = engine.submit([walk], listen, until)
+    return await asyncio.wrap_future(future)
+
+
+def run(engine: Engine, walks: Iterable[Walk], listen: Listen | None = None) -> Iterator[Trace]:
+    """Bring many walks to their ends.
+
+    The engine is given as many as it has the capacity for in one call, and another one from within the future of each
+    that is over: which walks run together does not hang on how fast the traces are read, unless they pile up.
+
+    Args:
+        engine: what answers them.
+        walks: taken one by one, as there is room, in the engine's thread.
+        listen: as for `Engine.submit`.
+
+    Yields:
+        Traces as they finish. Walks that are under way when the caller stops are given up, and the engine has let go
+        of them by then.
+
+    Raises:
+        EngineError: the engine cannot go on.
+    """
+    flow = _Flow(engine, walks, listen)
+    try:
+        flow.fill(first=True)
+        while flow.wait_for_one():
+            yield flow.finished.get().result().trace()
+            flow.fill()
+    finally:
+        flow.stop()
+
+
+UNREAD = 2
+"""Finished traces that wait to be read, in capacities, before no more walks are begun."""
+ABORT_SECONDS = 60.0
+"""How long an engine may take to let go of what was given up."""
+
+
+class _Flow:
+    """Walks on their way through an engine: some under way, some finished and not yet read."""
+
+    def __init__(self, engine: Engine, walks: Iterable[Walk], listen: Listen | None) -> None:
+        self.finished: SimpleQueue[Future[Walk]] = SimpleQueue()
+        self._engine, self._walks, self._listen = engine, iter(walks), listen
+        self._under_way: dict[Future[Walk], Walk] = {}
+        self._more = True
+        self._filling = False
+        self._lock = threading.RLock()  # an engine may finish a walk within the call that submits it
+
+    def wait_for_one(self) -> bool:
+        """Whether there is, or will be, another one to read."""
+        with self._lock:
+            return bool(self._under_way) or not self.finished.empty()
+
+    def fill(self, first: bool = False) -> None:
+        """Submit as many walks as there is room for. The first call is made even for none: processes that share a
+        model ask it together."""
+        with self._lock:
+            if self._filling:  # the call that goes on will see to it
+                return
+            self._filling = True
+            try:
+                while (walks := self._next()) or first:
+                    first = False
+                    for walk, future in zip(walks, self._engine.submit(walks, self._listen), strict=True):
+                        self._under_way[future] = walk
+                        future.add_done_callback(self._done)
+            finally:
+                self._filling = False
+
+    def _next(self) -> list[Walk]:
+        """Walks to submit; those that are over already are finished as they are, if nobody is to be told of them."""
+        walks: list[Walk] = []
+        most = self._engine.capacity
+        while self._more and len(walks) + len(self._under_way) < most and self.finished.qsize() < UNREAD * most:
+            walk = next(self._walks, None)
+            if walk is None:
+                self._more = False
+            elif walk.call is None and self._listen is None:
+                self.finished.put(_resolved(walk))
+            else:
+                walks.append(walk)
+        return walks
+
+    def _done(self, future: Future[Walk]) -> None:
+        with self._lock:
+            del self._under_way[future]
+            self._more = self._more and not future.cancelled() and future.exception() is None
+            self.finished.put(future)
+            try:
+                self.fill()
+            except BaseException as error:  # of the walks, or of an engine that takes no more: it is the reader's
+                self._more = False
+                self.finished.put(_resolved(error))
+
+    def stop(self) -> None:
+        """Give up what is under way, and wait until the engine has let go of it."""
+        with self._lock:
+            self._more = False
+            under_way = dict(self._under_way)
+        for walk in under_way.values():
+            walk.interrupt(Finish.ABORT)
+        wait(under_way, ABORT_SECONDS)
+
+
+def _resolved(outcome: Walk | BaseException) -> Future[Walk]:
+    future: Future[Walk] = Future()
+    if isinstance(outcome, Walk):
+        future.set_result(outcome)
+    else:
+        future.set_exception(outcome)
+    return future
 
 
 def as_messages(question: str | Sequence[Message]) -> tuple[Message, ...]:
@@ -106,7 +255,7 @@ def generate(engine: Engine, requests: Iterable[Request]) -> Iterator[Trace]:
     Raises:
         EngineError: the engine itself cannot go on.
     """
-    return engine.run(Walk(request, engine.template, engine.context) for request in requests)
+    return run(engine, (Walk(request, engine.template, engine.context) for request in requests))
 
 
 def ask(

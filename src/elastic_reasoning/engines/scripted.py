@@ -1,22 +1,22 @@
 """An engine without a model: what would be sampled is written down.
 
-For tests, for documentation, and for trying a strategy without weights. It runs with either interpreter.
+For tests, for documentation, and for trying a strategy without weights.
 
     template = word_template("<think>", "</think>", "<eos>", words=["two", "and", "four", "answer", "4"])
     engine = ScriptedEngine(scripted(template, thinking="two and two and", solution="answer 4"), template)
     ask(engine, "2 + 2", "3+5").solution_text          # "answer 4", after thinking was cut at three words
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 
-from elastic_reasoning.core.call import Call, OnEos
-from elastic_reasoning.core.cursor import Cursor
+from elastic_reasoning.core.cursor import Cursor, Listen
 from elastic_reasoning.core.delimiter import TokenDelimiter
 from elastic_reasoning.core.request import Request
 from elastic_reasoning.core.template import Message, Prompt, Template, Thinking
-from elastic_reasoning.core.trace import Finish, Trace
-from elastic_reasoning.core.walk import Completion, Walk, run_by_call
+from elastic_reasoning.core.trace import Phase
+from elastic_reasoning.core.walk import Walk
+from elastic_reasoning.engines.job import Job
 
 Script = Callable[[Request, Sequence[int]], Sequence[int]]
 """(request, ids of the completion so far) to ids by preference: the first that is not banned is sampled."""
@@ -32,84 +32,64 @@ class ScriptedEngine:
 
     Attributes:
         note: nothing.
+        capacity: one walk at a time.
 
     Args:
         script: what is sampled.
         template: how thinking is marked.
         context: tokens of prompt and completion, `None` for no limit.
-        interpreter: "token" uses a `Cursor`, "call" hands over whole calls; the traces are the same.
         thinking: the state of thinking that prompts made from messages have.
     """
 
     note = ""
+    capacity = 1
 
     def __init__(
         self,
         script: Script,
         template: Template,
         context: int | None = None,
-        interpreter: Literal["token", "call"] = "token",
         thinking: Thinking = Thinking.OPEN,
     ) -> None:
         self.script = script
         self.template = template
         self.context = context
-        self.interpreter = interpreter
         self.thinking = thinking
 
     def prompt(self, messages: Sequence[Message], tools: Sequence[Message] = ()) -> Prompt:
         text = "\n".join(str(message["content"]) for message in messages)
         return Prompt(self.template.encode(text), self.thinking, bool(tools))
 
-    def run(self, walks: Iterable[Walk]) -> Iterator[Trace]:
-        for walk in walks:
-            yield self._by_token(walk) if self.interpreter == "token" else self._by_call(walk)
+    def submit(
+        self, walks: Sequence[Walk], listen: Listen | None = None, until: Phase | None = None
+    ) -> list[Future[Walk]]:
+        """Bring walks to their ends, one after the other, in the caller's thread."""
+        jobs = [Job(walk, listen, until) for walk in walks]
+        for job in jobs:
+            self._write(job)
+            job.finish()
+        return [job.future for job in jobs]
 
     def close(self) -> None:
         """Nothing is held."""
 
-    def _sample(self, request: Request, ids: Sequence[int], banned: frozenset[int]) -> int:
-        return next(token for token in self.script(request, ids) if token not in banned)
-
-    def _by_token(self, walk: Walk) -> Trace:
-        cursor = Cursor(walk)
+    def _write(self, job: Job) -> None:
+        cursor, walk = Cursor(job.walk, job.listen, job.until), job.walk
+        ids = cursor.ids
         while not cursor.done:
-            start = cursor.ids
-            new: list[int] = []
-            while not new or (len(new) != cursor.left and new[-1] not in cursor.watch):
-                new.append(self._sample(walk.request, start + new, cursor.banned))
-            cursor.wake(new, [scripted_logprob(len(start) + n, token) for n, token in enumerate(new)])
-        return walk.trace()
+            start, logprobs = len(ids), list[float]()
+            while not logprobs or (len(ids) - start != cursor.left and ids[-1] not in cursor.watch):
+                logprobs.append(scripted_logprob(len(ids), self._sample(walk.request, ids, cursor.banned)))
+                if cursor.listens or walk.interrupted:
+                    break
+            turn = cursor.wake(ids[start:], logprobs)
+            del ids[len(ids) - turn.take_back :]
+            ids += turn.forced
 
-    def _by_call(self, walk: Walk) -> Trace:
-        num_prompt = len(walk.request.prompt.ids)
-
-        def complete(context: tuple[int, ...], call: Call, position: int) -> Completion:
-            so_far = context[num_prompt:]
-            new: list[int] = []
-            finish = None
-            while finish is None:
-                banned = call.banned if len(new) < call.min_tokens else frozenset[int]()
-                new.append(self._sample(walk.request, (*so_far, *new), banned))
-                finish = self._finish(call, new)
-            if finish is Finish.EOS and call.on_eos is OnEos.DISCARD:
-                new.pop()
-            logprobs = tuple(scripted_logprob(position + n, token) for n, token in enumerate(new))
-            return Completion(tuple(new), logprobs, finish)
-
-        return run_by_call(walk, complete)
-
-    def _finish(self, call: Call, new: Sequence[int]) -> Finish | None:
-        if new[-1] in self.template.eos:
-            return Finish.EOS
-        if call.stop is not None and call.stop.ends(new):
-            return Finish.DELIMITER
-        if len(new) == call.max_tokens:
-            return Finish.LENGTH
-        if call.grace and call.max_tokens is not None and new[-1] in self.template.boundaries:
-            window = len(new) >= call.max_tokens - call.grace and len(new) >= call.min_tokens
-            return Finish.BOUNDARY if window else None
-        return None
+    def _sample(self, request: Request, ids: list[int], banned: frozenset[int]) -> int:
+        """Append an id to those of the completion."""
+        ids.append(next(token for token in self.script(request, ids) if token not in banned))
+        return ids[-1]
 
 
 def word_template(opening: str, closing: str, eos: str, words: Sequence[str]) -> Template:

@@ -1,28 +1,27 @@
 """One long thinking serves every smaller budget.
 
 Draws are keyed by (seed, sample, position), so a request with a smaller budget would repeat the first tokens of one
-with a larger budget. `SharingEngine` wraps any engine that keeps that promise: it runs the longest request of each
-prompt first, and answers calls of the others from what was recorded, cut to their own limits. Token for token this is
-what separate runs would give, up to the rounding of the arithmetic.
+with a larger budget. Of any engine that keeps that promise, `share` runs the longest request of each prompt first, and
+answers calls of the others from what was recorded, cut to their own limits. Token for token this is what separate
+runs would give, up to the rounding of the arithmetic.
 
 Recordings live as long as one run: a sweep that is resumed generates again what the rest of it needs. Within a chunk
 the rounds are barriers: followers are answered, or go on, when the leaders of all its groups are done.
 
-    engine = SharingEngine(load("mini"))
-    traces = list(generate(engine, requests))      # trace.num_reused tells what was not generated again
+    for trace in share(engine, (Walk(request, engine.template, engine.context) for request in requests)):
+        trace.num_reused      # tells what was not generated again
 
-Around an engine that owns its random numbers it serves the same end with another promise: the thinking of a smaller
+With an engine that owns its random numbers it serves the same end with another promise: the thinking of a smaller
 budget is the beginning of the longest one, and what follows is drawn anew. Anytime training needs no more.
 """
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 
 from elastic_reasoning.core.call import Call, OnEos
-from elastic_reasoning.core.template import Message, Prompt, Template
-from elastic_reasoning.core.trace import Finish, Trace
+from elastic_reasoning.core.trace import INTERRUPTS, Finish, Trace
 from elastic_reasoning.core.walk import Completion, Walk
-from elastic_reasoning.engines.engine import Engine
+from elastic_reasoning.engines.engine import Engine, run
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +40,10 @@ class _Recording:
         """What an equal call with a limit of its own would have sampled; `None` if this does not tell."""
         ids, logprobs, finish = self.completion.ids, self.completion.logprobs, self.completion.finish
         limit = call.max_tokens
-        if limit is not None and (limit < self.num_draws or (limit == self.num_draws and finish is Finish.LENGTH)):
+        is_open = finish is Finish.LENGTH or finish in INTERRUPTS  # more would have been sampled
+        if limit is not None and (limit < self.num_draws or (limit == self.num_draws and is_open)):
             return Completion(ids[:limit], logprobs and logprobs[:limit], Finish.LENGTH)
-        if finish is Finish.LENGTH:
+        if is_open:
             return None
         if finish is Finish.EOS and call.on_eos is not self.on_eos:
             if self.on_eos is OnEos.DISCARD:
@@ -52,73 +52,48 @@ class _Recording:
         return self.completion
 
 
-class SharingEngine:
-    """An engine that, within a run, answers what it can from what it has generated.
+def share(engine: Engine, walks: Iterable[Walk], chunk_size: int = 1024) -> Iterator[Trace]:
+    """Bring walks to their ends, and answer what can be answered from what was generated for others.
 
     Args:
         engine: what generates; its draws must be keyed as `elastic_reasoning.engines.local.draws.uniforms` are.
+        walks: those that share draws should come close to each other.
         chunk_size: (prompt, sample) pairs that are worked on together; their recordings are kept in memory.
+
+    Raises:
+        EngineError: the engine cannot go on.
     """
+    chunk: list[Walk] = []
+    keys: set[Hashable] = set()
+    for walk in walks:
+        key = _draws(walk)
+        if key not in keys and len(keys) == chunk_size:
+            yield from _share(engine, chunk)
+            chunk, keys = [], set()
+        chunk.append(walk)
+        keys.add(key)
+    yield from _share(engine, chunk)
 
-    def __init__(self, engine: Engine, chunk_size: int = 1024) -> None:
-        self.engine = engine
-        self.chunk_size = chunk_size
 
-    @property
-    def template(self) -> Template:
-        """That of the engine."""
-        return self.engine.template
-
-    @property
-    def context(self) -> int | None:
-        """That of the engine."""
-        return self.engine.context
-
-    @property
-    def note(self) -> str:
-        """That of the engine."""
-        return self.engine.note
-
-    def prompt(self, messages: Sequence[Message], tools: Sequence[Message] = ()) -> Prompt:
-        """That of the engine."""
-        return self.engine.prompt(messages, tools)
-
-    def run(self, walks: Iterable[Walk]) -> Iterator[Trace]:
-        """Bring every walk to its end; walks that share draws should come close to each other."""
-        chunk: list[Walk] = []
-        keys: set[Hashable] = set()
-        for walk in walks:
-            key = _draws(walk)
-            if key not in keys and len(keys) == self.chunk_size:
-                yield from self._share(chunk)
-                chunk, keys = [], set()
-            chunk.append(walk)
-            keys.add(key)
-        yield from self._share(chunk)
-
-    def close(self) -> None:
-        """That of the engine."""
-        self.engine.close()
-
-    def _share(self, walks: list[Walk]) -> Iterator[Trace]:
-        """Run the longest walk of each group, then answer what can be answered, until none is left."""
-        recorded: dict[Hashable, _Recording] = {}
-        waiting = walks
-        while waiting:
-            first: dict[Hashable, Walk] = {}
-            for walk in sorted(waiting, key=_length, reverse=True):
-                first.setdefault(_context(walk), walk)
-            leading = list(first.values())
-            led = {id(walk) for walk in leading}
-            waiting = [walk for walk in waiting if id(walk) not in led]
-            begun = {id(walk): len(walk.steps) for walk in leading}
-            yield from self.engine.run(leading)
-            for walk in leading:
-                _record(recorded, walk, begun[id(walk)])
-            for walk in waiting:
-                _answer(recorded, walk)
-            yield from (walk.trace() for walk in waiting if walk.call is None)
-            waiting = [walk for walk in waiting if walk.call is not None]
+def _share(engine: Engine, walks: list[Walk]) -> Iterator[Trace]:
+    """Run the longest walk of each group, then answer what can be answered, until none is left."""
+    recorded: dict[Hashable, _Recording] = {}
+    waiting = walks
+    while waiting:
+        first: dict[Hashable, Walk] = {}
+        for walk in sorted(waiting, key=_length, reverse=True):
+            first.setdefault(_context(walk), walk)
+        leading = list(first.values())
+        led = {id(walk) for walk in leading}
+        waiting = [walk for walk in waiting if id(walk) not in led]
+        begun = {id(walk): len(walk.steps) for walk in leading}
+        yield from run(engine, leading)
+        for walk in leading:
+            _record(recorded, walk, begun[id(walk)])
+        for walk in waiting:
+            _answer(recorded, walk)
+        yield from (walk.trace() for walk in waiting if walk.call is None)
+        waiting = [walk for walk in waiting if walk.call is not None]
 
 
 def _draws(walk: Walk) -> Hashable:

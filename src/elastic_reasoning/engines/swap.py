@@ -6,27 +6,25 @@
 The thinking model's part ends where the closing delimiter stands, sampled or forced; the other one reads the prompt and
 all of that as its own. Tool calls belong to the phase in which they are made. A token's log-probability is that of the
 model that sampled it. Draws are keyed by position, so that a model that is swapped with itself writes what it writes
-alone, and `SharingEngine` may be put around the whole.
+alone, and requests may share (`elastic_reasoning.engines.sharing`).
 
-No request waits for another's thinking to end: a walk is handed over as soon as its own thinking is closed and the
-solution model has a row for it. Two models in this process take turns, though: while the solution model fills its free
-rows, it is the thinking model that computes. Servers and vLLM compute at the same time. What is unavoidable is that
-the solution model reads the prompt and the thinking again.
+No request waits for another's thinking to end: a walk is handed over as soon as its own thinking is closed. Both
+models compute at the same time. What is unavoidable is that the solution model reads the prompt and the thinking again.
 """
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import closing
-from dataclasses import replace
-from typing import Any, cast
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from functools import partial
 
-from elastic_reasoning.core.call import Call
+from elastic_reasoning.core.cursor import Listen
 from elastic_reasoning.core.delimiter import Delimiter
 from elastic_reasoning.core.errors import EngineError, StrategyError
 from elastic_reasoning.core.strategies import find_strategy, names_of
 from elastic_reasoning.core.template import Message, Prompt, Template
-from elastic_reasoning.core.trace import Phase, Trace
+from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import Engine
+from elastic_reasoning.engines.job import Job
 
 PROBE = "What is 12 + 30?\n\n  Answer in one word, e.g. `\\boxed{x}`: naïve 数."
 HOW_TO_MEND = "swap models that share one tokenizer and chat template, such as a model and what was trained from it"
@@ -80,59 +78,55 @@ class SwapEngine:
             raise EngineError(f"the models' prompts differ, {ours} and {theirs}: {HOW_TO_MEND}")
         return first
 
-    def run(self, walks: Iterable[Walk]) -> Iterator[Trace]:
-        """Bring every walk to its end. A walk of a strategy without two phases fails."""
-        with closing(self._thought(walks)) as thought:
-            yield from self.solution.run(thought)
+    @property
+    def capacity(self) -> int:
+        """As many as either can be busy with."""
+        engines = {id(engine): engine for engine in (self.thinking, self.solution)}
+        return sum(engine.capacity for engine in engines.values())
+
+    def submit(
+        self, walks: Sequence[Walk], listen: Listen | None = None, until: Phase | None = None
+    ) -> list[Future[Walk]]:
+        """Have the first engine bring walks to their solutions, and the second one to their ends.
+
+        A walk of a strategy without two phases fails.
+        """
+        jobs = [Job(walk, listen, until) for walk in walks]
+        thinking, solving = list[Job](), list[Job]()
+        for job in jobs:
+            if job.walk.call is not None and not find_strategy(job.walk.request.strategy).two_phases:
+                job.walk.fail(_refusal(job.walk.request.strategy))
+            solves = any(step.call.phase is Phase.SOLUTION for step in job.walk.steps)
+            (solving if solves or job.walk.call is None else thinking).append(job)
+        if thinking:
+            futures = self.thinking.submit([job.walk for job in thinking], listen, Phase.SOLUTION)
+            for job, future in zip(thinking, futures, strict=True):
+                future.add_done_callback(partial(self._thought, job))
+        for job in solving:
+            self._solve(job)
+        return [job.future for job in jobs]
 
     def close(self) -> None:
         """Close both."""
         self.thinking.close()
         self.solution.close()
 
-    def _thought(self, walks: Iterable[Walk]) -> Generator[Walk]:
-        """Walks that have thought, or that are over, as soon as they are."""
-        under_way: dict[int, _UpToSolution] = {}
+    def _thought(self, job: Job, thought: Future[Walk]) -> None:
+        error = thought.exception()
+        if error is None and job.until is not Phase.SOLUTION:
+            self._solve(job)
+        else:
+            job.finish(error)
 
-        def begin() -> Iterator[_UpToSolution]:
-            for walk in walks:
-                if walk.call is not None and not find_strategy(walk.request.strategy).two_phases:
-                    walk.fail(_refusal(walk.request.strategy))
-                part = _UpToSolution(walk)
-                under_way[id(part.request)] = part
-                yield part
-
-        for trace in self.thinking.run(cast(Iterable[Walk], begin())):
-            yield under_way.pop(id(trace.request)).walk
-
-
-class _UpToSolution:
-    """A walk as the thinking model's engine sees it: over where the solution begins.
-
-    Attributes:
-        walk: what it is a view of.
-        request: one of its own, by which its trace is told from others.
-    """
-
-    def __init__(self, walk: Walk) -> None:
-        self.walk = walk
-        self.request = replace(walk.request)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.walk, name)
-
-    @property
-    def call(self) -> Call | None:
-        calls = (*(step.call for step in self.walk.steps), self.walk.call)
-        return None if any(call and call.phase is Phase.SOLUTION for call in calls) else self.walk.call
-
-    @property
-    def steps(self) -> list[Any]:
-        """Never empty: a walk without steps is one that an engine may answer whole, in one pass."""
-        return [None, *self.walk.steps]
-
-    def trace(self) -> Trace:
-        return replace(self.walk.trace(), request=self.request)
+    def _solve(self, job: Job) -> None:
+        if job.walk.call is None:
+            return job.finish()
+        try:
+            [solved] = self.solution.submit([job.walk], job.listen, job.until)
+        except EngineError as error:
+            job.finish(error)
+        else:
+            solved.add_done_callback(lambda solved: job.finish(solved.exception()))
 
 
 def check_swap(strategies: Iterable[str]) -> None:

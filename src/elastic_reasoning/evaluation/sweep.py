@@ -16,9 +16,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import cast
 
-from elastic_reasoning.core.request import Request, derived_seed
-from elastic_reasoning.engines.engine import Engine, generate, new_request
-from elastic_reasoning.engines.sharing import SharingEngine
+from elastic_reasoning.core.request import derived_seed
+from elastic_reasoning.core.walk import Walk
+from elastic_reasoning.engines.engine import Engine, new_request, run
+from elastic_reasoning.engines.sharing import share
 from elastic_reasoning.engines.unknown_words import unknown_note, unknown_words
 from elastic_reasoning.evaluation.config import Asking, SweepConfig, deciding, models_of, parts_of, settings
 from elastic_reasoning.evaluation.grading_pool import graded
@@ -147,20 +148,20 @@ def _records(plan: _Plan, model: str, engine: Engine, done: set[Key]) -> Iterato
     """The records of one model that are missing, as they are graded."""
     config = plan.config
 
-    def requests() -> Iterator[Request]:
+    def walks() -> Iterator[Walk]:
         for problem in plan.problems:
             sampling = replace(config.sampling, seed=derived_seed(config.sampling.seed, problem.id))
             for key, (strategy, budget, options) in plan.keys(model, problem):
                 if key not in done:
-                    yield new_request(
+                    request = new_request(
                         engine, problem.messages, budget, strategy, options, sampling, key[-1], name=problem.id
                     )
+                    yield Walk(request, engine.template, engine.context)
 
-    if config.share and config.engine == "transformers":
-        engine = SharingEngine(engine)
+    answer = share if config.share and config.engine == "transformers" else run
     by_id = {problem.id: problem for problem in plan.problems}
     before = perf_counter()
-    for trace, grade in graded(plan.task, by_id, generate(engine, requests()), config.grading_workers):
+    for trace, grade in graded(plan.task, by_id, answer(engine, walks()), config.grading_workers):
         now = perf_counter()
         yield Record.of(trace, model, trace.request.name, grade, seconds=now - before)
         before = now

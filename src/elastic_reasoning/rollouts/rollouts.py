@@ -12,8 +12,9 @@ from elastic_reasoning.core.request import Request, derived_seed
 from elastic_reasoning.core.strategies import find_strategy
 from elastic_reasoning.core.template import Message, Prompt
 from elastic_reasoning.core.trace import Trace
-from elastic_reasoning.engines.engine import Engine, generate
-from elastic_reasoning.engines.sharing import SharingEngine
+from elastic_reasoning.core.walk import Walk
+from elastic_reasoning.engines.engine import Engine, run
+from elastic_reasoning.engines.sharing import share
 from elastic_reasoning.rollouts.config import RolloutConfig
 from elastic_reasoning.rollouts.plan import Assignment, Plan
 from elastic_reasoning.rollouts.scoring import Scored, Scorer
@@ -54,7 +55,7 @@ def roll_out(engine: Engine, problems: Sequence[Problem], plan: Plan, step: int,
             engine.prompt, problem, plan.assign(step, group), config, derived_seed(plan.seed, step, group)
         )
         requests += [replace(cut, sample=sample) for sample in range(config.samples_per_prompt) for cut in cuts]
-    return _answers(SharingEngine(engine) if config.num_cuts > 1 else engine, requests)
+    return _answers(engine, requests, shared=config.num_cuts > 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ def validate(
         for setting in plan.validation()
         for request in requests_of(engine.prompt, problem, setting, plan.config, number)
     ]
-    traces = _answers(SharingEngine(engine), [request for _, request in asked])
+    traces = _answers(engine, [request for _, request in asked], shared=True)
     scored: list[Scored] = []
     for start in range(0, len(asked), at_once):
         part = slice(start, start + at_once)
@@ -131,10 +132,11 @@ def requests_of(
     ]
 
 
-def _answers(engine: Engine, requests: Sequence[Request]) -> list[Trace]:
+def _answers(engine: Engine, requests: Sequence[Request], shared: bool) -> list[Trace]:
     """The traces in the order of their requests."""
     named = (replace(request, name=str(number)) for number, request in enumerate(requests))
-    traces = {int(trace.request.name): trace for trace in generate(engine, named)}
+    walks = (Walk(request, engine.template, engine.context) for request in named)
+    traces = {int(trace.request.name): trace for trace in (share if shared else run)(engine, walks)}
     return [traces[number] for number in range(len(requests))]
 
 

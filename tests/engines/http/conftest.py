@@ -1,6 +1,6 @@
 """An engine for a template of letters, quick to give up and to try again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -24,11 +24,15 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def new_engine(monkeypatch: pytest.MonkeyPatch) -> NewEngine:
+def new_engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[NewEngine]:
     """(template, URLs, settings of `ServerConfig`) to an engine."""
 
     def new(template: Template, *urls: str, model: str = "", **settings: Any) -> OpenAIEngine:
         monkeypatch.setattr(engine, "load_template", lambda *names: (tokenizer_of(template), template))
-        return OpenAIEngine(ServerConfig(urls, "letters", **settings), model)
+        made.append(OpenAIEngine(ServerConfig(urls, "letters", **settings), model))
+        return made[-1]
 
-    return new
+    made: list[OpenAIEngine] = []
+    yield new
+    for one in made:
+        one.close()

@@ -10,14 +10,14 @@ from aiohttp import web
 
 from checker import check
 from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.drive import SampleRequest
 from elastic_reasoning.core.errors import EngineError
 from elastic_reasoning.core.request import Options, Request, Sampling
 from elastic_reasoning.core.strategies import STRATEGIES
 from elastic_reasoning.core.template import Prompt, Template, Thinking
 from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.core.walk import Walk
-from elastic_reasoning.engines.concurrent import Wanted
-from elastic_reasoning.engines.engine import generate
+from elastic_reasoning.engines.engine import generate, run
 from elastic_reasoning.engines.http.config import ServerConfig
 from elastic_reasoning.engines.http.dialects.dialect import DialectContext
 from elastic_reasoning.engines.http.dialects.openai import DIALECT
@@ -173,14 +173,13 @@ def test_what_text_cannot_do_is_said_of_the_request(new_engine: Any) -> None:
 def test_a_walk_that_is_under_way_goes_on(new_engine: Any) -> None:
     model = FakeModel(letters(), ends_in_thinking=False)
     request = Request(Prompt((5, 6, 7, 8), Thinking.OPEN), Budget(4, 6))
-    whole = next(ScriptedEngine(model.script, model.template, 64).run([Walk(request, model.template, 64)]))
+    whole = next(run(ScriptedEngine(model.script, model.template, 64), [Walk(request, model.template, 64)]))
     walk = Walk(request, model.template, 64)
-    by_call = ScriptedEngine(model.script, model.template, 64, "call")
     steps = Walk(request, model.template, 64)
-    next(by_call.run([steps]))
+    next(run(ScriptedEngine(model.script, model.template, 64), [steps]))
     walk.finish(steps.steps[0].completion)
     with serving(lambda: fake_vllm(model, plug_in=True)) as server:
-        trace = next(new_engine(model.template, server.url).run([walk]))
+        trace = next(run(new_engine(model.template, server.url), [walk]))
     assert parts(trace) == parts(whole)
 
 
@@ -287,6 +286,6 @@ def test_a_model_whose_tokenizer_is_not_known() -> None:
 def test_several_delimiters_are_not_waited_for_in_text() -> None:
     template = letters()
     request = Request(Prompt((5, 6, 7, 8), Thinking.OPEN), Budget(4, 4))
-    wanted = Wanted(request, (5, 6, 7, 8), 0, 4, template.eos, frozenset(), ("final", "tool"), discards_end=True)
+    wanted = SampleRequest(request, (5, 6, 7, 8), 0, 4, template.eos, frozenset(), ("final", "tool"), discards_end=True)
     with pytest.raises(RefusedError, match="tool calls and channel formats need a server that returns ids"):
         DIALECT.ask(wanted, DialectContext("fake", template))

@@ -206,6 +206,7 @@ def test_nobody_listens_any_more(server: Running, faulty: Faulty, new_engine: An
     next(traces)
     faulty.faults = iter([hangs] * 100)
     traces.close()  # type: ignore[attr-defined]
+    engine.close()
     assert threading.active_count() == before
 
 
@@ -240,6 +241,7 @@ def test_a_key_that_is_not_accepted_ends_the_run(
     faulty.faults = iter([fails(status, "who are you?")] * 100)
     with pytest.raises(EngineError, match=f"{status}: the key in OPENAI_API_KEY is not set"):
         by_name(generate(engine, requests()))
+    engine.close()  # the key is read as connections are opened
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     with pytest.raises(EngineError, match="is set, and not accepted") as caught:
         by_name(generate(engine, requests()))

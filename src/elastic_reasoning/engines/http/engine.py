@@ -8,20 +8,24 @@ solution then; its prefix cache spares it the prompt, and no request waits for a
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from elastic_reasoning.chat.rendering import Renderer, added_to_text
-from elastic_reasoning.core.cursor import retrace
+from elastic_reasoning.core.cursor import Listen, retrace
+from elastic_reasoning.core.drive import SampleRequest, SampleResult, drive, unless_interrupted
 from elastic_reasoning.core.errors import EngineError, UsageError
 from elastic_reasoning.core.request import Request
 from elastic_reasoning.core.template import Message, Prompt, Template
-from elastic_reasoning.core.trace import Trace
+from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.core.wire import most_tokens, one_pass
-from elastic_reasoning.engines.concurrent import Sampled, Wanted, run_by_events, run_concurrently
+from elastic_reasoning.engines.concurrent import start
 from elastic_reasoning.engines.http.bodies import most_bytes
 from elastic_reasoning.engines.http.capabilities import Capabilities, find_capabilities
 from elastic_reasoning.engines.http.config import ServerConfig
@@ -30,6 +34,7 @@ from elastic_reasoning.engines.http.dialects.dialect import DialectContext, Lost
 from elastic_reasoning.engines.http.pool import Pool, Session, connected
 from elastic_reasoning.engines.http.replicas import RefusedError, UnreachableError
 from elastic_reasoning.engines.http.sampling import read_whole, sample
+from elastic_reasoning.engines.job import Job
 from elastic_reasoning.engines.loading import load_template
 
 START_SECONDS = 5.0
@@ -81,6 +86,9 @@ class OpenAIEngine:
             self.tokenizer, self.template, chat_template_kwargs, apply_chat_template=apply_chat_template
         )
         self._added = added_to_text(self.tokenizer)
+        self._open = ExitStack()
+        self._connected: tuple[Pool, asyncio.AbstractEventLoop] | None = None
+        self._lock = threading.Lock()
         self.capabilities = ask_capabilities(config, self.template, self.tokenizer, model)
         self._dialect = find_dialect(self.capabilities.dialect)
         self.context = self.capabilities.context
@@ -102,32 +110,45 @@ class OpenAIEngine:
         """Chat messages to a prompt that offers these tools, through the tokenizer's chat template."""
         return self._renderer.prompt(messages, tools)
 
-    def close(self) -> None:
-        """Nothing is held between runs."""
+    @property
+    def capacity(self) -> int:
+        """`concurrency`: servers have queues of their own."""
+        return self.config.concurrency
 
-    def run(self, walks: Iterable[Walk]) -> Iterator[Trace]:
-        """Bring walks to their ends, and yield their traces as they finish.
+    def submit(
+        self, walks: Sequence[Walk], listen: Listen | None = None, until: Phase | None = None
+    ) -> list[Future[Walk]]:
+        """Take walks while others are under way; see `elastic_reasoning.engines.engine.Engine`.
 
-        Raises:
-            EngineError: no server answers any more, or one answers what it should not. No trace is made of that.
+        Where no server answers any more, or one answers what it should not, that is the exception of the future.
         """
-        with connected(self.config) as (pool, loop):
-            yield from run_concurrently(walks, partial(self._answer, pool), loop, self.config.concurrency)
+        with self._lock:
+            if self._connected is None:
+                self._connected = self._open.enter_context(connected(self.config))
+            pool, loop = self._connected
+        jobs = [Job(walk, listen, until) for walk in walks]
+        start(jobs, partial(self._answer, pool), loop)
+        return [job.future for job in jobs]
 
-    async def _answer(self, pool: Pool, walk: Walk) -> Trace:
-        if walk.call is None:
-            return walk.trace()
+    def close(self) -> None:
+        """Give up what is under way and close the connections; it may be called twice."""
+        with self._lock:
+            self._open.close()
+            self._connected = None
+
+    async def _answer(self, pool: Pool, job: Job) -> None:
+        walk = job.walk
         try:
             with pool.session() as session:
-                if self.in_one_pass and one_pass(walk.request.options) and not walk.steps:
-                    return await self._whole(session, walk)
-                return await run_by_events(walk, partial(self._stretch, session))
+                whole = self.in_one_pass and one_pass(walk.request.options) and job.until is None
+                if whole and walk.call is not None and not walk.steps:
+                    await unless_interrupted(walk, self._whole(session, walk))
+                await drive(walk, partial(self._stretch, session), job.listen, job.until)
         except RefusedError as error:
             walk.fail(str(error))
-            return walk.trace()
 
-    async def _whole(self, session: Session, walk: Walk) -> Trace:
-        """A completion in one pass, and its trace recovered from its ids."""
+    async def _whole(self, session: Session, walk: Walk) -> None:
+        """A completion in one pass, recovered from its ids."""
         request = walk.request
         limit = most_tokens(request, self.template, self.context)
         context = self._dialect_context(request, one_pass=True, bans=request.options.min_thinking > 0)
@@ -136,18 +157,18 @@ class OpenAIEngine:
         read = partial(read_whole, read=self._dialect.one_pass.read, template=self.template)
         sampled = await session.ask(path, body, read, most_bytes(limit))
         try:
-            return retrace(walk, sampled.ids, logprobs=sampled.logprobs, end=self.template.eos)
+            retrace(walk, sampled.ids, logprobs=sampled.logprobs, end=self.template.eos)
         except EngineError as error:
             raise RefusedError(f"the server did not keep to the budget: {error}") from None
 
-    async def _stretch(self, session: Session, wanted: Wanted) -> Sampled:
+    async def _stretch(self, session: Session, wanted: SampleRequest) -> AsyncGenerator[SampleResult, None]:
         context = self._dialect_context(wanted.request, one_pass=False, bans=bool(wanted.banned))
         if wanted.max_tokens is None:
             wanted = replace(wanted, max_tokens=self._room(len(wanted.ids)))
         try:
-            return await sample(session, self._dialect, wanted, context)
+            yield await sample(session, self._dialect, wanted, context)
         except LostIdsError:
-            return await sample(session, self._dialect, wanted, replace(context, logprobs=False))
+            yield await sample(session, self._dialect, wanted, replace(context, logprobs=False))
 
     def _dialect_context(self, request: Request, *, one_pass: bool, bans: bool) -> DialectContext:
         known = self.capabilities.knows_logprobs(request.sampling, one_pass=one_pass, bans=bans)

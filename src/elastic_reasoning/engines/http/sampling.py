@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from math import isfinite
 
+from elastic_reasoning.core.drive import SampleRequest, SampleResult
 from elastic_reasoning.core.errors import EngineError
 from elastic_reasoning.core.template import Template
-from elastic_reasoning.engines.concurrent import Sampled, Wanted
 from elastic_reasoning.engines.http.bodies import most_bytes
 from elastic_reasoning.engines.http.dialects.dialect import Dialect, DialectContext, End, Part, Read
 from elastic_reasoning.engines.http.pool import Session
@@ -17,7 +17,7 @@ ROUNDING = 1e-3
 """By so much may a log-probability be above 0."""
 
 
-async def sample(session: Session, dialect: Dialect, wanted: Wanted, context: DialectContext) -> Sampled:
+async def sample(session: Session, dialect: Dialect, wanted: SampleRequest, context: DialectContext) -> SampleResult:
     """Ask a server for a stretch of tokens.
 
     Raises:
@@ -25,7 +25,7 @@ async def sample(session: Session, dialect: Dialect, wanted: Wanted, context: Di
     """
     path, body = dialect.ask(wanted, context)
 
-    def read(text: str) -> Sampled:
+    def read(text: str) -> SampleResult:
         return cut(read_whole(text, dialect.read(wanted, context), context.template), wanted)
 
     return await session.ask(path, body, read, most_bytes(wanted.max_tokens))
@@ -81,7 +81,7 @@ def check_sampled(ids: Sequence[int], logprobs: Sequence[float] | None, template
         raise RefusedError(f"the server answered with a log-probability of {wrong}: none is above 0 or infinite")
 
 
-def cut(part: Part, wanted: Wanted) -> Sampled:
+def cut(part: Part, wanted: SampleRequest) -> SampleResult:
     """Ids up to the first one that is waited for; what a server wrote behind it, for want of a way to stop, is lost.
 
     Raises:
@@ -102,4 +102,4 @@ def cut(part: Part, wanted: Wanted) -> Sampled:
             "than it says; lower the budget, or set context where it tells none"
         )
     size = found or limit
-    return Sampled(tuple(ids[:size]), None if logprobs is None else tuple(logprobs[:size]))
+    return SampleResult(tuple(ids[:size]), None if logprobs is None else tuple(logprobs[:size]))

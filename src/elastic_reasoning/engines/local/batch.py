@@ -4,7 +4,7 @@ State is kept as tensors over rows, so that no Python runs per row between event
 sample no more, or that it sampled a watched token; its cursor then says what to take back and what to force.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -95,12 +95,12 @@ class Batch:
         return self.max_rows - len(self.rows)
 
     @torch.inference_mode()
-    def admit(self, walks: list[Walk], every_token: bool = False) -> None:
+    def admit(self, cursors: list[Cursor]) -> None:
         """Prefill new rows behind those that run, all but the last id of each; the shortest first."""
         start, rows = len(self.rows), []
-        for walk in walks:
-            prompt = walk.request.prompt.ids
-            rows.append(_Row(Cursor(walk, every_token), [*prompt, *walk.ids], len(prompt)))
+        for cursor in cursors:
+            prompt = cursor.walk.request.prompt.ids
+            rows.append(_Row(cursor, [*prompt, *cursor.walk.ids], len(prompt)))
         rows.sort(key=lambda row: len(row.ids))
         self.rows.extend(rows)
         lengths = np.array([len(row.ids) - 1 for row in rows], np.int64)
@@ -150,7 +150,7 @@ class Batch:
     def _aim(self, host: NDArray[np.int64], row: int) -> None:
         """Write down what a row's cursor waits for."""
         cursor = self.rows[row].cursor
-        host[LEFT, row] = UNLIMITED if cursor.left is None else cursor.left
+        host[LEFT, row] = 1 if cursor.listens else UNLIMITED if cursor.left is None else cursor.left
         host[WATCH, row] = self._watched.number(cursor.watch)
         host[BAN, row] = self._banned.number(cursor.banned)
 
@@ -201,18 +201,21 @@ class Batch:
         found: NDArray[np.intp] = np.flatnonzero(event.cpu().numpy())
         return found
 
+    def interrupt(self) -> list[Walk]:
+        """Wake the rows whose walks have been interrupted; see `wake`."""
+        rows = [index for index, row in enumerate(self.rows) if row.cursor.walk.interrupted is not None]
+        return self.wake(np.array(rows, np.intp)) if rows else []
+
     @torch.inference_mode()
-    def wake(self, events: NDArray[np.intp], listen: Callable[[Cursor], None] | None = None) -> list[Walk]:
+    def wake(self, events: NDArray[np.intp]) -> list[Walk]:
         """Ask the cursors of these rows how to go on; rows that are done leave the batch and are returned."""
         host = self._host()
         done = []
         for index in events.tolist():
             row = self.rows[index]
-            end = int(host[POSITION, index]) + 1
+            end = max(int(host[POSITION, index]) + 1, row.start)  # forced ids may not all have been fed
             ids = self._ids[index, row.start : end].tolist()
             turn = row.cursor.wake(ids, self._logprobs[index, row.start : end].tolist())
-            if listen is not None:
-                listen(row.cursor)
             if row.cursor.done:
                 done.append(index)
                 continue

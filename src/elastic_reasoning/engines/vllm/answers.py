@@ -1,82 +1,115 @@
 """What vLLM is asked for a walk, and what its answer comes to.
 
-Both of vLLM's ways to run are driven by this: the asynchronous engine (`elastic_reasoning.engines.vllm.engine`) and the
+Both of vLLM's ways to run use this: the asynchronous engine (`elastic_reasoning.engines.vllm.engine`) and the
 synchronous one within a trainer (`elastic_reasoning.training.trl.vllm_policy`).
 """
 
-from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from elastic_reasoning.core.cursor import retrace
+from elastic_reasoning.core.drive import SampleRequest, SampleResult, drive, seed_of, unless_interrupted
 from elastic_reasoning.core.errors import StrategyError
 from elastic_reasoning.core.request import Request
-from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.core.wire import most_tokens, one_pass, to_wire
-from elastic_reasoning.engines.concurrent import Sampled, Wanted, run_by_events, seed_of
-
-Ask = Callable[[Sequence[int], Any], Awaitable[Any]]
-"""(ids of prompt and completion so far, vLLM's `SamplingParams`) to vLLM's `CompletionOutput`."""
+from elastic_reasoning.engines.job import Job
 
 
-async def answer(walk: Walk, ask: Ask, context: int, in_one_pass: bool) -> Trace:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request to vLLM: ids of prompt and completion so far, and vLLM's `SamplingParams`."""
+
+    ids: Sequence[int]
+    params: Any
+
+
+Ask = Callable[[Asked], Awaitable[Any]]
+"""Hands a request to vLLM, and waits for its `CompletionOutput`."""
+
+
+async def answer(job: Job, ask: Ask, context: int, in_one_pass: bool) -> None:
     """Bring a walk to its end: in one pass with our plug-in, or, where that cannot be, by calls.
 
     A fault of the request's own becomes the error of its trace.
 
     Args:
-        walk: fresh or part of its way; the latter goes by calls.
-        ask: hands a request to vLLM.
+        job: one that is part of its way goes by calls.
+        ask: see there.
         context: tokens of prompt and completion.
         in_one_pass: whether the plug-in runs, with the delimiters of the walk's template.
     """
     from vllm.exceptions import VLLMValidationError
 
-    if walk.call is None:
-        return walk.trace()
+    async def sample(request: SampleRequest) -> AsyncGenerator[SampleResult, None]:
+        asked = ask_stretch(request, context)
+        yield read(await ask(asked), asked)
+
+    async def whole(asked: Asked) -> None:
+        read_whole(job.walk, await ask(asked), asked)
+
     try:
-        if in_one_pass and not walk.steps and one_pass(walk.request.options):
-            return await _whole(walk, ask, context)
-        return await run_by_events(walk, partial(_stretch, ask, context))
+        if in_one_pass and can_be_whole(job):
+            await unless_interrupted(job.walk, whole(ask_whole(job.walk, context)))
+        await drive(job.walk, sample, job.listen, job.until)
     except (VLLMValidationError, StrategyError) as error:
-        walk.fail(" ".join(str(error).split()))
-        return walk.trace()
+        fail(job.walk, error)
 
 
-async def _whole(walk: Walk, ask: Ask, context: int) -> Trace:
-    request, template = walk.request, walk.template
-    sampled = await _complete(
-        ask,
-        request,
-        request.prompt.ids,
-        seed_of(request),
-        max_tokens=most_tokens(request, template, context),
-        extra_args=dict(to_wire(request)),
+def fail(walk: Walk, error: Exception) -> None:
+    """Make vLLM's words the walk's error."""
+    walk.fail(" ".join(str(error).split()))
+
+
+def can_be_whole(job: Job) -> bool:
+    """Whether the plug-in can keep the walk's budget in one pass."""
+    walk = job.walk
+    return walk.call is not None and not walk.steps and job.until is None and one_pass(walk.request.options)
+
+
+def ask_whole(walk: Walk, context: int) -> Asked:
+    """The request for a whole completion."""
+    request = walk.request
+    limit = most_tokens(request, walk.template, context)
+    params = _params(request, seed_of(request), max_tokens=limit, extra_args=dict(to_wire(request)))
+    return Asked(request.prompt.ids, params)
+
+
+def read_whole(walk: Walk, completion: Any, asked: Asked) -> None:
+    """Bring a walk to its end by its whole completion."""
+    sampled = read(completion, asked)
+    retrace(walk, sampled.ids, logprobs=sampled.logprobs, end=walk.template.eos)
+
+
+def ask_stretch(request: SampleRequest, context: int) -> Asked:
+    """The request for what a cursor wants next."""
+    params = _params(
+        request.request,
+        seed_of(request.request, request.position),
+        max_tokens=context - len(request.ids) if request.max_tokens is None else request.max_tokens,
+        stop_token_ids=sorted(request.watch),
+        logit_bias=dict.fromkeys(request.banned, -100.0) or None,
     )
-    return retrace(walk, sampled.ids, logprobs=sampled.logprobs, end=template.eos)
+    return Asked(request.ids, params)
 
 
-async def _stretch(ask: Ask, context: int, wanted: Wanted) -> Sampled:
-    return await _complete(
-        ask,
-        wanted.request,
-        wanted.ids,
-        seed_of(wanted.request, wanted.position),
-        max_tokens=context - len(wanted.ids) if wanted.max_tokens is None else wanted.max_tokens,
-        stop_token_ids=sorted(wanted.watch),
-        logit_bias=dict.fromkeys(wanted.banned, -100.0) or None,
-    )
+def read(completion: Any, asked: Asked) -> SampleResult:
+    """What vLLM has sampled."""
+    new = tuple(completion.token_ids)
+    if asked.params.logprobs is None or completion.logprobs is None:
+        return SampleResult(new, None)
+    return SampleResult(new, tuple(at[token].logprob for at, token in zip(completion.logprobs, new, strict=True)))
 
 
-async def _complete(ask: Ask, request: Request, ids: Sequence[int], seed: int, **settings: Any) -> Sampled:
+def _params(request: Request, seed: int, **settings: Any) -> Any:
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind
 
     sampling = request.sampling
     # What vLLM reports is taken after top-p, top-k and bans; asked for is what stood before.
     has_logprobs = sampling.top_p == 1 and sampling.top_k == 0 and not request.options.min_thinking
-    params = SamplingParams(
+    return SamplingParams(
         temperature=sampling.temperature,
         top_p=sampling.top_p,
         top_k=sampling.top_k,
@@ -86,8 +119,3 @@ async def _complete(ask: Ask, request: Request, ids: Sequence[int], seed: int, *
         output_kind=RequestOutputKind.FINAL_ONLY,
         **settings,
     )
-    completion = await ask(ids, params)
-    new = tuple(completion.token_ids)
-    if not has_logprobs or completion.logprobs is None:
-        return Sampled(new, None)
-    return Sampled(new, tuple(at[token].logprob for at, token in zip(completion.logprobs, new, strict=True)))

@@ -5,30 +5,33 @@
     engine.close()
 
 vLLM owns its random numbers: draws repeat with the seed as far as vLLM's do, and what one thinking gives for several
-budgets (`SharingEngine`) is not what separate runs would.
+budgets (`share`) is not what separate runs would.
 """
 
 import asyncio
 import difflib
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
 from elastic_reasoning.chat.rendering import Renderer
 from elastic_reasoning.core.configuration import EXECUTION
+from elastic_reasoning.core.cursor import Listen
 from elastic_reasoning.core.errors import EngineError, StrategyError, UsageError, require
 from elastic_reasoning.core.template import Message, Prompt, Template
-from elastic_reasoning.core.trace import Trace
+from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.core.walk import Walk
-from elastic_reasoning.engines.concurrent import LoopThread, run_concurrently
+from elastic_reasoning.engines.concurrent import LoopThread, start
 from elastic_reasoning.engines.gguf import is_gguf
+from elastic_reasoning.engines.job import Job
 from elastic_reasoning.engines.loading import load_template
 from elastic_reasoning.engines.names import model_path
 from elastic_reasoning.engines.remote_code import is_remote_code_trusted
-from elastic_reasoning.engines.vllm.answers import answer
+from elastic_reasoning.engines.vllm.answers import Asked, answer
 
 logger = logging.getLogger(__name__)
 
@@ -172,13 +175,22 @@ class VllmEngine:
         """Chat messages to a prompt that offers these tools, through the tokenizer's chat template."""
         return self._renderer.prompt(messages, tools)
 
-    def run(self, walks: Iterable[Walk]) -> Iterator[Trace]:
-        """Bring walks to their ends, and yield their traces as they finish.
+    @property
+    def capacity(self) -> int:
+        """Twice what runs together, so that vLLM is never without."""
+        num_copies: int = self._num_copies
+        return 2 * self.max_rows * num_copies
 
-        Raises:
-            EngineError: vLLM has died.
+    def submit(
+        self, walks: Sequence[Walk], listen: Listen | None = None, until: Phase | None = None
+    ) -> list[Future[Walk]]:
+        """Take walks while others are under way; see `elastic_reasoning.engines.engine.Engine`.
+
+        Where vLLM has died, that is the exception of the future.
         """
-        return run_concurrently(walks, self._answer, self._thread.loop, 2 * self.max_rows * self._num_copies)
+        jobs = [Job(walk, listen, until) for walk in walks]
+        start(jobs, self._answer, self._thread.loop)
+        return [job.future for job in jobs]
 
     def close(self) -> None:
         """Stop vLLM and free what it holds; it may be called twice."""
@@ -187,21 +199,21 @@ class VllmEngine:
             self._llm.shutdown(timeout=SHUTDOWN_SECONDS)
             self._llm = None  # while the interpreter can still finalise it
 
-    async def _answer(self, walk: Walk) -> Trace:
+    async def _answer(self, job: Job) -> None:
         from vllm.v1.engine.exceptions import EngineDeadError
 
         try:
-            return await answer(walk, self._ask, self.context, in_one_pass=not self._speculates)
+            await answer(job, self._ask, self.context, in_one_pass=not self._speculates)
         except EngineDeadError as error:
             raise EngineError("vLLM has died: its log, above, says why") from error
 
-    async def _ask(self, ids: Sequence[int], params: Any) -> Any:
+    async def _ask(self, asked: Asked) -> Any:
         from vllm.inputs import TokensPrompt
 
-        if params.logit_bias and self._speculates:
+        if asked.params.logit_bias and self._speculates:
             raise StrategyError("min_thinking forbids tokens, which vLLM cannot with speculative decoding")
-        prompt, name = TokensPrompt(prompt_token_ids=list(ids)), str(next(self._names))
-        [output] = [output async for output in self._llm.generate(prompt, params, name)]
+        prompt, name = TokensPrompt(prompt_token_ids=list(asked.ids)), str(next(self._names))
+        [output] = [output async for output in self._llm.generate(prompt, asked.params, name)]
         return output.outputs[0]
 
 

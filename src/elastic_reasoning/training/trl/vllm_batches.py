@@ -1,30 +1,19 @@
 """An engine on the synchronous vLLM that TRL holds within a trainer: all rollouts of a process in one batch."""
 
-from collections.abc import Coroutine, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from types import coroutine
+import sys
+from collections.abc import Sequence
+from concurrent.futures import Future
 from typing import Any
 
 from elastic_reasoning.chat.rendering import Renderer
+from elastic_reasoning.core.cursor import Cursor, Listen
+from elastic_reasoning.core.drive import next_request
 from elastic_reasoning.core.errors import EngineError
 from elastic_reasoning.core.template import Message, Prompt, Template
-from elastic_reasoning.core.trace import Trace
+from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.core.walk import Walk
-from elastic_reasoning.engines.vllm.answers import answer
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """One request to vLLM: ids of prompt and completion so far, and vLLM's `SamplingParams`."""
-
-    ids: Sequence[int]
-    params: Any
-
-
-@coroutine
-def _ask(ids: Sequence[int], params: Any) -> Generator[_Asked, Any, Any]:
-    """Hand a request to whoever drives the walk, and wait for what comes of it."""
-    return (yield _Asked(ids, params))
+from elastic_reasoning.engines.job import Job
+from elastic_reasoning.engines.vllm.answers import Asked, ask_stretch, ask_whole, can_be_whole, fail, read, read_whole
 
 
 class BatchEngine:
@@ -35,6 +24,7 @@ class BatchEngine:
 
     Attributes:
         note: what its user should know of how budgets are kept; empty where that is in one pass.
+        capacity: whatever there is makes one batch.
 
     Args:
         generation: TRL's `VLLMGeneration`.
@@ -42,6 +32,8 @@ class BatchEngine:
         template: how it marks thinking.
         in_one_pass: whether the plug-in knows the template's delimiters.
     """
+
+    capacity = sys.maxsize
 
     def __init__(self, generation: Any, renderer: Renderer, in_one_pass: bool) -> None:
         self.tokenizer = renderer.tokenizer
@@ -56,20 +48,28 @@ class BatchEngine:
         """Chat messages to a prompt that offers these tools, through the tokenizer's chat template."""
         return self._renderer.prompt(messages, tools)
 
-    def run(self, walks: Iterable[Walk]) -> Iterator[Trace]:
-        """Bring walks to their ends; collective among the processes that share a model, whatever each brings.
+    def submit(
+        self, walks: Sequence[Walk], listen: Listen | None = None, until: Phase | None = None
+    ) -> list[Future[Walk]]:
+        """Bring walks to their ends, before it returns; collective among the processes that share a model.
 
-        Raises:
-            EngineError: vLLM has failed.
+        Where vLLM has failed, that is the exception of the futures.
         """
+        jobs = [Job(walk, listen, until) for walk in walks]
         if self._generation.tensor_parallel_size > 1:  # what is left of the training step may not meet vLLM's traffic
             self._generation.accelerator.wait_for_everyone()
         self._wake_up()
-        traces = self._traces(walks)
+        error = None
+        try:
+            self._answer(jobs)
+        except EngineError as failure:
+            error = failure
         if self._generation.enable_sleep_mode:
             self._generation.llm.sleep(level=2)
             self._generation._llm_weights_sleeping = True
-        return iter(traces)
+        for job in jobs:
+            job.finish(error)
+        return [job.future for job in jobs]
 
     def close(self) -> None:
         """Stop vLLM."""
@@ -82,27 +82,32 @@ class BatchEngine:
                 self._generation.sync_weights()
             self._generation.llm.wake_up(tags=["kv_cache"])
 
-    def _traces(self, walks: Iterable[Walk]) -> list[Trace]:
-        traces: list[Trace] = []
-        waiting: list[tuple[Coroutine[_Asked, Any, Trace], _Asked]] = []
+    def _answer(self, jobs: Sequence[Job]) -> None:
+        whole = {job for job in jobs if self._in_one_pass and can_be_whole(job)}
+        cursors = {job: Cursor(job.walk, job.listen, job.until) for job in jobs if job not in whole}
+        while True:
+            going = [job for job in jobs if job in whole or not cursors[job].done]
+            asked = [
+                ask_whole(job.walk, self.context)
+                if job in whole
+                else ask_stretch(next_request(cursors[job]), self.context)
+                for job in going
+            ]
+            outcomes = self._generate(asked)
+            if outcomes is None:
+                return
+            for job, one, outcome in zip(going, asked, outcomes, strict=True):
+                if isinstance(outcome, Exception):
+                    fail(job.walk, outcome)
+                elif job in whole:
+                    read_whole(job.walk, outcome, one)
+                else:
+                    sampled = read(outcome, one)
+                    cursors[job].wake(sampled.ids, sampled.logprobs)
+            cursors |= {job: Cursor(job.walk, job.listen) for job in whole}
+            whole = set()
 
-        def go_on(run: Coroutine[_Asked, Any, Trace], outcome: Any) -> None:
-            try:
-                asked = run.throw(outcome) if isinstance(outcome, Exception) else run.send(outcome)
-            except StopIteration as end:
-                traces.append(end.value)
-            else:
-                waiting.append((run, asked))
-
-        for walk in walks:
-            go_on(answer(walk, _ask, self.context, self._in_one_pass), None)
-        while (outcomes := self._generate([asked for _, asked in waiting])) is not None:
-            answered, waiting = waiting, []
-            for (run, _), outcome in zip(answered, outcomes, strict=True):
-                go_on(run, outcome)
-        return traces
-
-    def _generate(self, asked: list[_Asked]) -> list[Any] | None:
+    def _generate(self, asked: list[Asked]) -> list[Any] | None:
         """One batch: completions in their order, an error for a request that is at fault; `None` where nobody asks.
 
         Processes that share a model all ask it for the same: what any of them asks. Each keeps its own.
@@ -121,7 +126,7 @@ class BatchEngine:
         start = sum(len(share) for share in shares[:rank])
         return outcomes[start : start + len(asked)]
 
-    def _batch(self, asked: list[_Asked]) -> list[Any]:
+    def _batch(self, asked: list[Asked]) -> list[Any]:
         from vllm.exceptions import VLLMValidationError
         from vllm.inputs import TokensPrompt
 

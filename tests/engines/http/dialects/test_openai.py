@@ -6,9 +6,9 @@ import pytest
 
 from elastic_reasoning.chat.rendering import added_to_text, render_prompt
 from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.drive import SampleRequest
 from elastic_reasoning.core.request import Request
 from elastic_reasoning.core.template import resolve_template
-from elastic_reasoning.engines.concurrent import Wanted
 from elastic_reasoning.engines.http.dialects.dialect import DialectContext
 from elastic_reasoning.engines.http.dialects.openai import DIALECT
 from elastic_reasoning.engines.http.replicas import RefusedError
@@ -21,7 +21,8 @@ def sent(tokenizer: Any, *, prompt_ids: bool = False, apply_chat_template: bool 
     """What is sent as the prompt of a question, and its ids."""
     template = resolve_template(tokenizer)
     prompt = render_prompt(tokenizer, template, user("1 + 1 ?"), apply_chat_template=apply_chat_template)
-    wanted = Wanted(Request(prompt, Budget(4, 4)), prompt.ids, 0, 4, template.eos, frozenset(), (), discards_end=False)
+    request = Request(prompt, Budget(4, 4))
+    wanted = SampleRequest(request, prompt.ids, 0, 4, template.eos, frozenset(), (), discards_end=False)
     context = DialectContext("m", template, False, prompt_ids, *added_to_text(tokenizer))
     return DIALECT.ask(wanted, context)[1]["prompt"], list(prompt.ids)
 

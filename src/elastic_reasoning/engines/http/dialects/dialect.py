@@ -10,10 +10,10 @@ from enum import Enum, auto
 from typing import Any, Protocol, TypeVar
 
 from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.drive import SampleRequest
 from elastic_reasoning.core.errors import EngineError
 from elastic_reasoning.core.request import Request, Sampling
 from elastic_reasoning.core.template import Prompt, Template, Thinking
-from elastic_reasoning.engines.concurrent import Wanted
 from elastic_reasoning.engines.http.replicas import RefusedError, UnavailableError
 from elastic_reasoning.untrusted.json import MalformedError, decode
 
@@ -145,9 +145,9 @@ class Dialect:
     """As settings and reports call it."""
     returns_ids: bool
     """Whether its answers hold ids; otherwise text is counted with the tokenizer, and a prompt may have to be text."""
-    ask: Callable[[Wanted, DialectContext], tuple[str, Body]]
+    ask: Callable[[SampleRequest, DialectContext], tuple[str, Body]]
     """The path and body that ask for a stretch. It may raise `RefusedError`."""
-    read: Callable[[Wanted, DialectContext], Read]
+    read: Callable[[SampleRequest, DialectContext], Read]
     """What reads the answer to that."""
     is_answer: IsAnswer
     """Whether a text is an answer of this kind of server; to a prompt of so many ids, where ids were sent."""
@@ -183,12 +183,12 @@ async def told(server: Server, path: str, kind: type[T]) -> T:
         raise
 
 
-def probe(context: DialectContext, sampling: Sampling, num: int) -> Wanted:
+def probe(context: DialectContext, sampling: Sampling, num: int) -> SampleRequest:
     """A stretch of a few tokens behind a prompt that leaves open how it goes on."""
     template = context.template
     ids = template.encode("The") or template.opening.ids
     request = Request(Prompt(ids, Thinking.CLOSED), Budget(0, num), sampling=sampling)
-    return Wanted(request, ids, 0, num, template.eos, frozenset(), (), discards_end=False)
+    return SampleRequest(request, ids, 0, num, template.eos, frozenset(), (), discards_end=False)
 
 
 def check_aborted(reason: object) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from elastic_reasoning.engines.concurrent import Wanted, seed_of
+from elastic_reasoning.core.drive import SampleRequest, seed_of
 from elastic_reasoning.engines.http.dialects.dialect import (
     Body,
     Dialect,
@@ -62,7 +62,7 @@ async def _recognise(server: Server, context: int | None) -> Introduction | None
     return Introduction(settings.n_ctx or None, props.build_info, speculative)
 
 
-def _ask(wanted: Wanted, context: DialectContext) -> tuple[str, Body]:
+def _ask(wanted: SampleRequest, context: DialectContext) -> tuple[str, Body]:
     sampling = wanted.request.sampling
     body: Body = {
         "prompt": list(wanted.ids),
@@ -85,7 +85,7 @@ def _ask(wanted: Wanted, context: DialectContext) -> tuple[str, Body]:
     return "/completion", body
 
 
-def _read(wanted: Wanted, context: DialectContext) -> Read:
+def _read(wanted: SampleRequest, context: DialectContext) -> Read:
     num_read = 0
 
     def read(text: str) -> Part:

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, Struct
 
 from elastic_reasoning.core.codec import whole_letters
+from elastic_reasoning.core.drive import SampleRequest, seed_of
 from elastic_reasoning.core.errors import EngineError
 from elastic_reasoning.core.request import Sampling
-from elastic_reasoning.engines.concurrent import Wanted, seed_of
 from elastic_reasoning.engines.http.dialects.dialect import (
     Body,
     Dialect,
@@ -56,7 +56,7 @@ class _Completion(Struct):
     usage: _Usage | None = None
 
 
-def _ask(wanted: Wanted, context: DialectContext) -> tuple[str, Body]:
+def _ask(wanted: SampleRequest, context: DialectContext) -> tuple[str, Body]:
     sampling, template = wanted.request.sampling, context.template
     if wanted.banned:
         raise RefusedError("min_thinking forbids tokens, which a server that answers in text cannot: leave it out")
@@ -89,7 +89,7 @@ def _ask(wanted: Wanted, context: DialectContext) -> tuple[str, Body]:
     return "completions", {**body, "stop": list(wanted.stop_texts)} if wanted.stop_texts else body
 
 
-def _read(wanted: Wanted, context: DialectContext) -> Read:
+def _read(wanted: SampleRequest, context: DialectContext) -> Read:
     def read(text: str) -> Part:
         choice = decode(text, _Completion).choices[0]
         check_aborted(choice.finish_reason)
@@ -103,7 +103,7 @@ def _read(wanted: Wanted, context: DialectContext) -> Read:
     return read
 
 
-def _end(choice: _Choice, wanted: Wanted, context: DialectContext) -> tuple[int, ...]:
+def _end(choice: _Choice, wanted: SampleRequest, context: DialectContext) -> tuple[int, ...]:
     """The ids of what a stretch ended with, which is not in its text."""
     stop = choice.matched_stop if choice.stop_reason is UNSET else choice.stop_reason
     eos = (min(context.template.eos),)

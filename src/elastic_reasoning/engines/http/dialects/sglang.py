@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
 
-from elastic_reasoning.engines.concurrent import Wanted
+from elastic_reasoning.core.drive import SampleRequest
 from elastic_reasoning.engines.http.dialects.dialect import (
     FORBIDDEN,
     Body,
@@ -57,7 +57,7 @@ async def _recognise(server: Server, context: int | None) -> Introduction | None
     return None
 
 
-def _ask(wanted: Wanted, context: DialectContext) -> tuple[str, Body]:
+def _ask(wanted: SampleRequest, context: DialectContext) -> tuple[str, Body]:
     sampling = wanted.request.sampling
     params: Body = {
         "max_new_tokens": wanted.max_tokens,
@@ -74,7 +74,7 @@ def _ask(wanted: Wanted, context: DialectContext) -> tuple[str, Body]:
     return "/generate", {"input_ids": list(wanted.ids), "sampling_params": params, "return_logprob": context.logprobs}
 
 
-def _read(wanted: Wanted, context: DialectContext) -> Read:
+def _read(wanted: SampleRequest, context: DialectContext) -> Read:
     num_read = 0
 
     def read(text: str) -> Part:

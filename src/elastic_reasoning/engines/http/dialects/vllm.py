@@ -8,11 +8,11 @@ from msgspec import Meta, Struct
 
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.cursor import replay
+from elastic_reasoning.core.drive import SampleRequest, seed_of
 from elastic_reasoning.core.errors import EngineError
 from elastic_reasoning.core.request import Request, Sampling
 from elastic_reasoning.core.template import Prompt, Thinking
 from elastic_reasoning.core.wire import to_wire
-from elastic_reasoning.engines.concurrent import Wanted, seed_of
 from elastic_reasoning.engines.http.dialects.dialect import (
     FORBIDDEN,
     Body,
@@ -70,7 +70,7 @@ def _body(request: Request, ids: Sequence[int], max_tokens: int | None, seed: in
     return {**body, "logprobs": 0} if context.logprobs else body
 
 
-def _ask(wanted: Wanted, context: DialectContext) -> tuple[str, Body]:
+def _ask(wanted: SampleRequest, context: DialectContext) -> tuple[str, Body]:
     seed = seed_of(wanted.request, wanted.position)
     body = _body(wanted.request, wanted.ids, wanted.max_tokens, seed, context)
     body["stop_token_ids"] = sorted(wanted.watch)
@@ -93,7 +93,7 @@ def _read_part(text: str) -> Part:
     return Part(choice.token_ids, logprobs, ENDS.get(choice.finish_reason, End.ASKED))
 
 
-def _read(wanted: Wanted, context: DialectContext) -> Read:
+def _read(wanted: SampleRequest, context: DialectContext) -> Read:
     return _read_part
 
 

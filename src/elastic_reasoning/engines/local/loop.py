@@ -1,0 +1,223 @@
+"""Continuous batching: one thread computes for all walks that other threads bring, whenever they bring them.
+
+It runs only while there is something to compute, and frees its rows when there is not.
+"""
+
+import atexit
+import os
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from elastic_reasoning.core.cursor import Cursor
+from elastic_reasoning.core.errors import BusyError, EngineError
+from elastic_reasoning.core.trace import Finish
+from elastic_reasoning.core.walk import Walk
+from elastic_reasoning.engines.job import Job
+from elastic_reasoning.engines.local.batch import Batch
+
+ADMIT_SHARE = 8
+"""New rows are prefilled together once this share (1/8) of the rows is free."""
+
+
+class Loop:
+    """Walks that wait, the rows of those that run, and the thread that computes.
+
+    Args:
+        model: in any mode; it is in evaluation mode only while it computes.
+        new_batch: makes an empty batch.
+        check: fails a walk that cannot be fed to the model.
+        max_rows: of the batch.
+        max_waiting: walks that may wait for a row.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        new_batch: Callable[[], Batch],
+        check: Callable[[Walk], None],
+        max_rows: int,
+        max_waiting: int,
+    ) -> None:
+        self._model, self._new_batch, self._check = model, new_batch, check
+        self._max_rows, self._max_waiting = max_rows, max_waiting
+        self._closed = False
+        self._reset()
+        _LOOPS.add(self)
+
+    def _reset(self) -> None:
+        """As it is with nothing to do: in the beginning, and in a fork, where the thread is not."""
+        self._lock = threading.Lock()
+        self._waiting: deque[Job] = deque()
+        self._running: dict[Walk, Job] = {}
+        self._attention = threading.Event()  # somebody has brought or interrupted a walk
+        self._thread: threading.Thread | None = None
+
+    def submit(self, jobs: Sequence[Job]) -> None:
+        """Have walks computed; all of them wait before any of them begins.
+
+        Raises:
+            BusyError: more would wait than may.
+            EngineError: the loop is closed.
+        """
+        attention = self._attention
+        for job in jobs:
+            job.walk.when_interrupted(attention.set)
+        with self._lock:
+            if self._closed:
+                raise EngineError("the engine is closed: load the model again")
+            num_waiting = len(self._waiting) + len(jobs) - (self._max_rows - len(self._running))
+            if num_waiting > self._max_waiting:
+                raise BusyError(
+                    f"{num_waiting} requests would wait, max_waiting is {self._max_waiting}: ask again a little later"
+                )
+            self._waiting.extend(jobs)
+            if jobs and self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="elastic-local", daemon=True)
+                self._thread.start()
+        attention.set()
+
+    def close(self) -> None:
+        """Give up what is under way and wait for the thread; it may be called twice."""
+        with self._lock:
+            self._closed = True
+            walks, thread = [*self._running, *(job.walk for job in self._waiting)], self._thread
+        for walk in walks:
+            walk.interrupt(Finish.ABORT)
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+
+    def _run(self) -> None:
+        try:
+            if self._model.device.type == "cuda":
+                torch.cuda.set_device(self._model.device)  # it is each thread's own
+            self._compute()
+        except BaseException as error:
+            with self._lock:
+                jobs = [*self._running.values(), *self._waiting]
+                self._running.clear()
+                self._waiting.clear()
+                self._thread = None
+            for job in jobs:
+                job.finish(error)
+
+    def _compute(self) -> None:
+        modules = list(self._model.modules())
+        batch: Batch | None = None
+        while self._has_work():
+            self._attention.clear()
+            batch = batch or self._new_batch()
+            done = self._give_up_waiting()
+            done += batch.interrupt()
+            done += self._admit(batch, modules)
+            if batch.rows and not done:
+                done = self._decode(batch, modules)
+            if not batch.rows:
+                batch = None  # before anybody is told: whoever waits may need the memory
+            self._finish(done)
+
+    def _has_work(self) -> bool:
+        with self._lock:
+            if not self._waiting and not self._running:
+                self._thread = None
+            return self._thread is not None
+
+    def _next(self) -> Job | None:
+        """The walk that has waited longest, as one that runs."""
+        with self._lock:
+            if not self._waiting:
+                return None
+            job = self._waiting.popleft()
+            self._running[job.walk] = job
+            return job
+
+    def _give_up_waiting(self) -> list[Walk]:
+        """End those that wait and were told to end."""
+        with self._lock:
+            ended = [job for job in self._waiting if job.walk.interrupted in (Finish.STOP, Finish.ABORT)]
+            self._waiting = deque(job for job in self._waiting if job not in ended)
+            self._running.update((job.walk, job) for job in ended)
+        for job in ended:
+            Cursor(job.walk, job.listen, job.until)
+        return [job.walk for job in ended]
+
+    def _admit(self, batch: Batch, modules: list[Any]) -> list[Walk]:
+        """Give rows to walks that wait, once enough are free; those that need none are over."""
+        ready: list[Cursor] = []
+        done: list[Walk] = []
+        if batch.rows and batch.num_free * ADMIT_SHARE < batch.max_rows:
+            return done
+        while len(ready) < batch.num_free and (job := self._next()):
+            self._check(job.walk)
+            cursor = Cursor(job.walk, job.listen, job.until)
+            if cursor.done:
+                done.append(job.walk)
+            else:
+                ready.append(cursor)
+        if ready:
+            with self._computing(modules):
+                batch.admit(ready)
+        return done
+
+    def _decode(self, batch: Batch, modules: list[Any]) -> list[Walk]:
+        """Go on until a walk is over, or somebody wants something."""
+        done: list[Walk] = []
+        with self._computing(modules):
+            while not done and not self._attention.is_set():
+                events = batch.step()
+                if len(events):
+                    done = batch.wake(events)
+        return done
+
+    def _finish(self, walks: Iterable[Walk]) -> None:
+        """Hand walks back, outside of `evaluating`: callbacks may train."""
+        with self._lock:
+            jobs = [self._running.pop(walk) for walk in walks]
+        for job in jobs:
+            job.finish()
+
+    @contextmanager
+    def _computing(self, modules: list[Any]) -> Iterator[None]:
+        try:
+            with evaluating(modules):
+                yield
+        except torch.OutOfMemoryError as error:
+            raise EngineError(
+                f"out of memory on {self._model.device} with max_rows={self._max_rows}: lower max_rows"
+            ) from error
+
+
+_LOOPS: "weakref.WeakSet[Loop]" = weakref.WeakSet()
+
+
+def _close_all() -> None:
+    """A thread that computes may not outlive the interpreter."""
+    for loop in list(_LOOPS):
+        loop.close()
+
+
+def _reset_all() -> None:
+    for loop in list(_LOOPS):
+        loop._reset()
+
+
+atexit.register(_close_all)
+os.register_at_fork(after_in_child=_reset_all)
+
+
+@contextmanager
+def evaluating(modules: Iterable[Any]) -> Iterator[None]:
+    """Modules in evaluation mode; each is back in its own mode afterwards."""
+    training = [module for module in modules if module.training]
+    for module in training:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
