@@ -66,6 +66,14 @@ def test_what_a_page_names_is_there(page):
         assert_there(dotted)
 
 
+def test_what_the_changelog_calls_a_new_name_is_there():
+    rows = re.findall(r"^\|.*\|(.*)\|$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    names = [name for row in rows for name in re.findall(r"elastic_reasoning(?:\.\w+)+", row)]
+    assert names
+    for dotted in names:
+        assert_there(dotted)
+
+
 def anchors(text: str) -> set[str]:
     """Of a page's headings, as they are linked to."""
     headings = re.findall(r"^#+ (.*)$", CODE.sub("", text), re.MULTILINE)

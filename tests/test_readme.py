@@ -48,12 +48,21 @@ def test_links_lead_somewhere_and_every_figure_is_what_the_benchmarks_wrote(page
     assert filled(text) == text
 
 
-def test_the_tree_names_what_is_there():
+def entries(tree: str, indent: str) -> list[tuple[str, str]]:
+    """The names at that indent of the README's tree, in its order, each with what is said of it."""
+    return re.findall(rf"^{indent}([\w/.]+?)/? +(\S.*)$", tree, re.MULTILINE)
+
+
+def test_the_layout_is_the_tree():
+    """Each folder of the repository and each room of the package has one line, and no line is about anything else."""
     tree = README.split("## Layout")[1].split("```")[1]
-    for name in re.findall(r"(\w+\.py)\b", tree):
-        assert (ROOT / "src/elastic_reasoning" / name).exists(), name
-    for folder in (p for p in (ROOT / "src/elastic_reasoning").iterdir() if p.is_dir() and p.name != "__pycache__"):
-        assert f"{folder.name}/" in tree, folder.name
+    (package,) = re.findall(r"^(src/\w+)/$", tree, re.MULTILINE)
+    rooms = [path.name for path in (ROOT / package).iterdir() if (path / "__init__.py").exists()]
+    assert sorted(name for name, _ in entries(tree, "  ")) == sorted(rooms)
+    named = [name for name, _ in entries(tree, "")]
+    assert all((ROOT / name).exists() for name in named)
+    tracked = [path.name for path in ROOT.iterdir() if path.is_dir() and any(path.glob("*.*")) and path.name[0] != "."]
+    assert set(tracked) - {*named, "src", "runs", "build", "dist"} == set()
 
 
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
