@@ -372,3 +372,12 @@ def test_what_moves_keeps_the_sum_of_probabilities(
     else:
         assert edited[0, CLOSING] == 5
     assert edited[0, EOS] == -torch.inf
+
+
+def test_what_ends_a_sentence_is_known_before_the_first_request(config_of: Callable[..., Any]) -> None:
+    from elastic_reasoning.integrations.vllm.admission import Served
+    from elastic_reasoning.integrations.vllm.processor import BudgetProcessor
+
+    config = config_of()
+    BudgetProcessor(config, CPU, False)
+    assert "boundaries" in vars(Served.of(config).template)

@@ -1,6 +1,7 @@
 """Which requests have a budget, whether it can be kept, and what is known of the model that they are for."""
 
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import FrameType
@@ -78,6 +79,14 @@ class Served:
             TemplateError: its tokenizer does not tell.
         """
         return _template(self)
+
+    def prepare(self) -> None:
+        """Find out now what takes a second with a large vocabulary, and not while others wait for their next token.
+
+        A model that no budget can be kept for is refused when one is asked for.
+        """
+        with suppress(ElasticError):
+            _ = self.template.boundaries
 
     def walk(self, wire: Wire, prompt_ids: list[int], max_tokens: int | None) -> Walk:
         """The walk of a request; one that cannot be started has an `error`.

@@ -42,6 +42,7 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
 
     def __init__(self, vllm_config: Any, where: Any, is_pin_memory: bool | None = None) -> None:
         self._served = Served.of(vllm_config)
+        self._served.prepare()
         self._states: Any = None if isinstance(where, torch.device) else where
         self._entered: dict[int, Any] = {}
         self._rows: dict[int, _Budgeted] = {}
