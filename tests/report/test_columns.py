@@ -1,64 +1,61 @@
+"""The one list that the table, the page, LaTeX, CSV and JSON take their columns from."""
+
+import csv
 import io
-import re
+import json
+from dataclasses import fields
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from rich.console import Console
-from rich.table import Table
 
-from elastic_reasoning.analysis.metrics import summarise
-from elastic_reasoning.report.columns import lines_of, parts_of
-from elastic_reasoning.report.grid import accuracy_grid
-from elastic_reasoning.report.table import results_table
+from elastic_reasoning.analysis.metrics import Row, summarise
+from elastic_reasoning.report import columns
+from elastic_reasoning.report.columns import ACCURACY, COLUMNS, Column, columns_of, numbers_of, percent
+from elastic_reasoning.report.export import rows_to_csv, rows_to_latex
+from elastic_reasoning.report.table import results_table, rows_to_json
 from make_records import make_records
 
-ROWS = summarise(make_records(num_problems=6))
-WIDTHS = [40, 60, 80, 120]
+ROWS = summarise(make_records(num_problems=6, num_samples=2, budgets=("8+20", "24+20")))
+COST = Column(
+    "tokens_per_right_answer",
+    "per right",
+    "sampled tokens for each right answer",
+    "{:.0f}",
+    importance=50,
+    compute=lambda row: row.mean_total_tokens / row.accuracy if row.mean_total_tokens and row.accuracy else None,
+)
 
 
-def printed(parts: list[Table | str], width: int) -> str:
-    console = Console(file=io.StringIO(), width=width)
-    console.print(*parts, sep="\n")
-    text = console.file.getvalue()  # type: ignore[attr-defined]
-    assert max(map(len, text.splitlines())) <= width
-    assert "…" not in text
-    return text
+@pytest.mark.parametrize("column", COLUMNS, ids=lambda column: column.name)
+def test_a_column_is_a_field_of_a_row_or_is_computed(column: Column) -> None:
+    assert (column.name in {field.name for field in fields(Row)}) is (column.compute is None)
+    assert column.help
+    assert column.help[0].islower() or column.help.startswith("L1")
 
 
-@given(st.lists(st.text("abc-", min_size=1, max_size=9), min_size=1, max_size=6), st.integers(4, 40))
-def test_a_name_is_broken_behind_slashes_alone(parts: list[str], width: int) -> None:
-    lines = lines_of("/".join(parts), width).split("\n")
-    assert "".join(lines) == "/".join(parts)
-    assert all(line.endswith("/") for line in lines[:-1])
-    for line in lines:
-        assert len(line) <= width + 1 or "/" not in line[:-1]
+def test_names_and_titles_are_given_once() -> None:
+    for kind in ("name", "title"):
+        found = [getattr(column, kind) for column in (ACCURACY, *COLUMNS)]
+        assert len(found) == len(set(found))
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_every_column_is_shown_whole_in_one_of_the_tables(width: int) -> None:
-    columns = {f"column\n{n}": [f"{n}.{row}" for row in range(2)] for n in range(12)}
-    tables = parts_of(["mini/elastic/24+20", "Qwen3-0.6B/unconstrained/inf+inf"], columns, width, "setting")
-    text = printed([*tables], width)
-    assert len(tables) == 1 or width < 120
-    for cells in columns.values():
-        for cell in cells:
-            assert len(re.findall(rf"(?<!\S){re.escape(cell)}(?!\S)", text)) == 1
-    assert text.count("mini/elastic/") == len(tables)
+def test_one_more_entry_is_a_column_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns, "COLUMNS", (*COLUMNS, COST))
+    cost = COST.value(ROWS[0])
+    assert cost is not None
+    assert COST in columns_of(ROWS)
+    console = Console(file=io.StringIO(), width=200)
+    console.print(results_table(ROWS, width=200))
+    assert "right" in console.file.getvalue()  # type: ignore[attr-defined]
+    assert "per right" in rows_to_latex(ROWS)
+    assert json.loads(rows_to_json(ROWS))[0]["tokens_per_right_answer"] == pytest.approx(cost)
+    [first, *_] = csv.DictReader(io.StringIO(rows_to_csv(ROWS)))
+    assert float(first["tokens_per_right_answer"]) == pytest.approx(cost)
 
 
-@pytest.mark.parametrize("width", WIDTHS)
-def test_accuracies_at_a_glance_fit(width: int) -> None:
-    text = printed(accuracy_grid(ROWS, width), width)
-    for row in ROWS:
-        assert row.accuracy is not None
-        assert f"{100 * row.accuracy:.1f}" in text
-    assert re.search(r"mini-e1/\s*vanilla", text)
-
-
-@pytest.mark.parametrize("width", WIDTHS)
-def test_results_fit_with_their_accuracies(width: int) -> None:
-    text = printed([results_table(ROWS, width=width)], width)
-    for row in ROWS:
-        assert f"{100 * (row.accuracy or 0):.1f} ± {100 * (row.accuracy_se or 0):.1f}%" in text
-    assert text.count("unconstrained") == 2
+def test_a_share_has_its_standard_error_beside_it() -> None:
+    row = ROWS[0]
+    assert ACCURACY.text(row) == percent(row.accuracy, row.accuracy_se)
+    assert percent(None, None) == "–"
+    assert percent(0.5, None) == "50.0%"
+    assert "accuracy_se" in numbers_of(row)

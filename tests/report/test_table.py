@@ -6,7 +6,8 @@ import pytest
 from rich.console import Console
 
 from elastic_reasoning.analysis.metrics import summarise
-from elastic_reasoning.report.table import columns_of, results_table, rows_to_json
+from elastic_reasoning.report.columns import columns_of
+from elastic_reasoning.report.table import results_table, rows_to_json
 from make_records import make_records
 
 RECORDS = make_records(num_problems=10, num_samples=2, budgets=("8+20", "24+20"))

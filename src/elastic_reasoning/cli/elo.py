@@ -14,7 +14,7 @@ from elastic_reasoning.cli.output import say, say_json
 from elastic_reasoning.core.errors import UsageError
 from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.records.log import read_records
-from elastic_reasoning.report.columns import parts_of
+from elastic_reasoning.report.layout import parts_of
 from elastic_reasoning.report.published import published
 
 

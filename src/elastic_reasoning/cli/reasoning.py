@@ -27,7 +27,7 @@ from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.records.log import read_records
 from elastic_reasoning.records.measures import MEASURES, STEPS, TENTHS, WORDING
 from elastic_reasoning.records.record import Part
-from elastic_reasoning.report.columns import parts_of, plain_table
+from elastic_reasoning.report.layout import parts_of, plain_table
 
 NOTHING = "–"
 WIDE = 80

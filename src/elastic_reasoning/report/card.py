@@ -25,10 +25,10 @@ from elastic_reasoning.core.request import DEFAULT_STRATEGY
 from elastic_reasoning.records.digests import models_digest
 from elastic_reasoning.records.log import read_records
 from elastic_reasoning.records.manifest import MODELS_DIGEST, Manifest
+from elastic_reasoning.report.columns import columns_of
 from elastic_reasoning.report.figures import accuracy_figure
 from elastic_reasoning.report.figures.look import STYLE
 from elastic_reasoning.report.figures.training import training_figure
-from elastic_reasoning.report.table import columns_of
 from elastic_reasoning.rollouts.plan import BudgetRange
 from elastic_reasoning.tasks.code import DEEPCODER
 from elastic_reasoning.tasks.mathematics import SOURCES

@@ -1,64 +1,135 @@
-"""Tables for any width of terminal: what stands first stays, what does not fit goes, or goes below.
+"""The columns of results: one list for the terminal's table, the page, LaTeX, a model's card, CSV and JSON.
 
-for part in parts_of(["mini/elastic/24+20"], {"thinking": ["24.0"], "repeats": ["0.013"]}, width=40):
-    console.print(part)
+for column in columns_of(rows):
+    print(column.title, column.help, [column.text(row) for row in rows])
+
+To add a column, enter it in `COLUMNS`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, cast
 
-from rich import box
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from elastic_reasoning.analysis.metrics import Row
 
-BOUNDLESS = 10_000
-
-
-def fits(table: Table, width: int) -> bool:
-    """Whether a table needs no more than so many columns for every cell to stay as it is."""
-    return Console(width=BOUNDLESS).measure(table).maximum <= width
+NOTHING = "–"
+ALWAYS = 100
+"""The importance of a column that no terminal is too narrow for."""
 
 
-def lines_of(name: str, width: int) -> str:
-    """A setting's name in lines of at most so many letters, broken behind its slashes where that will do."""
-    lines = [""]
-    for part in name.split("/"):
-        if lines[-1] and len(lines[-1]) + len(part) + 1 > width:
-            lines.append("")
-        lines[-1] += f"{part}/"
-    return "\n".join(lines).removesuffix("/")
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the results."""
+
+    name: str
+    """As CSV and JSON call it; a field of `Row`, if it has no `compute`."""
+    title: str
+    """As tables call it."""
+    help: str
+    """What it is, in a few words."""
+    form: str
+    """How a number is written, as for `str.format`."""
+    brief: bool = True
+    """Whether the terminal, LaTeX and a card show it too; the page shows all."""
+    importance: int = 0
+    """Where the terminal is too narrow for all columns, the least important one goes first."""
+    compute: Callable[[Row], float | None] | None = None
+    """The number, for what is no field of `Row`."""
+    se: str = ""
+    """The field of `Row` that holds the standard error of a share, which is then shown beside it."""
+
+    def value(self, row: Row) -> float | None:
+        """The number of a row, by which the page sorts; `None` where it is not known."""
+        return cast("float | None", getattr(row, self.name)) if self.compute is None else self.compute(row)
+
+    def text(self, row: Row) -> str:
+        """What is shown of a row."""
+        value = self.value(row)
+        if self.se:
+            return percent(value, getattr(row, self.se))
+        return NOTHING if value is None else self.form.format(value)
 
 
-def plain_table() -> Table:
-    """A table without edges, in which the box alone keeps columns apart."""
-    return Table(box=box.SIMPLE_HEAD, padding=0, header_style="bold", show_edge=False, pad_edge=False)
+def percent(share: float | None, se: float | None) -> str:
+    """A share with its standard error, where that is known."""
+    if share is None:
+        return NOTHING
+    return f"{share:.1%}" if se is None else f"{100 * share:.1f} ± {100 * se:.1f}%"
 
 
-def parts_of(names: Sequence[str], columns: Mapping[str, Sequence[str]], width: int, heading: str) -> list[Table]:
-    """Columns of numbers beside the names of their rows, in as many tables as the width asks for.
+ACCURACY = Column(
+    "accuracy",
+    "accuracy",
+    "correct samples ± standard error, clustered by problem",
+    "{:.1%}",
+    importance=ALWAYS,
+    se="accuracy_se",
+)
+_TOKENS, _COUNT, _SHARE = "{:.1f}", "{:d}", "{:.1%}"
+COLUMNS = (
+    Column("mean_thinking_tokens", "thinking", "sampled thinking tokens, mean", _TOKENS, importance=30),
+    Column(
+        "void_rate",
+        "t void",
+        "the prompt closes thinking: the thinking budget does nothing",
+        _SHARE,
+        importance=ALWAYS,
+    ),
+    Column("median_thinking_tokens", "median", "sampled thinking tokens, median", "{:.0f}", brief=False),
+    Column("mean_solution_tokens", "solution", "sampled solution tokens, mean", _TOKENS, importance=7),
+    Column("mean_total_tokens", "total", "all sampled tokens, mean", _TOKENS, importance=2),
+    Column(
+        "p95_total_tokens", "p95", "all sampled tokens: 95 of 100 samples have at most these", "{:.0f}", importance=1
+    ),
+    Column("budget_hit_rate", "spent", "thinking was ended by its budget", _SHARE, brief=False),
+    Column("forced_rate", "forced", "the closing delimiter was forced", _SHARE, importance=6),
+    Column("cut_rate", "cut", "the solution was cut by its budget", _SHARE, importance=10),
+    Column("no_answer_rate", "no answer", "no answer was found", _SHARE, importance=11),
+    Column("unboxed_rate", "unboxed", "a box was asked for, and there is none", _SHARE, importance=5),
+    Column("escape_rate", "escaped", "thinking was opened again in the solution", _SHARE, importance=3),
+    Column("closed_again_rate", "closed again", "thinking was closed again in the solution", _SHARE, importance=4),
+    Column("tool_cut_rate", "tool cut", "the tokens ran out within a tool call", _SHARE, importance=ALWAYS),
+    Column("length_deviation", "off asked", "L1: mean distance from the length asked for, of it", _SHARE, importance=9),
+    Column("violation_rate", "over asked", "L1: longer than the length asked for", _SHARE, importance=8),
+    Column("num_time_limits", "time limit", "grading ran into its time limit; wrong", _COUNT, brief=False),
+    Column("num_memory_limits", "memory limit", "grading ran into its memory limit; wrong", _COUNT, brief=False),
+    Column("num_assumed", "assumed", "right only if something is assumed, as a unit left out", _COUNT, brief=False),
+    Column("num_rounded", "rounded", "of these, right by rounding to the reference", _COUNT, brief=False),
+    Column(
+        "num_several_outputs", "several outputs", "programs of which a right one may be rejected", _COUNT, brief=False
+    ),
+    Column("accuracy_one_output", "one output", "accuracy without several outputs", _SHARE, brief=False),
+    Column("num_samples", "samples", "graded samples", _COUNT, brief=False),
+    Column("num_errors", "errors", "requests without a completion, counted apart", _COUNT, importance=ALWAYS),
+)
 
-    Args:
-        names: of the rows; each table repeats them.
-        columns: by title, one cell for each row.
-        width: of the terminal.
-        heading: over the names.
-    """
-    names = [lines_of(name, max(12, width // 2)) for name in names]
-    parts: list[dict[str, Sequence[str]]] = [{}]
-    for title, cells in columns.items():
-        wider = {**parts[-1], title: cells}
-        if parts[-1] and not fits(_part(names, wider, heading), width):
-            parts.append({title: cells})
-        else:
-            parts[-1] = wider
-    return [_part(names, part, heading) for part in parts]
+
+def columns_of(rows: Sequence[Row]) -> list[Column]:
+    """Accuracy, and the columns that have anything to say of these rows: one of zeros alone is left out."""
+    columns = [*_over_samples(rows), *COLUMNS]
+    return [ACCURACY, *(column for column in columns if any(column.value(row) for row in rows))]
 
 
-def _part(names: Sequence[str], columns: Mapping[str, Sequence[str]], heading: str) -> Table:
-    table = plain_table()
-    table.add_column(heading, overflow="fold", vertical="bottom")
-    for title in columns:
-        table.add_column(title, justify="right", no_wrap=True, vertical="bottom")
-    for number, name in enumerate(names):
-        table.add_row(escape(name), *(cells[number] for cells in columns.values()))
-    return table
+def _over_samples(rows: Sequence[Row]) -> list[Column]:
+    """pass@k for the largest k, and the majority, where problems have several samples."""
+    k = max((k for row in rows for k in row.pass_at), default=1)
+    if k < 2:
+        return []
+    some = f"one of {k} samples of a problem is right, mean over problems"
+    most = "the answer with the most votes among all samples of a problem is right, mean over problems"
+    return [
+        Column(f"pass@{k}", f"pass@{k}", some, _SHARE, importance=21, compute=lambda row: row.pass_at.get(k)),
+        Column(
+            f"maj@{k}",
+            f"maj@{k}",
+            most,
+            _SHARE,
+            importance=20,
+            compute=lambda row: row.majority if k in row.pass_at else None,
+        ),
+    ]
+
+
+def numbers_of(row: Row) -> dict[str, Any]:
+    """A row by names, for other programs: every field, and the columns that are computed of them."""
+    return {**asdict(row), **{column.name: column.value(row) for column in COLUMNS if column.compute}}

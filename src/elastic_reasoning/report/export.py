@@ -8,12 +8,11 @@ import csv
 import io
 import re
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from elastic_reasoning.analysis.metrics import Row
 from elastic_reasoning.core.printable import printable
-from elastic_reasoning.report.table import NOTHING, Column, columns_of
+from elastic_reasoning.report.columns import NOTHING, Column, columns_of, numbers_of
 
 FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
 """What a spreadsheet takes for the beginning of a formula, wide letters among them."""
@@ -50,7 +49,7 @@ def rows_to_csv(rows: Sequence[Row]) -> str:
 def _flat(row: Row) -> dict[str, Any]:
     """A row without tables in it: pass_at becomes pass@1, pass@2 and so on, each with its standard error."""
     flat: dict[str, Any] = {}
-    for name, value in asdict(row).items():
+    for name, value in numbers_of(row).items():
         if name == "pass_at":
             for k, share in value.items():
                 flat |= {f"pass@{k}": share, f"pass@{k}_se": row.pass_at_se[k]}

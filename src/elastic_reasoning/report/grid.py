@@ -10,7 +10,7 @@ from rich.table import Table
 from elastic_reasoning.analysis.metrics import Row
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.strategies import facts_of
-from elastic_reasoning.report.columns import parts_of
+from elastic_reasoning.report.layout import parts_of
 from elastic_reasoning.report.names import short_names
 
 

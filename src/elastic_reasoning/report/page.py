@@ -22,6 +22,7 @@ from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.core.strategies import effective
 from elastic_reasoning.evaluation.differences import options_in_words
 from elastic_reasoning.records.measures import MEASURES
+from elastic_reasoning.report.columns import columns_of
 from elastic_reasoning.report.figures.curves import Over, accuracy_range, curves, number_of, places_of, ticks_of
 from elastic_reasoning.report.figures.heat import Grid, grids, highest
 from elastic_reasoning.report.figures.lengths import Histogram, lengths
@@ -29,7 +30,6 @@ from elastic_reasoning.report.names import about_strategies, part_text, short_na
 from elastic_reasoning.report.pairs import p_text, points
 from elastic_reasoning.report.published import Published, published
 from elastic_reasoning.report.results import Results
-from elastic_reasoning.report.table import columns_of
 from elastic_reasoning.report.traces import FLAGS, PART, TRACE, embed, script_json
 
 SCRIPTS = ("dom.js", "chart.js", "pair.js", "state.js", "traces.js", "start.js")

@@ -15,9 +15,9 @@ from elastic_reasoning.analysis.metrics import by_setting
 from elastic_reasoning.core.request import DEFAULT_STRATEGY
 from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.records.record import Record
-from elastic_reasoning.report.columns import fits, lines_of
+from elastic_reasoning.report.columns import NOTHING
+from elastic_reasoning.report.layout import fits, lines_of
 from elastic_reasoning.report.names import short_names
-from elastic_reasoning.report.table import NOTHING
 
 
 def pairs_of(records: Sequence[Record]) -> list[Paired]:
