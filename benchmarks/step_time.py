@@ -39,13 +39,14 @@ from trl import GRPOTrainer
 from elastic_reasoning.miniature.make import recipe
 from elastic_reasoning.rollouts.scoring import Scorer
 from elastic_reasoning.training.config import TrainConfig
-from elastic_reasoning.training.trl import grpo
+from elastic_reasoning.training.trl.grpo import train
+from elastic_reasoning.training.trl.run import COLLABORATORS
 
 RESULTS = Path(__file__).parent / "results" / "step_time.json"
 NUM_STEPS, NUM_WARM_UP = 40, 5
 MOST = 0.2
 CLOCKS: dict[str, tuple[tuple[Any, str], ...]] = {
-    "generation": ((grpo, "roll_out"),),
+    "generation": (),  # the run is given a clocked collaborator
     "optimisation": (
         (GRPOTrainer, "compute_loss"),
         (Accelerator, "backward"),
@@ -92,7 +93,8 @@ def timed_steps(num_steps: int) -> list[dict[str, float]]:
             for owner, name in calls:
                 clocks.enter_context(patch.object(owner, name, clocked(getattr(owner, name), what, spent)))
         config = replace(recipe(TrainConfig, "mini-e1"), out=out, device="cpu", steps=num_steps, save_every=num_steps)
-        grpo.train(config, on_step)
+        timed_rollouts = clocked(COLLABORATORS.roll_out, "generation", spent)
+        train(config, on_step, collaborators=replace(COLLABORATORS, roll_out=timed_rollouts))
     return steps
 
 

@@ -22,7 +22,8 @@ from elastic_reasoning.rollouts.config import Constants
 from elastic_reasoning.rollouts.rows import Row
 from elastic_reasoning.rollouts.scoring import Scored
 from elastic_reasoning.training.config import TrainConfig
-from elastic_reasoning.training.trl import grpo
+from elastic_reasoning.training.trl.grpo import train
+from elastic_reasoning.training.trl.run import COLLABORATORS
 from float64 import everything_in_float64
 from small_runs import small_run
 
@@ -61,30 +62,27 @@ Watch = Callable[..., Seen]
 
 
 @pytest.fixture
-def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
+def watch() -> Iterator[Watch]:
     """Train, in float64 throughout, and see what is learnt."""
-    as_rows, new_trainer, roll_out = grpo.as_rows, grpo.new_trainer, grpo.roll_out
 
     def run(config: TrainConfig, failed: Sequence[int] = ()) -> Seen:
         seen = Seen()
 
         def learning_from(scored: list[Scored], *args: Any, **kwargs: Any) -> list[Row]:
             seen.scored.append(scored)
-            return as_rows(scored, *args, **kwargs)
+            return COLLABORATORS.as_rows(scored, *args, **kwargs)
 
         def rolling_out(*args: Any) -> list[Trace]:
             return [
                 replace(trace, segments=(), error="lost") if number in failed else trace
-                for number, trace in enumerate(roll_out(*args))
+                for number, trace in enumerate(COLLABORATORS.roll_out(*args))
             ]
 
         def trainer_of(*args: Any) -> Any:
-            return _watched(new_trainer(*args), seen)
+            return _watched(COLLABORATORS.new_trainer(*args), seen)
 
-        monkeypatch.setattr(grpo, "as_rows", learning_from)
-        monkeypatch.setattr(grpo, "roll_out", rolling_out)
-        monkeypatch.setattr(grpo, "new_trainer", trainer_of)
-        grpo.train(config, lambda step, metrics: seen.metrics.append(metrics))
+        watched = replace(COLLABORATORS, as_rows=learning_from, roll_out=rolling_out, new_trainer=trainer_of)
+        train(config, lambda step, metrics: seen.metrics.append(metrics), collaborators=watched)
         return seen
 
     with everything_in_float64():

@@ -4,16 +4,19 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from elastic_reasoning.core.errors import TrainingError
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.rollouts.rollouts import Validated
 from elastic_reasoning.training.checkpoints import selected
 from elastic_reasoning.training.config import TrainConfig
-from elastic_reasoning.training.trl import grpo
 from elastic_reasoning.training.trl.grpo import train
+from elastic_reasoning.training.trl.run import COLLABORATORS
 from small_runs import arguments, outcome, small_run, steps_logged
 
 SOURCE = str(Path(__file__).parents[2] / "src")
@@ -67,21 +70,24 @@ def test_a_run_that_is_interrupted_again_and_again(tmp_path: Path) -> None:
 def test_another_number_of_problems_is_another_run(tmp_path: Path) -> None:
     config = small_run(tmp_path)
     interrupted_after(config, 3)
-    with pytest.raises(grpo.TrainingError, match="num_problems = 6, not 7"):
+    with pytest.raises(TrainingError, match="num_problems = 6, not 7"):
         train(small_run(tmp_path, num_problems=7))
 
 
-def test_checkpoints_fall_between_batches_of_rollouts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_checkpoints_fall_between_batches_of_rollouts(tmp_path: Path) -> None:
     """A batch that was generated before a checkpoint is used up before it, so nothing of it needs to be kept."""
-    trl = pytest.importorskip("trl")
     config = small_run(tmp_path, **BY_MICRO_BATCHES)
     trainers: list[Any] = []
-    real = trl.GRPOTrainer
-    monkeypatch.setattr(trl, "GRPOTrainer", lambda **kwargs: trainers.append(real(**kwargs)) or trainers[0])
     generated: list[int] = []
-    rollouts = grpo.roll_out
-    monkeypatch.setattr(grpo, "roll_out", lambda *args: generated.append(args[3]) or rollouts(*args))
     saved: list[int] = []
+
+    def noted_trainer(*args: Any) -> Any:
+        trainers.append(COLLABORATORS.new_trainer(*args))
+        return trainers[0]
+
+    def noted_rollouts(*args: Any) -> list[Trace]:
+        generated.append(args[3])
+        return COLLABORATORS.roll_out(*args)
 
     def at_a_boundary(*args: Any) -> Validated:
         (trainer,) = trainers
@@ -90,8 +96,8 @@ def test_checkpoints_fall_between_batches_of_rollouts(tmp_path: Path, monkeypatc
         saved.append(trainer.state.global_step)
         return Validated(2, 1, 1.0, 0, None)
 
-    monkeypatch.setattr(grpo, "validate", at_a_boundary)
-    train(config)
+    noting = replace(COLLABORATORS, new_trainer=noted_trainer, roll_out=noted_rollouts, validate=at_a_boundary)
+    train(config, collaborators=noting)
     assert saved == [2, 4, 5]
 
 

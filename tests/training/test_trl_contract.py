@@ -4,7 +4,7 @@ The gradient of a step is compared with one that is computed here, in float64, w
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,8 @@ from elastic_reasoning.rollouts.rows import Row, as_rows
 from elastic_reasoning.rollouts.scoring import Scored
 from elastic_reasoning.tasks.arithmetic import Arithmetic
 from elastic_reasoning.training.config import TrainConfig
-from elastic_reasoning.training.trl import grpo
 from elastic_reasoning.training.trl.grpo import train
+from elastic_reasoning.training.trl.run import COLLABORATORS
 from small_runs import small_run
 
 trl = pytest.importorskip("trl")
@@ -95,8 +95,8 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Callable[[TrainConfig], Watched]:
 
         real = trl.GRPOTrainer
         monkeypatch.setattr(trl, "GRPOTrainer", new_trainer)
-        monkeypatch.setattr(grpo, "as_rows", rows_of)
-        train(config, lambda step, metrics: seen.logs.append(metrics))
+        watched = replace(COLLABORATORS, as_rows=rows_of)
+        train(config, lambda step, metrics: seen.logs.append(metrics), collaborators=watched)
         return seen
 
     return run

@@ -12,7 +12,6 @@ from hashlib import blake2b
 
 from elastic_reasoning.core.errors import GradingError, TaskError, TrainingError
 from elastic_reasoning.core.template import Message
-from elastic_reasoning.tasks.loading import load_task
 from elastic_reasoning.tasks.task import Problem, Task
 from elastic_reasoning.training.config import TrainConfig
 
@@ -39,19 +38,19 @@ class Data:
         return blake2b(json.dumps(texts).encode(), digest_size=16).hexdigest()
 
 
-def load_data(config: TrainConfig, num_tokens: Callable[[Sequence[Message]], int]) -> Data:
-    """Load the task of a run.
+def load_data(config: TrainConfig, task: Task, num_tokens: Callable[[Sequence[Message]], int]) -> Data:
+    """The problems of a run.
 
     Args:
         config: the run.
+        task: what the run learns from.
         num_tokens: tokens of the prompt of chat messages.
 
     Raises:
-        TaskError: the task cannot be loaded, or has no such split.
+        TaskError: the task has no such split, or its problems cannot be read.
         TrainingError: a validation problem is also a test or training problem, the task cannot be graded here, or
             every problem is too long.
     """
-    task = load_task(config.task, config.task_options)
     problems = task.problems("train")[: config.num_problems]
     validation = task.problems("validation")[: config.num_validation_problems]
     _check_gradable(task, [*problems, *validation])

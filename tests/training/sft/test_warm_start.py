@@ -17,7 +17,6 @@ from elastic_reasoning.core.errors import EngineError, TrainingError
 from elastic_reasoning.engines.engine import ask
 from elastic_reasoning.engines.loading import load, load_tokenizer, load_weights
 from elastic_reasoning.miniature.no_think_model import write_no_think_model
-from elastic_reasoning.training.sft import warm_start as module
 from elastic_reasoning.training.sft.thinking_format import give_thinking_format
 from elastic_reasoning.training.sft.traces import draw_cut, order, read_examples
 from elastic_reasoning.training.sft.warm_config import WarmStartConfig, check
@@ -178,10 +177,10 @@ def test_a_killed_process_is_taken_up_by_the_same_command(
     assert outcome(config) == undisturbed
 
 
-def test_a_finished_run_only_answers(finished: Finished, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_finished_run_only_answers(finished: Finished) -> None:
     config, result, _, _ = finished
-    monkeypatch.setattr(module, "_run", None)
-    assert warm_start(config) == replace(result, resumed_from=5)
+    again = warm_start(config, on_note=lambda note: pytest.fail("no row is read"))
+    assert again == replace(result, resumed_from=5)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 import json
 import math
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +16,9 @@ from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.rollouts.rollouts import Validated
 from elastic_reasoning.tasks.arithmetic import Arithmetic
 from elastic_reasoning.tasks.task import Problem, Split
-from elastic_reasoning.training import data
 from elastic_reasoning.training.config import Lora, TrainConfig
-from elastic_reasoning.training.trl import grpo
 from elastic_reasoning.training.trl.grpo import TrainResult, train
+from elastic_reasoning.training.trl.run import COLLABORATORS, Collaborators
 from small_runs import outcome, small_run, steps_logged
 
 RATES = {"reward", "accuracy", "forced_rate", "cut_rate", "no_answer_rate", "failed_rate"}
@@ -75,11 +76,11 @@ def test_training_says_nothing_by_itself(tmp_path: Path, capfd: pytest.CaptureFi
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_finished_run_only_answers(finished: Finished, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_finished_run_only_answers(finished: Finished) -> None:
     config, result, _ = finished
     before = outcome(config)
-    monkeypatch.setattr(grpo, "_Run", None)
-    again = train(config, lambda step, metrics: pytest.fail("nothing is left to do"))
+    idle = replace(COLLABORATORS, load_task=lambda *args: pytest.fail("nothing is left to do"))
+    again = train(config, lambda step, metrics: pytest.fail("nothing is left to do"), collaborators=idle)
     assert again == replace(result, resumed_from=5)
     assert outcome(config) == before
 
@@ -160,32 +161,35 @@ class Watchful(Arithmetic):
         return super().grade(problem, solution)
 
 
-def test_test_problems_are_never_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_test_problems_are_never_used(tmp_path: Path) -> None:
     task = Watchful()
     object.__setattr__(task, "asked", [])
     object.__setattr__(task, "graded", set())
-    monkeypatch.setattr(data, "load_task", lambda name, options: task)
-    train(small_run(tmp_path))
+    train(small_run(tmp_path), collaborators=replace(COLLABORATORS, load_task=lambda name, options: task))
     assert sorted(task.asked) == ["test", "train", "validation"]  # the test problems to keep away from them
     assert task.graded
     assert not task.graded & {problem.id for problem in Arithmetic().problems("test")}
 
 
-def test_validation_decides_and_training_problems_do_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def validating(found: Callable[..., Validated]) -> Collaborators:
+    """A run whose checkpoints are measured so."""
+    return replace(COLLABORATORS, validate=found)
+
+
+def test_validation_decides_and_training_problems_do_not(tmp_path: Path) -> None:
     earned = iter([50.0, 75.0, 25.0])
-    monkeypatch.setattr(grpo, "validate", lambda *args: Validated(100, 40, next(earned), 0, None))
-    result = train(small_run(tmp_path))
+    measured = validating(lambda *args: Validated(100, 40, next(earned), 0, None))
+    result = train(small_run(tmp_path), collaborators=measured)
     assert (result.step, result.accuracy) == (4, 0.4)
     assert json.loads((result.folder / "selection.json").read_text())["score"] == 0.75
 
 
-def test_a_validation_problem_that_fails_counts_as_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    some = Validated(num=10, right=6, earned=6.0, failed=3, error="it broke")
-    monkeypatch.setattr(grpo, "validate", lambda *args: some)
-    assert train(small_run(tmp_path / "some", steps=1)).accuracy == 0.6
-    monkeypatch.setattr(grpo, "validate", lambda *args: Validated(10, 0, 0.0, 10, "it broke"))
+def test_a_validation_problem_that_fails_counts_as_wrong(tmp_path: Path) -> None:
+    some = validating(lambda *args: Validated(num=10, right=6, earned=6.0, failed=3, error="it broke"))
+    assert train(small_run(tmp_path / "some", steps=1), collaborators=some).accuracy == 0.6
+    none = validating(lambda *args: Validated(10, 0, 0.0, 10, "it broke"))
     with pytest.raises(TrainingError, match="no validation problem could be asked and graded: it broke"):
-        train(small_run(tmp_path / "none", steps=1))
+        train(small_run(tmp_path / "none", steps=1), collaborators=none)
 
 
 def test_a_budget_that_does_not_fit_is_refused_before_training(tmp_path: Path) -> None:
@@ -287,13 +291,12 @@ def test_delimiters_may_be_given(tmp_path: Path) -> None:
         train(small_run(tmp_path, opening="☺", closing="☻"))
 
 
-def test_only_what_is_written_is_said_to_be_unwritable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_what_is_written_is_said_to_be_unwritable(tmp_path: Path) -> None:
     def lost(*args: Any) -> Validated:
         raise ConnectionResetError(104, "Connection reset by peer")
 
-    monkeypatch.setattr(grpo, "validate", lost)
     with pytest.raises(ConnectionResetError):
-        train(small_run(tmp_path))
+        train(small_run(tmp_path), collaborators=validating(lost))
 
 
 def test_a_disk_that_is_full_while_the_trainer_saves_is_one_line(
@@ -308,12 +311,12 @@ def test_a_disk_that_is_full_while_the_trainer_saves_is_one_line(
 
 
 def test_a_full_disk_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*args: Any) -> None:
+    def full(*args: Any, **settings: Any) -> None:
         raise OSError(28, "No space left on device")
 
     config = small_run(tmp_path)
     with monkeypatch.context() as patched:
-        patched.setattr(grpo, "select", full)
+        patched.setattr(shutil, "copytree", full)  # as the selected model is copied
         with pytest.raises(TrainingError, match="No space left on device"):
             train(config)
     assert train(config).resumed_from == 2
@@ -354,34 +357,27 @@ def test_problems_that_are_too_long_are_left_out(tmp_path: Path) -> None:
         train(small_run(tmp_path, max_prompt_tokens=3))
 
 
-def test_rollouts_that_fail_are_counted_and_not_learnt_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    roll_out = grpo.roll_out
-
+def test_rollouts_that_fail_are_counted_and_not_learnt_from(tmp_path: Path) -> None:
     def failing(*args: Any) -> list[Any]:
-        traces = roll_out(*args)
+        traces = COLLABORATORS.roll_out(*args)
         return [replace(trace, error="it broke") if n % 4 == 0 else trace for n, trace in enumerate(traces)]
 
-    monkeypatch.setattr(grpo, "roll_out", failing)
     steps: list[dict[str, float]] = []
-    train(small_run(tmp_path, steps=2), lambda step, metrics: steps.append(metrics))
+    some = replace(COLLABORATORS, roll_out=failing)
+    train(small_run(tmp_path, steps=2), lambda step, metrics: steps.append(metrics), collaborators=some)
     assert [metrics["failed_rate"] for metrics in steps] == [0.25, 0.25]
     assert all(math.isfinite(metrics["loss"]) for metrics in steps)
 
 
-def test_a_step_without_any_reward_ends_training_with_its_state(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_step_without_any_reward_ends_training_with_its_state(tmp_path: Path) -> None:
     config = small_run(tmp_path)
-    roll_out = grpo.roll_out
 
     def failing(engine: Any, problems: Any, plan: Any, step: int, first_group: int) -> list[Any]:
-        traces = roll_out(engine, problems, plan, step, first_group)
+        traces = COLLABORATORS.roll_out(engine, problems, plan, step, first_group)
         return [replace(trace, error="it broke") for trace in traces] if step == 2 else traces
 
-    with monkeypatch.context() as patched:
-        patched.setattr(grpo, "roll_out", failing)
-        with pytest.raises(TrainingError, match="it broke"):
-            train(config)
+    with pytest.raises(TrainingError, match="it broke"):
+        train(config, collaborators=replace(COLLABORATORS, roll_out=failing))
     assert train(config).resumed_from == 2
 
 

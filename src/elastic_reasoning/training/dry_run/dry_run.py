@@ -11,6 +11,7 @@ from typing import Any
 
 from elastic_reasoning.chat.rendering import PROBE
 from elastic_reasoning.tasks.code import HUBS
+from elastic_reasoning.tasks.loading import load_task
 from elastic_reasoning.tasks.mathematics import SOURCES
 from elastic_reasoning.tasks.table import VALIDATION_ONE_IN
 from elastic_reasoning.training.checks import check, check_inputs
@@ -69,7 +70,9 @@ def resolve(config: TrainConfig, num_processes: int = 1) -> Resolved:
     check(config, num_processes)
     check_inputs(config)
     model = Model.read(config)
-    data = None if config.task in HUB_SETS and not config.data else load_data(config, model.num_tokens)
+    data = None
+    if config.data or config.task not in HUB_SETS:
+        data = load_data(config, load_task(config.task, config.task_options), model.num_tokens)
     lengths, why = _lengths(config, model, data)
     return Resolved(
         {
