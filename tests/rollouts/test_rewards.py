@@ -2,6 +2,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from elastic_reasoning.core.template import Prompt, Thinking
 from elastic_reasoning.core.trace import Phase, Segment, Trace
 from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.rollouts.config import Constants, RewardConfig
-from elastic_reasoning.rollouts.rewards import REWARDS, check_rewards
+from elastic_reasoning.rollouts.rewards import REWARDS, check_rewards, find_reward
 from letters import answer, letters, pieces_template
 
 RIGHT, WRONG = Grade(correct=True, answer="5"), Grade(correct=False, answer=None, reason="no answer")
@@ -224,3 +225,17 @@ def test_what_is_allowed(rewards: dict[str, float], changes: dict[str, Any]) -> 
 def test_what_is_refused(rewards: dict[str, float], changes: dict[str, Any], message: str) -> None:
     with pytest.raises(TrainingError, match=re.escape(message)):
         check(rewards, **changes)
+
+
+def test_a_reward_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("my.py").write_text("def concise(trace, grade, constants):\n    return -len(trace.ids) / 100\nnone = 1\n")
+    assert find_reward("my.py:concise")(of_length(20, num_forced=5), RIGHT, CONSTANTS) == -0.25
+    check_rewards(RewardConfig({"correct": 1.0, "my.py:concise": 0.5}), ["elastic"])
+    for name, message in (
+        ("my.py:none", "reward my.py:none: must be a function of"),
+        ("my.py:concize", "my.py: unknown name 'concize': did you mean 'concise'"),
+        ("mine.py:concise", "cannot read mine.py: No such file"),
+    ):
+        with pytest.raises(TrainingError, match=message):
+            check_rewards(RewardConfig({name: 1.0}), ["elastic"])

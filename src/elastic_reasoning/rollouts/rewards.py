@@ -4,7 +4,9 @@
     RewardConfig({"l1_exact": 1.0, "l1_max": 1.0})       # L1, each prompt by the formula of its own strategy
     RewardConfig({"correct": 1.0, "overlong": 1.0})      # DAPO
 
-To add one, write a function of that form and enter it in `REWARDS`.
+    RewardConfig({"correct": 1.0, "my.py:concise": 0.1}) # one of one's own: a function of that form in a file
+
+To add one here, enter it in `REWARDS`.
 """
 
 import math
@@ -13,6 +15,7 @@ from dataclasses import replace
 
 from elastic_reasoning.core.delimiter import written
 from elastic_reasoning.core.errors import TrainingError, unknown
+from elastic_reasoning.core.own_files import is_own, load_own
 from elastic_reasoning.core.strategies import find_strategy, names_of
 from elastic_reasoning.core.template import Thinking
 from elastic_reasoning.core.trace import Phase, Trace
@@ -89,6 +92,24 @@ REWARDS: dict[str, Reward] = {
     "overlong": overlong,
     "format": format_reward,
 }
+
+
+def find_reward(name: str) -> Reward:
+    """The reward of that name, or of a file of one's own, as `my.py:concise`.
+
+    Raises:
+        TrainingError: there is none, or what the file calls so is no function.
+    """
+    if not is_own(name):
+        if name not in REWARDS:
+            raise TrainingError(f"{unknown('reward', name, REWARDS)}, or one of your own, as my.py:concise")
+        return REWARDS[name]
+    reward: Reward = load_own(name, TrainingError)
+    if not callable(reward):
+        raise TrainingError(f"reward {name}: must be a function of (trace, grade, constants)")
+    return reward
+
+
 LENGTHS = {"l1_exact": "exact", "l1_max": "max"}
 """The length that a strategy must ask for so that its rollouts can earn a reward."""
 
@@ -101,8 +122,7 @@ def check_rewards(config: RewardConfig, strategies: Sequence[str]) -> None:
             run can earn one.
     """
     for name, weight in config.weights.items():
-        if name not in REWARDS:
-            raise TrainingError(unknown("reward", name, REWARDS))
+        find_reward(name)
         if not math.isfinite(weight):
             raise TrainingError(f"weight {weight} of reward {name}: must be a finite number")
         if name in LENGTHS:

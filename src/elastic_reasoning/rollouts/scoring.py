@@ -19,7 +19,7 @@ from elastic_reasoning.core.errors import GradingError
 from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.rollouts.config import RewardConfig
-from elastic_reasoning.rollouts.rewards import REWARDS
+from elastic_reasoning.rollouts.rewards import find_reward
 from elastic_reasoning.tasks.task import Problem, Task
 
 Jobs = deque[tuple[int, Trace, Problem, str]]
@@ -56,10 +56,14 @@ class Scorer:
         task: whose problems the rollouts answer.
         config: the rewards, and the time for those of a call.
         num_workers: threads that grade at first; 0 for as many as there are cores.
+
+    Raises:
+        TrainingError: a reward is not known, or is none.
     """
 
     def __init__(self, task: Task, config: RewardConfig, num_workers: int = 0) -> None:
         self._task, self._config = task, config
+        self._rewards = [(weight, find_reward(name)) for name, weight in config.weights.items()]
         self._num_workers = num_workers or os.cpu_count() or 1
 
     def score(self, traces: Sequence[Trace], problems: Sequence[Problem]) -> list[Scored]:
@@ -110,10 +114,9 @@ class Scorer:
                 done.put((number, self._scored(trace, problem, solution)))
 
     def _scored(self, trace: Trace, problem: Problem, solution: str) -> Scored:
-        weights, constants = self._config.weights, self._config.constants
         try:
             grade = self._task.grade(problem, solution)
-            reward = sum(weight * REWARDS[name](trace, grade, constants) for name, weight in weights.items())
+            reward = sum(weight * earned(trace, grade, self._config.constants) for weight, earned in self._rewards)
         except GradingError as error:
             why = str(error)
         except BaseException as error:  # whatever a task of one's own does, sys.exit() too, ends no thread unnoticed

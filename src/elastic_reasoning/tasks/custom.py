@@ -10,9 +10,7 @@ A row is graded as mathematics unless `grader` says otherwise; `id` names it, an
 `load(options)` that returns one.
 """
 
-import importlib.util
 import re
-import sys
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,6 +18,7 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from elastic_reasoning.core.errors import TaskError
+from elastic_reasoning.core.own_files import run_own
 from elastic_reasoning.grading.answers.short import grade_choice, grade_text
 from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.grading.programs.sandbox import Limits
@@ -115,20 +114,7 @@ def _problem(ids: ProblemIds, source_row: SourceRow) -> Problem:
 
 def _from_python(path: Path, options: TaskOptions) -> Task:
     """What a Python file defines. The file is run, with all that it does."""
-    if not path.is_file():
-        why = "a folder" if path.is_dir() else "No such file or directory"
-        raise TaskError(f"cannot read {path}: {why}; pass a Python file that defines a task")
-    name = f"elastic_reasoning_own_{path.stem}"
-    specification = importlib.util.spec_from_file_location(name, path)
-    assert specification is not None
-    assert specification.loader is not None  # it is, for a name that ends in .py
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[name] = module  # dataclasses and pickle look there for what a class belongs to
-    try:
-        specification.loader.exec_module(module)
-    except Exception as error:
-        why = (str(error).splitlines() or [""])[0]
-        raise TaskError(f"{path} does not run: {type(error).__name__}: {why}") from error
+    module = run_own(str(path), TaskError)
     if hasattr(module, "task"):
         options.only(str(path))
         task = module.task

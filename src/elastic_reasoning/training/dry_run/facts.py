@@ -11,7 +11,7 @@ from typing import Any
 
 from elastic_reasoning.core.strategies import effective, find_strategy
 from elastic_reasoning.rollouts.plan import Plan
-from elastic_reasoning.rollouts.rewards import REWARDS
+from elastic_reasoning.rollouts.rewards import find_reward
 from elastic_reasoning.training.config import TrainConfig
 from elastic_reasoning.training.dry_run.memory import Lengths
 
@@ -145,7 +145,7 @@ def _tokens(config: TrainConfig, plan: Plan, lengths: Lengths | None, why: str) 
 def rewards(config: TrainConfig) -> tuple[Fact, ...]:
     """What a rollout earns, with the formulas."""
     formulas = [
-        Fact(f"rewards.{name}", weight, "times", str(REWARDS[name].__doc__).partition("\n")[0].rstrip(".:"))
+        Fact(f"rewards.{name}", weight, "times", (find_reward(name).__doc__ or "").partition("\n")[0].rstrip(".:"))
         for name, weight in config.rewards.items()
     ]
     units = {"alpha": "a token", "overlong_tokens": "tokens", "overlong_buffer": "tokens"}
