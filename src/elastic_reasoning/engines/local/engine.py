@@ -81,7 +81,7 @@ class TransformersEngine:
                 f"the delimiters have id {beyond}, the model a vocabulary of {self._num_tokens}: "
                 "tokenizer and model do not belong together"
             )
-        with evaluating(model.modules()):
+        with evaluating(model, model.modules()):
             self._new_store = choose_store(model, max_rows)
         self._loop = Loop(model, self._new_batch, self._check, max_rows, max_waiting)
 

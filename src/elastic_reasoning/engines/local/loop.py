@@ -56,6 +56,8 @@ class Loop:
         self._waiting: deque[Job] = deque()
         self._running: dict[Walk, Job] = {}
         self._attention = threading.Event()  # somebody has brought or interrupted a walk
+        self._go_on = threading.Event()  # nobody forks
+        self._go_on.set()
         self._thread: threading.Thread | None = None
 
     def submit(self, jobs: Sequence[Job]) -> None:
@@ -111,6 +113,7 @@ class Loop:
         batch: Batch | None = None
         while self._has_work():
             self._attention.clear()
+            self._go_on.wait()
             batch = batch or self._new_batch()
             done = self._give_up_waiting()
             done += batch.interrupt()
@@ -184,7 +187,7 @@ class Loop:
     @contextmanager
     def _computing(self, modules: list[Any]) -> Iterator[None]:
         try:
-            with evaluating(modules):
+            with evaluating(self._model, modules):
                 yield
         except torch.OutOfMemoryError as error:
             raise EngineError(
@@ -193,6 +196,55 @@ class Loop:
 
 
 _LOOPS: "weakref.WeakSet[Loop]" = weakref.WeakSet()
+_LOCKS: "weakref.WeakKeyDictionary[Any, threading.RLock]" = weakref.WeakKeyDictionary()
+
+
+def _lock_of(model: Any) -> "threading.RLock":
+    return _LOCKS.setdefault(model, threading.RLock())
+
+
+@contextmanager
+def evaluating(model: Any, modules: Iterable[Any]) -> Iterator[None]:
+    """A model's modules in evaluation mode; each is back in its own mode afterwards.
+
+    Engines that share a model take turns: how it attends is changed too while one of them computes.
+    """
+    with _lock_of(model):
+        training = [module for module in modules if module.training]
+        for module in training:
+            module.training = False
+        try:
+            yield
+        finally:
+            for module in training:
+                module.training = True
+
+
+_held: list[Loop] = []
+
+
+def _hold_all() -> None:
+    """A fork finds every model as its owner left it: between two steps."""
+    _held.extend(_LOOPS)
+    for loop in _held:
+        loop._go_on.clear()
+        loop._attention.set()
+        _lock_of(loop._model).acquire()
+
+
+def _release_all() -> None:
+    for loop in _held:
+        _lock_of(loop._model).release()
+        loop._go_on.set()
+    _held.clear()
+
+
+def _forget_all() -> None:
+    """The threads are not in the fork."""
+    loops = list(_held)
+    _release_all()
+    for loop in loops:
+        loop._reset()
 
 
 def _close_all() -> None:
@@ -201,23 +253,5 @@ def _close_all() -> None:
         loop.close()
 
 
-def _reset_all() -> None:
-    for loop in list(_LOOPS):
-        loop._reset()
-
-
 atexit.register(_close_all)
-os.register_at_fork(after_in_child=_reset_all)
-
-
-@contextmanager
-def evaluating(modules: Iterable[Any]) -> Iterator[None]:
-    """Modules in evaluation mode; each is back in its own mode afterwards."""
-    training = [module for module in modules if module.training]
-    for module in training:
-        module.training = False
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
+os.register_at_fork(before=_hold_all, after_in_parent=_release_all, after_in_child=_forget_all)
