@@ -126,7 +126,12 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
         (source / "steps.json").write_text(json.dumps(steps))
         command = [sys.executable, str(ROOT / "tests" / "run_steps.py"), "steps.json", "results.json"]
         command[2:] = [str(source / name) for name in command[2:]]
-        environment = {**os.environ, "PYTHONPATH": str(source / "src"), "COLUMNS": "200", "OMP_NUM_THREADS": "1"}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": f"{source / 'src'}{os.pathsep}{folder}",
+            "COLUMNS": "200",
+            "OMP_NUM_THREADS": "1",
+        }
         subprocess.run(command, cwd=folder, env=environment, check=True)
     results = iter(json.loads((source / "results.json").read_text()))
     return Done(folder, {title: [next(results) for _ in section.steps] for title, section in SECTIONS.items()})
@@ -150,6 +155,12 @@ def output(done: Done, title: str) -> str:
 def test_a_benchmark_is_measured(done: Done) -> None:
     lines = (done.folder / "runs/parity/records/main.jsonl").read_text().splitlines()
     assert {json.loads(line)["problem"] for line in lines} == {"parity-1100", "parity-1101"}
+
+
+def test_an_engine_keeps_its_budgets(done: Done) -> None:
+    thinking, solution = map(int, str(done.results["An engine"][0]["output"]).split())
+    assert 0 <= thinking <= 8
+    assert 0 < solution <= 4
 
 
 def test_markers_are_found_and_forced(done: Done) -> None:
