@@ -19,7 +19,7 @@ from typing import Any
 from provenance import provenance
 from rich.console import Console
 
-from elastic_reasoning.grading.programs import code, weak
+from elastic_reasoning.grading.programs import weak
 from elastic_reasoning.grading.programs.code import CodeGrader, CodeTests, StdinTest
 from elastic_reasoning.grading.programs.sandbox import PYTHON, Limits
 
@@ -39,12 +39,7 @@ def graders() -> dict[str, CodeGrader]:
     found = CodeGrader(allow=True)
     if found.sandbox == "weak":
         return {"weak": found}
-    find = code.find_sandbox
-    code.find_sandbox = lambda choice: weak.sandbox("to compare")
-    try:
-        return {"bubblewrap": found, "weak": CodeGrader(allow=True)}
-    finally:
-        code.find_sandbox = find
+    return {"bubblewrap": found, "weak": CodeGrader(allow=True, sandbox=weak.sandbox("to compare"))}
 
 
 def seconds_of(work: Any) -> float:

@@ -25,7 +25,7 @@ DROPPED = "weak, other uid"
 WEAK = "weak"
 
 
-def sandbox(name: str, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+def sandbox(name: str) -> Sandbox:
     """One of the three, or a skip with the reason."""
     if name == STRONG:
         found = bubblewrap.sandbox()
@@ -37,12 +37,10 @@ def sandbox(name: str, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
             pytest.skip(f"bubblewrap does not work here: {error}")
         return found
     if name == WEAK:
-        monkeypatch.setattr(weak, "_runs_python", lambda uid: False)
-        return weak.sandbox("for a test")
+        return weak.sandbox("for a test", drops=False)
     if os.geteuid() != 0 or not OPEN_PYTHON.exists():
         pytest.skip(f"needs root and {OPEN_PYTHON}")
-    monkeypatch.setattr(weak, "PYTHON", OPEN_PYTHON)
-    return weak.sandbox("for a test")
+    return weak.sandbox("for a test", python=OPEN_PYTHON)
 
 
 @contextmanager

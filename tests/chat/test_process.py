@@ -57,9 +57,8 @@ ENDLESS = {
 
 
 @pytest.mark.parametrize("source", ENDLESS.values(), ids=ENDLESS)
-def test_a_template_that_does_not_end_is_ended(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chat_process, "PROCESSOR_SECONDS", 1)
-    template = ChatTemplate("{% if go %}" + source + "{% endif %}so")
+def test_a_template_that_does_not_end_is_ended(source: str) -> None:
+    template = ChatTemplate("{% if go %}" + source + "{% endif %}so", processor_seconds=1)
     with pytest.raises(TemplateError, match="does not come to an end: it takes more than 1 seconds of processor time"):
         template.render([{"go": True, "n": 10}])
     assert template.render([{"go": False}]) == [Rendering("so")]  # by another process

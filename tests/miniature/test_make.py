@@ -1,6 +1,7 @@
 """Both models from nothing, and the pair that is shipped."""
 
 import json
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -9,7 +10,6 @@ import pytest
 from elastic_reasoning.engines.engine import ask
 from elastic_reasoning.engines.loading import load
 from elastic_reasoning.engines.names import SHIPPED
-from elastic_reasoning.miniature import make
 from elastic_reasoning.miniature.make import make_pair, recipe
 from elastic_reasoning.miniature.warmup import WarmupConfig
 from elastic_reasoning.training.checks import check
@@ -17,18 +17,16 @@ from elastic_reasoning.training.config import TrainConfig
 from elastic_reasoning.training.provenance import read_trained_for
 
 MODELS = Path(str(files("elastic_reasoning"))) / "miniature" / "models"
-SMALL = {
-    "mini": WarmupConfig(num_steps=2, num_gate_problems=0),
-    "mini-e1": TrainConfig(
-        steps=1, prompts_per_step=2, samples_per_prompt=2, micro_batch_size=4, save_every=1, num_validation_problems=2
-    ),
-}
+WARMUP = WarmupConfig(num_steps=2, num_gate_problems=0)
+TRAINING = TrainConfig(
+    steps=1, prompts_per_step=2, samples_per_prompt=2, micro_batch_size=4, save_every=1, num_validation_problems=2
+)
 
 
-def test_a_pair_is_made_and_taken_up_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(make, "recipe", lambda config_class, name: SMALL[name])
+def test_a_pair_is_made_and_taken_up_again(tmp_path):
+    make_small = partial(make_pair, warmup=WARMUP, training=TRAINING)
     seen = []
-    pair = make_pair(tmp_path, on_step=lambda what, step, num_steps: seen.append((what, step, num_steps)))
+    pair = make_small(tmp_path, on_step=lambda what, step, num_steps: seen.append((what, step, num_steps)))
     assert seen == [("warm-up", 1, 2), ("warm-up", 2, 2), ("E1 training", 1, 1)]
     for folder in pair:
         assert ask(load(str(folder)), "a 4 b -8 c +7 d *3 e +9 f -2 g *7 =", "8+4").error is None
@@ -37,7 +35,7 @@ def test_a_pair_is_made_and_taken_up_again(tmp_path, monkeypatch):
     assert about is not None
     assert (about.budgets, about.model, about.step) == (("24+20",), "base", 1)
     weights = [(folder / "model.safetensors").read_bytes() for folder in pair]
-    assert make_pair(tmp_path, on_step=lambda *step: pytest.fail("nothing is left to do")) == pair
+    assert make_small(tmp_path, on_step=lambda *step: pytest.fail("nothing is left to do")) == pair
     assert [(folder / "model.safetensors").read_bytes() for folder in pair] == weights
 
 

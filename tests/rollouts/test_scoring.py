@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.grading.programs.sandbox import Limits
 from elastic_reasoning.rollouts.config import Constants, RewardConfig
 from elastic_reasoning.rollouts.scoring import Scored, Scorer
-from elastic_reasoning.tasks import custom as own
 from elastic_reasoning.tasks.arithmetic import Arithmetic
 from elastic_reasoning.tasks.loading import TaskOptions, load_task
 from elastic_reasoning.tasks.task import Problem
@@ -269,13 +267,14 @@ PROGRAMS = {
 }
 
 
-def test_programs_are_graded_in_the_sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(own, "Limits", partial(Limits, seconds=3.0))  # sooner than for users
+def test_programs_are_graded_in_the_sandbox(tmp_path: Path) -> None:
     row = {"problem": "Add.", "grader": "code", "split": "train", "tests": [{"input": "2 3\n", "output": "5\n"}]}
     file = tmp_path / "add.jsonl"
     file.write_text(json.dumps(row) + "\n")
     task = load_task(str(file), TaskOptions(allow_code_execution=True, workers=2))
     (problem,) = task.problems("train")
+    tests = replace(problem.data["tests"], limits=Limits(seconds=3.0))  # sooner than for users
+    problem = replace(problem, data={**problem.data, "tests": tests})
     alphabet = "$OC" + "".join(
         sorted({letter for text in PROGRAMS.values() for letter in f"`python\n{text}"} - set("OC$"))
     )

@@ -28,7 +28,6 @@ from elastic_reasoning.core.errors import TemplateError
 WORKER = Path(__file__).with_name("worker.py")
 """Run by its path and never imported: what renders is jinja, and the core imports no framework."""
 PROCESSOR_SECONDS = 3
-"""Processor time that a template may take for what it is asked at once."""
 WALL_SECONDS = 120.0
 """How long is waited for a process that neither computes nor answers."""
 MEGABYTES = 512
@@ -59,13 +58,15 @@ class ChatTemplate:
 
     Args:
         source: the template.
+        processor_seconds: what it may take for what it is asked at once.
 
     Raises:
         TemplateError: it is no template, or takes too long to read.
     """
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, processor_seconds: int = PROCESSOR_SECONDS) -> None:
         self._source = source
+        self._processor_seconds = processor_seconds
         self._lock = threading.Lock()
         self._process: _Process | None = None
         self.variables: tuple[str, ...] = ()
@@ -90,7 +91,7 @@ class ChatTemplate:
     def _started(self) -> "_Process":
         """The process, which is started again where the last job was its end."""
         if self._process is None or self._process.ended:
-            self._process = _Process()
+            self._process = _Process(self._processor_seconds)
             read = self._ask(self._process, json.dumps({"template": self._source}))
             self.variables, self.given = tuple(read["variables"]), tuple(read["given"])
         return self._process
@@ -120,14 +121,15 @@ def chat_template(source: str) -> ChatTemplate:
 class _Process:
     """A process that answers each line with a line."""
 
-    def __init__(self) -> None:
+    def __init__(self, processor_seconds: int) -> None:
+        self._processor_seconds = processor_seconds
         modules = (importlib.util.find_spec(name) for name in ("jinja2", "markupsafe"))
         places = [str(Path(module.origin).parents[1]) for module in modules if module and module.origin]
         start = (
             f"import sys; sys.path[:0] = {places!r}; import runpy; runpy.run_path({str(WORKER)!r}, run_name='__main__')"
         )
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", start, str(MEGABYTES), str(PROCESSOR_SECONDS)],
+            [sys.executable, "-I", "-S", "-c", start, str(MEGABYTES), str(processor_seconds)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -157,7 +159,7 @@ class _Process:
         except (BrokenPipeError, ValueError):
             self.end()
             raise TemplateError(
-                f"the chat template does not come to an end: it takes more than {PROCESSOR_SECONDS} seconds of "
+                f"the chat template does not come to an end: it takes more than {self._processor_seconds} seconds of "
                 f"processor time or {MEGABYTES} MiB of memory"
             ) from None
         except BaseException:  # an interrupt: its answer would be taken for the next one's

@@ -41,19 +41,26 @@ def recipe(config_class: type[Config], name: str) -> Config:
     return config_class(**values)
 
 
-def make_pair(out: Path, seed: int = 0, on_step: OnStep = lambda what, step, num_steps: None) -> tuple[Path, Path]:
+def make_pair(
+    out: Path,
+    seed: int = 0,
+    on_step: OnStep = lambda what, step, num_steps: None,
+    warmup: WarmupConfig | None = None,
+    training: TrainConfig | None = None,
+) -> tuple[Path, Path]:
     """Make the base and the E1 model, or what is missing of them.
 
     Args:
         out: folder for both; what an interrupted call finished is kept.
         seed: of the warm-up and of training.
         on_step: called after every step.
+        warmup, training: how they are made; as the shipped recipes say if not given.
 
     Returns:
         The folders of the base and of the E1 model.
     """
-    base = make_base(out, seed, on_step)
-    config = replace(recipe(TrainConfig, "mini-e1"), model=str(base), out=str(out / "e1"), seed=seed)
+    base = make_base(out, seed, on_step, warmup)
+    config = replace(training or recipe(TrainConfig, "mini-e1"), model=str(base), out=str(out / "e1"), seed=seed)
     trained = train(config, lambda step, metrics: on_step("E1 training", step, config.steps)).folder
     model = from_pretrained(AutoModelForCausalLM, str(trained), dtype=torch.float32)
     shutil.rmtree(out / "e1-model", ignore_errors=True)
@@ -62,9 +69,14 @@ def make_pair(out: Path, seed: int = 0, on_step: OnStep = lambda what, step, num
     return base, out / "e1-model"
 
 
-def make_base(out: Path, seed: int, on_step: OnStep = lambda what, step, num_steps: None) -> Path:
+def make_base(
+    out: Path,
+    seed: int,
+    on_step: OnStep = lambda what, step, num_steps: None,
+    warmup: WarmupConfig | None = None,
+) -> Path:
     """Warm the base up, unless it is there."""
-    warmup = replace(recipe(WarmupConfig, "mini"), seed=seed)
+    warmup = replace(warmup or recipe(WarmupConfig, "mini"), seed=seed)
     base = out / "base"
     if not base.exists():
         out.mkdir(parents=True, exist_ok=True)

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from elastic_reasoning.core.errors import GradingError
-from elastic_reasoning.grading.answers import workers
 from elastic_reasoning.grading.answers.mathematics import MathGrader
+from elastic_reasoning.grading.answers.workers import Workers
 
 ENDLESS = r"\boxed{9^{9^{9^{9}}}}"
 ENDLESS_GRADE = f"grader.grade(['5'], r'{ENDLESS}')"
@@ -109,12 +109,11 @@ def test_close_ends_a_grade_under_way() -> None:
     wait_until(lambda: grading_processes() == before)
 
 
-def test_a_process_that_does_not_start_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_process_that_does_not_start_is_an_error(tmp_path: Path) -> None:
     broken = tmp_path / "equality.py"
     broken.write_text("raise SystemExit('no sympy here')")
-    monkeypatch.setattr(workers, "SCRIPT", broken)
     with (
-        closing(MathGrader(num_workers=1)) as grader,
+        closing(MathGrader(workers=Workers(1, script=broken))) as grader,
         pytest.raises(GradingError, match=r"did not start.*equality\.py"),
     ):
         grader.grade(["5"], r"\boxed{\frac{10}{2}}")
@@ -199,10 +198,9 @@ def test_the_clock_decides_nothing() -> None:
         assert grade.result(timeout=60).correct
 
 
-def test_a_process_that_never_gets_the_processor_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "PATIENCE", 1)
+def test_a_process_that_never_gets_the_processor_is_no_verdict() -> None:
     before = grading_processes()
-    with closing(MathGrader(num_workers=1, timeout_seconds=0.5)) as grader:
+    with closing(MathGrader(timeout_seconds=0.5, workers=Workers(1, patience=1))) as grader:
         assert grader.grade(["5"], r"\boxed{\frac{10}{2}}").correct
         (process,) = grading_processes() - before
         os.kill(process, signal.SIGSTOP)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from elastic_reasoning.core.errors import GradingError
-from elastic_reasoning.grading.programs import code, run
+from elastic_reasoning.grading.programs import run
 from elastic_reasoning.grading.programs.code import CodeGrader, CodeTests
 from elastic_reasoning.grading.programs.sandbox import Limits
 from sandboxes import DROPPED, STRONG, WEAK, nothing_left, sandbox
@@ -17,9 +17,7 @@ CHECK = "def check(candidate):\n    assert candidate(6) == 'the-right-answer'\n"
 @pytest.fixture(params=[STRONG, DROPPED, WEAK])
 def grader(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[CodeGrader]:
     with nothing_left(monkeypatch):
-        chosen = sandbox(request.param, monkeypatch)
-        monkeypatch.setattr(code, "find_sandbox", lambda choice: chosen)
-        yield CodeGrader(allow=True)
+        yield CodeGrader(allow=True, sandbox=sandbox(request.param))
 
 
 def grade(grader: CodeGrader, program: str, check: str = CHECK, prelude: str = "") -> str | None:

@@ -36,7 +36,7 @@ def mark(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[str]:
 @pytest.fixture
 def attack(request: pytest.FixtureRequest, mark: str, monkeypatch: pytest.MonkeyPatch) -> Attack:
     """Runs a program in the sandbox that the test names."""
-    chosen = sandbox(request.param, monkeypatch)
+    chosen = sandbox(request.param)
 
     def attack(source: str, limits: Limits = LIMITS, stdin: bytes = b"") -> Outcome:
         with Run(chosen, {"mode": "program", "source": source}, limits, stdin) as run:
@@ -443,11 +443,10 @@ def test_a_killed_parent_takes_its_runs_along(attack: Attack, mark: str, tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_sandbox_that_does_not_start_is_an_error_of_the_grader(monkeypatch: pytest.MonkeyPatch) -> None:
-    strong = sandbox(STRONG, monkeypatch)
-    monkeypatch.setattr(bubblewrap, "PYTHON", Path("/nowhere/python"))
+def test_a_sandbox_that_does_not_start_is_an_error_of_the_grader() -> None:
+    sandbox(STRONG)
     with (
-        Run(strong, {"mode": "program", "source": ""}, LIMITS) as run,
+        Run(bubblewrap.sandbox(python=Path("/nowhere/python")), {"mode": "program", "source": ""}, LIMITS) as run,
         pytest.raises(GradingError, match=r"the sandbox did not start: .*nowhere"),
     ):
         run.end(wait([run], LIMITS, 10.0, threading.Event())[0])

@@ -9,7 +9,7 @@ import pytest
 
 import elastic_reasoning
 from elastic_reasoning.core.errors import GradingError
-from elastic_reasoning.grading.programs import bubblewrap, probe, weak
+from elastic_reasoning.grading.programs import bubblewrap, weak
 from elastic_reasoning.grading.programs.code import CodeGrader
 from elastic_reasoning.grading.programs.probe import find_sandbox
 from sandboxes import OPEN_PYTHON, STRONG, sandbox
@@ -61,17 +61,16 @@ def test_bubblewrap_under_an_account_other_than_root(tmp_path_factory: pytest.Te
     assert run.stdout.splitlines() == ["bubblewrap ", *["None"] * 5, "error", "None", "None"]
 
 
-def test_bubblewrap_is_used_where_it_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    sandbox(STRONG, monkeypatch)
+def test_bubblewrap_is_used_where_it_works() -> None:
+    sandbox(STRONG)
     assert find_sandbox().name == "bubblewrap"
     assert find_sandbox().weakness == ""
 
 
 def test_without_bubblewrap_the_weak_one_says_what_it_does_not_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    monkeypatch.setattr(weak, "_runs_python", lambda uid: False)
-    found = find_sandbox()
-    assert found.name == "weak"
+    assert find_sandbox().name == "weak"
+    found = weak.sandbox(bubblewrap.missing(), drops=False)
     for words in (
         "bwrap",
         "not found",
@@ -86,15 +85,13 @@ def test_without_bubblewrap_the_weak_one_says_what_it_does_not_stop(monkeypatch:
 
 
 @pytest.mark.parametrize("choice", ["auto", "bubblewrap"])
-def test_bubblewrap_that_does_not_work_is_an_error(monkeypatch: pytest.MonkeyPatch, choice: str) -> None:
+def test_bubblewrap_that_does_not_work_is_an_error(choice: str) -> None:
     def refused(sandbox: object) -> None:
         raise GradingError("the sandbox did not start: bwrap: No permissions to create new namespace")
 
-    monkeypatch.setattr(bubblewrap, "missing", lambda: "")
-    monkeypatch.setattr(probe, "probe", refused)
     with pytest.raises(GradingError, match=r"No permissions to create new namespace.*--sandbox weak"):
-        find_sandbox(choice)
-    found = find_sandbox("weak")
+        find_sandbox(choice, missing=lambda: "", probe=refused)
+    found = find_sandbox("weak", missing=lambda: "", probe=refused)
     assert found.name == "weak"
     assert "it was asked for" in found.weakness
 
@@ -110,16 +107,13 @@ def test_a_sandbox_that_is_none() -> None:
         find_sandbox("docker")
 
 
-def test_what_may_not_run_needs_no_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "probe", lambda sandbox: pytest.fail("a program was run"))
-    grader = CodeGrader(allow=False)
+def test_what_may_not_run_needs_no_sandbox() -> None:
+    grader = CodeGrader(allow=False, sandbox="docker")  # which would be refused if it were looked for
     assert (grader.sandbox, grader.announce()) == ("", "")
 
 
-def test_the_weak_one_says_less_where_the_program_has_another_uid(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(weak, "_runs_python", lambda uid: True)
-    weakness = weak.sandbox("no bwrap").weakness
+def test_the_weak_one_says_less_where_the_program_has_another_uid() -> None:
+    weakness = weak.sandbox("no bwrap", drops=True).weakness
     assert "leave processes" not in weakness
     assert "forge" not in weakness
     assert "any account can read" in weakness

@@ -32,16 +32,23 @@ class MathGrader:
         num_workers: processes, each started when it is first needed; 0 for as many as there are cores.
         timeout_seconds: processor time that one grade may take, so that a busy machine gives the same verdicts.
         rules: the names of the rules to go by (`rules.RULES`).
+        workers: the processes, in place of `num_workers` of its own.
 
     Raises:
         MissingDependencyError: math-verify or pint is not installed.
     """
 
-    def __init__(self, num_workers: int = 0, timeout_seconds: float = 5.0, rules: Collection[str] = DEFAULT) -> None:
+    def __init__(
+        self,
+        num_workers: int = 0,
+        timeout_seconds: float = 5.0,
+        rules: Collection[str] = DEFAULT,
+        workers: Workers | None = None,
+    ) -> None:
         for package in ("math_verify", "pint"):  # which are imported by the processes alone
             if find_spec(package) is None:
                 require(package, "eval")
-        self._workers = Workers(num_workers or os.cpu_count() or 1)
+        self._workers = workers or Workers(num_workers or os.cpu_count() or 1)
         self._timeout_seconds = timeout_seconds
         self._rules = rules
 

@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
@@ -26,19 +27,24 @@ SCRIPT = Path(__file__).with_name("equality.py")
 PACKAGES = str(Path(__file__).parents[3])  # the folder that holds ours, which need not be installed
 START_SECONDS = 60.0
 PATIENCE = 60
-"""How many times its processor time a request may take by the clock: as on a machine with so many programs a core."""
+"""As on a machine with so many programs a core."""
 
 
 class Worker:
     """One process, ready for requests once it is made.
 
+    Args:
+        script: what it runs.
+        patience: how many times its processor time a request may take by the clock.
+
     Raises:
         GradingError: it does not start.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, script: Path, patience: float) -> None:
+        self._patience = patience
         # -P: the folder of the file, with modules of ours that are called like those of Python, is not searched.
-        command = [sys.executable, "-P", str(SCRIPT)]
+        command = [sys.executable, "-P", str(script)]
         searched = filter(None, (os.environ.get("PYTHONPATH"), PACKAGES))
         self._connection, theirs = Pipe()
         with theirs:
@@ -66,10 +72,10 @@ class Worker:
         """
         self._connection.send((references, answer, frozenset(rules), seconds))
         try:
-            return self._receive(PATIENCE * seconds)
+            return self._receive(self._patience * seconds)
         except TimeoutError:
             raise MachineError(
-                f"a grading process did not get {seconds:g} s of processor time within {PATIENCE * seconds:g} s: "
+                f"a grading process did not get {seconds:g} s of processor time within {self._patience * seconds:g} s: "
                 "this machine is too busy, or has stopped it"
             ) from None
         except (EOFError, OSError):
@@ -99,9 +105,15 @@ class Worker:
 
 
 class Workers:
-    """Up to so many processes, each started when it is first needed; for any number of threads."""
+    """Up to so many processes, each started when it is first needed; for any number of threads.
 
-    def __init__(self, num_workers: int) -> None:
+    Args:
+        num_workers: how many.
+        script, patience: of each, see `Worker`.
+    """
+
+    def __init__(self, num_workers: int, script: Path = SCRIPT, patience: float = PATIENCE) -> None:
+        self._new_worker = partial(Worker, script, patience)
         self._places = threading.Semaphore(num_workers)
         self._lock = threading.Lock()
         self._idle: list[Worker] = []
@@ -133,7 +145,7 @@ class Workers:
         with self._lock:
             self._refuse_if_closed()
             worker = None if new or not self._idle else self._idle.pop()
-        worker = worker or Worker()
+        worker = worker or self._new_worker()
         kept = False
         with self._lock:
             self._busy.add(worker)

@@ -21,6 +21,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from elastic_reasoning.grading.programs.sandbox import PYTHON, Launch, Limits, Sandbox, package_directories
@@ -38,15 +39,15 @@ def missing() -> str:
     return f"{' and '.join(absent)} not found" if absent else ""
 
 
-def sandbox() -> Sandbox:
-    """This sandbox, and what it does not stop for want of a filter."""
+def sandbox(python: Path = PYTHON) -> Sandbox:
+    """This sandbox, in which that Python runs the programs; and what it does not stop for want of a filter."""
     weakness = (
         ""
         if machine_filter()
         else f"generated programs run in bubblewrap without a filter of system calls (none for {platform.machine()}): "
         "they can pass their limits of memory and disk"
     )
-    return Sandbox("bubblewrap", weakness, launch)
+    return Sandbox("bubblewrap", weakness, partial(launch, python))
 
 
 def draw_uid() -> int:
@@ -55,9 +56,9 @@ def draw_uid() -> int:
 
 
 @contextmanager
-def launch(arguments: Sequence[str], limits: Limits) -> Iterator[Launch]:
+def launch(python: Path, arguments: Sequence[str], limits: Limits) -> Iterator[Launch]:
     """The command that runs Python with these arguments inside."""
-    python = [str(PYTHON), *arguments]
+    inside = [str(python), *arguments]
     command = [shutil.which("bwrap") or "bwrap", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
     command += [f"--unshare-{namespace}" for namespace in ("pid", "net", "ipc", "uts", "cgroup-try")]
     if os.geteuid() == 0:
@@ -65,7 +66,7 @@ def launch(arguments: Sequence[str], limits: Limits) -> Iterator[Launch]:
             command += ["--cap-add", capability]
         uid = str(draw_uid())
         drop = ["setpriv", "--reuid", uid, "--regid", uid, "--clear-groups", "--no-new-privs"]
-        python = [*drop, "--bounding-set=-all", "--inh-caps=-all", "--", *python]
+        inside = [*drop, "--bounding-set=-all", "--inh-caps=-all", "--", *inside]
     else:
         command += ["--unshare-user"]
     fds = _readable(machine_filter())
@@ -76,7 +77,7 @@ def launch(arguments: Sequence[str], limits: Limits) -> Iterator[Launch]:
     environment = {"PATH": "/usr/bin:/bin", "HOME": "/tmp", "OPENBLAS_NUM_THREADS": "1"}
     options = {"cwd": "/", "env": environment}
     try:
-        yield Launch([*command, "--", *python], options, limits.num_processes, [INSIDE], fds)
+        yield Launch([*command, "--", *inside], options, limits.num_processes, [INSIDE], fds)
     finally:
         for fd in fds:
             os.close(fd)

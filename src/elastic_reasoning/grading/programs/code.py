@@ -99,7 +99,7 @@ class CodeGrader:
     Args:
         allow: whether generated programs may be run at all.
         num_workers: how many solutions are graded at one time; 0: as many as there are cores.
-        sandbox: "auto", "bubblewrap" or "weak", see `find_sandbox`.
+        sandbox: one, or "auto", "bubblewrap" or "weak", see `find_sandbox`.
 
     Attributes:
         sandbox: "bubblewrap" or "weak"; empty where programs may not be run.
@@ -108,8 +108,9 @@ class CodeGrader:
         GradingError: bubblewrap does not work here, and the weak sandbox was not asked for.
     """
 
-    def __init__(self, allow: bool, num_workers: int = 0, sandbox: str = "auto") -> None:
-        self._sandbox = find_sandbox(sandbox) if allow else None
+    def __init__(self, allow: bool, num_workers: int = 0, sandbox: str | Sandbox = "auto") -> None:
+        found = find_sandbox(sandbox) if allow and isinstance(sandbox, str) else sandbox
+        self._sandbox = found if isinstance(found, Sandbox) else None
         self._slots = threading.BoundedSemaphore(num_workers or os.cpu_count() or 1)
         self._closing = threading.Event()
         self.sandbox = self._sandbox.name if self._sandbox else ""

@@ -1,6 +1,7 @@
 """Which sandbox works here."""
 
 import threading
+from collections.abc import Callable
 
 from elastic_reasoning.core.errors import GradingError
 from elastic_reasoning.grading.programs import bubblewrap, weak
@@ -8,35 +9,6 @@ from elastic_reasoning.grading.programs.run import Run, wait
 from elastic_reasoning.grading.programs.sandbox import Limits, Sandbox
 
 CHOICES = ("auto", "bubblewrap", "weak")
-
-
-def find_sandbox(choice: str = "auto") -> Sandbox:
-    """The sandbox to use, found by running a program in it.
-
-    Args:
-        choice: "auto" is bubblewrap, and the weak sandbox only where bubblewrap is not installed.
-
-    Raises:
-        GradingError: bubblewrap does not work here, and the weak sandbox was not asked for: programs are never run
-            in a weaker sandbox than their user believes.
-    """
-    if choice not in CHOICES:
-        raise GradingError(f"sandbox {choice!r}: must be one of {', '.join(CHOICES)}")
-    absent = bubblewrap.missing()
-    if choice == "weak" or (choice == "auto" and absent):
-        return weak.sandbox(absent or "it was asked for")
-    sandbox = bubblewrap.sandbox()
-    problem = absent
-    if not problem:
-        try:
-            probe(sandbox)
-            return sandbox
-        except GradingError as error:
-            problem = str(error)
-    raise GradingError(
-        f"bubblewrap does not work here ({problem}): mend that, install bubblewrap 0.8 or later, or accept a weaker "
-        "sandbox with sandbox=weak (--sandbox weak)"
-    )
 
 
 def probe(sandbox: Sandbox) -> None:
@@ -52,3 +24,38 @@ def probe(sandbox: Sandbox) -> None:
     if outcome.stdout != b"inside\n":
         last = outcome.stderr.decode(errors="replace").strip().rpartition("\n")[2]
         raise GradingError(f"a trial program failed: {outcome.reason}, {last}")
+
+
+def find_sandbox(
+    choice: str = "auto",
+    missing: Callable[[], str] = bubblewrap.missing,
+    probe: Callable[[Sandbox], None] = probe,
+) -> Sandbox:
+    """The sandbox to use, found by running a program in it.
+
+    Args:
+        choice: "auto" is bubblewrap, and the weak sandbox only where bubblewrap is not installed.
+        missing: what bubblewrap lacks here, in words.
+        probe: runs a program in a sandbox.
+
+    Raises:
+        GradingError: bubblewrap does not work here, and the weak sandbox was not asked for: programs are never run
+            in a weaker sandbox than their user believes.
+    """
+    if choice not in CHOICES:
+        raise GradingError(f"sandbox {choice!r}: must be one of {', '.join(CHOICES)}")
+    absent = missing()
+    if choice == "weak" or (choice == "auto" and absent):
+        return weak.sandbox(absent or "it was asked for")
+    sandbox = bubblewrap.sandbox()
+    problem = absent
+    if not problem:
+        try:
+            probe(sandbox)
+            return sandbox
+        except GradingError as error:
+            problem = str(error)
+    raise GradingError(
+        f"bubblewrap does not work here ({problem}): mend that, install bubblewrap 0.8 or later, or accept a weaker "
+        "sandbox with sandbox=weak (--sandbox weak)"
+    )

@@ -18,13 +18,16 @@ from elastic_reasoning.grading.programs.bubblewrap import draw_uid
 from elastic_reasoning.grading.programs.sandbox import PYTHON, Launch, Limits, Sandbox, package_directories
 
 
-def sandbox(problem: str) -> Sandbox:
+def sandbox(problem: str, python: Path = PYTHON, drops: bool | None = None) -> Sandbox:
     """The weak sandbox, and what it does not stop.
 
     Args:
         problem: why bubblewrap is not used.
+        python: what runs the programs.
+        drops: whether it changes to a uid of no one; if not given, where it can.
     """
-    drops = os.geteuid() == 0 and _runs_python(draw_uid())
+    if drops is None:
+        drops = os.geteuid() == 0 and _runs_python(python, draw_uid())
     reads = "what any account can read" if drops else "whatever this account can read"
     leaves = "" if drops else ", signal your processes, forge verdicts of check tests, leave processes behind"
     limited = "time and output" if sys.platform == "darwin" else "time, memory and output"
@@ -33,11 +36,11 @@ def sandbox(problem: str) -> Sandbox:
         f"use the network{leaves} and fill the disk and shared memory; "
         "install bubblewrap 0.8 or later (apt-get install bubblewrap)"
     )
-    return Sandbox("weak", weakness, partial(launch, drops))
+    return Sandbox("weak", weakness, partial(launch, python, drops))
 
 
 @contextmanager
-def launch(drops: bool, arguments: Sequence[str], limits: Limits) -> Iterator[Launch]:
+def launch(python: Path, drops: bool, arguments: Sequence[str], limits: Limits) -> Iterator[Launch]:
     """The command that runs Python with these arguments; its directory and, with a uid of its own, its processes are
     gone afterwards."""
     packages = [str(path.parent) for path in package_directories()[:1]]
@@ -50,15 +53,15 @@ def launch(drops: bool, arguments: Sequence[str], limits: Limits) -> Iterator[La
             options |= {"user": uid, "group": uid, "extra_groups": []}
         num_processes = limits.num_processes if drops else _num_tasks(limits.num_processes)
         try:
-            yield Launch([str(PYTHON), *arguments], options, num_processes, packages)
+            yield Launch([str(python), *arguments], options, num_processes, packages)
         finally:
             if drops:
                 # To that uid, -1 means all of its processes and no other.
                 subprocess.run(["/bin/kill", "-9", "-1"], user=uid, group=uid, extra_groups=[], capture_output=True)
 
 
-def _runs_python(uid: int) -> bool:
-    command = [str(PYTHON), "-I", "-S", "-c", "pass"]
+def _runs_python(python: Path, uid: int) -> bool:
+    command = [str(python), "-I", "-S", "-c", "pass"]
     with suppress(OSError):
         return subprocess.run(command, user=uid, group=uid, extra_groups=[], capture_output=True).returncode == 0
     return False
