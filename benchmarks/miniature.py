@@ -22,7 +22,7 @@ from readme import beside_s1
 from seeds import DONE, by_seed, labelled, run_children, training_cost
 
 from elastic_reasoning.analysis.metrics import Row, paired_difference, summarise
-from elastic_reasoning.core.request import Options, Sampling
+from elastic_reasoning.core.request import Sampling
 from elastic_reasoning.evaluation.config import SweepConfig
 from elastic_reasoning.evaluation.sweep import sweep
 from elastic_reasoning.miniature.make import make_pair, recipe
@@ -85,7 +85,7 @@ def run_seed(out: Path, seed: int, limit: int) -> None:
         models=(str(base), str(e1), str(grpo)),
         strategies=tuple(demo["strategies"]),
         budgets=tuple(demo["budgets"]),
-        options=Options(**demo["options"]),
+        options=demo["options"],
         sampling=Sampling(seed=seed),
         limit=limit,
         max_rows=demo["max_rows"],

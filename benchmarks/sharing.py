@@ -22,7 +22,6 @@ from rich.console import Console
 from rich.table import Table
 
 from elastic_reasoning.analysis.metrics import generated_tokens
-from elastic_reasoning.core.request import Options
 from elastic_reasoning.engines.engine import Engine
 from elastic_reasoning.engines.loading import load
 from elastic_reasoning.evaluation.config import SweepConfig, settings
@@ -83,12 +82,12 @@ def compared(model: str, name: str, shared: dict[Key, Record], separate: dict[Ke
 
 def measure(model: str, limit: int, note: Callable[[str], None]) -> list[Figure]:
     """Both comparisons for one model."""
-    config = SweepConfig(models=(model,), strategies=STRATEGIES, limit=limit, options=Options(answer_tokens=4))
+    config = SweepConfig(models=(model,), strategies=STRATEGIES, limit=limit, options={"answer_tokens": 4})
     engine = load(model, max_rows=config.max_rows, device="cpu")
     with tempfile.TemporaryDirectory() as folder:
         separate = apart(config, engine, Path(folder, "apart"), note)
         note(f"{model}: shared")
-        elastic = replace(config, strategies=("elastic",), options=Options())
+        elastic = replace(config, strategies=("elastic",), options={})
         return [
             compared(model, "elastic", records_of(elastic, engine, Path(folder, "elastic")), separate),
             compared(model, "all", records_of(config, engine, Path(folder, "all")), separate),

@@ -34,7 +34,7 @@ from elastic_reasoning.analysis.errorbars import paired_means
 from elastic_reasoning.analysis.metrics import Row, summarise
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.request import Options, Sampling
+from elastic_reasoning.core.request import Sampling
 from elastic_reasoning.evaluation.config import SweepConfig
 from elastic_reasoning.evaluation.sweep import sweep
 from elastic_reasoning.miniature.make import make_base
@@ -126,18 +126,20 @@ def work(out: Path, base_folder: Path, seed: int, name: str, limit: int, steps: 
     folder = folder_of(out, f"{seed}/{name}")
     base = make_base(base_folder, seed)
     if name == BASE:
-        measure(base, folder, seed, limit, ("elastic", "s1"), Options(**DEMO["options"]))
+        measure(base, folder, seed, limit, ("elastic", "s1"), DEMO["options"])
     else:
         run, config = RUNS[name], recipe(name)
         start = base if run.start == BASE else folder_of(out, f"{seed}/{run.start}") / "model"
         config = replace(config, model=str(start), out=str(folder), seed=seed, steps=steps or config.steps)
-        options = config.options if run.strategy.startswith("l1") else Options()
+        options = config.options if run.strategy.startswith("l1") else {}
         measure(train(config).folder, folder, seed, limit, (run.strategy,), options)
     (folder / DONE).touch()
     print(f"seed {seed}: {name} done", flush=True)
 
 
-def measure(model: Path, folder: Path, seed: int, limit: int, strategies: Sequence[str], options: Options) -> None:
+def measure(
+    model: Path, folder: Path, seed: int, limit: int, strategies: Sequence[str], options: dict[str, Any]
+) -> None:
     """The accuracy of a model over the budgets, and without a limit."""
     config = SweepConfig(
         models=(str(model),),

@@ -7,9 +7,14 @@ thinking and the context. It looks for delimiters by brute force.
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from types import SimpleNamespace
 from typing import Any
 
 SEPARATE = ("elastic", "nothinking", "s1")
+DEFAULTS = {
+    **{"wrap_up": "", "grace": 0, "min_thinking": 0, "wait": "", "num_waits": 0},
+    **{"answer_tokens": 20, "answer_text": "\nFinal Answer:", "max_total": 8192},
+}
 
 
 def check(trace: Any, context: int | None) -> list[str]:
@@ -21,7 +26,8 @@ class _Facts:
     """What was asked, in tokens."""
 
     def __init__(self, trace: Any, context: int | None) -> None:
-        request, template, options = trace.request, trace.template, trace.request.options
+        request, template = trace.request, trace.template
+        options = SimpleNamespace(**{**DEFAULTS, **request.options})
         self.strategy, self.budget, self.context = request.strategy, request.budget, context
         self.state, self.num_prompt = str(request.prompt.thinking), len(request.prompt.ids)
         self.opening, self.closing, self.eos = template.opening, template.closing, template.eos

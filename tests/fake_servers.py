@@ -18,6 +18,7 @@ from typing import Any
 from aiohttp import web
 
 from elastic_reasoning.core.errors import ElasticError
+from elastic_reasoning.core.needs import needs_of
 from elastic_reasoning.core.request import Request
 from elastic_reasoning.core.template import Prompt, Template
 from elastic_reasoning.core.walk import Walk
@@ -111,8 +112,8 @@ class FakeModel:
         wire = from_wire(body["vllm_xargs"])
         assert wire is not None
         assert wire.thinking is not None
-        assert not wire.options.wait
         request = Request(Prompt(tuple(body["prompt"]), wire.thinking), wire.budget, wire.strategy, wire.options)
+        assert not needs_of(request, self.template).takes_back
         trace = next(run(ScriptedEngine(self.script, self.template), [Walk(request, self.template, context)]))
         assert trace.error is None, trace.error
         ids = list(trace.ids)

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from elastic_reasoning.core.request import Options, Request
+from elastic_reasoning.core.request import Request
 from elastic_reasoning.engines.scripted import ScriptedEngine, word_template
 from elastic_reasoning.evaluation.config import SweepConfig
 from elastic_reasoning.evaluation.sweep import sweep
@@ -26,7 +26,7 @@ CONFIG = SweepConfig(
     budgets=("2+4", "8+4", "20+4"),
     limit=6,
     samples=2,
-    options=Options(answer_tokens=2),
+    options={"answer_tokens": 2},
 )
 
 

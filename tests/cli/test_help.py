@@ -6,7 +6,7 @@ import pytest
 from elastic_reasoning.cli.command import _field_kinds
 from elastic_reasoning.cli.help import GROUPS, OTHERS, help_text
 from elastic_reasoning.cli.main import COMMANDS, main
-from elastic_reasoning.core.request import Options
+from elastic_reasoning.core.request import OptionValues
 
 NO_CONFIGURATION = ("lm-eval", "recipes")
 
@@ -31,7 +31,7 @@ class Small:
     share: bool = True
     seed: int = 0
     budgets: tuple[str, ...] = ("8+20", "24+20")
-    options: Options = field(default_factory=Options)
+    options: OptionValues = field(default_factory=dict)
 
 
 def test_what_is_used_most_stands_first_and_defaults_are_told(monkeypatch: pytest.MonkeyPatch) -> None:

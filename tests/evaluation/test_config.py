@@ -35,7 +35,7 @@ def test_settings_that_do_the_same_are_one() -> None:
 
 
 def test_each_strategy_is_told_what_it_understands() -> None:
-    options = Options(answer_tokens=4, wrap_up="so", num_waits=1)
+    options = {"answer_tokens": 4, "wrap_up": "so", "num_waits": 1}
     config = SweepConfig(strategies=("elastic", "s1", "vanilla", "nothinking"), budgets=("8+20",), options=options)
     told = {strategy: options for strategy, _, options in settings(config)}
     assert told == {

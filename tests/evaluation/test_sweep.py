@@ -15,7 +15,7 @@ import pytest
 import random_words
 from elastic_reasoning.analysis.metrics import generated_tokens, summarise
 from elastic_reasoning.core.errors import BudgetError, EngineError, RecordsError, StrategyError, TaskError, UsageError
-from elastic_reasoning.core.request import Options, Sampling, derived_seed
+from elastic_reasoning.core.request import Sampling, derived_seed
 from elastic_reasoning.evaluation.config import SweepConfig, settings
 from elastic_reasoning.evaluation.regrade import regrade
 from elastic_reasoning.evaluation.sweep import SweepResult, sweep
@@ -64,7 +64,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> list[Record]:
         ({"budgets": ("8+20", "-8+20")}, BudgetError, "thinking budget -8"),
         ({"budgets": ("8+2.5",)}, BudgetError, "'2.5' is not a whole number"),
         ({"strategies": ("elastic", "s2")}, StrategyError, "unknown strategy 's2'"),
-        ({"strategies": ("l1-exact",), "budgets": ("inf+2",), "options": Options()}, BudgetError, "two finite parts"),
+        ({"strategies": ("l1-exact",), "budgets": ("inf+2",), "options": {}}, BudgetError, "two finite parts"),
         ({"strategies": ("vanilla",)}, StrategyError, "answer_tokens=2 means nothing to strategy 'vanilla'.*use s1"),
         ({"task": "maths"}, TaskError, "unknown task 'maths'"),
         ({"split": "tests"}, TaskError, "unknown split 'tests': did you mean 'test'"),
@@ -186,7 +186,7 @@ def test_what_cannot_be_graded_is_counted_apart_and_graded_later(tmp_path: Path)
     own.write_text(OWN)
     notes: list[str] = []
     config = replace(CONFIG, task=str(own), out=str(tmp_path / "run"), limit=None, strategies=("elastic",))
-    result = sweep(replace(config, options=Options()), load_engine=load_engine, on_note=notes.append)
+    result = sweep(replace(config, options={}), load_engine=load_engine, on_note=notes.append)
     assert notes == [f"{own}: graded by length"]
     records = read_records(tmp_path / "run")[1]
     assert len(records) == result.num_records == 2 * 3 * 3 * 2
@@ -290,8 +290,8 @@ GROWTHS = {
     "a larger budget": {"budgets": ("30+4",)},
     "another s": {"budgets": ("8+2",)},
     "a grid": {"budgets": (), "thinking": ("0", "2"), "solution": ("3",)},
-    "a strategy": {"strategies": ("nothinking",), "options": Options(wrap_up="so")},
-    "a strategy with options of its own": {"strategies": ("l1-max",), "options": Options(max_total=30)},
+    "a strategy": {"strategies": ("nothinking",), "options": {"wrap_up": "so"}},
+    "a strategy with options of its own": {"strategies": ("l1-max",), "options": {"max_total": 30}},
     "a model": {"models": ("three",)},
     "everything": {"limit": 7, "samples": 3, "budgets": ("3+4", "8+4"), "models": ("two", "three")},
 }
@@ -325,7 +325,7 @@ def test_the_manifest_tells_what_was_added_and_when(tmp_path: Path) -> None:
     run(tmp_path)
     first = read_manifest(tmp_path)
     assert first.grown == []
-    changes = {"limit": 7, "budgets": ("3+4",), "strategies": ("elastic",), "options": Options()}
+    changes = {"limit": 7, "budgets": ("3+4",), "strategies": ("elastic",), "options": {}}
     config = replace(CONFIG, out=str(tmp_path), **changes)
     sweep(config, load_engine=load_engine, on_note=notes.append)
     sweep(config, load_engine=load_engine)
@@ -349,7 +349,7 @@ def test_a_folder_grows_while_it_is_unfinished(tmp_path: Path, undisturbed: list
     killed_after(tmp_path, 20)
     started: list[tuple[int, int]] = []
     config = replace(CONFIG, out=str(tmp_path), samples=1, strategies=("elastic",), budgets=("8+4", "5+4"))
-    sweep(replace(config, options=Options()), lambda *n: started.append(n), load_engine=load_engine)
+    sweep(replace(config, options={}), lambda *n: started.append(n), load_engine=load_engine)
     ((num_done, total),) = started
     assert total == 2 * 2 * 6
     assert 0 < num_done < 6 * 2
@@ -375,7 +375,7 @@ def test_growth_that_is_killed_goes_on(tmp_path: Path, undisturbed: list[Record]
 def test_a_record_that_is_served_later_is_the_one_that_was_served_at_once(tmp_path: Path) -> None:
     """With the miniature, and its draws: smaller and larger t, one s, in either order."""
     small = SweepConfig(models=("mini",), strategies=("elastic", "s1", "vanilla"), limit=3, samples=2, device="cpu")
-    small = replace(small, options=Options(answer_tokens=2))
+    small = replace(small, options={"answer_tokens": 2})
     budgets = ("6+4", "12+4", "30+4")
     sweep(replace(small, budgets=budgets, out=str(tmp_path / "at once")))
     for name, order in (("up", budgets), ("down", budgets[::-1])):
@@ -390,9 +390,9 @@ def test_a_record_that_is_served_later_is_the_one_that_was_served_at_once(tmp_pa
         ({"sampling": Sampling(seed=1)}, "--sampling.seed 0, not 1"),
         ({"sampling": Sampling(top_k=5)}, "--sampling.top_k 0, not 5"),
         ({"sampling": Sampling(temperature=0.6)}, "--sampling.temperature 1.0, not 0.6"),
-        ({"options": Options(answer_tokens=3)}, "--options.answer_tokens 2 for strategy s1, not 3"),
+        ({"options": {"answer_tokens": 3}}, "--options.answer_tokens 2 for strategy s1, not 3"),
         (
-            {"options": Options(answer_tokens=2, wrap_up="so")},
+            {"options": {"answer_tokens": 2, "wrap_up": "so"}},
             '--options.wrap_up "" for strategy elastic, not so',
         ),
         ({"split": "validation"}, "--split test, not validation"),
@@ -487,7 +487,7 @@ def test_a_folder_made_with_a_wrong_model_can_be_used_with_the_right_one(tmp_pat
 
 def test_the_same_seed_gives_the_same_records_however_it_is_run(tmp_path: Path) -> None:
     config = SweepConfig(models=("mini",), budgets=("6+4", "24+4"), limit=4, samples=2, device="cpu")
-    config = replace(config, strategies=("elastic", "vanilla", "s1"), options=Options(answer_tokens=4))
+    config = replace(config, strategies=("elastic", "vanilla", "s1"), options={"answer_tokens": 4})
     found = []
     for share, max_rows in ((True, 64), (False, 64), (True, 3), (False, 5)):
         folder = tmp_path / f"{share} {max_rows}"

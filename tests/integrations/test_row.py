@@ -11,12 +11,12 @@ from cases import Case, cases
 from checker import check
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.cursor import replay
+from elastic_reasoning.core.needs import most_tokens
 from elastic_reasoning.core.request import Options, Request
 from elastic_reasoning.core.strategies import STRATEGIES
 from elastic_reasoning.core.template import Prompt, Template, Thinking
 from elastic_reasoning.core.trace import Finish, Phase, Trace
 from elastic_reasoning.core.walk import Walk
-from elastic_reasoning.core.wire import most_tokens
 from elastic_reasoning.engines.scripted import scripted_logprob
 from elastic_reasoning.integrations.row import Row
 from letters import by_count, finishes, letters, show
@@ -64,7 +64,9 @@ def read(request: Request, ids: Sequence[int], template: Template, context: int 
 
 def in_one_pass(case: Case) -> Case:
     """The case without what would have to be taken back, and with a context, as every real engine has one."""
-    request = replace(case.request, options=replace(case.request.options, wait="", num_waits=0))
+    request = replace(
+        case.request, options=Options({k: v for k, v in case.request.options.items() if k not in ("wait", "num_waits")})
+    )
     return replace(case, request=request, context=60 if case.context is None else case.context)
 
 
@@ -120,7 +122,9 @@ def test_long_random_sequences_follow_the_rules_and_can_go_on_anywhere(strategy:
 def single(case: Case) -> bool:
     """Whether an end of sequence that is moved gives the same ids as one that is discarded."""
     closing = case.template.closing
-    return closing.watch == frozenset(closing.ids) and len(closing.forced) == 1 and not case.request.options.wrap_up
+    return (
+        closing.watch == frozenset(closing.ids) and len(closing.forced) == 1 and not case.request.options.get("wrap_up")
+    )
 
 
 @settings(max_examples=200)

@@ -18,10 +18,11 @@ from checker import check
 from elastic_reasoning.chat.rendering import render_prompt
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.cursor import replay
+from elastic_reasoning.core.needs import most_tokens
 from elastic_reasoning.core.request import Options, Request, Sampling
 from elastic_reasoning.core.template import Prompt, Template, Thinking
 from elastic_reasoning.core.trace import Trace
-from elastic_reasoning.core.wire import PROMPT, most_tokens, to_wire
+from elastic_reasoning.core.wire import PROMPT, to_wire
 from elastic_reasoning.engines.engine import generate, new_request
 from elastic_reasoning.engines.loading import load, load_template
 from real_vllm.same import problems, tie
@@ -257,7 +258,7 @@ def in_process_budgets_are_exact(seen: Seen) -> None:
             requests.append(new_request(engine, question, budget, strategy, Options(**options), sampling, name=name))
         traces = list(generate(engine, requests))
     assert sorted(int(trace.request.name) for trace in traces) == list(range(300))
-    assert all((trace.logprobs is None) == bool(trace.request.options.min_thinking) for trace in traces)
+    assert all((trace.logprobs is None) == bool(trace.request.options.get("min_thinking")) for trace in traces)
     certain = re.compile(r"log-probability -?0.0 where sampled is True")  # which a scripted model never is
     known = [trace if trace.logprobs else with_logprobs(trace, engine.context) for trace in traces]
     wrong = [f"{p}: {trace}" for trace in known for p in check(trace, engine.context) if not certain.match(p)]

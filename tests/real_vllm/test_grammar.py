@@ -12,10 +12,11 @@ from checker import check
 from elastic_reasoning.chat.rendering import render_prompt
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.cursor import replay
+from elastic_reasoning.core.needs import most_tokens
 from elastic_reasoning.core.request import Request
 from elastic_reasoning.core.template import Prompt, Thinking
 from elastic_reasoning.core.trace import Trace
-from elastic_reasoning.core.wire import most_tokens, to_wire
+from elastic_reasoning.core.wire import to_wire
 from elastic_reasoning.engines.loading import load_template
 from real_vllm.same import problems
 from real_vllm.serving import Server

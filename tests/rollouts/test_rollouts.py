@@ -89,7 +89,7 @@ def _sampled_thinking(trace: Trace) -> list[int]:
 
 
 def test_options_reach_the_strategies_that_have_them(engine: Any) -> None:
-    config = replace(ROLLOUTS, strategies=("elastic", "s1"), options=Options(grace=2, answer_tokens=3))
+    config = replace(ROLLOUTS, strategies=("elastic", "s1"), options={"grace": 2, "answer_tokens": 3})
     traces = roll_out(engine, PROBLEMS, plan_of(config), step=1)
     for trace in traces:
         mine = Options(grace=2) if trace.request.strategy == "elastic" else Options(answer_tokens=3)

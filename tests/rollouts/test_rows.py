@@ -3,7 +3,6 @@ from typing import Any
 
 import pytest
 
-from elastic_reasoning.core.request import Options
 from elastic_reasoning.core.trace import Phase, Trace
 from elastic_reasoning.engines.loading import load
 from elastic_reasoning.rollouts.advantages import group_advantages, thinking_advantages
@@ -106,7 +105,7 @@ def test_a_thinking_with_an_answer_that_has_no_reward_is_not_learnt(cuts: list[S
 
 
 def test_text_that_replaces_an_early_delimiter_is_not_learnt(engine: Any) -> None:
-    config = replace(CONFIG, options=Options(min_thinking=64, wait="wait"), temperature=100.0)
+    config = replace(CONFIG, options={"min_thinking": 64, "wait": "wait"}, temperature=100.0)
     rollouts = scored(roll_out(engine, PROBLEMS, Plan(config, 5, 0), step=0))
     thinking = [s for one in rollouts for s in one.trace.segments if s.phase is Phase.THINKING]
     assert any(not segment.sampled for segment in thinking)

@@ -5,7 +5,6 @@ import pytest
 
 from elastic_reasoning.core.configuration import deciding
 from elastic_reasoning.core.errors import BudgetError, ElasticError, StrategyError, TrainingError
-from elastic_reasoning.core.request import Options
 from elastic_reasoning.rollouts.config import RolloutConfig
 from elastic_reasoning.training.checks import LEAST, check
 from elastic_reasoning.training.config import Lora, RolloutVllm, TrainConfig
@@ -23,8 +22,8 @@ def test_the_defaults_can_be_trained() -> None:
         ({"budgets": ("24",)}, BudgetError, "24"),
         ({"budgets": ("-1+20",)}, BudgetError, "-1"),
         ({"strategies": ("elastik",)}, StrategyError, "did you mean 'elastic'"),
-        ({"strategies": ("vanilla",), "options": Options(grace=2)}, StrategyError, "grace"),
-        ({"options": Options(min_thinking=4)}, TrainingError, "give options.wait"),
+        ({"strategies": ("vanilla",), "options": {"grace": 2}}, StrategyError, "grace"),
+        ({"options": {"min_thinking": 4}}, TrainingError, "give options.wait"),
         ({"temperature": 0.0}, TrainingError, "temperature 0.0: must be a number above 0"),
         ({"temperature": float("nan")}, TrainingError, "temperature nan"),
         ({"learning_rate": -1e-3}, TrainingError, "learning_rate -0.001"),
@@ -67,7 +66,7 @@ def test_the_defaults_can_be_trained() -> None:
             "has 2 budgets to go through",
         ),
         (
-            {"plan": "anytime", "budgets": ("8+20", "24+20"), "options": Options(grace=2)},
+            {"plan": "anytime", "budgets": ("8+20", "24+20"), "options": {"grace": 2}},
             TrainingError,
             "options.grace with plan 'anytime'",
         ),
@@ -97,7 +96,7 @@ def test_counts_have_a_least_value(name: str, least: int) -> None:
 
 
 def test_a_delimiter_that_comes_too_early_may_be_replaced() -> None:
-    check(replace(TrainConfig(), options=Options(min_thinking=4, wait="wait")))
+    check(replace(TrainConfig(), options={"min_thinking": 4, "wait": "wait"}))
 
 
 def test_rollouts_come_from_the_whole_distribution() -> None:

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from elastic_reasoning.core.errors import TrainingError
-from elastic_reasoning.core.request import Options
 from elastic_reasoning.training.config import TrainConfig
 from elastic_reasoning.training.provenance import (
     budget_to_mark,
@@ -15,7 +14,7 @@ from elastic_reasoning.training.provenance import (
     write_trained_for,
 )
 
-CONFIG = TrainConfig(plan="anytime", budgets=("8+20", "24+20"), options=Options(grace=4), model="owner/base")
+CONFIG = TrainConfig(plan="anytime", budgets=("8+20", "24+20"), options={"grace": 4}, model="owner/base")
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:

@@ -15,13 +15,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, Namespace
 
 from elastic_reasoning.cli.help import help_text
 from elastic_reasoning.cli.output import say
 from elastic_reasoning.cli.recipes import command_of, recipe_path
 from elastic_reasoning.core.codec import whole_letters
 from elastic_reasoning.core.errors import ElasticError, UsageError
+from elastic_reasoning.core.request import OptionValues
+from elastic_reasoning.core.strategies import STRATEGIES, known_options, typed_options
 from elastic_reasoning.untrusted.json import Fault, MalformedError
 from elastic_reasoning.untrusted.yaml import MOST_LETTERS, check_yaml
 
@@ -69,20 +71,28 @@ def parse(
         named = arguments or (f"[{positional.upper()}]" if positional else "")
         say(help_text(config_class, command=command, about=about, example=example, arguments=named), end="")
         raise SystemExit(0)
+    kinds = _field_kinds(config_class)
+    known = list(kinds)
     parser = ArgumentParser(prog=f"elastic {command}", exit_on_error=False, allow_abbrev=False)
     parser.add_argument("--recipe", action="config")
-    parser.add_class_arguments(config_class, None)
-    known = list(_field_kinds(config_class))
+    told = [name for name, kind in kinds.items() if kind == OptionValues]
+    parser.add_class_arguments(config_class, None, skip={*told})
+    for name in (each for each in kinds if each.rpartition(".")[0] in told):
+        parser.add_argument(f"--{name}", type=kinds[name], default=None)
     try:
         values = parser.instantiate(parser.parse_args(_arguments(config_class, argv, positional)))
-        return config_class(**{name: values[name] for name in known if "." not in name})
+        for name in told:
+            if not isinstance(values[name], Namespace):
+                raise UsageError(f"{name}: must be given as {name}.NAME")
+            values[name] = typed_options({k: value for k, value in vars(values[name]).items() if value is not None})
+        return config_class(**{name: values[name] for name in kinds if "." not in name})
     except (ArgumentError, ValueError, TypeError) as error:
         if isinstance(error, ElasticError):
             raise
-        told = _explained(str(error), known)
-        if told.startswith("unknown option"):
-            told += _of_other_command(argv, command)
-        raise UsageError(f"{told} (see elastic {command} --help)") from None
+        why = _explained(str(error), known)
+        if why.startswith("unknown option"):
+            why += _of_other_command(argv, command)
+        raise UsageError(f"{why} (see elastic {command} --help)") from None
 
 
 def _of_other_command(argv: Sequence[str], command: str) -> str:
@@ -187,10 +197,20 @@ def _field_kinds(config_class: type[Any], prefix: str = "") -> dict[str, Any]:
     kinds: dict[str, Any] = {}
     for field in fields(config_class):
         kinds[prefix + field.name] = hints[field.name]
+        if hints[field.name] == OptionValues:
+            for option, (strategy, *_) in known_options().items():
+                kinds[f"{prefix}{field.name}.{option}"] = type(STRATEGIES[strategy].supported_options[option]) | None
         for kind in (hints[field.name], *get_args(hints[field.name])):
             if is_dataclass(kind):
                 kinds |= _field_kinds(kind, f"{prefix}{field.name}.")  # type: ignore[arg-type]
     return kinds
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    if name in known:
+        return f"{name}: must be given as {name}.NAME"
+    near = difflib.get_close_matches(name.replace("-", "_"), known, n=1)
+    return f"unknown option {name!r}" + (f": did you mean {near[0]!r}?" if near else "")
 
 
 def _explained(message: str, known: list[str]) -> str:
@@ -204,8 +224,7 @@ def _explained(message: str, known: list[str]) -> str:
     if found:
         group = found.groupdict().get("group")
         name = f"{group}.{found['name']}" if group else found["name"]
-        near = difflib.get_close_matches(name.replace("-", "_"), known, n=1)
-        return f"unknown option {name!r}" + (f": did you mean {near[0]!r}?" if near else "")
+        return _unknown(name, known)
     key, value = re.search(r'[Pp]arser key "([\w.]+)"', line), re.search(r"(?:Got|Given) value: (.*)", line)
     kinds = dict.fromkeys(re.findall(r"Expected a <class '(\w+)'>", line))
     if key and value and kinds:

@@ -25,7 +25,7 @@ class EvalCommand(RunConfig):
     model: str = "mini"
     """mini, mini-e1, a folder in Hugging Face format, or a hub name."""
     strategy: str = DEFAULT_STRATEGY
-    """elastic, nothinking, vanilla, s1, l1-exact, l1-max or unconstrained."""
+    """How the budget is spent (see below)."""
     budget: str = "24+20"
     """Thinking and solution tokens, as 1024+512."""
     report: bool = True

@@ -10,7 +10,7 @@ from elastic_reasoning.cli.output import new_console, note, say_json
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.cursor import Delta
 from elastic_reasoning.core.errors import UsageError
-from elastic_reasoning.core.request import DEFAULT_STRATEGY, Options, Sampling
+from elastic_reasoning.core.request import DEFAULT_STRATEGY, OptionValues, Sampling
 from elastic_reasoning.core.strategies import effective, find_strategy
 from elastic_reasoning.core.template import Template, Thinking
 from elastic_reasoning.core.trace import Phase, Trace
@@ -45,8 +45,8 @@ class GenerateConfig:
     budget: str = "24+20"
     """Thinking and solution tokens, as 24+20; either may be inf."""
     strategy: str = DEFAULT_STRATEGY
-    """elastic, nothinking, vanilla, s1, l1-exact, l1-max or unconstrained."""
-    options: Options = field(default_factory=Options)
+    """How the budget is spent (see below)."""
+    options: OptionValues = field(default_factory=dict)
     """What the strategy is told beyond the budget."""
     sampling: Sampling = field(default_factory=Sampling)
     """How tokens are drawn."""
@@ -88,7 +88,7 @@ def main(argv: list[str]) -> int:
             'no question: elastic generate "a 4 b -8 c +7 d *3 e +9 f -2 g *7 =" (or - to read standard input)'
         )
     budget = Budget.parse(config.budget)
-    find_strategy(config.strategy, config.options).ask(budget)
+    find_strategy(config.strategy, config.options).check(budget, config.options)
     engine = load(
         config.model,
         max_rows=1,

@@ -14,6 +14,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from docstring_parser import DocstringStyle, parse_from_object
 
+from elastic_reasoning.core.request import OptionValues
+from elastic_reasoning.core.strategies import STRATEGIES, Strategy, known_options
 from elastic_reasoning.engines.remote_code import FLAG as FLAG_OF_TRUST
 
 GROUPS = {
@@ -83,7 +85,8 @@ def help_text(config_class: type[Any], *, command: str, about: str, example: str
 def _sections(config_class: type[Any]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """Titles with (flag, help) of each option; those of a configuration within stand in a section of their own."""
     documented, hints = _documented(config_class), get_type_hints(config_class)
-    own = {field.name: field for field in fields(config_class) if _within(hints[field.name]) is None}
+    told = {field.name for field in fields(config_class) if hints[field.name] == OptionValues}
+    own = {f.name: f for f in fields(config_class) if _within(hints[f.name]) is None and f.name not in told}
     left = dict.fromkeys(own)
     for title, names in GROUPS.items():
         held = [name for name in names if name in own]
@@ -96,11 +99,31 @@ def _sections(config_class: type[Any]) -> Iterator[tuple[str, list[tuple[str, st
         yield OTHERS, [_option(own[name], name, hints[name], documented) for name in left]
     for field in fields(config_class):
         within = _within(hints[field.name])
-        if within is not None:
+        if field.name in told:
+            yield "ways to spend a budget", [(name, _about(strategy)) for name, strategy in STRATEGIES.items()]
+            yield f"{field.name}, {documented[field.name].rstrip('.')}", list(_told(field.name))
+        elif within is not None:
             inner, inner_hints = _documented(within), get_type_hints(within)
             options = [_option(f, f"{field.name}.{f.name}", inner_hints[f.name], inner) for f in fields(within)]
             yield f"{field.name}, {documented.get(field.name, '').rstrip('.')}", options
     yield "always", list(ALWAYS)
+
+
+def _about(strategy: Strategy) -> str:
+    return f"{strategy.about} ({strategy.source})" if strategy.source else strategy.about
+
+
+def _told(group: str) -> Iterator[tuple[str, str]]:
+    """What strategies can be told, each option once, with the names of those that it is for."""
+    for name, strategies in known_options().items():
+        texts: dict[tuple[str, str], list[str]] = {}
+        for each in strategies:
+            kind = STRATEGIES[each].options
+            option, hint = next(field for field in fields(kind) if field.name == name), get_type_hints(kind)[name]
+            flag, text = _option(option, f"{group}.{name}", hint, _documented(kind))
+            texts.setdefault((flag, text), []).append(each)
+        (flag, _), *_ = texts
+        yield flag, "; ".join(f"{', '.join(names)}: {text}" for (_, text), names in texts.items())
 
 
 def _within(hint: Any) -> type[Any] | None:

@@ -158,6 +158,10 @@ class HeaderDelimiter:
         spelled = max(len(self.channels.encode(THINKING[start:])) for start in range(len(THINKING)))
         return spelled + 1 + len(self.whole)
 
+    @property
+    def longest(self) -> int:
+        return MOST_IDS
+
     def alone(self) -> "HeaderDelimiter":
         return self  # the channel is part of the header
 

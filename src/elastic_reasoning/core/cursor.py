@@ -312,7 +312,7 @@ def _discarded(cursor: Cursor, forced: Sequence[int]) -> Completion:
     sampled = tuple(cursor._ids)
     logprobs = None if cursor._logprobs is None else tuple(cursor._logprobs)
     begun, rest = closing.begun(sampled)
-    close = rest if begun else (*cursor.walk.template.encode(options.wrap_up), *closing.forced)
+    close = rest if begun else (*cursor.walk.template.encode(str(options.get("wrap_up", ""))), *closing.forced)
     if tuple(forced[: len(close)]) == close:
         return Completion(sampled, logprobs, Finish.EOS)
     taken_back = (0.0,) * len(closing.ids)

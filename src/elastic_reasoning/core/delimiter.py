@@ -37,6 +37,10 @@ class Delimiter(Protocol):
     def most_forced(self) -> int:
         """The most ids that may have to be forced: completing a half-written one can take more than writing it."""
 
+    @property
+    def longest(self) -> int:
+        """The most ids that can spell it when it is sampled, but for ids that write nothing."""
+
     def alone(self) -> "Delimiter":
         """The delimiter, forced without what its format wants behind it."""
 
@@ -74,6 +78,10 @@ class TokenDelimiter:
     @property
     def most_forced(self) -> int:
         return len(self.forced)
+
+    @property
+    def longest(self) -> int:
+        return len(self.ids)
 
     def alone(self) -> "TokenDelimiter":
         return replace(self, follow=())
@@ -140,6 +148,10 @@ class TextDelimiter:
     @property
     def most_forced(self) -> int:
         return max(map(len, self.rests)) + len(self.follow)
+
+    @property
+    def longest(self) -> int:
+        return len(self.text.encode())
 
     def alone(self) -> "TextDelimiter":
         return replace(self, follow=())
@@ -211,6 +223,10 @@ class AnyDelimiter:
     @property
     def most_forced(self) -> int:
         return self.parts[0].most_forced
+
+    @property
+    def longest(self) -> int:
+        return max(part.longest for part in self.parts)
 
     def alone(self) -> "AnyDelimiter":
         return AnyDelimiter(tuple(part.alone() for part in self.parts))

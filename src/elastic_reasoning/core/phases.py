@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from elastic_reasoning.core.call import Call, Calls, OnEos
 from elastic_reasoning.core.delimiter import AnyDelimiter, Delimiter, Tools
 from elastic_reasoning.core.errors import ContextError, StrategyError
-from elastic_reasoning.core.request import Options
 from elastic_reasoning.core.template import Prompt, Template, Thinking
 from elastic_reasoning.core.trace import Finish, Phase, Segment
 
@@ -56,23 +55,40 @@ class Closed:
 
 
 def think(
-    prompt: Prompt, template: Template, options: Options, room: Room, limit: int | None, reserve: int
+    prompt: Prompt,
+    template: Template,
+    room: Room,
+    limit: int | None,
+    reserve: int,
+    *,
+    wrap_up: str = "",
+    grace: int = 0,
+    min_thinking: int = 0,
+    wait: str = "",
+    num_waits: int = 0,
 ) -> Generator[Call, Segment, Closed | None]:
     """Think at most `limit` tokens and leave `reserve` tokens of context for what comes after the delimiter.
+
+    Args:
+        wrap_up: text that is forced before a forced delimiter.
+        grace: close at the first line or sentence end among the last `grace` tokens.
+        min_thinking: a delimiter that is sampled before so many tokens is replaced by `wait`, or cannot be sampled.
+        wait: text that replaces a delimiter.
+        num_waits: how often any delimiter is replaced.
 
     Returns:
         How thinking was closed; `None` where the sequence ended in a tool call.
     """
-    closing, wait = template.closing_of(prompt), template.encode(options.wait)
-    wrap_up = template.encode(options.wrap_up)
+    closing = template.closing_of(prompt)
+    _check(closing, wrap_up, wait, min_thinking)
+    wait_ids, wrap_up_ids = template.encode(wait), template.encode(wrap_up)
     opening = () if prompt.thinking is Thinking.OPEN else template.opening.forced
-    reserve += len(wrap_up) + closing.most_forced
-    _check(options, closing)
+    reserve += len(wrap_up_ids) + closing.most_forced
     room.demand(len(opening) + (limit or 0) + reserve, "the budget")
     tools = template.tools_of(prompt)
     stop = AnyDelimiter((closing, *tools.openings)) if tools else closing
-    banned = template.eos if wait else template.eos | closing.watch
-    num_thought, num_waits, tail, tail_phase = 0, 0, 0, None
+    banned = template.eos if wait_ids else template.eos | closing.watch
+    num_thought, num_waited, tail, tail_phase = 0, 0, 0, None
     forced = ((Phase.OPENING, opening),) if opening else ()
     while True:
         room.take(sum(len(ids) for _, ids in forced))
@@ -82,9 +98,9 @@ def think(
             forced=forced,
             stop=stop,
             on_eos=OnEos.DISCARD,
-            min_tokens=max(0, options.min_thinking - num_thought),
-            banned=banned if options.min_thinking else frozenset(),
-            grace=options.grace,
+            min_tokens=max(0, min_thinking - num_thought),
+            banned=banned if min_thinking else frozenset(),
+            grace=grace,
             tail=tail,
             tail_phase=tail_phase,
         )
@@ -103,19 +119,19 @@ def think(
             continue
         if segment.finish is not Finish.DELIMITER:
             room.take(len(segment.ids))
-            return _force(closing, wrap_up, segment.ids)
+            return _force(closing, wrap_up_ids, segment.ids)
         tail, tail_phase = closing.ends(segment.ids), None
         num_new = len(segment.ids) - tail
         num_thought += num_new
         room.take(num_new)
         # A replacement that the model answered with another delimiter at once is not repeated: it would never end.
-        too_early = num_thought < options.min_thinking and (num_new > 0 or num_waits == 0)
-        wanted = wait and (too_early or num_waits < options.num_waits)
-        if not wanted or room.limit(len(wait), reserve) != len(wait):
+        too_early = num_thought < min_thinking and (num_new > 0 or num_waited == 0)
+        wanted = wait_ids and (too_early or num_waited < num_waits)
+        if not wanted or room.limit(len(wait_ids), reserve) != len(wait_ids):
             room.take(tail)
             return Closed(tail, ())
-        forced = ((Phase.THINKING, wait),)
-        num_waits += 1
+        forced = ((Phase.THINKING, wait_ids),)
+        num_waited += 1
 
 
 def _force(closing: Delimiter, wrap_up: tuple[int, ...], ids: tuple[int, ...]) -> Closed:
@@ -127,13 +143,13 @@ def _force(closing: Delimiter, wrap_up: tuple[int, ...], ids: tuple[int, ...]) -
     return Closed(0, (*wrap, (Phase.CLOSING, closing.forced)))
 
 
-def _check(options: Options, closing: Delimiter) -> None:
+def _check(closing: Delimiter, wrap_up: str, wait: str, min_thinking: int) -> None:
     """Refuse options that this delimiter does not allow."""
-    for name, text in (("wait", options.wait), ("wrap_up", options.wrap_up)):
+    for name, text in (("wait", wait), ("wrap_up", wrap_up)):
         if closing.text in text:
             raise StrategyError(f"{name}={text!r} holds {closing.text!r}: leave it out, thinking is closed without it")
     one_token = len(closing.ids) == 1 and closing.watch == frozenset(closing.ids)
-    if options.min_thinking and not options.wait and not one_token:
+    if min_thinking and not wait and not one_token:
         raise StrategyError(
             f"min_thinking cannot forbid {closing.text!r}, which is not a single token: give wait='Wait' to replace it"
         )
@@ -226,5 +242,5 @@ def plain(prompt: Prompt, template: Template, room: Room, total: int | None, cap
         tail_phase = Phase.CLOSING if delimiter is template.closing else Phase.OPENING
         room.take(len(segment.ids))
         if left is not None:
-            left -= len(segment.ids) - (tail if cap is None else 0)
+            left -= len(segment.ids) - (min(tail, delimiter.longest) if cap is None else 0)
     yield Call(Phase.SOLUTION, room.limit(left), tail=tail, tail_phase=tail_phase)

@@ -1,10 +1,11 @@
 """What is asked of an engine: a prompt, a budget, the strategy that spends it, and how tokens are drawn."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.errors import StrategyError, UsageError
+from elastic_reasoning.core.errors import UsageError
 from elastic_reasoning.core.template import Prompt
 
 DEFAULT_STRATEGY = "elastic"
@@ -41,35 +42,36 @@ def derived_seed(*parts: object) -> int:
     return int.from_bytes(blake2b(" ".join(map(str, parts)).encode(), digest_size=8).digest(), "big")
 
 
-@dataclass(frozen=True)
-class Options:
-    """What a strategy can be told beyond the budget. Each strategy names those that it supports.
+Value = str | int
+OptionValues = dict[str, Value]
+"""Options as a field of a configuration has them."""
 
-    Attributes:
-        wrap_up: text that is forced before a forced closing delimiter (`elastic`, `nothinking`).
-        grace: thinking closes at the first line or sentence end among its last `grace` tokens (`elastic`).
-        min_thinking: tokens that are thought at the least (`elastic`).
-        wait: text that replaces a closing delimiter sampled too early (`elastic`, `s1`); without it `elastic`
-            forbids the delimiter and the end of sequence until `min_thinking` tokens are sampled.
-        num_waits: how often `s1` replaces the closing delimiter by `wait` ("Wait" if that is not given).
-        answer_tokens: the tokens that `s1` keeps for the answer (20 as published).
-        answer_text: the text that `s1` forces before the answer.
-        max_total: the hard cap of `l1-max` in tokens (8192 as published).
+
+class Options(Mapping[str, Value]):
+    """What a strategy is told beyond the budget, by name: Options(wrap_up="Time is up.", grace=16).
+
+    What is not given has the default of the strategy, which says what it can be told (`Strategy.options`).
     """
 
-    wrap_up: str = ""
-    grace: int = 0
-    min_thinking: int = 0
-    wait: str = ""
-    num_waits: int = 0
-    answer_tokens: int = 20
-    answer_text: str = "\nFinal Answer:"
-    max_total: int = 8192
+    __slots__ = ("_given",)
 
-    def __post_init__(self) -> None:
-        for name in ("grace", "min_thinking", "num_waits", "answer_tokens", "max_total"):
-            if getattr(self, name) < 0:
-                raise StrategyError(f"{name} {getattr(self, name)}: must be 0 or more")
+    def __init__(self, given: Mapping[str, Value] | None = None, /, **more: Value) -> None:
+        self._given = {**(given or {}), **more}
+
+    def __getitem__(self, name: str) -> Value:
+        return self._given[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._given)
+
+    def __len__(self) -> int:
+        return len(self._given)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._given.items()))
+
+    def __repr__(self) -> str:
+        return f"Options({', '.join(f'{name}={value!r}' for name, value in self._given.items())})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,8 +73,10 @@ class Walk:
         self._ended: Finish | None = None
         self._notify: Callable[[], object] | None = None
         try:
-            run = find_strategy(request.strategy, request.options).run
-            self._calls = run(request.prompt, request.budget, template, request.options, context)
+            strategy = find_strategy(request.strategy, request.options)
+            options = strategy.read(request.options)
+            strategy.refuse(request.budget, options)
+            self._calls = strategy.run(request.prompt, request.budget, template, options, context)
             self._begin(next(self._calls))
             self._skip_empty()
         except ElasticError as error:

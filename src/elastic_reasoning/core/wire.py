@@ -8,25 +8,22 @@ The vLLM plug-in reads these names from `extra_args` (over HTTP `vllm_xargs`).
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from elastic_reasoning.core.budget import UNLIMITED, Budget
-from elastic_reasoning.core.delimiter import TextDelimiter
 from elastic_reasoning.core.errors import BudgetError, StrategyError, UsageError
-from elastic_reasoning.core.request import DEFAULT_STRATEGY, Options, Request
-from elastic_reasoning.core.strategies import effective, find_strategy
-from elastic_reasoning.core.template import Template, Thinking
+from elastic_reasoning.core.request import DEFAULT_STRATEGY, Options, Request, Value
+from elastic_reasoning.core.strategies import find_strategy, known_options
+from elastic_reasoning.core.template import Thinking
 
 THINKING, SOLUTION, STRATEGY, PROMPT = "thinking_budget", "solution_budget", "strategy", "prompt_thinking"
 TOOLS = "prompt_tools"
-OPTIONS = tuple(field.name for field in fields(Options))
-NAMES = (THINKING, SOLUTION, STRATEGY, PROMPT, TOOLS, *OPTIONS)
+NAMES = (THINKING, SOLUTION, STRATEGY, PROMPT, TOOLS)
+"""What a request says of itself; what else it may hold are options of its strategy."""
 BUDGETS = (THINKING, SOLUTION)
 BEGIN = (*BUDGETS, STRATEGY, "min_thinking")
 """One of these makes a request budgeted. The others alone may be somebody else's."""
-
-Value = str | int
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +44,13 @@ class Wire:
 
 def to_wire(request: Request) -> dict[str, Value]:
     """The budget, strategy and options of a request; what has its default is left out."""
-    default = Options()
     values: dict[str, Value] = {STRATEGY: request.strategy, PROMPT: str(request.prompt.thinking)}
     for name, part in ((THINKING, request.budget.thinking), (SOLUTION, request.budget.solution)):
         if part is not None:
             values[name] = part
     if request.prompt.tools:
         values[TOOLS] = 1
-    for name in OPTIONS:
-        if getattr(request.options, name) != getattr(default, name):
-            values[name] = getattr(request.options, name)
-    return values
+    return {**values, **find_strategy(request.strategy).restrict(request.options)}
 
 
 def from_wire(values: Mapping[str, Any] | None) -> Wire | None:
@@ -68,52 +61,24 @@ def from_wire(values: Mapping[str, Any] | None) -> Wire | None:
     Raises:
         BudgetError, StrategyError, UsageError: a value is not what its name asks for.
     """
-    values = values or {}
+    values, options = values or {}, known_options()
     is_ours = any(name in values for name in BEGIN)
     for name in values:
-        near = difflib.get_close_matches(name, NAMES if is_ours else BUDGETS, n=1, cutoff=0.8)
-        if near and name not in NAMES:
+        near = difflib.get_close_matches(name, (*NAMES, *options) if is_ours else BUDGETS, n=1, cutoff=0.8)
+        if near and name not in (*NAMES, *options):
             raise UsageError(f"unknown parameter {name!r}: did you mean {near[0]!r}?")
     if not is_ours:
         return None
     budget = Budget(_tokens(values, THINKING), _tokens(values, SOLUTION))
     strategy = _text(values, STRATEGY, DEFAULT_STRATEGY)
-    given: dict[str, Any] = {name: _option(values, name) for name in OPTIONS if name in values}
-    options = Options(**given)
-    find_strategy(strategy, options).ask(budget)
-    if budget.thinking is not None and options.min_thinking > budget.thinking:
-        raise StrategyError(f"min_thinking {options.min_thinking} is more than {THINKING} {budget.thinking}")
-    return Wire(budget, strategy, options, _thinking(values), _tools(values))
-
-
-def one_pass(options: Options) -> bool:
-    """Whether an engine that cannot take back a token can honour these."""
-    return not (options.wait or options.num_waits)
-
-
-def most_tokens(request: Request, template: Template, context: int | None = None) -> int | None:
-    """The most tokens that a completion can have, forced ones among them; `None` where nothing tells."""
-    room = None if context is None else context - len(request.prompt.ids)
-    return min((bound for bound in (_budgeted(request, template), room) if bound is not None), default=None)
-
-
-def _budgeted(request: Request, template: Template) -> int | None:
-    """What the budget and the delimiters come to; `None` where the budget does not tell."""
-    if template.tools_of(request.prompt):  # no budget cuts a tool call
-        return None
-    budget, bounds = effective(request.strategy, request.budget)
-    if bounds not in ("separate", "total") or budget.total is None:
-        return None
-    options, opened = request.options, request.prompt.thinking is not Thinking.ABSENT
-    texts = (options.wrap_up, options.answer_text if request.strategy == "s1" else "")
-    forced = sum(len(template.encode(text)) for text in texts)
-    opening, closing = len(template.opening.forced), template.closing.most_forced
-    if request.strategy == "vanilla":  # the model writes the delimiters: those of plain text perhaps letter by letter
-        opening, closing = (
-            len(d.text.encode()) if isinstance(d, TextDelimiter) else len(d.ids)
-            for d in (template.opening, template.closing)
-        )
-    return budget.total + forced + closing + (0 if opened else opening)
+    given = {name: value for name, value in values.items() if name in options}
+    asked = find_strategy(strategy, given)
+    for name, value in given.items():
+        kind = type(asked.supported_options[name])
+        if type(value) is not kind:
+            raise StrategyError(f"{name} {value!r}: must be {'text' if kind is str else 'a whole number'}")
+    asked.check(budget, given)
+    return Wire(budget, strategy, asked.restrict(given), _thinking(values), _tools(values))
 
 
 def _tokens(values: Mapping[str, Any], name: str) -> int | None:
@@ -129,15 +94,6 @@ def _text(values: Mapping[str, Any], name: str, default: str) -> str:
     value = values.get(name, default)
     if not isinstance(value, str):
         raise UsageError(f"{name} {value!r}: must be text")
-    return value
-
-
-def _option(values: Mapping[str, Any], name: str) -> Value:
-    value = values[name]
-    if isinstance(getattr(Options, name), str):
-        return _text(values, name, "")
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise StrategyError(f"{name} {value!r}: must be a whole number")
     return value
 
 

@@ -3,14 +3,14 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from queue import SimpleQueue
 from typing import Protocol
 
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.cursor import Listen
-from elastic_reasoning.core.request import DEFAULT_STRATEGY, Options, Request, Sampling
+from elastic_reasoning.core.request import DEFAULT_STRATEGY, Request, Sampling, Value
 from elastic_reasoning.core.strategies import find_strategy
 from elastic_reasoning.core.template import Message, Prompt, Template
 from elastic_reasoning.core.trace import Finish, Phase, Trace
@@ -204,7 +204,7 @@ def new_request(
     question: str | Sequence[Message],
     budget: AnyBudget,
     strategy: str = DEFAULT_STRATEGY,
-    options: Options | None = None,
+    options: Mapping[str, Value] | None = None,
     sampling: Sampling | None = None,
     sample: int = 0,
     name: str = "",
@@ -221,7 +221,7 @@ def new_request(
         question: text, or chat messages as {"role": ..., "content": ...}.
         budget: tokens for thinking and for the solution, as "24+20", (24, 20) or Budget(24, 20); None is no limit.
         strategy: how the budget is spent, a name in `STRATEGIES`.
-        options: what the strategy is told beyond the budget.
+        options: what the strategy is told beyond the budget, as {"grace": 16}.
         sampling: how tokens are drawn.
         sample: which of several samples of one prompt this is.
         name: your own name for it, handed back with the trace.
@@ -233,9 +233,10 @@ def new_request(
         TemplateError: the chat template refuses the messages, or writes no tools.
     """
     budget = Budget.parse(budget)
-    options = options or Options()
-    messages = find_strategy(strategy, options).edit(as_messages(question), budget)
-    return Request(engine.prompt(messages, tools), budget, strategy, options, sampling or Sampling(), sample, name)
+    spent = find_strategy(strategy, options)
+    told = spent.restrict(options or {})
+    prompt = engine.prompt(spent.edit(as_messages(question), budget), tools)
+    return Request(prompt, budget, strategy, told, sampling or Sampling(), sample, name)
 
 
 def generate(engine: Engine, requests: Iterable[Request]) -> Iterator[Trace]:
@@ -263,7 +264,7 @@ def ask(
     question: str | Sequence[Message],
     budget: AnyBudget,
     strategy: str = DEFAULT_STRATEGY,
-    options: Options | None = None,
+    options: Mapping[str, Value] | None = None,
     sampling: Sampling | None = None,
     tools: Sequence[Message] = (),
 ) -> Trace:
@@ -278,7 +279,7 @@ def ask(
         question: text, or chat messages as {"role": ..., "content": ...}.
         budget: tokens for thinking and for the solution, as "24+20", (24, 20) or Budget(24, 20); None is no limit.
         strategy: how the budget is spent, a name in `STRATEGIES`.
-        options: what the strategy is told beyond the budget.
+        options: what the strategy is told beyond the budget, as {"grace": 16}.
         sampling: how tokens are drawn; at temperature 1 if not given.
         tools: what the model may call, as JSON schemas of functions.
 

@@ -3,7 +3,7 @@
 SweepConfig(models=("mini", "mini-e1"), budgets=("8+20", "24+20"), limit=128, out="runs/sweep")
 """
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import product
 from typing import Any
 
@@ -11,7 +11,7 @@ from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.configuration import EXECUTION, RESOLVED
 from elastic_reasoning.core.configuration import deciding as deciding_fields
 from elastic_reasoning.core.errors import UsageError, unknown
-from elastic_reasoning.core.request import Options, Sampling
+from elastic_reasoning.core.request import Options, OptionValues, Sampling
 from elastic_reasoning.core.strategies import COMPARED, check_options, find_strategy
 from elastic_reasoning.engines.http.config import ServerConfig
 from elastic_reasoning.engines.swap import check_swap
@@ -50,7 +50,7 @@ class RunConfig:
     """Problems, the first of the split; null for all."""
     samples: int = 1
     """Samples of each problem and setting."""
-    options: Options = field(default_factory=Options)
+    options: OptionValues = field(default_factory=dict)
     """What the strategies are told beyond the budget; each gets what it understands."""
     sampling: Sampling = field(default_factory=Sampling)
     """How tokens are drawn."""
@@ -122,7 +122,7 @@ class SweepConfig(RunConfig):
     models: tuple[str, ...] = ("mini", "mini-e1")
     """mini, mini-e1, folders in Hugging Face format, or hub names; A>B for a pair of which A thinks."""
     strategies: tuple[str, ...] = COMPARED
-    """elastic, nothinking, vanilla, s1, l1-exact, l1-max, unconstrained."""
+    """How budgets are spent, as elastic,s1 (see below)."""
     budgets: tuple[str, ...] = ()
     """Thinking and solution tokens of each, as 24+20; the task's own if neither these nor a grid is given."""
     thinking: tuple[str, ...] = field(default=(), metadata=RESOLVED)
@@ -214,9 +214,10 @@ def settings(config: SweepConfig) -> list[Asking]:
     found: dict[tuple[str, Budget], Options] = {}
     for name in config.strategies:
         strategy = find_strategy(name)
+        options = strategy.restrict(config.options)
         for budget in budgets:
-            strategy.ask(budget)
-            found[name, strategy.effective_budget(budget)] = strategy.restrict(config.options)
+            strategy.check(budget, options)
+            found[name, strategy.effective_budget(budget)] = options
     return [(strategy, budget, options) for (strategy, budget), options in found.items()]
 
 
@@ -231,8 +232,5 @@ def deciding(config: SweepConfig) -> dict[str, object]:
     decides["models"] = models
     decides["budgets"] = tuple(map(str, budgets_of(config)))
     decides["settings"] = tuple(f"{model}/{strategy}/{budget}" for model in models for strategy, budget, _ in asked)
-    decides["options"] = {
-        strategy: {name: getattr(options, name) for name in sorted(find_strategy(strategy).supported_options)}
-        for strategy, _, options in asked
-    }
+    decides["options"] = {strategy: asdict(find_strategy(strategy).read(options)) for strategy, _, options in asked}
     return decides

@@ -6,15 +6,11 @@ option_differences(before, after, "elastic", "s1")           # {"answer_tokens":
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
 from typing import Any
 
-from elastic_reasoning.core.request import Options
+from elastic_reasoning.core.strategies import facts_of
 from elastic_reasoning.evaluation.growth import differences, fixed
 from elastic_reasoning.records.manifest import MODELS_DIGEST, Manifest
-
-OFF = tuple(name for name, value in asdict(Options()).items() if not value)
-"""Options that do nothing where they are at their default."""
 
 
 def run_differences(a: Manifest, b: Manifest) -> Iterator[tuple[str, tuple[Any, Any]]]:
@@ -30,8 +26,9 @@ def run_differences(a: Manifest, b: Manifest) -> Iterator[tuple[str, tuple[Any, 
 
 def options_of(manifest: Manifest, strategy: str) -> dict[str, Any]:
     """What a strategy was told in a run, without the options that are off."""
+    defaults = facts_of(strategy).supported_options
     options: Mapping[str, Any] = manifest.config.get("options", {}).get(strategy, {})
-    return {name: value for name, value in options.items() if value or name not in OFF}
+    return {name: value for name, value in options.items() if value or defaults.get(name, True)}
 
 
 def options_in_words(manifest: Manifest, strategies: Iterable[str]) -> dict[str, str]:

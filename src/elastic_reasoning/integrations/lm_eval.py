@@ -50,7 +50,7 @@ class ElasticLM(LM):
         pretrained: mini, mini-e1, a folder or a hub name; the name under which a server serves it; A>B for a pair of
             which A thinks.
         budget: thinking and solution tokens, as 512+256.
-        strategy: elastic, nothinking, vanilla, s1, l1-exact, l1-max or unconstrained.
+        strategy: how the budget is spent, by a name in `STRATEGIES`.
         temperature, top_p, top_k: how tokens are drawn; what is not given is as the task says (greedy if it says
             nothing).
         seed: of every draw, with the task's name and the number of the document.
@@ -95,8 +95,8 @@ class ElasticLM(LM):
             raise UsageError("no budget: give one with the model's arguments, as budget=512+256")
         self.budget = Budget.parse(str(budget))
         self.strategy = strategy
-        self.options = model_arguments.options(options, _names())
-        find_strategy(strategy, self.options).ask(self.budget)
+        self.options = model_arguments.options(options, strategy, _names())
+        find_strategy(strategy, self.options).check(self.budget, self.options)
         self.chat_template_kwargs = model_arguments.mapping("chat_template_kwargs", chat_template_kwargs)
         self._drawn = {"temperature": temperature, "top_p": top_p, "top_k": top_k}
         self._seed = seed
@@ -214,7 +214,7 @@ class ElasticLM(LM):
         setting = {
             "strategy": self.strategy,
             "budget": str(self.budget),
-            "options": model_arguments.changed(self.options),
+            "options": dict(self.options),
             "chat_template_kwargs": self.chat_template_kwargs,
         }
         return {"elastic": {**setting, **summary(self._answers)}}

@@ -2,32 +2,25 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, fields
 from typing import Any
 
 from elastic_reasoning.core.errors import UsageError, unknown
 from elastic_reasoning.core.request import Options
+from elastic_reasoning.core.strategies import find_strategy, known_options
 
-_DEFAULTS = asdict(Options())
 
-
-def options(given: Mapping[str, Any], others: Iterable[str]) -> Options:
+def options(given: Mapping[str, Any], strategy: str, others: Iterable[str]) -> Options:
     """What a strategy is told; `others` are the names of the model's other arguments.
 
     Raises:
         UsageError: no argument has that name.
+        StrategyError: it means nothing to the strategy, or its value is not of its kind.
     """
+    known = known_options()
     for name in given:
-        if name not in _DEFAULTS:
-            raise UsageError(unknown("argument of the model", name, {*_DEFAULTS, *others}))
-    texts = {field.name for field in fields(Options) if field.type is str}
-    values: dict[str, Any] = {name: str(value) if name in texts else value for name, value in given.items()}
-    return Options(**values)
-
-
-def changed(chosen: Options) -> dict[str, Any]:
-    """The options that are not at their defaults."""
-    return {name: value for name, value in asdict(chosen).items() if value != _DEFAULTS[name]}
+        if name not in known:
+            raise UsageError(unknown("argument of the model", name, {*known, *others}))
+    return find_strategy(strategy, given).restrict(given)
 
 
 def mapping(name: str, given: Any) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from elastic_reasoning.core.request import DEFAULT_STRATEGY, Options, Sampling
+from elastic_reasoning.core.request import DEFAULT_STRATEGY, OptionValues, Sampling
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class RolloutConfig:
     """Thinking and solution tokens, as 24+20; of random and curriculum also a range, as 100..4000+0."""
     weights: tuple[float, ...] = ()
     """Of each budget, for random and anytime; all alike if empty."""
-    options: Options = field(default_factory=Options)
+    options: OptionValues = field(default_factory=dict)
     """What the strategies are told beyond the budget; each gets what it understands."""
     samples_per_prompt: int = 16
     """Rollouts of each prompt; their mean reward is the baseline."""

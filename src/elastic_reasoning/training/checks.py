@@ -134,7 +134,7 @@ def _check_rollouts(config: TrainConfig) -> None:
             )
     if config.plan == "curriculum" and config.steps < len(config.budgets):
         raise TrainingError(f"steps {config.steps}: plan 'curriculum' has {len(config.budgets)} budgets to go through")
-    if config.plan == "anytime" and config.options.grace:
+    if config.plan == "anytime" and config.options.get("grace"):
         raise TrainingError(
             "options.grace with plan 'anytime': the cuts of one thinking are at its budgets; leave it out"
         )
@@ -144,12 +144,12 @@ def _check_rollouts(config: TrainConfig) -> None:
             "loss 'dr_grpo' divides by the most tokens of a rollout, which these strategies and budgets do not bound; "
             "use dapo"
         )
-    if config.options.min_thinking and not config.options.wait:
+    if config.options.get("min_thinking") and not config.options.get("wait"):
         raise TrainingError(
             "min_thinking forbids tokens, so that rollouts would not come from the model's own distribution: "
             "give options.wait to replace the delimiter instead"
         )
-    if config.options.min_thinking and config.engine != "transformers":
+    if config.options.get("min_thinking") and config.engine != "transformers":
         raise TrainingError(
             f"min_thinking with engine {config.engine}: vLLM's log-probabilities are taken after what it forbids; "
             "use engine transformers"

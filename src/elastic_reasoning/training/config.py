@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from elastic_reasoning.core.configuration import EXECUTION
-from elastic_reasoning.core.request import DEFAULT_STRATEGY, Options
+from elastic_reasoning.core.request import DEFAULT_STRATEGY, OptionValues
 from elastic_reasoning.rollouts.config import Constants, RewardConfig, RolloutConfig
 from elastic_reasoning.tasks.loading import TaskOptions
 
@@ -71,7 +71,7 @@ class TrainConfig:
     """Thinking and solution tokens, as 24+20; of random and curriculum also a range, as 100..4000+0."""
     weights: tuple[float, ...] = ()
     """Of each budget, for random and anytime; all alike if empty."""
-    options: Options = field(default_factory=Options)
+    options: OptionValues = field(default_factory=dict)
     """What the strategies are told beyond the budget; each gets what it understands."""
     rewards: dict[str, float] = field(default_factory=lambda: {"correct": 1.0})
     """Weight of each reward by its name: correct, l1_exact, l1_max, overlong, format."""

@@ -15,7 +15,7 @@ from msgspec import Meta
 
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import BudgetError, TrainingError
-from elastic_reasoning.core.request import Options
+from elastic_reasoning.core.strategies import find_strategy
 from elastic_reasoning.engines.names import model_path
 from elastic_reasoning.records.files import write_atomically
 from elastic_reasoning.training.config import TrainConfig
@@ -55,7 +55,6 @@ class TrainedFor:
 
 def trained_for(config: TrainConfig, step: int, accuracy: float) -> TrainedFor:
     """What the model of a run's step was trained for."""
-    defaults = asdict(Options())
     return TrainedFor(
         strategies=tuple(config.strategies),
         plan=config.plan,
@@ -66,7 +65,7 @@ def trained_for(config: TrainConfig, step: int, accuracy: float) -> TrainedFor:
         step=step,
         accuracy=accuracy,
         chat_template_kwargs=dict(config.chat_template_kwargs),
-        options={name: value for name, value in asdict(config.options).items() if value != defaults[name]},
+        options={k: v for name in config.strategies for k, v in find_strategy(name).restrict(config.options).items()},
     )
 
 

@@ -5,7 +5,6 @@ import pytest
 from huggingface_hub import constants
 
 from elastic_reasoning.core.errors import ElasticError, EngineError, TaskError, TrainingError
-from elastic_reasoning.core.request import Options
 from elastic_reasoning.training.config import Lora, TrainConfig
 from elastic_reasoning.training.dry_run.dry_run import resolve
 
@@ -129,7 +128,7 @@ def test_a_file_of_problems_is_counted_and_its_long_ones_left_out(tmp_path):
                 "strategies": ("l1-max",),
                 "rewards": {"l1_max": 1.0},
                 "budgets": ("30+0",),
-                "options": Options(max_total=100),
+                "options": {"max_total": 100},
             },
             100,
         ),

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from elastic_reasoning.core.errors import EngineError, TaskError, TemplateError, TrainingError
-from elastic_reasoning.core.request import Options
 from elastic_reasoning.engines.engine import ask
 from elastic_reasoning.engines.loading import load
 from elastic_reasoning.grading.grade import Grade
@@ -91,7 +90,7 @@ def test_a_finished_run_only_answers(finished: Finished) -> None:
         ({"budgets": ("16+12",)}, r"budgets = \['64\+12'\], not \['16\+12'\]"),
         ({"seed": 1}, "seed = 0, not 1"),
         ({"steps": 6}, "steps = 5, not 6"),
-        ({"options": Options(grace=2)}, "options = "),
+        ({"options": {"grace": 2}}, "options = "),
     ],
 )
 def test_other_settings_are_refused_by_name(finished: Finished, changes: dict[str, Any], says: str) -> None:
@@ -260,11 +259,11 @@ def test_training_stops_when_the_loss_is_no_number(tmp_path: Path, monkeypatch: 
     ("strategy", "changes"),
     [
         ("elastic", {"budgets": ("0+12",)}),
-        ("elastic", {"options": Options(wrap_up="so", grace=4, min_thinking=4, wait="wait")}),
+        ("elastic", {"options": {"wrap_up": "so", "grace": 4, "min_thinking": 4, "wait": "wait"}}),
         ("nothinking", {}),
         ("vanilla", {}),
-        ("s1", {"options": Options(answer_tokens=4, answer_text="Final Answer:")}),
-        ("l1-max", {"options": Options(max_total=48)}),
+        ("s1", {"options": {"answer_tokens": 4, "answer_text": "Final Answer:"}}),
+        ("l1-max", {"options": {"max_total": 48}}),
         ("unconstrained", {}),
     ],
 )

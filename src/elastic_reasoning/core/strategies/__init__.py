@@ -6,13 +6,13 @@ STRATEGIES["patient"] = Strategy(run=patient, about="looks twice")
 To add a method from the literature, write one more file and enter its strategy here.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.call import Calls
 from elastic_reasoning.core.errors import StrategyError, unknown
-from elastic_reasoning.core.request import Options
+from elastic_reasoning.core.request import Value
 from elastic_reasoning.core.strategies.elastic import ELASTIC
 from elastic_reasoning.core.strategies.l1 import L1_EXACT, L1_MAX
 from elastic_reasoning.core.strategies.nothinking import NOTHINKING
@@ -36,7 +36,7 @@ COMPARED = ("elastic", "vanilla", "s1", "unconstrained")
 """What a sweep compares where it is not told."""
 
 
-def find_strategy(name: str, options: Options | None = None) -> Strategy:
+def find_strategy(name: str, options: Mapping[str, Value] | None = None) -> Strategy:
     """The strategy of that name.
 
     Raises:
@@ -54,22 +54,40 @@ def names_of(has: Callable[[Strategy], object]) -> list[str]:
     return [name for name, strategy in STRATEGIES.items() if has(strategy)]
 
 
-def check_options(options: Options, names: Sequence[str]) -> None:
-    """Refuse an option that is set and means nothing to any of these strategies.
+def known_options() -> dict[str, list[str]]:
+    """Everything that strategies can be told, each with the names of those that it means something to."""
+    found: dict[str, list[str]] = {}
+    for name, strategy in STRATEGIES.items():
+        for option in strategy.supported_options:
+            found.setdefault(option, []).append(name)
+    return found
+
+
+def check_options(options: Mapping[str, Value], names: Sequence[str]) -> None:
+    """Refuse an option that means nothing to any of these strategies, or a value that is not of its kind.
 
     Raises:
-        StrategyError: with the strategies to which it does mean something.
+        StrategyError: with the strategies to which it does mean something, or with the nearest name that is known.
     """
-    default = Options()
-    supported = frozenset[str]().union(*(find_strategy(name).supported_options for name in names))
-    for option in fields(Options):
-        value = getattr(options, option.name)
-        if value != getattr(default, option.name) and option.name not in supported:
-            having = ", ".join(other for other, s in STRATEGIES.items() if option.name in s.supported_options)
-            to = " or ".join(map(repr, dict.fromkeys(names)))
-            raise StrategyError(
-                f"{option.name}={value!r} means nothing to strategy {to}: leave it out, or use {having}"
-            )
+    strategies, known = [find_strategy(name) for name in names], known_options()
+    for option, value in options.items():
+        if option not in known:
+            raise StrategyError(unknown("option", option, known))
+        if not any(option in strategy.supported_options for strategy in strategies):
+            to, having = " or ".join(map(repr, dict.fromkeys(names))), ", ".join(known[option])
+            raise StrategyError(f"{option}={value!r} means nothing to strategy {to}: leave it out, or use {having}")
+    for strategy in strategies:
+        strategy.restrict(options)
+
+
+def typed_options(given: Mapping[str, Value]) -> dict[str, Value]:
+    """Known options, each as the strategy takes it that declares it first.
+
+    Raises:
+        StrategyError: a value is not of its kind.
+    """
+    known = known_options()
+    return {name: getattr(STRATEGIES[known[name][0]].read({name: value}), name) for name, value in given.items()}
 
 
 def facts_of(name: str) -> Strategy:
@@ -83,7 +101,7 @@ def effective(name: str, budget: Budget) -> tuple[Budget, Bounds]:
     return strategy.effective_budget(budget), strategy.bounds
 
 
-def _not_here(prompt: Prompt, budget: Budget, template: Template, options: Options, context: int | None) -> Calls:
+def _not_here(prompt: Prompt, budget: Budget, template: Template, options: Any, context: int | None) -> Calls:
     raise StrategyError("the strategy is not known here")
 
 

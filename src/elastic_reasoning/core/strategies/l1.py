@@ -1,22 +1,31 @@
 """A length is asked for in the prompt: one to be met (exact), or one that is not to be exceeded (max)."""
 
+from dataclasses import dataclass
+
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.call import Calls
 from elastic_reasoning.core.errors import BudgetError
 from elastic_reasoning.core.phases import Room, plain
-from elastic_reasoning.core.request import Options
-from elastic_reasoning.core.strategies.strategy import Strategy
+from elastic_reasoning.core.strategies.strategy import NoOptions, Strategy
 from elastic_reasoning.core.template import Prompt, Template
 
 SOURCE = "Aggarwal & Welleck 2025, arXiv 2503.04697"
 
 
-def l1_exact(prompt: Prompt, budget: Budget, template: Template, options: Options, context: int | None) -> Calls:
+@dataclass(frozen=True, slots=True)
+class L1MaxOptions:
+    """What L1-Max can be told."""
+
+    max_total: int = 8192
+    """The hard cap in tokens (8192 as published)."""
+
+
+def l1_exact(prompt: Prompt, budget: Budget, template: Template, options: NoOptions, context: int | None) -> Calls:
     """The prompt asks for n = t + s tokens; hard cap 2n."""
     yield from plain(prompt, template, Room(context, prompt), None, cap=2 * _asked_length(budget))
 
 
-def l1_max(prompt: Prompt, budget: Budget, template: Template, options: Options, context: int | None) -> Calls:
+def l1_max(prompt: Prompt, budget: Budget, template: Template, options: L1MaxOptions, context: int | None) -> Calls:
     """The prompt asks for at most n = t + s tokens; hard cap `max_total`."""
     yield from plain(prompt, template, Room(context, prompt), None, cap=options.max_total)
 
@@ -41,7 +50,7 @@ L1_MAX = Strategy(
     run=l1_max,
     about="a greatest length asked for",
     source=SOURCE,
-    supported_options=frozenset({"max_total"}),
+    options=L1MaxOptions,
     ask=lambda budget: f"Think for maximum {_asked_length(budget)} tokens.",
     bounds="asked",
     length="max",

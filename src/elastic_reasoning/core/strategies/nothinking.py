@@ -1,11 +1,20 @@
 """No thinking: the delimiter is forced at once. Ma et al. 2025, arXiv 2504.09858."""
 
+from dataclasses import dataclass
+
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.call import Calls
-from elastic_reasoning.core.request import Options
-from elastic_reasoning.core.strategies.elastic import elastic
+from elastic_reasoning.core.strategies.elastic import ElasticOptions, elastic
 from elastic_reasoning.core.strategies.strategy import Strategy
 from elastic_reasoning.core.template import Prompt, Template
+
+
+@dataclass(frozen=True, slots=True)
+class NoThinkingOptions:
+    """What no thinking can be told."""
+
+    wrap_up: str = ""
+    """Text that is forced before the closing delimiter."""
 
 
 def without_thinking(budget: Budget) -> Budget:
@@ -13,16 +22,18 @@ def without_thinking(budget: Budget) -> Budget:
     return Budget(0, budget.solution)
 
 
-def nothinking(prompt: Prompt, budget: Budget, template: Template, options: Options, context: int | None) -> Calls:
+def nothinking(
+    prompt: Prompt, budget: Budget, template: Template, options: NoThinkingOptions, context: int | None
+) -> Calls:
     """Separate budgeting with t = 0."""
-    yield from elastic(prompt, without_thinking(budget), template, options, context)
+    yield from elastic(prompt, without_thinking(budget), template, ElasticOptions(options.wrap_up), context)
 
 
 NOTHINKING = Strategy(
     run=nothinking,
     about="no thinking",
     source="Ma et al. 2025, arXiv 2504.09858",
-    supported_options=frozenset({"wrap_up"}),
+    options=NoThinkingOptions,
     effective_budget=without_thinking,
     bounds="separate",
     two_phases=True,

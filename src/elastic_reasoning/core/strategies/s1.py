@@ -3,15 +3,30 @@
 With `num_waits` the closing delimiter is replaced by "Wait" up to so many times, all within the one thinking budget.
 """
 
+from dataclasses import dataclass
+
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.call import Calls
 from elastic_reasoning.core.phases import Closed, Room, solve_with_tools, think
-from elastic_reasoning.core.request import Options
 from elastic_reasoning.core.strategies.strategy import Strategy
 from elastic_reasoning.core.template import Prompt, Template, Thinking
 
 
-def s1(prompt: Prompt, budget: Budget, template: Template, options: Options, context: int | None) -> Calls:
+@dataclass(frozen=True, slots=True)
+class S1Options:
+    """What budget forcing can be told."""
+
+    answer_tokens: int = 20
+    """Tokens that are kept for the answer (20 as published)."""
+    answer_text: str = "\nFinal Answer:"
+    """Text that is forced before the answer."""
+    num_waits: int = 0
+    """How often the closing delimiter is replaced by `wait`."""
+    wait: str = ""
+    """Text that replaces the closing delimiter; "Wait" if it is not given and num_waits is."""
+
+
+def s1(prompt: Prompt, budget: Budget, template: Template, options: S1Options, context: int | None) -> Calls:
     """Think, close, force the words that an answer begins with, answer."""
     total = budget.total
     answer_tokens = options.answer_tokens if total is None else min(options.answer_tokens, total)
@@ -21,14 +36,14 @@ def s1(prompt: Prompt, budget: Budget, template: Template, options: Options, con
     if prompt.thinking is not Thinking.CLOSED:
         limit = None if total is None else total - answer_tokens
         wait = options.wait or ("Wait" if options.num_waits else "")
-        thinking = Options(wait=wait, num_waits=options.num_waits)
-        closed = yield from think(prompt, template, thinking, room, limit, len(answer) + answer_tokens)
+        reserve = len(answer) + answer_tokens
+        closed = yield from think(prompt, template, room, limit, reserve, wait=wait, num_waits=options.num_waits)
     else:
         room.demand(len(answer) + answer_tokens, "the budget")
     yield from solve_with_tools(prompt, template, room, closed, answer_tokens, answer)
 
 
-def _refuses_grammar(options: Options) -> str:
+def _refuses_grammar(options: S1Options) -> str:
     text = options.answer_text
     return f"a grammar forbids the forced words {text!r}: give answer_text ''" if text else ""
 
@@ -37,7 +52,7 @@ S1 = Strategy(
     run=s1,
     about="budget forcing",
     source="Muennighoff et al. 2025, arXiv 2501.19393",
-    supported_options=frozenset({"wait", "num_waits", "answer_tokens", "answer_text"}),
+    options=S1Options,
     when_closed=lambda budget: Budget(0, None),
     bounds="total",
     two_phases=True,

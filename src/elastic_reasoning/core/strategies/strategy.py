@@ -5,20 +5,25 @@ A strategy yields a `Call` ("append these forced ids, then sample at most so man
 becomes of them (`tail`, `tail_phase`).
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, cast
 
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.call import Calls
-from elastic_reasoning.core.request import Options
+from elastic_reasoning.core.errors import StrategyError
+from elastic_reasoning.core.request import Options, Value
 from elastic_reasoning.core.template import Message, Prompt, Template
 
-Run = Callable[[Prompt, Budget, Template, Options, int | None], Calls]
+Run = Callable[[Prompt, Budget, Template, Any, int | None], Calls]
 Bounds = Literal["separate", "total", "asked", "none"]
 """What a budget holds down: each phase apart, the tokens of both, nothing (a length is asked for), or nothing."""
 Line = str | tuple[int, tuple[float, ...]]
 """A line style of matplotlib: a name, or an offset with the lengths of dashes and gaps."""
+
+
+def refuses_nothing(budget: Budget, options: Any) -> None:
+    """Every budget goes with every option."""
 
 
 def whole_budget(budget: Budget) -> Budget:
@@ -31,9 +36,14 @@ def asks_nothing(budget: Budget) -> str:
     return ""
 
 
-def allows_grammar(options: Options) -> str:
+def allows_grammar(options: Any) -> str:
     """A grammar for the solution forbids nothing that is forced."""
     return ""
+
+
+@dataclass(frozen=True, slots=True)
+class NoOptions:
+    """A strategy that can be told nothing beyond the budget."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +51,16 @@ class Strategy:
     """A way to spend a budget."""
 
     run: Run
-    """(prompt, budget, template, options, context in tokens or None) to calls."""
+    """(prompt, budget, template, its own options, context in tokens or None) to calls."""
     about: str = ""
     """What it does with a budget, in two or three words, to stand beside its name."""
     source: str = ""
     """Where it is published."""
-    supported_options: frozenset[str] = frozenset()
-    """The fields of `Options` that mean something to it."""
+    options: type[Any] = NoOptions
+    """What it can be told beyond the budget: a frozen dataclass of texts and of whole numbers from 0 on, each with its
+    default and with its help in the docstring under it."""
+    refuse: Callable[[Budget, Any], None] = refuses_nothing
+    """Raises what is wrong with a budget under its own options."""
     ask: Callable[[Budget], str] = asks_nothing
     """What it appends to the user's message, given the budget."""
     effective_budget: Callable[[Budget], Budget] = whole_budget
@@ -63,8 +76,8 @@ class Strategy:
     """Whether thinking and the solution are calls of their own, so that two models can share the work."""
     cuts: bool = False
     """Whether one thinking can be cut at several budgets, as plan `anytime` of training does."""
-    refuses_grammar: Callable[[Options], str] = allows_grammar
-    """Why the solution cannot be held to a grammar, given the options; empty where it can."""
+    refuses_grammar: Callable[[Any], str] = allows_grammar
+    """Why the solution cannot be held to a grammar, given its options; empty where it can."""
     line: Line = "-"
     """Its line in figures."""
     marker: str = "o"
@@ -80,9 +93,39 @@ class Strategy:
         """Whether it does the same under every budget."""
         return self.effective_budget(Budget(1, 1)) == Budget(None, None)
 
-    def restrict(self, options: Options) -> Options:
-        """The options that mean something to it, the others at their defaults."""
-        return Options(**{name: getattr(options, name) for name in self.supported_options})
+    @property
+    def supported_options(self) -> dict[str, Value]:
+        """What it can be told, with the defaults."""
+        return {option.name: cast(Value, option.default) for option in fields(self.options)}
+
+    def read(self, given: Mapping[str, Value]) -> Any:
+        """Its own options from what was given, which must mean something to it; a number may be given as text.
+
+        Raises:
+            StrategyError: a value is not of the kind that its name asks for.
+        """
+        defaults = self.supported_options
+        return self.options(**{name: _read(name, value, defaults[name]) for name, value in given.items()})
+
+    def check(self, budget: Budget, given: Mapping[str, Value]) -> None:
+        """Refuse a budget that it cannot spend, as it was told to.
+
+        Raises:
+            BudgetError, StrategyError: why not.
+        """
+        self.ask(budget)
+        self.refuse(budget, self.read(given))
+
+    def grammar_refusal(self, given: Mapping[str, Value]) -> str:
+        """Why the solution cannot be held to a grammar; empty where it can."""
+        return self.refuses_grammar(self.read(given))
+
+    def restrict(self, given: Mapping[str, Value]) -> Options:
+        """Of what was given, what means something to it and is not the default."""
+        defaults = self.supported_options
+        options = self.read({name: value for name, value in given.items() if name in defaults})
+        values = {name: getattr(options, name) for name in defaults}
+        return Options({name: value for name, value in values.items() if value != defaults[name]})
 
     def edit(self, messages: tuple[Message, ...], budget: Budget) -> tuple[Message, ...]:
         """The messages with what the strategy asks of the model appended to the last one."""
@@ -91,3 +134,17 @@ class Strategy:
             return messages
         last = dict(messages[-1])
         return (*messages[:-1], {**last, "content": f"{last['content']} {asked}"})
+
+
+def _read(name: str, value: object, default: Value) -> Value:
+    if isinstance(default, str):
+        if isinstance(value, str | int) and not isinstance(value, bool):
+            return str(value)
+        raise StrategyError(f"{name} {value!r}: must be text")
+    if isinstance(value, str) and value.strip().lstrip("-").isdecimal():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise StrategyError(f"{name} {value!r}: must be a whole number")
+    if value < 0:
+        raise StrategyError(f"{name} {value}: must be 0 or more")
+    return value

@@ -3,12 +3,11 @@
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.call import Calls
 from elastic_reasoning.core.phases import Room, plain
-from elastic_reasoning.core.request import Options
-from elastic_reasoning.core.strategies.strategy import Strategy
+from elastic_reasoning.core.strategies.strategy import NoOptions, Strategy
 from elastic_reasoning.core.template import Prompt, Template
 
 
-def vanilla(prompt: Prompt, budget: Budget, template: Template, options: Options, context: int | None) -> Calls:
+def vanilla(prompt: Prompt, budget: Budget, template: Template, options: NoOptions, context: int | None) -> Calls:
     """Sample until the total is spent or the sequence ends."""
     yield from plain(prompt, template, Room(context, prompt), budget.total)
 

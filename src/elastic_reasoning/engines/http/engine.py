@@ -20,11 +20,11 @@ from elastic_reasoning.chat.rendering import Renderer, added_to_text
 from elastic_reasoning.core.cursor import Listen, retrace
 from elastic_reasoning.core.drive import SampleRequest, SampleResult, drive, unless_interrupted
 from elastic_reasoning.core.errors import EngineError, UsageError
+from elastic_reasoning.core.needs import most_tokens, needs_of
 from elastic_reasoning.core.request import Request
 from elastic_reasoning.core.template import Message, Prompt, Template
 from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.core.walk import Walk
-from elastic_reasoning.core.wire import most_tokens, one_pass
 from elastic_reasoning.engines.concurrent import start
 from elastic_reasoning.engines.http.bodies import most_bytes
 from elastic_reasoning.engines.http.capabilities import Capabilities, find_capabilities
@@ -140,7 +140,7 @@ class OpenAIEngine:
         walk = job.walk
         try:
             with pool.session() as session:
-                whole = self.in_one_pass and one_pass(walk.request.options) and job.until is None
+                whole = self.in_one_pass and job.until is None and not needs_of(walk.request, self.template).takes_back
                 if whole and walk.call is not None and not walk.steps:
                     await unless_interrupted(walk, self._whole(session, walk))
                 await drive(walk, partial(self._stretch, session), job.listen, job.until)
@@ -151,7 +151,7 @@ class OpenAIEngine:
         """A completion in one pass, recovered from its ids."""
         request = walk.request
         limit = most_tokens(request, self.template, self.context)
-        context = self._dialect_context(request, one_pass=True, bans=request.options.min_thinking > 0)
+        context = self._dialect_context(request, one_pass=True, bans=needs_of(request, self.template).bans)
         assert self._dialect.one_pass is not None
         path, body = self._dialect.one_pass.ask(request, limit, context)
         read = partial(read_whole, read=self._dialect.one_pass.read, template=self.template)

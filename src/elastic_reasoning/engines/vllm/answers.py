@@ -11,9 +11,10 @@ from typing import Any
 from elastic_reasoning.core.cursor import retrace
 from elastic_reasoning.core.drive import SampleRequest, SampleResult, drive, seed_of, unless_interrupted
 from elastic_reasoning.core.errors import StrategyError
+from elastic_reasoning.core.needs import most_tokens, needs_of
 from elastic_reasoning.core.request import Request
 from elastic_reasoning.core.walk import Walk
-from elastic_reasoning.core.wire import most_tokens, one_pass, to_wire
+from elastic_reasoning.core.wire import to_wire
 from elastic_reasoning.engines.job import Job
 
 
@@ -65,14 +66,17 @@ def fail(walk: Walk, error: Exception) -> None:
 def can_be_whole(job: Job) -> bool:
     """Whether the plug-in can keep the walk's budget in one pass."""
     walk = job.walk
-    return walk.call is not None and not walk.steps and job.until is None and one_pass(walk.request.options)
+    if walk.call is None or walk.steps or job.until is not None:
+        return False
+    return not needs_of(walk.request, walk.template).takes_back
 
 
 def ask_whole(walk: Walk, context: int) -> Asked:
     """The request for a whole completion."""
     request = walk.request
     limit = most_tokens(request, walk.template, context)
-    params = _params(request, seed_of(request), max_tokens=limit, extra_args=dict(to_wire(request)))
+    bans = needs_of(request, walk.template).bans
+    params = _params(request, seed_of(request), bans, max_tokens=limit, extra_args=dict(to_wire(request)))
     return Asked(request.prompt.ids, params)
 
 
@@ -87,6 +91,7 @@ def ask_stretch(request: SampleRequest, context: int) -> Asked:
     params = _params(
         request.request,
         seed_of(request.request, request.position),
+        bool(request.banned),
         max_tokens=context - len(request.ids) if request.max_tokens is None else request.max_tokens,
         stop_token_ids=sorted(request.watch),
         logit_bias=dict.fromkeys(request.banned, -100.0) or None,
@@ -102,13 +107,13 @@ def read(completion: Any, asked: Asked) -> SampleResult:
     return SampleResult(new, tuple(at[token].logprob for at, token in zip(completion.logprobs, new, strict=True)))
 
 
-def _params(request: Request, seed: int, **settings: Any) -> Any:
+def _params(request: Request, seed: int, bans: bool, **settings: Any) -> Any:
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind
 
     sampling = request.sampling
     # What vLLM reports is taken after top-p, top-k and bans; asked for is what stood before.
-    has_logprobs = sampling.top_p == 1 and sampling.top_k == 0 and not request.options.min_thinking
+    has_logprobs = sampling.top_p == 1 and sampling.top_k == 0 and not bans
     return SamplingParams(
         temperature=sampling.temperature,
         top_p=sampling.top_p,

@@ -10,11 +10,12 @@ from typing import Any
 from elastic_reasoning.chat.turn import offers_tools, thinking_of
 from elastic_reasoning.core.ends import end_ids
 from elastic_reasoning.core.errors import DelimiterError, ElasticError, EngineError, TemplateError, UsageError, unknown
+from elastic_reasoning.core.needs import needs_of
 from elastic_reasoning.core.request import Request
 from elastic_reasoning.core.strategies import find_strategy
 from elastic_reasoning.core.template import Prompt, Template, chat_text, resolve_template
 from elastic_reasoning.core.walk import Walk
-from elastic_reasoning.core.wire import Wire, from_wire, one_pass
+from elastic_reasoning.core.wire import Wire, from_wire
 from elastic_reasoning.integrations.row import Row
 from elastic_reasoning.integrations.vllm.patches.protocol import TEMPLATE_BUDGETS
 
@@ -125,7 +126,7 @@ def admit(params: Any) -> None:
         _check_template_budgets(params)
         wire = from_wire(params.extra_args)
         if wire is not None:
-            _check_params(wire, params)
+            _check_params(params)
             _check_request(wire, params)
     except ElasticError as error:
         raise ValueError(str(error)) from None
@@ -146,9 +147,7 @@ def _check_template_budgets(params: Any) -> None:
             )
 
 
-def _check_params(wire: Wire, params: Any) -> None:
-    if not one_pass(wire.options):
-        raise EngineError("wait and num_waits take back tokens, which one pass cannot do: send two requests instead")
+def _check_params(params: Any) -> None:
     if params.ignore_eos:
         raise EngineError("ignore_eos cannot be combined with a budget, whose end is an end of sequence")
     if params.thinking_token_budget is not None:
@@ -168,14 +167,19 @@ def _check_request(wire: Wire, params: Any) -> None:
         raise EngineError(
             "a grammar would apply to thinking too: start vLLM with --reasoning-parser and without enable_in_reasoning"
         )
-    refusal = find_strategy(wire.strategy).refuses_grammar(wire.options)
+    refusal = find_strategy(wire.strategy).grammar_refusal(wire.options)
     if params.structured_outputs is not None and refusal:
         raise EngineError(refusal)
     served = Served.of(config)
     ids = _prompt_ids(prompt, served.tokenizer)
-    error = served.walk(wire, ids, None).error
-    if error is not None:
-        raise EngineError(error)
+    walk = served.walk(wire, ids, None)
+    if walk.error is not None:
+        raise EngineError(walk.error)
+    if needs_of(walk.request, walk.template).takes_back:
+        raise EngineError(
+            f"strategy {wire.strategy!r} with {wire.options} takes back tokens, which one pass cannot do: "
+            "send two requests instead"
+        )
     error = served.walk(wire, ids, params.max_tokens).error
     if error is not None:
         raise EngineError(f"max_tokens {params.max_tokens}: {error.partition(',')[0]}, delimiters and all")

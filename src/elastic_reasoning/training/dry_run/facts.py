@@ -9,12 +9,19 @@ What the model and the data add is in `elastic_reasoning.training.dry_run.dry_ru
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from elastic_reasoning.core.strategies import effective, find_strategy
+from elastic_reasoning.core.delimiter import TokenDelimiter
+from elastic_reasoning.core.needs import needs_of
+from elastic_reasoning.core.request import Request
+from elastic_reasoning.core.strategies import find_strategy
+from elastic_reasoning.core.template import Prompt, Template, Thinking
 from elastic_reasoning.rollouts.plan import Plan
 from elastic_reasoning.rollouts.rewards import find_reward
 from elastic_reasoning.training.config import TrainConfig
 from elastic_reasoning.training.dry_run.memory import Lengths
 
+PROMPT = Prompt((), Thinking.OPEN)
+ANY_MODEL = Template(TokenDelimiter("<", (1,)), TokenDelimiter(">", (2,)), frozenset([0]), 3, lambda text: (), str)
+"""Of a model, as far as it makes a difference to how much is sampled."""
 UNITS = {"GiB": 2**30, "MiB": 2**20, "KiB": 2**10}
 
 
@@ -61,18 +68,12 @@ def most_tokens(config: TrainConfig, room: int | None) -> int | None:
     Returns:
         `None` where only the context ends a rollout and that is not known.
     """
-    limits = []
+    plan, limits = Plan(config.rollouts, config.steps, config.seed), []
     for name in config.strategies:
-        for each in Plan(config.rollouts, config.steps, config.seed).ranges:
-            budget, bounds = effective(name, each.high)
-            limit = budget.total
-            if bounds == "asked":
-                limit = config.options.max_total if find_strategy(name).length == "max" else 2 * (limit or 0)
-            limits.append(limit)
+        options = find_strategy(name).restrict(config.options)
+        limits += [needs_of(Request(PROMPT, each.high, name, options), ANY_MODEL).sampled for each in plan.ranges]
     bounded = [limit for limit in limits if limit is not None]
-    if len(bounded) < len(limits):
-        return room
-    return max(bounded)
+    return room if len(bounded) < len(limits) else max(bounded)
 
 
 def rollouts(config: TrainConfig, lengths: Lengths | None, why: str) -> tuple[Fact, ...]:
@@ -84,8 +85,9 @@ def rollouts(config: TrainConfig, lengths: Lengths | None, why: str) -> tuple[Fa
         why: the reason, if it is not.
     """
     plan = Plan(config.rollouts, config.steps, config.seed)
-    honoured = frozenset[str]().union(*(find_strategy(name).supported_options for name in config.strategies))
-    options = [Fact(f"options.{name}", getattr(config.options, name)) for name in sorted(honoured)]
+    defaults = {k: v for name in config.strategies for k, v in find_strategy(name).supported_options.items()}
+    told = {**defaults, **config.options}
+    options = [Fact(f"options.{name}", told[name]) for name in sorted(told)]
     return (
         Fact("engine", config.engine),
         *_engine(config),

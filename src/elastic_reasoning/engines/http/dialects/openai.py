@@ -1,7 +1,7 @@
 """Plain `/v1/completions`, as any OpenAI-compatible server has it: text comes back, and is counted with the tokenizer.
 
 Where a server does not say whether it stopped at the delimiter or at the end of the sequence, it is taken for the
-delimiter if both come to the same, as they do in the thinking of `elastic` without `wait`.
+delimiter if both come to the same, as they do where a strategy discards an end and replaces no delimiter.
 """
 
 from functools import partial
@@ -12,6 +12,7 @@ from msgspec import UNSET, Meta, Struct
 from elastic_reasoning.core.codec import whole_letters
 from elastic_reasoning.core.drive import SampleRequest, seed_of
 from elastic_reasoning.core.errors import EngineError
+from elastic_reasoning.core.needs import needs_of
 from elastic_reasoning.core.request import Sampling
 from elastic_reasoning.engines.http.dialects.dialect import (
     Body,
@@ -109,11 +110,11 @@ def _end(choice: _Choice, wanted: SampleRequest, context: DialectContext) -> tup
     eos = (min(context.template.eos),)
     if not wanted.stop_texts or not (stop is UNSET or isinstance(stop, str)):
         return eos
-    options = wanted.request.options
-    if stop is UNSET and (not wanted.discards_end or options.wait or options.num_waits):
+    replaced = needs_of(wanted.request, context.template).takes_back
+    if stop is UNSET and (not wanted.discards_end or replaced):
         raise RefusedError(
             f"the server does not tell whether it stopped at {wanted.stop_texts[0]!r} or at the end: use a strategy "
-            "that opens and closes thinking by itself, such as elastic without wait, or a server that returns ids"
+            "that opens and closes thinking by itself, without replacing delimiters, or a server that returns ids"
         )
     template = context.template
     return template.closing.ids if wanted.stop_texts == (template.closing.text,) else template.opening.ids

@@ -1,0 +1,249 @@
+"""What a request can need at the most, found by walking its strategy dry: no model, only the worst that it could say.
+
+    needs = needs_of(request, template)
+    needs.tokens, needs.takes_back        # 790, False
+
+At each call the strategy is answered with whatever may lead to the longest completion: all tokens that the call
+allows, a delimiter at their beginning or end, half of one, an end of sequence. Where it replaces a delimiter, it is
+sent another one as long as it does so.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from elastic_reasoning.core.call import Call, OnEos
+from elastic_reasoning.core.delimiter import AnyDelimiter, Delimiter, TokenDelimiter
+from elastic_reasoning.core.request import Request
+from elastic_reasoning.core.strategies import Strategy, find_strategy
+from elastic_reasoning.core.template import Prompt, Template
+from elastic_reasoning.core.trace import Finish
+from elastic_reasoning.core.walk import Completion, Walk
+
+WORD, BEGUN, END, OPENING, CLOSING = range(-5, 0)
+"""Ids that no model has: a word, the beginning of a delimiter, an end of sequence, and the two delimiters."""
+MOST_CALLS = 10_000
+"""Of a walk; one that is not over by then may never be."""
+DEPTH = 3
+"""Calls at which every answer is tried; a longer walk goes on as it was answered last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """The most that a completion can come to, whatever the model says."""
+
+    tokens: int | None
+    """Tokens of a completion, forced ones among them; `None` where only the context ends it."""
+    sampled: int | None
+    """Those of them that are sampled."""
+    takes_back: bool
+    """Whether sampled tokens may be taken back, which no engine can do in one pass."""
+    bans: bool
+    """Whether tokens may be forbidden, so that they are not drawn from the model's own distribution."""
+
+
+def needs_of(request: Request, template: Template) -> Needs:
+    """What a request can need, whatever the context. No budget cuts a tool call: with tools nothing is bounded."""
+    prompt = Prompt((), request.prompt.thinking)
+    needs = _dry(find_strategy(request.strategy), replace(request, prompt=prompt, name="", sample=0), template)
+    return replace(needs, tokens=None, sampled=None) if template.tools_of(request.prompt) else needs
+
+
+def most_tokens(request: Request, template: Template, context: int | None = None) -> int | None:
+    """The most tokens that a completion can have, forced ones among them; `None` where nothing tells."""
+    room = None if context is None else context - len(request.prompt.ids)
+    bounds = (needs_of(request, template).tokens, room)
+    return min((bound for bound in bounds if bound is not None), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """A delimiter as a dry walk writes it: as often the same id as it may have tokens."""
+
+    real: Delimiter
+    mark: int
+
+    @property
+    def text(self) -> str:
+        return self.real.text
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        return self.real.ids
+
+    @property
+    def forced(self) -> tuple[int, ...]:
+        return self.real.forced
+
+    @property
+    def watch(self) -> frozenset[int]:
+        return self.real.watch
+
+    @property
+    def most_forced(self) -> int:
+        return self.real.most_forced
+
+    @property
+    def longest(self) -> int:
+        return self.real.longest
+
+    def alone(self) -> "_Mark":
+        return replace(self, real=self.real.alone())
+
+    def ends(self, ids: Sequence[int]) -> int:
+        return next((n for n, token in enumerate(reversed(ids)) if token != self.mark), len(ids))
+
+    def begun(self, ids: Sequence[int]) -> tuple[int, tuple[int, ...]]:
+        return (1, (self.mark,) * self.most_forced) if ids and ids[-1] == BEGUN else (0, self.forced)
+
+    def pending(self, ids: Sequence[int]) -> int:
+        return self.begun(ids)[0]
+
+
+Said = tuple[tuple[int, ...], Finish]
+"""What a model says to a call, and how that ends."""
+Answer = Callable[[Call], Said | None]
+"""A kind of answer; `None` where the call does not allow it."""
+
+
+def _most(call: Call) -> int:
+    assert call.max_tokens is not None
+    return call.max_tokens
+
+
+def _delimiter(call: Call, longest: bool) -> tuple[int, ...]:
+    """What ends the call, in as many or as few tokens as may be; nothing where it does not fit."""
+    stop = call.stop.parts[0] if isinstance(call.stop, AnyDelimiter) else call.stop
+    if stop is None:
+        return ()
+    fewest = 1 if isinstance(stop, _Mark) and not isinstance(stop.real, TokenDelimiter) else len(stop.ids)
+    if fewest > _most(call):
+        return ()
+    if not isinstance(stop, _Mark):
+        return stop.ids
+    return (stop.mark,) * (min(stop.longest, _most(call)) if longest else fewest)
+
+
+def _nothing_else(call: Call) -> Said:
+    return (WORD,) * _most(call), Finish.LENGTH
+
+
+def _half_a_delimiter(call: Call) -> Said | None:
+    return ((WORD,) * (_most(call) - 1) + (BEGUN,), Finish.LENGTH) if call.stop else None
+
+
+def _delimiter_at_once(call: Call) -> Said | None:
+    ids = _delimiter(call, longest=True)
+    return (ids, Finish.DELIMITER) if ids else None
+
+
+def _delimiter_at_the_end(call: Call) -> Said | None:
+    ids = _delimiter(call, longest=True)
+    return ((WORD,) * (_most(call) - len(ids)) + ids, Finish.DELIMITER) if ids else None
+
+
+def _end_at_once(call: Call) -> Said:
+    return _ended(call, 0)
+
+
+def _end_at_the_end(call: Call) -> Said:
+    return _ended(call, _most(call) - 1)
+
+
+def _ended(call: Call, num_words: int) -> Said:
+    """An end of sequence behind some words, which is taken back where the call discards it."""
+    return (WORD,) * num_words + ((END,) if call.on_eos is OnEos.END else ()), Finish.EOS
+
+
+def _short_at_once(call: Call) -> Said | None:
+    ids = _delimiter(call, longest=False)
+    return (ids, Finish.DELIMITER) if ids else None
+
+
+def _short_after_a_word(call: Call) -> Said | None:
+    ids = _delimiter(call, longest=False)
+    return ((WORD, *ids), Finish.DELIMITER) if ids and len(ids) < _most(call) else None
+
+
+ANSWERS: tuple[Answer, ...] = (
+    *(_nothing_else, _half_a_delimiter, _delimiter_at_once, _delimiter_at_the_end, _end_at_once, _end_at_the_end),
+)
+REPLACED: tuple[Answer, ...] = (_short_at_once, _short_after_a_word)
+"""Delimiters that a strategy may replace: the less was thought, the more often."""
+
+
+def _takes_back(call: Call | None) -> bool:
+    return call is not None and call.tail > 0 and call.tail_phase is None
+
+
+class _DryRun:
+    """The dry walks of one request, and the worst of them."""
+
+    def __init__(self, request: Request, template: Template) -> None:
+        self.request = request
+        self.template = replace(
+            template, opening=_Mark(template.opening, OPENING), closing=_Mark(template.closing, CLOSING), tools=None
+        )
+        self.tokens = self.sampled = 0
+        self.unlimited = self.takes_back = self.bans = False
+
+    def needs(self) -> Needs:
+        path = self._replacements()
+        self._try(path, DEPTH)
+        tokens, sampled = (None, None) if self.unlimited else (self.tokens, self.sampled)
+        return Needs(tokens, sampled, self.takes_back, self.bans)
+
+    def _replacements(self) -> list[Answer]:
+        """Delimiters, as long as each is taken back."""
+        path: list[Answer] = []
+        for answer in REPLACED:
+            walk = self._walk(path)
+            while len(path) < MOST_CALLS and self._take(walk, answer) and _takes_back(walk.call):
+                path.append(answer)
+                self.takes_back = True
+        return path
+
+    def _try(self, path: list[Answer], depth: int) -> None:
+        """Every answer to the next calls; from a depth on, the one that was given last."""
+        walk = self._walk(path)
+        if walk.call is None or walk.call.max_tokens is None:
+            self._end(walk)
+        elif depth:
+            for answer in ANSWERS:
+                if answer(walk.call):
+                    self._try([*path, answer], depth - 1)
+        else:
+            while len(walk.steps) < MOST_CALLS and (self._take(walk, path[-1]) or self._take(walk, _nothing_else)):
+                pass
+            self._end(walk)
+
+    def _walk(self, path: Sequence[Answer]) -> Walk:
+        """A new walk that has gone a path."""
+        walk = Walk(self.request, self.template)
+        for answer in path:
+            self._take(walk, answer)
+        return walk
+
+    def _take(self, walk: Walk, answer: Answer) -> bool:
+        """Answer the call that is waited for; say whether it could be answered so."""
+        call = walk.call
+        if call is None:
+            return False
+        self.bans = self.bans or bool(call.banned and call.min_tokens)
+        said = None if call.max_tokens is None else answer(call)
+        if said is None:
+            return False
+        walk.finish(Completion(said[0], None, said[1]))
+        return True
+
+    def _end(self, walk: Walk) -> None:
+        """Note what a walk came to."""
+        self.unlimited = self.unlimited or walk.call is not None
+        self.tokens = max(self.tokens, len(walk.ids))
+        self.sampled = max(self.sampled, sum(len(segment.ids) for segment in walk.segments if segment.sampled))
+
+
+@lru_cache(maxsize=256)
+def _dry(strategy: Strategy, request: Request, template: Template) -> Needs:
+    """The needs of a request whose prompt is empty; the strategy is part of the key, as names can be given anew."""
+    return _DryRun(request, template).needs()
