@@ -12,7 +12,7 @@ from elastic_reasoning.core.drive import SampleRequest, SampleResult, drive, nex
 from elastic_reasoning.core.errors import EngineError
 from elastic_reasoning.core.request import Request
 from elastic_reasoning.core.template import Prompt, Template, Thinking
-from elastic_reasoning.core.trace import Finish
+from elastic_reasoning.core.trace import Finish, Phase
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import run
 from elastic_reasoning.engines.scripted import ScriptedEngine, scripted_logprob
@@ -110,6 +110,25 @@ def test_an_interrupt_cancels_what_is_being_sampled(finish: Finish) -> None:
     assert finishes(driven.trace()) == [str(finish)] * (1 + closed)
     assert server.num_closed == 1 + closed
     driven.interrupt(finish)  # the loop is closed by now
+
+
+def test_an_interrupt_that_comes_as_thinking_ends_cancels_nothing_but_what_is_left_of_it() -> None:
+    driven, closes = walk(), 0
+
+    async def sample(wanted: SampleRequest) -> AsyncGenerator[SampleResult, None]:
+        nonlocal closes
+        try:
+            yield say(wanted, SAYS, TEMPLATE)
+        finally:
+            closes += 1
+            if closes == 1:  # thinking has ended, and the connection takes its time to close
+                driven._deadline = Phase.SOLUTION
+                driven.when_interrupted(driven._notify)
+                driven._deadline = None
+                await asyncio.sleep(0.01)
+
+    asyncio.run(drive(driven, sample))
+    assert driven.trace().ids == SAYS
 
 
 def test_who_drives_may_be_cancelled() -> None:

@@ -12,6 +12,7 @@ Whoever drives by hand, as a trainer that has one batch at a time, asks `next_re
 """
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -113,8 +114,13 @@ async def drive(walk: Walk, sample: Sample, listen: Listen | None = None, until:
 async def unless_interrupted(walk: Walk, work: Coroutine[Any, Any, T]) -> T | None:
     """What comes of some work for a walk; `None` where the walk is interrupted first: the work is cancelled then."""
     loop = asyncio.get_running_loop()
-    task = loop.create_task(work)
-    walk.when_interrupted(lambda: loop.call_soon_threadsafe(task.cancel))
+    task, interrupted = loop.create_task(work), threading.Event()
+
+    def cancel() -> None:
+        interrupted.set()
+        loop.call_soon_threadsafe(task.cancel)
+
+    walk.when_interrupted(cancel)
     try:
         await asyncio.wait([task])
     finally:
@@ -124,7 +130,7 @@ async def unless_interrupted(walk: Walk, work: Coroutine[Any, Any, T]) -> T | No
             await asyncio.gather(task, return_exceptions=True)
     if not task.cancelled():
         return task.result()
-    if walk.interrupted is None:
+    if not interrupted.is_set():
         raise asyncio.CancelledError
     return None
 
