@@ -89,6 +89,7 @@ results: $(READY)
 	$(BIN)/python benchmarks/step_time.py
 	$(BIN)/python benchmarks/phases.py
 	$(BIN)/python benchmarks/kills.py
+	$(BIN)/python benchmarks/records.py
 
 clean:
 	rm -rf $(VENV) $(VLLM) $(LATEST) $(SGLANG) runs build .pytest_cache .mypy_cache .ruff_cache

@@ -31,6 +31,7 @@ def filled(text: str) -> str:
         "grading": grading,
         "sandbox": sandbox,
         "kills": kills,
+        "records": records,
         "phases": phases,
         "thinking": thinking,
         "training": training,
@@ -293,6 +294,26 @@ def kills(report: dict[str, Any]) -> str:
         f"{report['num_lost']} records lost, {report['num_doubled']} doubled, "
         f"{report['num_differing']} with other tokens ({report['num_explained']} of them where two logits are within "
         f"1e-4); {table}. {measured(report)}."
+    )
+
+
+def records(report: dict[str, Any]) -> str:
+    parts = ("resume", "table", "report")
+    lines = ["| records | on disk, MiB | resume | table | table and report |", "|---:|---:|---:|---:|---:|"]
+    for row in report["rows"]:
+        costs = [f"{row[part]['seconds']:.1f} s, {row[part]['peak_mib']} MiB" for part in parts]
+        lines.append(
+            f"| {row['num_records']:,} | {row['records_mib']:,} + {row['traces_mib']:,} | {' | '.join(costs)} |"
+        )
+    last = report["rows"][-1]
+    worked = ", ".join(f"{last[part]['cpu_seconds']:.1f} s for the {part}" for part in parts)
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"Seconds on the clock, the start of Python included, and the most memory that was held. In the last line "
+            f"processors worked {worked}. The page has {last['report']['result'] / 1e6:.1f} MB. {measured(report)}.",
+        ]
     )
 
 

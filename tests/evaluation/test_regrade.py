@@ -18,7 +18,7 @@ from random_words import CONFIG, load_engine
 
 def swept(folder: Path) -> list[Record]:
     sweep(replace(CONFIG, out=str(folder)), load_engine=load_engine)
-    return read_records(folder)[1]
+    return list(read_records(folder)[1])
 
 
 def spoiled(folder: Path, records: list[Record]) -> Path:

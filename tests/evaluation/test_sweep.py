@@ -32,7 +32,7 @@ SOURCE = Path(__file__).parents[2] / "src"
 
 def run(folder: Path, **changes) -> tuple[SweepResult, list[Record]]:
     result = sweep(replace(CONFIG, out=str(folder), **changes), load_engine=load_engine)
-    return result, read_records(folder)[1]
+    return result, list(read_records(folder)[1])
 
 
 def by_key(records: Iterable[Record]) -> dict[Key, Record]:
@@ -84,7 +84,7 @@ def test_every_model_setting_problem_and_sample_has_one_record(tmp_path: Path) -
     written: list[Record] = []
     config = replace(CONFIG, out=str(tmp_path))
     result = sweep(config, lambda *numbers: started.append(numbers), written.append, load_engine)
-    records = read_records(tmp_path)[1]
+    records = list(read_records(tmp_path)[1])
     assert started == [(0, NUM_RECORDS)]
     assert result == SweepResult(NUM_RECORDS, NUM_RECORDS, 0, 0)
     assert records == written
@@ -188,7 +188,7 @@ def test_what_cannot_be_graded_is_counted_apart_and_graded_later(tmp_path: Path)
     config = replace(CONFIG, task=str(own), out=str(tmp_path / "run"), limit=None, strategies=("elastic",))
     result = sweep(replace(config, options={}), load_engine=load_engine, on_note=notes.append)
     assert notes == [f"{own}: graded by length"]
-    records = read_records(tmp_path / "run")[1]
+    records = list(read_records(tmp_path / "run")[1])
     assert len(records) == result.num_records == 2 * 3 * 3 * 2
     failed = [record for record in records if record.error]
     assert {record.problem for record in failed} == {"1"}
@@ -198,7 +198,7 @@ def test_what_cannot_be_graded_is_counted_apart_and_graded_later(tmp_path: Path)
     assert sum(row.num_errors for row in summarise(records)) == len(failed)
     own.write_text(OWN.replace('problem.id == "1" and solution', "False"))
     regrade(tmp_path / "run", tmp_path / "again")
-    again = read_records(tmp_path / "again")[1]
+    again = list(read_records(tmp_path / "again")[1])
     assert all(r.error is None and r.correct == (len(r.solution) > 3) for r in again)
 
 

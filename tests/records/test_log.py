@@ -87,7 +87,7 @@ def test_a_finished_trace_must_be_graded() -> None:
 
 def test_what_is_written_is_read(folder: Path) -> None:
     manifest, records = read_records(folder)
-    assert records == RECORDS
+    assert list(records) == RECORDS
     assert manifest == make_manifest()
 
 
@@ -96,7 +96,7 @@ def test_any_text_is_one_line_and_comes_back(tmp_path: Path, text: str) -> None:
     record = replace(RECORDS[0], answer=text)
     write_folder(tmp_path, [record])
     assert lines(tmp_path).read_bytes().count(b"\n") == 1
-    assert read_records(tmp_path)[1] == [record]
+    assert list(read_records(tmp_path)[1]) == [record]
 
 
 def test_keys_that_are_done_are_known_and_not_written_again(folder: Path) -> None:
@@ -112,7 +112,7 @@ def test_keys_that_are_done_are_known_and_not_written_again(folder: Path) -> Non
 def test_a_torn_last_line_is_left_out_and_cut_off(folder: Path, torn: bytes) -> None:
     whole = lines(folder).read_bytes()
     lines(folder).write_bytes(whole + torn)
-    assert read_records(folder)[1] == RECORDS
+    assert list(read_records(folder)[1]) == RECORDS
     with RecordsWriter(folder) as writer:
         assert writer.num_cut_bytes == len(torn)
     assert lines(folder).read_bytes() == whole
@@ -148,7 +148,7 @@ def test_of_two_records_with_one_key_the_first_counts(folder: Path) -> None:
     write_folder(folder.with_name("other"), [other])
     for name in ("records", "traces"):
         shutil.copy(folder.with_name("other") / name / "main.jsonl", folder / name / "other.jsonl")
-    assert read_records(folder)[1] == RECORDS
+    assert list(read_records(folder)[1]) == RECORDS
 
 
 def test_two_sweeps_cannot_write_one_folder(folder: Path) -> None:
@@ -180,7 +180,7 @@ from elastic_reasoning.core.errors import RecordsError
 from elastic_reasoning.records.log import RecordsWriter, read_records
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 folder = Path(sys.argv[1])
-record = read_records(folder)[1][0]
+record = next(iter(read_records(folder)[1]))
 writer = RecordsWriter(folder)
 resource.setrlimit(resource.RLIMIT_FSIZE, (writer.path.stat().st_size + 2000, resource.RLIM_INFINITY))
 try:
@@ -209,7 +209,7 @@ from dataclasses import replace
 from pathlib import Path
 from elastic_reasoning.records.log import RecordsWriter, read_records
 folder = Path(sys.argv[1])
-record = read_records(folder)[1][0]
+record = next(iter(read_records(folder)[1]))
 writer = RecordsWriter(folder)
 for sample in itertools.count(1):
     writer.write(replace(record, sample=sample))

@@ -12,12 +12,13 @@ from statistics import fmean
 from typing import Any
 
 from elastic_reasoning.analysis.errorbars import NORMAL, paired_means
-from elastic_reasoning.analysis.metrics import by_problem, by_setting
+from elastic_reasoning.analysis.metrics import by_setting
 from elastic_reasoning.core.errors import RecordsError
 from elastic_reasoning.core.setting import Setting
+from elastic_reasoning.records.columns import Records
 from elastic_reasoning.records.record import Record
 
-Graded = Mapping[str, Sequence[Record]]
+Graded = Mapping[str, Records]
 """The graded records of each problem, in one setting."""
 
 
@@ -88,8 +89,8 @@ def compare_runs(records_a: Iterable[Record], records_b: Iterable[Record]) -> li
 
 
 def _settings(records: Iterable[Record]) -> dict[Setting, Graded]:
-    groups = by_setting(record for record in records if record.error is None)
-    return {setting: by_problem(group) for setting, group in groups.items()}
+    groups = by_setting(Records.of(records).graded())
+    return {setting: group.by_problem() for setting, group in groups.items()}
 
 
 def _named(settings: Iterable[Setting]) -> str:
@@ -113,8 +114,11 @@ def _matches(a: Iterable[Setting], b: Iterable[Setting]) -> list[tuple[Setting, 
 
 def _paired(a: Setting, b: Setting, of_a: Graded, of_b: Graded) -> Paired:
     both = [problem for problem in of_a if problem in of_b]
-    grades_a, grades_b = ([[float(bool(r.correct)) for r in of[p]] for p in both] for of in (of_a, of_b))
-    tokens_a, tokens_b = ([[float(r.num_sampled_tokens) for r in of[p]] for p in both] for of in (of_a, of_b))
+    grades_a, grades_b, tokens_a, tokens_b = (
+        [of[problem][name].astype(float).tolist() for problem in both]
+        for name in ("correct", "num_sampled_tokens")
+        for of in (of_a, of_b)
+    )
     accuracy, tokens = paired_means(grades_a, grades_b), paired_means(tokens_a, tokens_b)
     gains = [fmean(after) - fmean(before) for before, after in zip(grades_a, grades_b, strict=True)]
     return Paired(

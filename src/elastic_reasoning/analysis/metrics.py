@@ -8,12 +8,14 @@ Standard errors are clustered by problem. A record with an error is counted and 
 answer.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from math import inf
 from statistics import fmean, median
+from typing import Any
+
+from numpy.typing import NDArray
 
 from elastic_reasoning.analysis.equivalence import Equivalence
 from elastic_reasoning.analysis.errorbars import clustered_se, paired_means
@@ -25,6 +27,7 @@ from elastic_reasoning.core.strategies import STRATEGIES, effective
 from elastic_reasoning.grading.answers.rounding import RULE as ROUNDED_REFERENCE
 from elastic_reasoning.grading.answers.rules import RULES
 from elastic_reasoning.grading.programs.outputs import SEVERAL_OUTPUTS
+from elastic_reasoning.records.columns import Records
 from elastic_reasoning.records.record import Record
 
 ASSUMED = frozenset(rule.name for rule in RULES if rule.assumes)
@@ -136,16 +139,14 @@ def summarise(records: Iterable[Record]) -> list[Row]:
         return [_row(setting, group, equivalence) for setting, group in by_setting(records).items()]
 
 
-def by_setting(records: Iterable[Record]) -> dict[Setting, list[Record]]:
+def by_setting(records: Iterable[Record]) -> dict[Setting, Records]:
     """The records of each setting: models in order of appearance, then strategies, then budgets by size."""
-    groups: dict[Setting, list[Record]] = defaultdict(list)
-    for record in records:
-        groups[record.setting].append(record)
-    models = list(dict.fromkeys(model for model, _, _ in groups))
-    strategies = [*STRATEGIES, *sorted({strategy for _, strategy, _ in groups} - set(STRATEGIES))]
+    groups = Records.of(records).by_setting()
+    models = list(dict.fromkeys(setting.model for setting in groups))
+    strategies = [*STRATEGIES, *sorted({setting.strategy for setting in groups} - set(STRATEGIES))]
 
     def order(setting: Setting) -> tuple[int, int, tuple[float, float]]:
-        return models.index(setting[0]), strategies.index(setting[1]), budget_order(setting[2])
+        return models.index(setting.model), strategies.index(setting.strategy), budget_order(setting.budget)
 
     return {setting: groups[setting] for setting in sorted(groups, key=order)}
 
@@ -157,34 +158,30 @@ def budget_order(budget: str) -> tuple[float, float]:
     return thinking + solution, thinking
 
 
-def _row(setting: Setting, records: Sequence[Record], equivalence: Equivalence) -> Row:
-    graded = [record for record in records if record.error is None]
-    problems = by_problem(graded)
+def _row(setting: Setting, records: Records, equivalence: Equivalence) -> Row:
+    graded = records.graded()
+    problems = graded.by_problem()
     grades = _grades(problems)
     passes = {
         k: [pass_at(len(each), round(sum(each)), k) for each in grades.values()]
         for k in ks(min(map(len, problems.values()), default=0))
     }
     votes = [] if are_programs(graded) else [majority(samples, equivalence) for samples in problems.values()]
-    thinking = [record.num_thinking_tokens for record in graded]
-    solution = [record.num_solution_tokens for record in graded]
-    total = [record.num_sampled_tokens for record in graded]
+    thinking = graded["num_thinking_tokens"].tolist()
+    solution = graded["num_solution_tokens"].tolist()
+    total = graded["num_sampled_tokens"].tolist()
     asked = _asked(setting)
-
-    def rate(holds: Callable[[Record], bool]) -> float | None:
-        return _mean([holds(record) for record in graded])
-
-    def number(holds: Callable[[Record], bool]) -> int:
-        return sum(map(holds, graded))
-
-    one_output = [bool(record.correct) for record in graded if record.rule != SEVERAL_OUTPUTS]
+    correct = graded["correct"]
+    one_output = correct[~graded.among("rule", [SEVERAL_OUTPUTS])].tolist()
     return Row(
-        *setting,
+        setting.model,
+        setting.strategy,
+        setting.budget,
         num_problems=len(problems),
         num_samples=len(graded),
         num_samples_each=len(graded) / len(problems) if problems else 0.0,
         num_errors=len(records) - len(graded),
-        accuracy=rate(lambda r: bool(r.correct)),
+        accuracy=_rate(correct),
         accuracy_se=clustered_se(list(grades.values())),
         pass_at={k: fmean(chances) for k, chances in passes.items()},
         pass_at_se={k: clustered_se([[chance] for chance in chances]) for k, chances in passes.items()},
@@ -199,26 +196,31 @@ def _row(setting: Setting, records: Sequence[Record], equivalence: Equivalence) 
         mean_total_tokens=_mean(total),
         median_total_tokens=_median(total),
         p95_total_tokens=percentile(total, 95),
-        void_rate=rate(lambda r: r.closed_by_prompt),
-        budget_hit_rate=rate(lambda r: r.budget_hit),
-        forced_rate=rate(lambda r: r.forced_close),
-        cut_rate=rate(lambda r: r.solution_cut),
-        no_answer_rate=rate(lambda r: r.answer is None),
-        unboxed_rate=rate(lambda r: r.unboxed),
-        escape_rate=rate(lambda r: r.escaped),
-        closed_again_rate=rate(lambda r: r.closed_again > 0),
-        tool_cut_rate=rate(lambda r: r.tool_cut),
-        num_unboxed=number(lambda r: r.unboxed),
-        num_time_limits=number(lambda r: r.reason == "time limit"),
-        num_memory_limits=number(lambda r: r.reason == "memory limit"),
-        num_assumed=number(lambda r: bool(r.correct) and r.rule in ASSUMED),
-        num_rounded=number(lambda r: bool(r.correct) and r.rule == ROUNDED_REFERENCE),
+        void_rate=_rate(graded["closed_by_prompt"]),
+        budget_hit_rate=_rate(graded["budget_hit"]),
+        forced_rate=_rate(graded["forced_close"]),
+        cut_rate=_rate(graded["solution_cut"]),
+        no_answer_rate=_rate(graded["answer"] < 0),
+        unboxed_rate=_rate(graded["unboxed"]),
+        escape_rate=_rate(graded["escaped"]),
+        closed_again_rate=_rate(graded["closed_again"] > 0),
+        tool_cut_rate=_rate(graded["tool_cut"]),
+        num_unboxed=int(graded["unboxed"].sum()),
+        num_time_limits=int(graded.among("reason", ["time limit"]).sum()),
+        num_memory_limits=int(graded.among("reason", ["memory limit"]).sum()),
+        num_assumed=int((correct & graded.among("rule", ASSUMED)).sum()),
+        num_rounded=int((correct & graded.among("rule", [ROUNDED_REFERENCE])).sum()),
         num_several_outputs=len(graded) - len(one_output),
         accuracy_one_output=_mean(one_output) if len(one_output) < len(graded) else None,
         asked_tokens=asked,
         length_deviation=_mean([abs(n_y - asked) / asked for n_y in total]) if asked else None,
         violation_rate=None if asked is None else _mean([n_y > asked for n_y in total]),
     )
+
+
+def _rate(holds: NDArray[Any]) -> float | None:
+    """The share of samples of which it holds."""
+    return int(holds.sum()) / len(holds) if len(holds) else None
 
 
 def _mean(values: Sequence[float]) -> float | None:
@@ -231,21 +233,13 @@ def _median(values: Sequence[int]) -> float | None:
 
 def _asked(setting: Setting) -> int | None:
     """The length in tokens that the prompt asks for, where the strategy is one that asks."""
-    budget = Budget.parse(setting[2])
-    return budget.total if effective(setting[1], budget)[1] == "asked" else None
+    budget = Budget.parse(setting.budget)
+    return budget.total if effective(setting.strategy, budget)[1] == "asked" else None
 
 
-def by_problem(records: Iterable[Record]) -> dict[str, list[Record]]:
-    """The records of each problem, in order of appearance."""
-    problems: dict[str, list[Record]] = defaultdict(list)
-    for record in records:
-        problems[record.problem].append(record)
-    return dict(problems)
-
-
-def _grades(problems: Mapping[str, Sequence[Record]]) -> dict[str, list[float]]:
+def _grades(problems: Mapping[str, Records]) -> dict[str, list[float]]:
     """The grades of each problem, 1.0 for a correct one."""
-    return {problem: [float(bool(r.correct)) for r in records] for problem, records in problems.items()}
+    return {problem: samples["correct"].astype(float).tolist() for problem, samples in problems.items()}
 
 
 def paired_difference(records: Iterable[Record], a: tuple[str, str, str], b: tuple[str, str, str]) -> Difference:
@@ -254,11 +248,8 @@ def paired_difference(records: Iterable[Record], a: tuple[str, str, str], b: tup
     Raises:
         RecordsError: no problem has graded samples under both.
     """
-    graded: dict[tuple[str, str, str], list[Record]] = {a: [], b: []}
-    for record in records:
-        if record.setting in graded and record.error is None:
-            graded[record.setting].append(record)
-    of_a, of_b = (_grades(by_problem(graded[setting])) for setting in (a, b))
+    graded = Records.of(records).graded()
+    of_a, of_b = (_grades(graded.under([Setting(*side)]).by_problem()) for side in (a, b))
     both = [problem for problem in of_a if problem in of_b]
     if not both:
         raise RecordsError(f"no problem was graded under both {'/'.join(a)} and {'/'.join(b)}: sweep both")
@@ -268,11 +259,9 @@ def paired_difference(records: Iterable[Record], a: tuple[str, str, str], b: tup
 
 def generated_tokens(records: Iterable[Record]) -> tuple[int, int]:
     """How many tokens the records sampled, and how many of those were really generated, not reused."""
-    num_sampled = num_reused = 0
-    for record in records:
-        num_sampled += record.num_sampled_tokens
-        num_reused += record.num_reused_tokens
-    return num_sampled, num_sampled - num_reused
+    columns = Records.of(records)
+    num_sampled = int(columns["num_sampled_tokens"].sum())
+    return num_sampled, num_sampled - int(columns["num_reused_tokens"].sum())
 
 
 def seconds_of(records: Iterable[Record]) -> dict[str, tuple[float, int]]:
@@ -281,7 +270,6 @@ def seconds_of(records: Iterable[Record]) -> dict[str, tuple[float, int]]:
     Tokens per second are the second by the first, where the first is not 0: records made before time was kept, or
     graded elsewhere, have none. Several runs that were on at once count each their own time.
     """
-    models: dict[str, list[Record]] = defaultdict(list)
-    for record in records:
-        models[record.model].append(record)
-    return {model: (sum(r.seconds for r in each), generated_tokens(each)[1]) for model, each in models.items()}
+    columns = Records.of(records)
+    groups = {setting.model: columns.of_model(setting.model) for setting in columns.settings}
+    return {model: (sum(each["seconds"].tolist()), generated_tokens(each)[1]) for model, each in groups.items()}

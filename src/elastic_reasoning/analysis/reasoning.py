@@ -9,19 +9,25 @@ A thought of which a measure has nothing to say, such as an empty one, is left o
 repeat themselves more and compress better whatever they say: compare these two among thoughts of like length.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from statistics import fmean
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from elastic_reasoning.analysis.errorbars import clustered_se, paired_means
-from elastic_reasoning.analysis.metrics import by_problem, by_setting
+from elastic_reasoning.analysis.metrics import by_setting
 from elastic_reasoning.core.errors import RecordsError
 from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.core.trace import Phase
-from elastic_reasoning.records.measures import MEASURES, TENTHS, thought_of
-from elastic_reasoning.records.record import Part, Record, Thought
+from elastic_reasoning.records.columns import Records
+from elastic_reasoning.records.measures import MEASURES, thought_of
+from elastic_reasoning.records.record import Part, Record
+
+PLACES = {name: n for n, name in enumerate(MEASURES)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +137,8 @@ def changes(records: Iterable[Record], a: tuple[str, str, str], b: tuple[str, st
     Raises:
         RecordsError: no problem has samples under both.
     """
-    groups = by_setting(record for record in records if record.error is None)
-    of_a, of_b = (_measured(groups.get(Setting(*setting), [])) for setting in (a, b))
+    graded = Records.of(records).graded()
+    of_a, of_b = (_measured(graded.under([Setting(*side)])) for side in (a, b))
     if not of_a.keys() & of_b.keys():
         raise RecordsError(f"no problem has samples under both {'/'.join(a)} and {'/'.join(b)}: sweep both")
     return [change for name in MEASURES if (change := _change(name, of_a, of_b)) is not None]
@@ -144,54 +150,50 @@ def side_by_side(records: Iterable[Record], problem: str, settings: Sequence[Set
     Raises:
         RecordsError: there is none.
     """
-    samples = [record for record in records if record.problem == problem and record.error is None]
-    groups = by_setting(samples)
-    sides = [_side(record) for setting in settings for record in groups.get(setting, [])]
+    samples = Records.of(records).graded().by_problem().get(problem)
+    groups = {} if samples is None else samples.by_setting()
+    sides = [_side(record) for setting in settings for record in groups.get(setting, ())]
     if not sides:
         named = ", ".join(map(str, settings))
         raise RecordsError(f"problem {problem!r} has no sample under {named}: give the id of a problem in the records")
     return sides
 
 
-def _row(setting: Setting, records: Sequence[Record]) -> ReasoningRow:
-    kept = [record for record in records if record.error is None]
+def _row(setting: Setting, records: Records) -> ReasoningRow:
+    kept = records.graded()
     measured = _measured(kept)
     values: dict[str, Any] = {}
     for name in MEASURES:
         clusters = [known for samples in measured.values() if (known := _known(name, samples))]
         values[name] = fmean(chain.from_iterable(clusters)) if clusters else None
         values[f"{name}_se"] = clustered_se(clusters)
-    tenths = [_thought(record).tenths for record in kept]
-    length_by_tenth = [[tenth[n] for tenth in tenths] for n in range(TENTHS)]
     return ReasoningRow(
-        *setting,
+        setting.model,
+        setting.strategy,
+        setting.budget,
         num_problems=len(measured),
         num_samples=len(kept),
         **values,
-        length_by_tenth=tuple(_mean(known for known in each if known is not None) for each in length_by_tenth),
+        length_by_tenth=tuple(_mean(tenth) for tenth in kept.measured[:, len(MEASURES) :].T),
     )
 
 
-Measured = Mapping[str, Sequence[Mapping[str, float]]]
-"""The measures of every sample of each problem."""
+Measured = Mapping[str, NDArray[np.float64]]
+"""What was measured in every sample of each problem: [samples, measures]."""
 
 
-def _measured(records: Iterable[Record]) -> Measured:
-    return {
-        problem: [_thought(record).measures for record in samples] for problem, samples in by_problem(records).items()
-    }
+def _measured(records: Records) -> Measured:
+    return {problem: samples.measured for problem, samples in records.by_problem().items()}
 
 
-def _thought(record: Record) -> Thought:
-    return record.thought or thought_of(record)
+def _known(name: str, samples: NDArray[np.float64]) -> list[float]:
+    values = samples[:, PLACES[name]]
+    known: list[float] = values[~np.isnan(values)].tolist()
+    return known
 
 
-def _known(name: str, samples: Sequence[Mapping[str, float]]) -> list[float]:
-    return [sample[name] for sample in samples if name in sample]
-
-
-def _mean(values: Iterator[float]) -> float | None:
-    known = list(values)
+def _mean(values: NDArray[np.float64]) -> float | None:
+    known = values[~np.isnan(values)].tolist()
     return fmean(known) if known else None
 
 
@@ -205,6 +207,7 @@ def _change(name: str, of_a: Measured, of_b: Measured) -> Change | None:
 
 
 def _side(record: Record) -> Side:
+    measures = (record.thought or thought_of(record)).measures
     return Side(
         record.model,
         record.strategy,
@@ -215,5 +218,5 @@ def _side(record: Record) -> Side:
         record.text_of(Phase.THINKING),
         record.text_of(Phase.SOLUTION),
         record.segments,
-        {name: _thought(record).measures.get(name) for name in MEASURES},
+        {name: measures.get(name) for name in MEASURES},
     )

@@ -7,26 +7,27 @@ The best of many settings owes a part of its lead to luck. So that this part is 
 one half of the problems and measured on the other, unless the problems are validation problems.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from statistics import fmean
 from typing import Any
 
 from elastic_reasoning.analysis.errorbars import Z95, clustered_se, interval, paired_means
-from elastic_reasoning.analysis.metrics import by_problem, by_setting
+from elastic_reasoning.analysis.metrics import by_setting
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import RecordsError, UsageError
 from elastic_reasoning.core.request import DEFAULT_STRATEGY
 from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.core.strategies import find_strategy, names_of
+from elastic_reasoning.records.columns import Records
 from elastic_reasoning.records.manifest import Manifest
 from elastic_reasoning.records.record import Record
 
 FEWEST = 4
 """Problems that a choice needs: two to choose on, two to measure on."""
 
-Graded = Mapping[str, Sequence[Record]]
+Graded = Mapping[str, Records]
 """The graded records of each problem, under one budget."""
 
 
@@ -86,7 +87,7 @@ class Recommendation:
 
 
 def recommend(
-    run: tuple[Manifest, Sequence[Record]],
+    run: tuple[Manifest, Iterable[Record]],
     total: int | None = None,
     accuracy: float | None = None,
     model: str = "",
@@ -114,7 +115,7 @@ def recommend(
         raise UsageError("give either a total of tokens or an accuracy: --total 1536, or --accuracy 0.4")
     if accuracy is not None and not 0 < accuracy <= 1:
         raise UsageError(f"accuracy {accuracy:g}: must be a share above 0 and up to 1, as 0.4")
-    model, budgets = _budgets(records, model, strategy)
+    model, budgets = _budgets(Records.of(records), model, strategy)
     if total is not None:
         smallest = min(budgets, key=_total)
         budgets = {budget: graded for budget, graded in budgets.items() if _total(budget) <= total}
@@ -138,22 +139,23 @@ def recommend(
     return _measured(model, strategy, ranked, budgets, choosing, measuring, total, accuracy)
 
 
-def _budgets(records: Sequence[Record], model: str, strategy: str) -> tuple[str, dict[str, Graded]]:
+def _budgets(records: Records, model: str, strategy: str) -> tuple[str, dict[str, Graded]]:
     """The model, and its graded records under each finite budget of a strategy."""
     if find_strategy(strategy).bounds not in ("separate", "total"):
         bounded = ", ".join(names_of(lambda each: each.bounds in ("separate", "total")))
         raise UsageError(f"strategy {strategy!r}: its budget bounds nothing, so there is none to name; use {bounded}")
-    models = list(dict.fromkeys(record.model for record in records))
+    settings = records.settings
+    models = list(dict.fromkeys(setting.model for setting in settings))
     if not model and len(models) > 1:
         raise UsageError(f"the records are of {len(models)} models: name one with --model ({', '.join(models)})")
     model = model or (models or [""])[0]
     found: dict[str, Graded] = {
-        budget: by_problem(record for record in group if record.error is None)
-        for (of_model, of_strategy, budget), group in by_setting(records).items()
-        if (of_model, of_strategy) == (model, strategy) and Budget.parse(budget).total is not None
+        each.budget: group.graded().by_problem()
+        for each, group in by_setting(records).items()
+        if (each.model, each.strategy) == (model, strategy) and Budget.parse(each.budget).total is not None
     }
     if not found:
-        has = ", ".join(dict.fromkeys(f"{record.model}/{record.strategy}" for record in records)) or "nothing"
+        has = ", ".join(dict.fromkeys(f"{each.model}/{each.strategy}" for each in settings)) or "nothing"
         raise UsageError(f"no records of {model} under {strategy} with a finite budget: there are {has}")
     return model, found
 
@@ -186,11 +188,16 @@ def _split(problems: Sequence[str], held_out: bool) -> tuple[list[str], list[str
 def _merit(budget: str, graded: Graded, problems: Sequence[str], accuracy: float | None) -> tuple[float, int, float]:
     """A key that sorts the best first: by accuracy where a total is given, by cost where an accuracy is."""
     first = -_accuracy(graded, problems) if accuracy is None else 0.0
-    return first, _total(budget), fmean(r.num_sampled_tokens for p in problems for r in graded[p])
+    return first, _total(budget), _tokens(graded, problems)
 
 
 def _grades(graded: Graded, problems: Sequence[str]) -> list[list[float]]:
-    return [[float(bool(record.correct)) for record in graded[problem]] for problem in problems]
+    return [graded[problem]["correct"].astype(float).tolist() for problem in problems]
+
+
+def _tokens(graded: Graded, problems: Sequence[str]) -> float:
+    """Sampled tokens a sample."""
+    return fmean(num for problem in problems for num in graded[problem]["num_sampled_tokens"].tolist())
 
 
 def _accuracy(graded: Graded, problems: Sequence[str]) -> float:
@@ -221,7 +228,7 @@ def _measured(
         strategy=strategy,
         budget=best,
         total_tokens=_total(best),
-        mean_total_tokens=fmean(r.num_sampled_tokens for p in measuring for r in budgets[best][p]),
+        mean_total_tokens=_tokens(budgets[best], measuring),
         accuracy=accuracy,
         accuracy_se=se,
         interval=within,

@@ -7,10 +7,12 @@ majority(samples)            # 1.0 where the answer with the most votes is right
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import closing
+from functools import lru_cache
 from itertools import combinations
 from math import comb
 
 from elastic_reasoning.analysis.equivalence import Equivalence, Form, form_of
+from elastic_reasoning.records.columns import Records
 from elastic_reasoning.records.record import Record
 
 MOST_COMPARED = 2_000
@@ -37,7 +39,7 @@ def ks(num_samples: int) -> list[int]:
     return [*powers, num_samples] if num_samples else []
 
 
-def majority(samples: Sequence[Record], equivalence: Equivalence | None = None) -> float:
+def majority(samples: Iterable[Record], equivalence: Equivalence | None = None) -> float:
     """How likely the majority's answer to one problem is right, ties split evenly (maj@k over all k samples).
 
     Each sample votes for its answer; one without an answer does not vote. Answers that were graded right are one class,
@@ -51,15 +53,19 @@ def majority(samples: Sequence[Record], equivalence: Equivalence | None = None) 
         samples: of one problem.
         equivalence: which answers are the same; one of its own if there is none.
     """
-    forms = [(form_of(record.answer), bool(record.correct)) for record in samples if record.answer is not None]
-    keys = {repr(form): form for form, _ in forms}
-    right_keys = {repr(form) for form, correct in forms if correct}
-    votes = Counter(repr(form) for form, _ in forms)
+    columns = Records.of(samples)
+    given = Counter(zip(columns.texts("answer"), columns["correct"].tolist(), strict=True))
+    forms = [(_form(answer), correct, num) for (answer, correct), num in given.items() if answer is not None]
+    keys = {key: form for (key, form), _, _ in forms}
+    right_keys = {key for (key, _), correct, _ in forms if correct}
+    votes: Counter[str] = Counter()
+    for (key, _), _, num in forms:
+        votes[key] += num
     num_right = sum(votes[key] for key in right_keys)
     wrong = {key: number for key, number in votes.items() if key not in right_keys}
     if not num_right or max(wrong.values(), default=0) > num_right:
         return 0.0
-    share = sum(correct for _, correct in forms) / num_right
+    share = sum(num for _, correct, num in forms if correct) / num_right
     if num_right > sum(wrong.values()):  # then no wrong answers together have as many
         return share
     if equivalence is None:
@@ -69,6 +75,13 @@ def majority(samples: Sequence[Record], equivalence: Equivalence | None = None) 
         counts = _merged(wrong, keys, equivalence)
     most = max(counts)
     return 0.0 if most > num_right else share / (1 + counts.count(num_right))
+
+
+@lru_cache(65_536)
+def _form(answer: str) -> tuple[str, Form]:
+    """The normal form of an answer, and how it is spelled."""
+    form = form_of(answer)
+    return repr(form), form
 
 
 def _merged(votes: dict[str, int], forms: dict[str, Form], equivalence: Equivalence) -> list[int]:
@@ -89,9 +102,9 @@ def _pairs(keys: list[str]) -> Iterable[tuple[str, str]]:
     return (pair for pair, _ in zip(pairs, range(MOST_COMPARED), strict=False))
 
 
-def are_programs(samples: Sequence[Record]) -> bool:
+def are_programs(samples: Iterable[Record]) -> bool:
     """Whether the answers are programs: most have several lines. There is no majority of programs."""
-    answers = [record.answer for record in samples if record.answer is not None]
+    answers = [answer for answer in Records.of(samples).texts("answer") if answer is not None]
     return 2 * sum("\n" in answer.strip() for answer in answers) > len(answers)
 
 

@@ -15,9 +15,9 @@ from elastic_reasoning.cli.output import say_json
 from elastic_reasoning.core.errors import UsageError
 from elastic_reasoning.core.setting import chosen
 from elastic_reasoning.evaluation.differences import option_differences, run_differences
+from elastic_reasoning.records.columns import Records
 from elastic_reasoning.records.log import read_records
 from elastic_reasoning.records.manifest import Manifest
-from elastic_reasoning.records.record import Record
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def _check_same_task(a: Manifest, b: Manifest) -> None:
         raise UsageError(f"the runs are of different tasks, {a.task} and {b.task}: compare runs of one task")
 
 
-def _of(records: Sequence[Record], names: Sequence[str], flag: str) -> list[Record]:
+def _of(records: Records, names: Sequence[str], flag: str) -> Records:
     """The records of the settings of these names; of all for none."""
     settings = set(chosen(by_setting(records), names, flag))
-    return [record for record in records if record.setting in settings]
+    return records.under(settings)

@@ -18,8 +18,8 @@ from elastic_reasoning.cli.sweep import run_with_progress
 from elastic_reasoning.core.errors import UsageError
 from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.evaluation.config import SweepConfig
+from elastic_reasoning.records.columns import Records
 from elastic_reasoning.records.log import read_records
-from elastic_reasoning.records.record import Record
 from elastic_reasoning.training.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -121,9 +121,11 @@ def _make(out: Path, console: "Console", command: str) -> tuple[str, ...]:
             raise KeyboardInterrupt(f"what was made is kept in {out}; to go on: {command}") from None
 
 
-def _show_example(console: "Console", records: list[Record], trained_at: str) -> None:
+def _show_example(console: "Console", records: Records, trained_at: str) -> None:
     """One problem on which the budget cuts both models' thinking, and only the trained one answers well."""
-    at_budget = [r for r in records if r.strategy == "elastic" and r.budget == trained_at]
+    at_budget = list(
+        records.under([each for each in records.settings if (each.strategy, each.budget) == ("elastic", trained_at)])
+    )
     base = {r.problem: r for r in at_budget if r.model == "mini"}
     pairs = [(base[r.problem], r) for r in at_budget if r.model == "mini-e1" and r.problem in base]
     telling = [(b, e) for b, e in pairs if e.correct and not b.correct and e.forced_close and b.forced_close]
@@ -139,7 +141,7 @@ def _show_example(console: "Console", records: list[Record], trained_at: str) ->
     console.print()
 
 
-def _show_results(console: "Console", records: list[Record], rows: list[Row], trained_at: str) -> None:
+def _show_results(console: "Console", records: Records, rows: list[Row], trained_at: str) -> None:
     from elastic_reasoning.report.grid import accuracy_grid
 
     console.print(*accuracy_grid(rows, console.width), sep="\n")

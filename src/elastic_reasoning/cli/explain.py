@@ -25,7 +25,7 @@ def show_explanation(path: Path, options: TaskOptions, as_json: bool) -> int:
         ElasticError: they cannot be read.
     """
     if path.is_file():
-        pairs, rules = list(file_pairs(path)), math_rules(options)
+        pairs, rules = file_pairs(path), math_rules(options)
     else:
         pairs, rules = stored_pairs(path, options)
     found = explain(pairs, rules, options.workers)

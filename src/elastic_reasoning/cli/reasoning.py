@@ -25,8 +25,8 @@ from elastic_reasoning.core.errors import UsageError
 from elastic_reasoning.core.setting import Setting, chosen
 from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.records.log import read_records
-from elastic_reasoning.records.measures import MEASURES, STEPS, TENTHS, WORDING
-from elastic_reasoning.records.record import Part
+from elastic_reasoning.records.measures import MEASURES, STEPS, WORDING
+from elastic_reasoning.records.record import TENTHS, Part
 from elastic_reasoning.report.layout import parts_of, plain_table
 
 NOTHING = "–"
@@ -84,7 +84,7 @@ def main(argv: list[str]) -> int:
         raise UsageError("no folder of records: elastic reasoning runs/sweep")
     _, records = read_records(Path(config.records))
     settings = chosen(by_setting(records), config.settings, "--settings")
-    records = [record for record in records if record.setting in settings]
+    records = records.under(settings)
     rows = reasoning_rows(records)
     changed = changes(records, *settings) if len(settings) == 2 else []
     sides = side_by_side(records, config.problem, settings) if config.problem else []

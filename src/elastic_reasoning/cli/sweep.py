@@ -15,6 +15,7 @@ from elastic_reasoning.core.configuration import EXECUTION
 from elastic_reasoning.evaluation.config import SweepConfig
 from elastic_reasoning.evaluation.differences import options_in_words
 from elastic_reasoning.evaluation.sweep import SweepResult, sweep
+from elastic_reasoning.records.columns import Records
 from elastic_reasoning.records.log import read_records
 from elastic_reasoning.records.manifest import Manifest
 from elastic_reasoning.records.record import Record
@@ -98,7 +99,7 @@ def show(folder: Path, report: bool, as_json: bool) -> None:
         say(f"page: {paths['page']}")
 
 
-def show_table(folder: Path, manifest: Manifest, records: Sequence[Record], rows: Sequence[Row], as_json: bool) -> None:
+def show_table(folder: Path, manifest: Manifest, records: Records, rows: Sequence[Row], as_json: bool) -> None:
     """Print the table of a folder's records, what sharing saved, and how fast it was."""
     from elastic_reasoning.report.table import results_table, rows_to_json
 

@@ -125,7 +125,7 @@ def explain(pairs: Iterable[Pair], rules: Collection[str], workers: int = 0) -> 
     return Explained(num_solutions, num_without, by_rule, by_reason, assumed, missed)
 
 
-def stored_pairs(folder: Path, options: TaskOptions) -> tuple[list[Pair], frozenset[str]]:
+def stored_pairs(folder: Path, options: TaskOptions) -> tuple[Iterator[Pair], frozenset[str]]:
     """The solutions of a sweep with the references of their problems as the task has them now; the rules of the run.
 
     Raises:
@@ -143,11 +143,12 @@ def stored_pairs(folder: Path, options: TaskOptions) -> tuple[list[Pair], frozen
     }
     if not graded:
         raise UsageError(f"task {manifest.task} is not graded as mathematics: there are no rules to explain")
-    pairs = [
+    records = read_records(folder)[1].graded()
+    pairs = (
         Pair(record.problem, tuple(graded[record.problem]), record.solution)
-        for record in read_records(folder)[1]
-        if record.problem in graded and record.error is None
-    ]
+        for record in records
+        if record.problem in graded
+    )
     return pairs, math_rules(options)
 
 

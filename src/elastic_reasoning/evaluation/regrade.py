@@ -7,11 +7,13 @@ Graders are mended, references are corrected: what models wrote stays the same.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import cast
+
+import numpy as np
 
 from elastic_reasoning.core.errors import GradingError, RecordsError
 from elastic_reasoning.core.trace import Phase
@@ -92,7 +94,7 @@ def regrade(
         with RecordsWriter(out) as writer:
             take_up(out, replace(asked, created=manifest.created, grown=manifest.grown))
             on_start(len(writer.done), len(records))
-            left = [record for record in records if record.key not in writer.done]
+            left = records.where(np.array([key not in writer.done for key in records.keys()], np.bool_))  # noqa: SIM118
             for before, now in _graded(task, {problem.id: problem for problem in problems}, left, options.workers):
                 writer.write(now)
                 num_graded += 1
@@ -119,7 +121,7 @@ def _outcome(record: Record) -> Outcome:
 
 
 def _graded(
-    task: Task, problems: dict[str, Problem], records: list[Record], workers: int
+    task: Task, problems: dict[str, Problem], records: Iterable[Record], workers: int
 ) -> Iterator[tuple[Record, Record]]:
     """Each record as it was and as it is graded now; one without a completion stays as it is."""
 

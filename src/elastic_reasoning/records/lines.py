@@ -26,7 +26,7 @@ IN_TRACE = ("segments", "solution", "logprobs")
 Line = TypeVar("Line", bound="KeyLine")
 
 
-class KeyLine(Struct):
+class KeyLine(Struct, gc=False):  # no cycles: they are many, and hold texts and numbers
     """What of a line makes the record one of a kind."""
 
     model: str
@@ -41,10 +41,16 @@ class KeyLine(Struct):
         return self.model, self.strategy, self.budget, self.problem, self.sample
 
 
-class PlacedLine(KeyLine):
+class PlacedLine(KeyLine, gc=False):
     """A line's key, and where its trace is."""
 
     trace: tuple[Count, Count]
+
+
+class MeasuredLine(KeyLine, gc=False):
+    """A line's key, and what was measured in the thinking."""
+
+    thought: Thought
 
 
 class TraceLine(Struct):
@@ -61,23 +67,24 @@ def _struct(name: str, base: tuple[type[Struct], ...], names: list[str], more: l
     hints = get_type_hints(Record, include_extras=True)
     given = {each.name: each.default for each in fields(Record)}
     held = [(each, hints[each], NODEFAULT if given[each] is MISSING else given[each]) for each in names]
-    return defstruct(name, held + more, bases=base, kw_only=True)
+    return defstruct(name, held + more, bases=base, kw_only=True, gc=False)
 
 
 _ROW = [each.name for each in fields(Record) if each.name not in (*IN_TRACE, "thought")]
 _OLD = [*_ROW, "segments", "solution"]
 _OTHERS = _ROW[len(KeyLine.__struct_fields__) :]
-RecordLine: Any = _struct(
-    "RecordLine",
+TableLine: Any = _struct(
+    "TableLine",
     (PlacedLine,),
     _OTHERS,
     [
         ("version", Annotated[int, Meta(ge=VERSION, le=VERSION)]),
         ("num_sampled_tokens", Count),
         ("closed_by_prompt", bool),
-        ("thought", Thought),
     ],
 )
+"""A line of version 2, but for what was measured in the thinking."""
+RecordLine: Any = _struct("RecordLine", (TableLine,), [], [("thought", Thought)])
 """A line of version 2: what tables need."""
 OldLine: Any = _struct("OldLine", (KeyLine,), [*_OTHERS, "segments", "solution"], [])
 """A line of version 1: a whole record."""

@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Self
 
 from elastic_reasoning.core.errors import RecordsError
+from elastic_reasoning.records.columns import Records
 from elastic_reasoning.records.files import take_lock
 from elastic_reasoning.records.lines import KeyLine, PlacedLine, TraceLine, record_line, trace_line
 from elastic_reasoning.records.manifest import Manifest, read_manifest
@@ -35,7 +36,7 @@ NAME = re.compile(r"\w[\w.-]{0,99}", re.ASCII)
 SYNC_EVERY = 256
 
 
-def read_records(folder: Path) -> tuple[Manifest, list[Record]]:
+def read_records(folder: Path) -> tuple[Manifest, Records]:
     """Read what a sweep has written, also while it is still writing.
 
     A torn last line is left out. Of records with the same key the first counts.
@@ -45,14 +46,10 @@ def read_records(folder: Path) -> tuple[Manifest, list[Record]]:
     """
     manifest = read_manifest(folder)
     logger.info("reading the records of %s", folder)
-    records: dict[Key, Record] = {}
     files = files_of(folder)
     if not files:
         raise RecordsError(f"cannot read {folder / LINES}: no records; pass a folder that a sweep has written")
-    for file in files:
-        for record in file.records_at([(start, end) for _, start, end in file.lines(file.kind)]):
-            records.setdefault(record.key, record)
-    return manifest, list(records.values())
+    return manifest, Records.read(files)
 
 
 class RecordsWriter:

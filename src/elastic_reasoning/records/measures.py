@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate, chain
 
 from elastic_reasoning.core.trace import Phase
-from elastic_reasoning.records.record import Record, Thought
+from elastic_reasoning.records.record import TENTHS, Record, Thought
 from elastic_reasoning.tasks.arithmetic_thinking import Thought as StepsThought
 from elastic_reasoning.tasks.arithmetic_thinking import read_thought
 
@@ -63,7 +63,6 @@ PART = re.compile(r"(?<=[.!?])\s+|\s*\n\s*")
 """Between sentences and lines."""
 NGRAM = 4
 """As in seq-rep-4 of Welleck et al. 2019, arXiv 1908.04319."""
-TENTHS = 10
 
 
 def num_reflections(text: str) -> int:

@@ -25,6 +25,9 @@ Key = tuple[str, str, str, str, int]
 """(model, strategy, budget, problem, sample)"""
 
 
+TENTHS = 10
+
+
 class Part(TypedDict):
     """A segment with its text."""
 
@@ -40,7 +43,7 @@ class Thought(NamedTuple):
 
     measures: dict[str, float]
     """By name; one that has nothing to say of this thought is left out."""
-    tenths: list[float | None]
+    tenths: Annotated[list[float | None], Meta(min_length=TENTHS, max_length=TENTHS)]
     """Mean words of the parts that begin in each tenth of it."""
 
 

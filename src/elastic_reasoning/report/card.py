@@ -80,7 +80,7 @@ def _measured(run: FinishedRun, folder: Path, records: Path) -> tuple[Manifest, 
             f"{records} has nothing of the weights in {run.model}, its models are {measured}: "
             f"elastic sweep --models {run.model} --task {manifest.task}"
         )
-    return manifest, summarise(record for record in found if record.model == names[0])
+    return manifest, summarise(found.of_model(names[0]))
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -3,7 +3,7 @@
 rich.print(pairs_table(pairs_of(records)))
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from rich import box
@@ -14,21 +14,21 @@ from elastic_reasoning.analysis.compare import Paired, compare_runs, holm
 from elastic_reasoning.analysis.metrics import by_setting
 from elastic_reasoning.core.request import DEFAULT_STRATEGY
 from elastic_reasoning.core.setting import Setting
+from elastic_reasoning.records.columns import Records
 from elastic_reasoning.records.record import Record
 from elastic_reasoning.report.columns import NOTHING
 from elastic_reasoning.report.layout import fits, lines_of
 from elastic_reasoning.report.names import short_names
 
 
-def pairs_of(records: Sequence[Record]) -> list[Paired]:
+def pairs_of(records: Iterable[Record]) -> list[Paired]:
     """Every model against the first one, and every strategy against separate budgeting, the rest being the same.
 
     p_holm is corrected for all pairs of the list. Pairs without a common problem are left out.
     """
-    groups = by_setting(record for record in records if record.error is None)
-    shared = [
-        (a, b) for a, b in _worthwhile(list(groups)) if {r.problem for r in groups[a]} & {r.problem for r in groups[b]}
-    ]
+    groups = by_setting(Records.of(records).graded())
+    problems = {setting: set(group["problem"].tolist()) for setting, group in groups.items()}
+    shared = [(a, b) for a, b in _worthwhile(list(groups)) if problems[a] & problems[b]]
     pairs = [compare_runs(groups[a], groups[b])[0] for a, b in shared]
     corrected = holm([pair.p_value for pair in pairs])
     return [replace(pair, p_holm=p) for pair, p in zip(pairs, corrected, strict=True)]

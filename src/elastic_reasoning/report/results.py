@@ -4,7 +4,7 @@ results = Results.read(folder)
 results.rows, results.pairs, results.reasoning
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from elastic_reasoning.analysis.metrics import Row, generated_tokens, seconds_of
 from elastic_reasoning.analysis.reasoning import ReasoningRow, reasoning_rows
 from elastic_reasoning.core.errors import RecordsError
 from elastic_reasoning.core.setting import Setting
+from elastic_reasoning.records.columns import Records
 from elastic_reasoning.records.log import read_records
 from elastic_reasoning.records.manifest import Manifest
 from elastic_reasoning.records.record import Record
@@ -32,7 +33,7 @@ class Results:
     """
 
     manifest: Manifest
-    records: Sequence[Record]
+    records: Records
     rows: list[Row]
     pairs: list[Paired]
     reasoning: list[ReasoningRow]
@@ -45,13 +46,14 @@ class Results:
             RecordsError: the folder cannot be read or has no records.
         """
         manifest, records = read_records(folder)
-        if not records:
+        if not len(records):
             raise RecordsError(f"{folder} has no records yet: run the sweep again, it goes on where it stopped")
         return cls.of(manifest, records)
 
     @classmethod
-    def of(cls, manifest: Manifest, records: Sequence[Record]) -> "Results":
+    def of(cls, manifest: Manifest, given: Iterable[Record]) -> "Results":
         """Work it out."""
+        records = Records.of(given)
         return cls(manifest, records, summarise(records), pairs_of(records), reasoning_rows(records))
 
     @property

@@ -5,12 +5,12 @@ held.problems, held.num_left_out, held.num_samples, held.num_cut
 """
 
 import json
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from elastic_reasoning.core.setting import Setting
+from elastic_reasoning.records.columns import Records
 from elastic_reasoning.records.manifest import Asked
 from elastic_reasoning.records.record import Part, Record
 
@@ -47,19 +47,18 @@ class Embedded:
 
 
 def embed(
-    asked: Sequence[Asked], records: Sequence[Record], settings: Sequence[Setting], max_problems: int
+    asked: Sequence[Asked], records: Iterable[Record], settings: Sequence[Setting], max_problems: int
 ) -> Embedded:
     """The first problems that have records, as many as fit; one is held however long it is.
 
     Where not even a dozen problems would fit with all their samples, only the first samples are held.
     """
     index = {setting: number for number, setting in enumerate(settings)}
-    by_problem: dict[str, list[Record]] = defaultdict(list)
-    for record in records:
-        by_problem[record.problem].append(record)
+    columns = Records.of(records)
+    by_problem = columns.by_problem()
     present = [problem for problem in asked if problem["id"] in by_problem]
     some = present[: min(max_problems, WANTED_PROBLEMS)]
-    all_samples = num_samples = 1 + max((record.sample for record in records), default=0)
+    all_samples = num_samples = 1 + int(columns["sample"].max(initial=0))
     while num_samples > 1:
         if (
             sum(_size(_problem(problem, by_problem[problem["id"]], index, num_samples)) for problem in some)
@@ -91,27 +90,11 @@ def _size(data: Any) -> int:
     return len(script_json(data).encode())
 
 
-def _problem(asked: Asked, records: Sequence[Record], index: Mapping[Setting, int], num_samples: int) -> dict[str, Any]:
-    held = [record for record in records if record.sample < num_samples]
-    pieces = [[piece for part in record.segments for piece in _pieces(part)] for record in held]
-    texts, place = share_beginnings([piece[-1] for each in pieces for piece in each])
-    traces = [
-        [
-            index[record.setting],
-            record.sample,
-            record.correct,
-            record.answer,
-            record.reason,
-            record.rule,
-            record.error,
-            record.num_thinking_tokens,
-            record.num_solution_tokens,
-            record.num_forced_tokens,
-            sum(bool(getattr(record, flag)) << bit for bit, flag in enumerate(FLAGS)),
-            [[*piece[:-1], *place[piece[-1]]] for piece in own],
-        ]
-        for record, own in zip(held, pieces, strict=True)
-    ]
+def _problem(asked: Asked, records: Records, index: Mapping[Setting, int], num_samples: int) -> dict[str, Any]:
+    traces = [_trace(record, index) for record in records.where(records["sample"] < num_samples)]
+    texts, place = share_beginnings([piece[-1] for trace in traces for piece in trace[-1]])
+    for trace in traces:
+        trace[-1] = [[*piece[:-1], *place[piece[-1]]] for piece in trace[-1]]
     return {
         "id": asked["id"],
         "question": asked["question"],
@@ -119,6 +102,24 @@ def _problem(asked: Asked, records: Sequence[Record], index: Mapping[Setting, in
         "texts": texts,
         "traces": traces,
     }
+
+
+def _trace(record: Record, index: Mapping[Setting, int]) -> list[Any]:
+    """A trace in the order of `TRACE`, with its pieces of text."""
+    return [
+        index[record.setting],
+        record.sample,
+        record.correct,
+        record.answer,
+        record.reason,
+        record.rule,
+        record.error,
+        record.num_thinking_tokens,
+        record.num_solution_tokens,
+        record.num_forced_tokens,
+        sum(bool(getattr(record, flag)) << bit for bit, flag in enumerate(FLAGS)),
+        [piece for part in record.segments for piece in _pieces(part)],
+    ]
 
 
 def _pieces(part: Part) -> list[tuple[Any, ...]]:

@@ -27,11 +27,14 @@ from dataclasses import dataclass
 from importlib.resources import files
 from statistics import fmean
 
+import numpy as np
+
 from elastic_reasoning.analysis.codeforces.contests import Contest
 from elastic_reasoning.analysis.errorbars import Z95, clustered_se
-from elastic_reasoning.analysis.metrics import by_problem, by_setting
+from elastic_reasoning.analysis.metrics import by_setting
 from elastic_reasoning.core.errors import UsageError
 from elastic_reasoning.core.setting import Setting
+from elastic_reasoning.records.columns import Records
 from elastic_reasoning.records.record import Record
 
 CODE = re.compile(r"(?:cf-)?((\d+)[A-Z]\d*)")
@@ -116,7 +119,7 @@ def rate(records: Iterable[Record], contests: Mapping[int, Contest], num_attempt
 
 def _rating(
     setting: Setting,
-    records: Sequence[Record],
+    records: Records,
     contests: Mapping[int, Contest],
     num_attempts: int,
     users: Mapping[int, int],
@@ -127,13 +130,15 @@ def _rating(
     rating, se = (fmean(ratings), clustered_se([[each] for each in ratings])) if ratings else (None, None)
     within = None if rating is None or se is None else (rating - Z95 * se, rating + Z95 * se)
     return Rating(
-        *setting,
+        setting.model,
+        setting.strategy,
+        setting.budget,
         rating=rating,
         rating_se=se,
         percentile=None if rating is None else percentile(rating, users),
         percentile_interval=within and (percentile(within[0], users), percentile(within[1], users)),
         num_attempts=max((len(tries) for problems in asked.values() for tries in problems.values()), default=0),
-        num_errors=sum(record.error is not None for record in records),
+        num_errors=len(records) - len(records.graded()),
         contests=found,
         contests_left_out=contests_left_out,
         problems_left_out=problems_left_out,
@@ -141,26 +146,26 @@ def _rating(
 
 
 def _attempts(
-    records: Sequence[Record], contests: Mapping[int, Contest], num_attempts: int
+    records: Records, contests: Mapping[int, Contest], num_attempts: int
 ) -> tuple[dict[int, dict[str, list[bool]]], dict[int, str], dict[str, str]]:
     """The attempts in each contest, and the contests and problems that are left out, with the reason."""
-    problems = {problem: (CODE.fullmatch(problem), samples) for problem, samples in by_problem(records).items()}
+    problems = {problem: (CODE.fullmatch(problem), samples) for problem, samples in records.by_problem().items()}
     numbers = sorted({int(code[2]) for code, _ in problems.values() if code})
     contests_left_out = {number: why for number in numbers if (why := _lacks(contests.get(number)))}
     problems_left_out: dict[str, str] = {}
     asked: dict[int, dict[str, list[bool]]] = defaultdict(dict)
     for problem, (code, samples) in problems.items():
-        graded = sorted((r for r in samples if r.error is None), key=lambda record: record.sample)
+        graded = samples.graded()
         if not code:
             problems_left_out[problem] = "no Codeforces code, as cf-1971A"
         elif int(code[2]) in contests_left_out:
             problems_left_out[problem] = CONTEST_LEFT_OUT
         elif code[1] not in contests[int(code[2])].problems:
             problems_left_out[problem] = "not in the table of their contest"
-        elif not graded:
+        elif not len(graded):
             problems_left_out[problem] = "every sample has an error"
         else:
-            asked[int(code[2])][code[1]] = [bool(record.correct) for record in graded[:num_attempts]]
+            asked[int(code[2])][code[1]] = graded["correct"][np.argsort(graded["sample"])][:num_attempts].tolist()
     return asked, contests_left_out, problems_left_out
 
 

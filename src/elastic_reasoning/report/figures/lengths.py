@@ -6,8 +6,7 @@
 Models stand in the order of the records: the first is before training, the next ones after.
 """
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil, log2
 
@@ -22,6 +21,7 @@ from elastic_reasoning.analysis.metrics import budget_order
 from elastic_reasoning.core.request import DEFAULT_STRATEGY
 from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.core.strategies import facts_of
+from elastic_reasoning.records.columns import Records
 from elastic_reasoning.records.record import Record
 from elastic_reasoning.report.figures.look import COLOURS, QUIET, STYLE, set_title, wrapped
 from elastic_reasoning.report.names import abridged, compact, compact_budget, short_names
@@ -63,15 +63,13 @@ def counted(values: Sequence[int]) -> Histogram:
     return Histogram(width, tuple(counts))
 
 
-def lengths(records: Sequence[Record]) -> dict[Setting, tuple[Histogram, Histogram]]:
+def lengths(records: Iterable[Record]) -> dict[Setting, tuple[Histogram, Histogram]]:
     """Sampled thinking tokens and sampled solution tokens of each setting; records with an error are left out."""
-    values: dict[Setting, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
-    for record in records:
-        if record.error is None:
-            thinking, solution = values[record.setting]
-            thinking.append(record.num_thinking_tokens)
-            solution.append(record.num_solution_tokens)
-    return {setting: (counted(thinking), counted(solution)) for setting, (thinking, solution) in values.items()}
+    groups = Records.of(records).graded().by_setting()
+    return {
+        setting: (counted(group["num_thinking_tokens"].tolist()), counted(group["num_solution_tokens"].tolist()))
+        for setting, group in groups.items()
+    }
 
 
 def lengths_figure(found: dict[Setting, tuple[Histogram, Histogram]], title: str = "") -> Figure | None:
