@@ -31,7 +31,14 @@ NUM_PROMPT = 4
 """Ids of every prompt: a server does not see where a completion begins, and log-probabilities depend on it."""
 
 OPENAI_SETTINGS = {"model", "prompt", "max_tokens", "temperature", "top_p", "seed", "stop", "logprobs", "logit_bias"}
-VLLM_SETTINGS = OPENAI_SETTINGS | {"top_k", "min_p", "repetition_penalty", "return_token_ids", "skip_special_tokens"}
+VLLM_SETTINGS = OPENAI_SETTINGS | {
+    "top_k",
+    "min_p",
+    "repetition_penalty",
+    "return_token_ids",
+    "skip_special_tokens",
+    "stream",
+}
 VLLM_SETTINGS |= {"stop_token_ids", "vllm_xargs", "thinking_token_budget"}
 
 
@@ -123,6 +130,45 @@ class FakeModel:
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+class Pace:
+    """When a server writes the events of its streams, and where one breaks off.
+
+    Attributes:
+        num_streams, num_dropped: streams that were begun, and those that the client let go of.
+        cut: (number of the stream) to the number of events after which it breaks off; `None` for a whole one.
+        halt: (number of the stream) to the number of events after which it comes to a halt; `None` for one that
+            does not.
+    """
+
+    def __init__(self) -> None:
+        self.num_streams = self.num_dropped = 0
+        self.cut: Callable[[int], int | None] = lambda number: None
+        self.halt: Callable[[int], int | None] = lambda number: None
+
+    async def stream(self, request: web.Request, events: Sequence[Any]) -> web.StreamResponse:
+        number, self.num_streams = self.num_streams, self.num_streams + 1
+        cut = self.cut(number)
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
+        try:
+            await response.prepare(request)
+            for place, event in enumerate(events):
+                if place == cut:
+                    assert request.transport is not None
+                    request.transport.abort()  # type: ignore[attr-defined]
+                    return response
+                if place == self.halt(number):
+                    await asyncio.sleep(60)
+                line = f"data: {json.dumps(event)}\n\n".encode()
+                half = len(line) // 2
+                await response.write(line[:half])
+                await response.write(line[half:])
+            await response.write(b": a comment\n\ndata: [DONE]\n\n")
+        except (asyncio.CancelledError, ConnectionError):
+            self.num_dropped += 1
+            raise
+        return response
+
+
 def refuse(message: str, status: int = 400) -> web.Response:
     return web.json_response({"error": {"message": message, "type": "BadRequestError", "code": status}}, status=status)
 
@@ -142,7 +188,9 @@ def biased(bias: dict[str, float] | None) -> set[int]:
     return {int(token) for token, value in (bias or {}).items() if value <= -100}
 
 
-def fake_vllm(model: FakeModel, plug_in: bool = False, native: bool = False, heeds: bool = True) -> web.Application:
+def fake_vllm(
+    model: FakeModel, plug_in: bool = False, native: bool = False, heeds: bool = True, pace: Pace | None = None
+) -> web.Application:
     """vLLM 0.32; with `plug_in` and not `heeds`, one that refuses bad budgets and then keeps none."""
 
     async def complete(request: web.Request) -> web.Response:
@@ -179,6 +227,9 @@ def fake_vllm(model: FakeModel, plug_in: bool = False, native: bool = False, hee
             "stop_reason": new[-1] if why == "stop" else None,
             "token_ids": new if body.get("return_token_ids") else None,
         }
+        if body.get("stream"):
+            events = [{"choices": [chunk]} for chunk in chunks(choice)]
+            return await (pace or Pace()).stream(request, events)
         return web.json_response({"object": "text_completion", "model": model.name, "choices": [choice]})
 
     app = web.Application()
@@ -188,13 +239,31 @@ def fake_vllm(model: FakeModel, plug_in: bool = False, native: bool = False, hee
     return app
 
 
-def fake_sglang(model: FakeModel, trims: bool = False) -> web.Application:
-    """SGLang's native interface; with `trims` one that leaves out what it stopped at."""
+def chunks(choice: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A choice of vLLM as the events of a stream hold it: one or two tokens in each."""
+    ids, logprobs = choice["token_ids"], choice["logprobs"]
+    start = 0
+    while start < len(ids) or not start:
+        stop = start + 1 + sum(ids[: start + 1]) % 2
+        chunk = {"index": 0, "text": "", "token_ids": ids[start:stop], "logprobs": None, "finish_reason": None}
+        if logprobs:
+            chunk["logprobs"] = {"token_logprobs": logprobs["token_logprobs"][start:stop]}
+        yield {**chunk, "finish_reason": choice["finish_reason"] if stop >= len(ids) else None}
+        start = stop
+
+
+def fake_sglang(
+    model: FakeModel, trims: bool = False, new_alone: bool = False, pace: Pace | None = None
+) -> web.Application:
+    """SGLang's native interface; with `trims` one that leaves out what it stopped at.
+
+    Each event of its streams holds all ids so far, or the new ones alone.
+    """
 
     async def generate(request: web.Request) -> web.Response:
         body = await request.json()
         ids, params = body["input_ids"], body["sampling_params"]
-        assert set(body) == {"input_ids", "sampling_params", "return_logprob"}
+        assert set(body) == {"input_ids", "sampling_params", "return_logprob", "stream"}
         limit = min(params["max_new_tokens"] or 2**30, model.context - len(ids) - 2)
         new, why = model.write(ids, limit, params["stop_token_ids"], biased(params.get("logit_bias")))
         reason = {"type": "length", "length": limit} if why == "length" else {"type": "stop", "matched": new[-1]}
@@ -203,6 +272,15 @@ def fake_sglang(model: FakeModel, trims: bool = False) -> web.Application:
             values = model.logprobs_of(ids, new, params["temperature"], params["top_p"])
             meta["output_token_logprobs"] = [[value, token, None] for value, token in zip(values, new, strict=True)]
         shown = new[:-1] if trims and why != "length" else new
+        if body["stream"]:
+            events = []
+            for num in range(1, len(new) + 1):
+                so_far = {**meta, "completion_tokens": num, "finish_reason": reason if num == len(new) else None}
+                start = num - 1 if new_alone else 0
+                if "output_token_logprobs" in meta:
+                    so_far["output_token_logprobs"] = meta["output_token_logprobs"][:num]
+                events.append({"text": "", "output_ids": shown[start:num], "meta_info": so_far})
+            return await (pace or Pace()).stream(request, events)
         return web.json_response({"text": model.template.decode(shown), "output_ids": shown, "meta_info": meta})
 
     app = web.Application()
@@ -212,7 +290,7 @@ def fake_sglang(model: FakeModel, trims: bool = False) -> web.Application:
     return app
 
 
-def fake_llama_cpp(model: FakeModel, lost: Collection[int] = ()) -> web.Application:
+def fake_llama_cpp(model: FakeModel, lost: Collection[int] = (), pace: Pace | None = None) -> web.Application:
     """llama.cpp's own interface, which stops at text and at the end of the sequence.
 
     A stream leaves out the ids in `lost`, as it does where a letter takes several.
@@ -238,13 +316,19 @@ def fake_llama_cpp(model: FakeModel, lost: Collection[int] = ()) -> web.Applicat
         }
         if not streams:
             return web.json_response(answer)
-        assert body["n_probs"] == 1
         values = model.logprobs_of(body["prompt"], new, body["temperature"], body["top_p"])
-        events = [
-            {"tokens": [token], "stop": False, "completion_probabilities": [{"id": token, "logprob": value}]}
-            for token, value in zip(new, values, strict=True)
+        events: list[dict[str, Any]] = [
+            {
+                "tokens": [token],
+                "stop": False,
+                "tokens_predicted": number,
+                **({"completion_probabilities": [{"id": token, "logprob": value}]} if "n_probs" in body else {}),
+            }
+            for number, (token, value) in enumerate(zip(new, values, strict=True), 1)
             if token not in lost
         ]
+        if pace is not None:
+            return await pace.stream(request, [*events, answer])
         text = "".join(f"data: {json.dumps(event)}\n\n" for event in [*events, answer])
         return web.Response(text=text, content_type="text/event-stream")
 

@@ -13,9 +13,9 @@ Whoever drives by hand, as a trainer that has one batch at a time, asks `next_re
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from elastic_reasoning.core.call import OnEos
@@ -52,6 +52,11 @@ class SampleRequest:
     banned: frozenset[int]
     stop_texts: tuple[str, ...]
     discards_end: bool
+
+    def after(self, ids: Sequence[int]) -> "SampleRequest":
+        """What is still to be sampled once these ids have been."""
+        left = None if self.max_tokens is None else self.max_tokens - len(ids)
+        return replace(self, ids=(*self.ids, *ids), position=self.position + len(ids), max_tokens=left)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,10 @@ import threading
 from collections.abc import Awaitable, Callable, Sequence
 
 from elastic_reasoning.core.cursor import Cursor
+from elastic_reasoning.core.drive import unless_interrupted
+from elastic_reasoning.core.errors import BusyError, EngineError
 from elastic_reasoning.core.trace import Finish
-from elastic_reasoning.engines.job import Job
+from elastic_reasoning.engines.job import MAX_WAITING, Job
 
 
 class LoopThread:
@@ -17,30 +19,82 @@ class LoopThread:
         self._thread = threading.Thread(target=self.loop.run_forever, name=name, daemon=True)
         self._thread.start()
 
+    def cancel_all(self) -> None:
+        """Cancel what is under way, and wait until it has ended."""
+        asyncio.run_coroutine_threadsafe(_cancel_all(), self.loop).result()
+
     def close(self) -> None:
         """Cancel what is under way and stop the loop; it may be called twice."""
         if self._thread.is_alive():
-            asyncio.run_coroutine_threadsafe(_cancel_all(), self.loop).result()
+            self.cancel_all()
             self.loop.call_soon_threadsafe(self.loop.stop)
             self._thread.join()
             self.loop.close()
 
 
-def start(jobs: Sequence[Job], answer: Callable[[Job], Awaitable[None]], loop: asyncio.AbstractEventLoop) -> None:
-    """Have an event loop bring walks to their ends, each by itself. One that the loop gives up is aborted."""
+class Answering:
+    """Walks that an event loop brings to their ends, each by itself. One that the loop gives up is aborted.
 
-    async def run(job: Job) -> None:
+    Args:
+        answer: brings one to its end, or to where it is to be handed back.
+        loop: runs in a thread of its own.
+        concurrency: walks under way at once; others wait.
+        max_waiting: walks that may wait.
+    """
+
+    def __init__(
+        self,
+        answer: Callable[[Job], Awaitable[None]],
+        loop: asyncio.AbstractEventLoop,
+        concurrency: int,
+        max_waiting: int = MAX_WAITING,
+    ) -> None:
+        self._answer, self._loop = answer, loop
+        self._concurrency, self._max_waiting = concurrency, max_waiting
+        self._places = asyncio.Semaphore(concurrency)
+        self._num_taken = 0
+        self._lock = threading.Lock()
+
+    def submit(self, jobs: Sequence[Job]) -> None:
+        """Take walks, from any thread.
+
+        Raises:
+            BusyError: more would wait than may.
+            EngineError: the loop is closed.
+        """
+        with self._lock:
+            if self._loop.is_closed():
+                raise EngineError("the engine is closed: make another one")
+            num_waiting = self._num_taken + len(jobs) - self._concurrency
+            if num_waiting > self._max_waiting:
+                raise BusyError(f"{num_waiting} requests would wait, {self._max_waiting} may: ask again a little later")
+            self._num_taken += len(jobs)
+            for job in jobs:
+                asyncio.run_coroutine_threadsafe(self._run(job), self._loop)
+
+    async def _run(self, job: Job) -> None:
+        error = None
         try:
-            await answer(job)
+            if await self._finds_place(job):
+                try:
+                    await self._answer(job)
+                finally:
+                    self._places.release()
         except asyncio.CancelledError:
             job.walk.interrupt(Finish.ABORT)
             Cursor(job.walk, job.listen, job.until)
-        except BaseException as error:
-            return job.finish(error)
-        job.finish()
+        except BaseException as failure:
+            error = failure
+        with self._lock:
+            self._num_taken -= 1
+        job.finish(error)
 
-    for job in jobs:
-        asyncio.run_coroutine_threadsafe(run(job), loop)
+    async def _finds_place(self, job: Job) -> bool:
+        """Wait for a place; False where the walk is over before."""
+        while not await unless_interrupted(job.walk, self._places.acquire()):
+            if Cursor(job.walk, job.listen, job.until).done:
+                return False
+        return True
 
 
 async def _cancel_all() -> None:

@@ -6,6 +6,9 @@ from elastic_reasoning.core.cursor import Delta, Listen
 from elastic_reasoning.core.trace import Finish, Phase
 from elastic_reasoning.core.walk import Walk
 
+MAX_WAITING = 1024
+"""Walks that may wait for an engine, beside those that are under way."""
+
 
 class Job:
     """A walk that an engine has taken, and what its caller was promised.

@@ -20,6 +20,7 @@ from elastic_reasoning.engines.engine import generate
 from elastic_reasoning.engines.http.config import ServerConfig
 from elastic_reasoning.engines.http.pool import Pool, connected
 from elastic_reasoning.engines.http.replicas import UnavailableError, UnreachableError
+from elastic_reasoning.engines.http.session import Session
 from fake_servers import FakeModel, Running, fake_chat, fake_openai, fake_vllm, serving
 from letters import letters
 
@@ -225,7 +226,7 @@ def test_only_a_refused_connection_tells_that_nobody_listens(server: Running) ->
         with connected(ServerConfig((address,), "mini")) as (pool, loop):
 
             async def ask(pool: Pool = pool) -> str:
-                with pool.session() as session:
+                with Session(pool) as session:
                     return await pool.once(session.replica, "models", None)
 
             with pytest.raises(UnavailableError) as caught:
@@ -237,14 +238,13 @@ def test_only_a_refused_connection_tells_that_nobody_listens(server: Running) ->
 def test_a_key_that_is_not_accepted_ends_the_run(
     status: int, server: Running, faulty: Faulty, new_engine: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = new_engine(MODEL.template, server.url)
+    engine, other = new_engine(MODEL.template, server.url), new_engine(MODEL.template, server.url)
     faulty.faults = iter([fails(status, "who are you?")] * 100)
     with pytest.raises(EngineError, match=f"{status}: the key in OPENAI_API_KEY is not set"):
         by_name(generate(engine, requests()))
-    engine.close()  # the key is read as connections are opened
-    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)  # it is read as connections are opened
     with pytest.raises(EngineError, match="is set, and not accepted") as caught:
-        by_name(generate(engine, requests()))
+        by_name(generate(other, requests()))
     assert KEY not in str(caught.value)
 
 

@@ -1,5 +1,7 @@
 """The body of a server's answer, read no longer and no further than it is wanted."""
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
 from elastic_reasoning.core.errors import require
@@ -10,10 +12,12 @@ MOST_BYTES = 2**24
 SPARE_BYTES = 2**20
 BYTES_PER_TOKEN = 2**10
 """Servers take a tenth of that for a token with its text, its id and its log-probability."""
+EVENT, LAST_EVENT = b"data:", "[DONE]"
+"""How a line of a stream begins that holds an event, and what the last one may say."""
 
 
 def most_bytes(num_tokens: int | None) -> int:
-    """How long an answer of so many tokens may be."""
+    """How long an answer of so many tokens may be, or one event of a stream, which may hold all tokens before it."""
     return MOST_BYTES if num_tokens is None else SPARE_BYTES + BYTES_PER_TOKEN * num_tokens
 
 
@@ -23,27 +27,61 @@ async def read_body(response: Any, most: int, timeout_seconds: float) -> str:
     Args:
         response: aiohttp's, with its body unread.
         most: bytes, unpacked.
-        timeout_seconds: after which the session ends it; for the message.
+        timeout_seconds: after which aiohttp ends it; for the message.
 
     Raises:
         RefusedError: it is too long, does not end, or cannot be unpacked.
     """
-    aiohttp = require("aiohttp", "server")
     parts: list[bytes] = []
-    wrong, size = "", 0
+    room = most
+    try:
+        async with aclosing(_parts(response, timeout_seconds)) as arriving:
+            async for part in arriving:
+                parts.append(part)
+                room -= len(part)
+                _check_room(room, most)
+    except RefusedError:
+        if response.status < 300:
+            raise
+    return str(b"".join(parts), "utf-8", "replace")
+
+
+async def read_events(response: Any, most: int, timeout_seconds: float) -> AsyncGenerator[str, None]:
+    """The events of a stream (server-sent events, each on one line), as they come; arguments and errors as above.
+
+    Args:
+        response, timeout_seconds: see there.
+        most: bytes of one event.
+    """
+    line: list[bytes] = []
+    room = most
+    async with aclosing(_parts(response, timeout_seconds)) as arriving:
+        async for part in arriving:
+            *ends, rest = part.split(b"\n")
+            for end in ends:
+                whole = b"".join([*line, end])
+                line, room = [], most
+                event = str(whole.removeprefix(EVENT), "utf-8", "replace").strip()
+                if whole.startswith(EVENT) and event != LAST_EVENT:
+                    yield event
+            line.append(rest)
+            room -= len(rest)
+            _check_room(room, most)
+
+
+def _check_room(room: int, most: int) -> None:
+    if room < 0:
+        raise RefusedError(f"the server's answer is longer than {most:,} bytes, and was not read to its end")
+
+
+async def _parts(response: Any, timeout_seconds: float) -> AsyncGenerator[bytes, None]:
+    aiohttp = require("aiohttp", "server")
     try:
         async for part in response.content.iter_any():
-            parts.append(part)
-            size += len(part)
-            if size > most:
-                wrong = f"is longer than {most:,} bytes, and was not read to its end"
-                break
+            yield part
     except TimeoutError:
-        wrong = f"did not end within timeout_seconds {timeout_seconds:g}"
+        raise RefusedError(f"the server's answer did not end within timeout_seconds {timeout_seconds:g}") from None
     except aiohttp.ClientPayloadError as error:
         if not isinstance(error.__cause__, aiohttp.http_exceptions.ContentEncodingError):
             raise  # the connection was lost
-        wrong = "cannot be unpacked"
-    if wrong and response.status < 300:
-        raise RefusedError(f"the server's answer {wrong}")
-    return str(b"".join(parts), "utf-8", "replace")
+        raise RefusedError("the server's answer cannot be unpacked") from None

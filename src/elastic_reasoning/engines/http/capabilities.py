@@ -8,6 +8,7 @@ What it says of itself comes first; what matters is then tried.
 """
 
 from collections.abc import Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
@@ -16,6 +17,7 @@ from typing import Any
 from msgspec import Struct
 
 from elastic_reasoning.chat.rendering import added_to_text
+from elastic_reasoning.core.drive import SampleResult
 from elastic_reasoning.core.errors import EngineError, unknown
 from elastic_reasoning.core.request import Sampling
 from elastic_reasoning.core.template import Template
@@ -24,14 +26,14 @@ from elastic_reasoning.engines.http.dialects.dialect import (
     Dialect,
     DialectContext,
     Introduction,
-    LostIdsError,
     Server,
     probe,
     told,
 )
-from elastic_reasoning.engines.http.pool import Pool, Session
+from elastic_reasoning.engines.http.pool import Pool
 from elastic_reasoning.engines.http.replicas import RefusedError
 from elastic_reasoning.engines.http.sampling import sample
+from elastic_reasoning.engines.http.session import Session
 from elastic_reasoning.untrusted.json import Count
 
 NO_ENDPOINT = (404, 405, 501)
@@ -110,7 +112,7 @@ async def find_capabilities(pool: Pool, template: Template, tokenizer: Any, mode
         UnreachableError: nothing answers.
         EngineError: it does not serve the model, or has no completions endpoint.
     """
-    with pool.session() as server:
+    with Session(pool) as server:
         served = await _served(server)
         models = tuple(entry.id for entry in served)
         introduction, dialects = await _introduce(server, served, pool.config.dialect)
@@ -224,22 +226,31 @@ async def _logprobs_of(session: Session, dialect: Dialect, context: DialectConte
     """Tell them apart: the same greedy tokens, once at temperature 1 and once at 1/4 with nothing else left."""
     context = replace(context, logprobs=True)
     try:
-        plain = await sample(session, dialect, probe(context, Sampling(temperature=0), NUM_PROBED), context)
-        sharp = Sampling(temperature=0.25, top_p=SURE)
-        sharp_sampled = await sample(session, dialect, probe(context, sharp, NUM_PROBED), context)
-    except (RefusedError, LostIdsError):
+        plain = await _sampled(session, dialect, context, Sampling(temperature=0))
+        sharp = await _sampled(session, dialect, context, Sampling(temperature=0.25, top_p=SURE))
+    except RefusedError:
         return Logprobs.NONE
-    pairs = list(zip(plain.logprobs or (), sharp_sampled.logprobs or (), strict=False))
+    pairs = list(zip(plain.logprobs or (), sharp.logprobs or (), strict=False))
     telling = [pair for pair in pairs if pair[0] < CERTAIN]
-    if plain.ids != sharp_sampled.ids or not telling or any(value > SAME for pair in pairs for value in pair):
+    if plain.ids != sharp.ids or not telling or any(value > SAME for pair in pairs for value in pair):
         return Logprobs.NONE  # logits, or a model that leaves nothing open
     if all(abs(one - other) < SAME for one, other in telling):
         return Logprobs.RAW
     return Logprobs.PROCESSED if all(other > -SAME for _, other in telling) else Logprobs.TEMPERED
 
 
+async def _sampled(session: Session, dialect: Dialect, context: DialectContext, sampling: Sampling) -> SampleResult:
+    ids: tuple[int, ...] = ()
+    logprobs: tuple[float, ...] | None = ()
+    async with aclosing(sample(session, dialect, probe(context, sampling, NUM_PROBED), context)) as parts:
+        async for part in parts:
+            ids += part.ids
+            logprobs = None if logprobs is None or part.logprobs is None else logprobs + part.logprobs
+    return SampleResult(ids, logprobs)
+
+
 async def name_tokenizer(pool: Pool, model: str = "") -> str:
     """What the server says its model was loaded from, or is called."""
-    with pool.session() as server:
+    with Session(pool) as server:
         served = await _served(server)
     return next((entry.root or entry.id for entry in served if model in ("", entry.id)), model)

@@ -11,31 +11,32 @@ import asyncio
 import threading
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, aclosing
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from elastic_reasoning.chat.rendering import Renderer, added_to_text
-from elastic_reasoning.core.cursor import Listen, retrace
-from elastic_reasoning.core.drive import SampleRequest, SampleResult, drive, unless_interrupted
+from elastic_reasoning.core.cursor import Listen
+from elastic_reasoning.core.drive import SampleRequest, SampleResult, drive
 from elastic_reasoning.core.errors import EngineError, UsageError
 from elastic_reasoning.core.needs import most_tokens, needs_of
 from elastic_reasoning.core.request import Request
 from elastic_reasoning.core.template import Message, Prompt, Template
 from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.core.walk import Walk
-from elastic_reasoning.engines.concurrent import start
-from elastic_reasoning.engines.http.bodies import most_bytes
+from elastic_reasoning.engines.concurrent import Answering
 from elastic_reasoning.engines.http.capabilities import Capabilities, find_capabilities
 from elastic_reasoning.engines.http.config import ServerConfig
 from elastic_reasoning.engines.http.dialects import find_dialect
-from elastic_reasoning.engines.http.dialects.dialect import DialectContext, LostIdsError
-from elastic_reasoning.engines.http.pool import Pool, Session, connected
+from elastic_reasoning.engines.http.dialects.dialect import DialectContext
+from elastic_reasoning.engines.http.pool import Pool, connected
 from elastic_reasoning.engines.http.replicas import RefusedError, UnreachableError
-from elastic_reasoning.engines.http.sampling import read_whole, sample
+from elastic_reasoning.engines.http.sampling import sample, sample_whole
+from elastic_reasoning.engines.http.session import Session
 from elastic_reasoning.engines.job import Job
 from elastic_reasoning.engines.loading import load_template
+from elastic_reasoning.engines.one_pass import BrokenBudgetError, can_be_one_pass, drive_one_pass
 
 START_SECONDS = 5.0
 """How long a server is tried at the start, where a wrong URL is likelier than a restart."""
@@ -87,7 +88,7 @@ class OpenAIEngine:
         )
         self._added = added_to_text(self.tokenizer)
         self._open = ExitStack()
-        self._connected: tuple[Pool, asyncio.AbstractEventLoop] | None = None
+        self._answering: Answering | None = None
         self._lock = threading.Lock()
         self.capabilities = ask_capabilities(config, self.template, self.tokenizer, model)
         self._dialect = find_dialect(self.capabilities.dialect)
@@ -120,59 +121,63 @@ class OpenAIEngine:
     ) -> list[Future[Walk]]:
         """Take walks while others are under way; see `elastic_reasoning.engines.engine.Engine`.
 
-        Where no server answers any more, or one answers what it should not, that is the exception of the future.
+        With a listener answers are streamed, where the server can. Where no server answers any more, or one answers
+        what it should not, that is the exception of the future.
         """
-        with self._lock:
-            if self._connected is None:
-                self._connected = self._open.enter_context(connected(self.config))
-            pool, loop = self._connected
         jobs = [Job(walk, listen, until) for walk in walks]
-        start(jobs, partial(self._answer, pool), loop)
+        with self._lock:
+            if self._answering is None:
+                pool, loop = self._open.enter_context(connected(self.config))
+                self._answering = Answering(partial(self._answer, pool), loop, self.config.concurrency)
+        self._answering.submit(jobs)
         return [job.future for job in jobs]
 
     def close(self) -> None:
         """Give up what is under way and close the connections; it may be called twice."""
-        with self._lock:
-            self._open.close()
-            self._connected = None
+        self._open.close()
 
     async def _answer(self, pool: Pool, job: Job) -> None:
         walk = job.walk
         try:
-            with pool.session() as session:
-                whole = self.in_one_pass and job.until is None and not needs_of(walk.request, self.template).takes_back
-                if whole and walk.call is not None and not walk.steps:
-                    await unless_interrupted(walk, self._whole(session, walk))
-                await drive(walk, partial(self._stretch, session), job.listen, job.until)
+            with Session(pool) as session:
+                streams = job.listen is not None and self._dialect.streams
+                by_call = partial(self._stretch, session, streams)
+                if not (self.in_one_pass and can_be_one_pass(job)):
+                    return await drive(walk, by_call, job.listen, job.until)
+                async with aclosing(self._whole(session, walk.request, streams)) as parts:
+                    await drive_one_pass(walk, parts, by_call, job.listen)
+        except BrokenBudgetError as error:
+            walk.fail(f"the server did not keep to the budget: {error}")
         except RefusedError as error:
             walk.fail(str(error))
 
-    async def _whole(self, session: Session, walk: Walk) -> None:
-        """A completion in one pass, recovered from its ids."""
-        request = walk.request
+    async def _whole(self, session: Session, request: Request, streams: bool) -> AsyncGenerator[SampleResult, None]:
+        """A completion in one pass."""
+        context = self._dialect_context(request, streams, one_pass=True, bans=needs_of(request, self.template).bans)
         limit = most_tokens(request, self.template, self.context)
-        context = self._dialect_context(request, one_pass=True, bans=needs_of(request, self.template).bans)
-        assert self._dialect.one_pass is not None
-        path, body = self._dialect.one_pass.ask(request, limit, context)
-        read = partial(read_whole, read=self._dialect.one_pass.read, template=self.template)
-        sampled = await session.ask(path, body, read, most_bytes(limit))
-        try:
-            retrace(walk, sampled.ids, logprobs=sampled.logprobs, end=self.template.eos)
-        except EngineError as error:
-            raise RefusedError(f"the server did not keep to the budget: {error}") from None
+        async with aclosing(sample_whole(session, self._dialect, request, context, limit)) as parts:
+            async for part in parts:
+                yield part
 
-    async def _stretch(self, session: Session, wanted: SampleRequest) -> AsyncGenerator[SampleResult, None]:
-        context = self._dialect_context(wanted.request, one_pass=False, bans=bool(wanted.banned))
-        if wanted.max_tokens is None:
-            wanted = replace(wanted, max_tokens=self._room(len(wanted.ids)))
-        try:
-            yield await sample(session, self._dialect, wanted, context)
-        except LostIdsError:
-            yield await sample(session, self._dialect, wanted, replace(context, logprobs=False))
+    async def _stretch(
+        self, session: Session, streams: bool, request: SampleRequest
+    ) -> AsyncGenerator[SampleResult, None]:
+        context = self._dialect_context(request.request, streams, one_pass=False, bans=bool(request.banned))
+        if request.max_tokens is None:
+            request = replace(request, max_tokens=self._room(len(request.ids)))
+        async with aclosing(sample(session, self._dialect, request, context)) as parts:
+            async for part in parts:
+                yield part
 
-    def _dialect_context(self, request: Request, *, one_pass: bool, bans: bool) -> DialectContext:
-        known = self.capabilities.knows_logprobs(request.sampling, one_pass=one_pass, bans=bans)
-        return DialectContext(self.capabilities.model, self.template, known, self.capabilities.prompt_ids, *self._added)
+    def _dialect_context(self, request: Request, streams: bool, *, one_pass: bool, bans: bool) -> DialectContext:
+        return DialectContext(
+            self.capabilities.model,
+            self.template,
+            self.capabilities.knows_logprobs(request.sampling, one_pass=one_pass, bans=bans),
+            self.capabilities.prompt_ids,
+            *self._added,
+            stream=streams,
+        )
 
     def _room(self, num_ids: int) -> int | None:
         return None if self.context is None else self.context - num_ids

@@ -1,14 +1,24 @@
 """One request over HTTP and its answer, on a connection that is still open."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, aclosing
 from typing import Any
 
 from elastic_reasoning.core.errors import require
-from elastic_reasoning.engines.http.bodies import read_body
+from elastic_reasoning.engines.http.bodies import read_body, read_events
+
+Tell = Callable[[str], Awaitable[None]]
+"""Is handed the events of a stream as they come."""
 
 
 async def exchange(
-    session: Any, new_session: Callable[[], Any], url: str, body: Any, most: int, timeout_seconds: float
+    http: Any,
+    new_http: Callable[[], Any],
+    url: str,
+    body: Any,
+    most: int,
+    timeout_seconds: float,
+    tell: Tell | None = None,
 ) -> tuple[int, str, str]:
     """Status, `Retry-After` and text of the answer to a POST, or to a GET where there is no body.
 
@@ -16,26 +26,29 @@ async def exchange(
     once. (llama.cpp closes each behind a stream, and every one that was idle for 5 seconds.)
 
     Args:
-        session: aiohttp's, with the connections that are open.
-        new_session: makes one without any.
+        http: aiohttp's session, with the connections that are open.
+        new_http: makes one without any.
         url, body: what is asked.
-        most, timeout_seconds: see `read_body`.
+        most, timeout_seconds: see `read_body` and `read_events`.
+        tell: if given, is told the events of an answer that is a stream, which then has no text.
 
     Raises:
         RefusedError: as `read_body`; what aiohttp raises comes through.
     """
     aiohttp = require("aiohttp", "server")
-    try:
-        return await _once(session, url, body, most, timeout_seconds)
-    except aiohttp.ClientConnectorError:
-        raise
-    except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-        async with new_session() as fresh:
-            return await _once(fresh, url, body, most, timeout_seconds)
-
-
-async def _once(session: Any, url: str, body: Any, most: int, timeout_seconds: float) -> tuple[int, str, str]:
     method = "GET" if body is None else "POST"
-    async with session.request(method, url, json=body, allow_redirects=False) as response:
-        text = await read_body(response, most, timeout_seconds)
-        return response.status, response.headers.get("Retry-After", ""), text
+    async with AsyncExitStack() as stack:
+        try:
+            response = await stack.enter_async_context(http.request(method, url, json=body, allow_redirects=False))
+        except aiohttp.ClientConnectorError:
+            raise
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+            fresh = await stack.enter_async_context(new_http())
+            response = await stack.enter_async_context(fresh.request(method, url, json=body, allow_redirects=False))
+        wait = response.headers.get("Retry-After", "")
+        if tell is None or response.status >= 300 or response.content_type != "text/event-stream":
+            return response.status, wait, await read_body(response, most, timeout_seconds)
+        async with aclosing(read_events(response, most, timeout_seconds)) as events:
+            async for event in events:
+                await tell(event)
+        return response.status, wait, ""

@@ -1,38 +1,34 @@
-"""HTTP to one or several replicas of a server: which one is asked, how long one keeps trying, what a failure means.
+"""Connections to one or several replicas of a server, and what a failure means.
 
     with connected(ServerConfig(("http://127.0.0.1:8000/v1",), tokenizer="Qwen/Qwen3-8B")) as (pool, loop):
         ...
 
-A request that the server finds fault with is a `RefusedError`. A server that is overloaded, broken or gone is left
-alone for a while and asked again, or another replica is; only when nothing has answered for `retry_seconds` is that an
-`UnreachableError`.
+A request that the server finds fault with is a `RefusedError`; where another try may succeed, that is an
+`UnavailableError` (see `elastic_reasoning.engines.http.session`).
 """
 
 import asyncio
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
+
+from msgspec import Struct
 
 from elastic_reasoning.core.errors import EngineError, UsageError, require
 from elastic_reasoning.engines.concurrent import LoopThread
-from elastic_reasoning.engines.http import replicas
 from elastic_reasoning.engines.http.bodies import MOST_BYTES
 from elastic_reasoning.engines.http.config import ServerConfig
-from elastic_reasoning.engines.http.exchange import exchange
+from elastic_reasoning.engines.http.exchange import Tell, exchange
 from elastic_reasoning.engines.http.replicas import (
     RefusedError,
     Replica,
     UnavailableError,
-    UnreachableError,
-    advice,
     retry_after,
 )
-from elastic_reasoning.untrusted.json import Fault, MalformedError, decode
-
-Read = TypeVar("Read")
+from elastic_reasoning.untrusted.json import MalformedError, decode
 
 CONNECT_SECONDS = 10.0
 WATCH_SECONDS = 5.0
@@ -40,6 +36,17 @@ MOST_READ, MOST_SHOWN = 4096, 300
 """Letters of what a server says of an error."""
 UNAVAILABLE = (408, 425, 429)
 """What a server answers, beside 5xx, when the same request may be right a little later."""
+UNKNOWN_FAILURE = 500
+
+
+class _Code(Struct):
+    code: int = UNKNOWN_FAILURE
+
+
+class _Failure(Struct):
+    """An event that says that a stream has failed."""
+
+    error: _Code
 
 
 class Pool:
@@ -86,23 +93,16 @@ class Pool:
         self._watching.cancel()
         await asyncio.gather(self._watching, return_exceptions=True)
         for replica in self._replicas:
-            await replica.http.close()
-
-    @contextmanager
-    def session(self) -> Iterator["Session"]:
-        """The calls of one request: they go to one replica, whose cache knows its prefix, while it answers."""
-        session = Session(self)
-        try:
-            yield session
-        finally:
-            session.replica.num_in_flight -= 1
+            await replica.close()
 
     def least_busy(self, now: float) -> Replica:
         """The least busy of those that are not left alone; the first to be asked again where all are."""
         return min(self._replicas, key=lambda replica: (max(0.0, replica.retry_at - now), replica.num_in_flight))
 
-    async def once(self, replica: Replica, path: str, body: Any, most: int = MOST_BYTES) -> str:
-        """One try: the text of the answer to a POST, or to a GET where there is no body.
+    async def once(
+        self, replica: Replica, path: str, body: Any, most: int = MOST_BYTES, tell: Tell | None = None
+    ) -> str:
+        """One try: the text of the answer to a POST, or to a GET where there is no body. `tell`: see `exchange`.
 
         Raises:
             UnavailableError: another try may succeed.
@@ -111,7 +111,7 @@ class Pool:
         """
         url, seconds = replica.address(path), self.config.timeout_seconds
         try:
-            asked = exchange(replica.http, self._new_http, url, body, most, seconds)
+            asked = exchange(replica.http, self._new_http, url, body, most, seconds, tell)
             status, wait, text = await replica.finish(asked)
         except self._aiohttp.ClientResponseError as error:
             raise RefusedError(f"the server does not answer in HTTP: {self._line(str(error.message))}") from None
@@ -122,6 +122,10 @@ class Pool:
             is_late = isinstance(error, TimeoutError) and not isinstance(error, self._aiohttp.ServerTimeoutError)
             # What is caught may hold the headers.
             raise UnavailableError(reason, is_gone=is_gone, is_late=is_late) from None
+        self._check_status(status, wait, text, url)
+        return text
+
+    def _check_status(self, status: int, wait: str, text: str, url: str) -> None:
         if status in (401, 403):
             state = "set, and not accepted" if self._key else "not set"
             raise EngineError(f"{url} answered {status}: the key in {self.config.api_key_env} is {state}")
@@ -130,7 +134,20 @@ class Pool:
             raise UnavailableError(f"{status} {self._said(text)}", retry_after_seconds)
         if status >= 300:
             raise RefusedError(f"the server answered {status}: {self._said(text)}", status)
-        return text
+
+    def check_event(self, event: str, url: str) -> None:
+        """A stream that has begun may end with an error, which is then an event.
+
+        Raises:
+            UnavailableError, RefusedError, EngineError: as `once`.
+        """
+        if not event.lstrip("{ \n").startswith('"error"'):
+            return
+        try:
+            status = decode(event, _Failure).error.code
+        except MalformedError:
+            status = UNKNOWN_FAILURE
+        self._check_status(status if status >= 300 else UNKNOWN_FAILURE, "", event, url)
 
     def _said(self, text: str) -> str:
         """What a server says of an error, on one line."""
@@ -147,86 +164,6 @@ class Pool:
         return " ".join(text[:MOST_READ].split())[:MOST_SHOWN]
 
 
-class Session:
-    """The calls of one request.
-
-    Attributes:
-        replica: the replica of the server that is asked next.
-    """
-
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-        self.replica = pool.least_busy(asyncio.get_running_loop().time())
-        self.replica.num_in_flight += 1
-
-    @property
-    def base(self) -> str:
-        """The base URL of the replica that is asked next."""
-        return self.replica.base
-
-    async def ask(self, path: str, body: Any, read: Callable[[str], Read], most: int = MOST_BYTES) -> Read:
-        """POST a body as JSON, or GET where it is `None`, until there is an answer.
-
-        Args:
-            path: below the base URL; beside it, if it begins with a slash.
-            body: what is sent.
-            read: makes something of the answer's text; it may find that the answer is `UnavailableError` after all.
-            most: bytes; an answer that is longer is not read to its end.
-
-        Raises:
-            RefusedError: the request is at fault, or its answer is.
-            UnreachableError: nothing has answered for `retry_seconds`.
-            EngineError: the key is not accepted, or another kind of server answers.
-        """
-        config, clock = self._pool.config, asyncio.get_running_loop()
-        failing_since = None
-        while True:
-            await self._wait(None if failing_since is None else failing_since + config.retry_seconds)
-            url = self.replica.address(path)
-            try:
-                answer = read(await self._pool.once(self.replica, path, body, most))
-            except UnavailableError as error:
-                now = clock.time()
-                self.replica.mark_failed(now, error)
-                failing_since = now if failing_since is None else failing_since
-                if now - failing_since >= config.retry_seconds:
-                    raise UnreachableError(
-                        f"{url} does not answer: {error} (tried for {now - failing_since:.0f} s): "
-                        f"{advice(error, self._pool.at_start)}"
-                    ) from None
-            except MalformedError as error:
-                if error.fault is Fault.VALUE:
-                    raise RefusedError(f"the server's answer cannot be used: {error}") from None
-                raise EngineError(
-                    f"{url} answered with something else than was asked for ({error}): is it the right URL?"
-                ) from None
-            else:
-                await self.replica.mark_healthy()
-                return answer
-
-    async def _wait(self, until: float | None) -> None:
-        """Wait for a replica that may be asked, but not beyond `until`.
-
-        It is looked for again and again: another request may find meanwhile that a replica is well.
-        """
-        clock = asyncio.get_running_loop()
-        while True:
-            now = clock.time()
-            self._choose(now)
-            retry_at = self.replica.retry_at if until is None else min(self.replica.retry_at, until)
-            if retry_at <= now:
-                return
-            await asyncio.sleep(min(retry_at - now, replicas.LONGEST_BACKOFF_SECONDS))
-
-    def _choose(self, now: float) -> None:
-        """Move to another replica where this one is left alone."""
-        if self.replica.retry_at <= now:
-            return
-        self.replica.num_in_flight -= 1
-        self.replica = self._pool.least_busy(now)
-        self.replica.num_in_flight += 1
-
-
 @contextmanager
 def connected(config: ServerConfig, at_start: bool = False) -> Iterator[tuple[Pool, asyncio.AbstractEventLoop]]:
     """A pool, and the loop of the thread in which it lives."""
@@ -241,6 +178,7 @@ def connected(config: ServerConfig, at_start: bool = False) -> Iterator[tuple[Po
         try:
             yield pool, thread.loop
         finally:
+            thread.cancel_all()
             asyncio.run_coroutine_threadsafe(pool.close(), thread.loop).result()
     finally:
         thread.close()

@@ -93,6 +93,7 @@ class Replica:
         self._backoff_seconds = FIRST_BACKOFF_SECONDS
         self._new_http = new_http
         self._exchanging: set[asyncio.Task[Any]] = set()
+        self._before: list[tuple[Any, set[asyncio.Task[Any]]]] = []
         self.is_gone = False
 
     def address(self, path: str) -> str:
@@ -106,7 +107,8 @@ class Replica:
             UnavailableError: it was given up; what the exchange raises comes through.
         """
         task = asyncio.create_task(exchange)
-        self._exchanging.add(task)
+        exchanging = self._exchanging
+        exchanging.add(task)
         try:
             return await task
         except asyncio.CancelledError:
@@ -115,25 +117,32 @@ class Replica:
                 raise
             raise UnavailableError("the session was closed") from None
         finally:
-            self._exchanging.discard(task)
+            exchanging.discard(task)
 
     async def mark_healthy(self) -> None:
         """It answered: how long it wanted to be left alone is forgotten.
 
         Where it was gone this is another process, and what the one before was asked is given up.
         """
-        self._backoff_seconds, self.retry_at = FIRST_BACKOFF_SECONDS, 0.0
-        if self.is_gone:
-            self.is_gone = False
-            before, self.http = self.http, self._new_http()
-            for task in self._exchanging:  # closing the session would leave what reads an answer waiting
+        self._backoff_seconds, self.retry_at, self.is_gone = FIRST_BACKOFF_SECONDS, 0.0, False
+        before, self._before = self._before, []
+        for http, exchanging in before:
+            for task in exchanging:  # closing the session would leave what reads an answer waiting
                 task.cancel()
-            await before.close()
+            await http.close()
 
     def mark_failed(self, now: float, error: UnavailableError) -> None:
         """Leave it alone; longer, if it was only just left alone. What fails at the same time counts once."""
-        self.is_gone |= error.is_gone
+        if error.is_gone and not self.is_gone:  # what is asked from now on is asked of another process
+            self.is_gone = True
+            self._before.append((self.http, self._exchanging))
+            self.http, self._exchanging = self._new_http(), set()
         if now >= self.retry_at:
             self.retry_at = now + self._backoff_seconds
             self._backoff_seconds = min(2 * self._backoff_seconds, LONGEST_BACKOFF_SECONDS)
         self.retry_at = max(self.retry_at, now + error.retry_after_seconds)
+
+    async def close(self) -> None:
+        """Close its connections."""
+        for http, _ in (*self._before, (self.http, None)):
+            await http.close()

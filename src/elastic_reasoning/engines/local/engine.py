@@ -18,14 +18,11 @@ from elastic_reasoning.core.errors import EngineError
 from elastic_reasoning.core.template import Message, Prompt, Template, resolve_template
 from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.core.walk import Walk
-from elastic_reasoning.engines.job import Job
+from elastic_reasoning.engines.job import MAX_WAITING, Job
 from elastic_reasoning.engines.local.batch import Batch, num_logits
 from elastic_reasoning.engines.local.loop import Loop, evaluating
 from elastic_reasoning.engines.local.self_check import choose_store
 from elastic_reasoning.engines.names import check_max_rows
-
-MAX_WAITING = 1024
-"""Walks that may wait for a row, where nothing else is said."""
 
 
 class TransformersEngine:

@@ -4,18 +4,19 @@ Both of vLLM's ways to run use this: the asynchronous engine (`elastic_reasoning
 synchronous one within a trainer (`elastic_reasoning.training.trl.vllm_policy`).
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from elastic_reasoning.core.cursor import retrace
-from elastic_reasoning.core.drive import SampleRequest, SampleResult, drive, seed_of, unless_interrupted
-from elastic_reasoning.core.errors import StrategyError
+from elastic_reasoning.core.drive import SampleRequest, SampleResult, drive, seed_of
+from elastic_reasoning.core.errors import EngineError, StrategyError
 from elastic_reasoning.core.needs import most_tokens, needs_of
 from elastic_reasoning.core.request import Request
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.core.wire import to_wire
 from elastic_reasoning.engines.job import Job
+from elastic_reasoning.engines.one_pass import BrokenBudgetError, can_be_one_pass, drive_one_pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,8 @@ class Asked:
     params: Any
 
 
-Ask = Callable[[Asked], Awaitable[Any]]
-"""Hands a request to vLLM, and waits for its `CompletionOutput`."""
+Ask = Callable[[Asked], AsyncGenerator[Any, None]]
+"""Hands a request to vLLM, and yields its `CompletionOutput` as it comes."""
 
 
 async def answer(job: Job, ask: Ask, context: int, in_one_pass: bool) -> None:
@@ -36,26 +37,37 @@ async def answer(job: Job, ask: Ask, context: int, in_one_pass: bool) -> None:
     A fault of the request's own becomes the error of its trace.
 
     Args:
-        job: one that is part of its way goes by calls.
+        job: one that is part of its way goes by calls. Where somebody listens, tokens are asked for as they come.
         ask: see there.
         context: tokens of prompt and completion.
         in_one_pass: whether the plug-in runs, with the delimiters of the walk's template.
+
+    Raises:
+        EngineError: the plug-in does not keep to the budget.
     """
     from vllm.exceptions import VLLMValidationError
 
-    async def sample(request: SampleRequest) -> AsyncGenerator[SampleResult, None]:
-        asked = ask_stretch(request, context)
-        yield read(await ask(asked), asked)
+    streams = job.listen is not None
 
-    async def whole(asked: Asked) -> None:
-        read_whole(job.walk, await ask(asked), asked)
+    async def sample(request: SampleRequest) -> AsyncGenerator[SampleResult, None]:
+        async with aclosing(parts(ask_stretch(request, context, streams))) as coming:
+            async for part in coming:
+                yield part
+
+    async def parts(asked: Asked) -> AsyncGenerator[SampleResult, None]:
+        async with aclosing(ask(asked)) as outputs:
+            async for output in outputs:
+                yield read(output, asked)
 
     try:
-        if in_one_pass and can_be_whole(job):
-            await unless_interrupted(job.walk, whole(ask_whole(job.walk, context)))
-        await drive(job.walk, sample, job.listen, job.until)
+        if not (in_one_pass and can_be_one_pass(job)):
+            return await drive(job.walk, sample, job.listen, job.until)
+        async with aclosing(parts(ask_whole(job.walk, context, streams))) as whole:
+            await drive_one_pass(job.walk, whole, sample, job.listen)
     except (VLLMValidationError, StrategyError) as error:
         fail(job.walk, error)
+    except BrokenBudgetError as error:
+        raise EngineError(f"the plug-in did not keep to the budget: {error}") from None
 
 
 def fail(walk: Walk, error: Exception) -> None:
@@ -63,35 +75,22 @@ def fail(walk: Walk, error: Exception) -> None:
     walk.fail(" ".join(str(error).split()))
 
 
-def can_be_whole(job: Job) -> bool:
-    """Whether the plug-in can keep the walk's budget in one pass."""
-    walk = job.walk
-    if walk.call is None or walk.steps or job.until is not None:
-        return False
-    return not needs_of(walk.request, walk.template).takes_back
-
-
-def ask_whole(walk: Walk, context: int) -> Asked:
+def ask_whole(walk: Walk, context: int, stream: bool = False) -> Asked:
     """The request for a whole completion."""
     request = walk.request
     limit = most_tokens(request, walk.template, context)
     bans = needs_of(request, walk.template).bans
-    params = _params(request, seed_of(request), bans, max_tokens=limit, extra_args=dict(to_wire(request)))
+    params = _params(request, seed_of(request), bans, stream, max_tokens=limit, extra_args=dict(to_wire(request)))
     return Asked(request.prompt.ids, params)
 
 
-def read_whole(walk: Walk, completion: Any, asked: Asked) -> None:
-    """Bring a walk to its end by its whole completion."""
-    sampled = read(completion, asked)
-    retrace(walk, sampled.ids, logprobs=sampled.logprobs, end=walk.template.eos)
-
-
-def ask_stretch(request: SampleRequest, context: int) -> Asked:
+def ask_stretch(request: SampleRequest, context: int, stream: bool = False) -> Asked:
     """The request for what a cursor wants next."""
     params = _params(
         request.request,
         seed_of(request.request, request.position),
         bool(request.banned),
+        stream,
         max_tokens=context - len(request.ids) if request.max_tokens is None else request.max_tokens,
         stop_token_ids=sorted(request.watch),
         logit_bias=dict.fromkeys(request.banned, -100.0) or None,
@@ -100,14 +99,14 @@ def ask_stretch(request: SampleRequest, context: int) -> Asked:
 
 
 def read(completion: Any, asked: Asked) -> SampleResult:
-    """What vLLM has sampled."""
+    """What vLLM has sampled, or what is new of it."""
     new = tuple(completion.token_ids)
     if asked.params.logprobs is None or completion.logprobs is None:
         return SampleResult(new, None)
     return SampleResult(new, tuple(at[token].logprob for at, token in zip(completion.logprobs, new, strict=True)))
 
 
-def _params(request: Request, seed: int, bans: bool, **settings: Any) -> Any:
+def _params(request: Request, seed: int, bans: bool, stream: bool, **settings: Any) -> Any:
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind
 
@@ -121,6 +120,6 @@ def _params(request: Request, seed: int, bans: bool, **settings: Any) -> Any:
         seed=seed,
         logprobs=0 if has_logprobs else None,
         detokenize=False,
-        output_kind=RequestOutputKind.FINAL_ONLY,
+        output_kind=RequestOutputKind.DELTA if stream else RequestOutputKind.FINAL_ONLY,
         **settings,
     )

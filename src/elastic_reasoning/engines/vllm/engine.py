@@ -12,8 +12,9 @@ import asyncio
 import difflib
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -25,7 +26,7 @@ from elastic_reasoning.core.errors import EngineError, StrategyError, UsageError
 from elastic_reasoning.core.template import Message, Prompt, Template
 from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.core.walk import Walk
-from elastic_reasoning.engines.concurrent import LoopThread, start
+from elastic_reasoning.engines.concurrent import Answering, LoopThread
 from elastic_reasoning.engines.gguf import is_gguf
 from elastic_reasoning.engines.job import Job
 from elastic_reasoning.engines.loading import load_template
@@ -164,6 +165,7 @@ class VllmEngine:
         self._num_copies = config.parallel_config.data_parallel_size
         self._speculates = config.speculative_config is not None
         self._names = count()
+        self._answering = Answering(self._answer, self._thread.loop, self.capacity)
 
     @property
     def note(self) -> str:
@@ -186,10 +188,10 @@ class VllmEngine:
     ) -> list[Future[Walk]]:
         """Take walks while others are under way; see `elastic_reasoning.engines.engine.Engine`.
 
-        Where vLLM has died, that is the exception of the future.
+        With a listener, tokens are told as they come. Where vLLM has died, that is the exception of the future.
         """
         jobs = [Job(walk, listen, until) for walk in walks]
-        start(jobs, self._answer, self._thread.loop)
+        self._answering.submit(jobs)
         return [job.future for job in jobs]
 
     def close(self) -> None:
@@ -207,14 +209,15 @@ class VllmEngine:
         except EngineDeadError as error:
             raise EngineError("vLLM has died: its log, above, says why") from error
 
-    async def _ask(self, asked: Asked) -> Any:
+    async def _ask(self, asked: Asked) -> AsyncGenerator[Any, None]:
         from vllm.inputs import TokensPrompt
 
         if asked.params.logit_bias and self._speculates:
             raise StrategyError("min_thinking forbids tokens, which vLLM cannot with speculative decoding")
         prompt, name = TokensPrompt(prompt_token_ids=list(asked.ids)), str(next(self._names))
-        [output] = [output async for output in self._llm.generate(prompt, asked.params, name)]
-        return output.outputs[0]
+        async with aclosing(self._llm.generate(prompt, asked.params, name)) as outputs:  # closed early, it is aborted
+            async for output in outputs:
+                yield output.outputs[0]
 
 
 async def _started(llm: Any, arguments: Any) -> Any:

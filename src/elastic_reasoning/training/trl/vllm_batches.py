@@ -6,14 +6,15 @@ from concurrent.futures import Future
 from typing import Any
 
 from elastic_reasoning.chat.rendering import Renderer
-from elastic_reasoning.core.cursor import Cursor, Listen
+from elastic_reasoning.core.cursor import Cursor, Listen, retrace
 from elastic_reasoning.core.drive import next_request
 from elastic_reasoning.core.errors import EngineError
 from elastic_reasoning.core.template import Message, Prompt, Template
 from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.job import Job
-from elastic_reasoning.engines.vllm.answers import Asked, ask_stretch, ask_whole, can_be_whole, fail, read, read_whole
+from elastic_reasoning.engines.one_pass import can_be_one_pass
+from elastic_reasoning.engines.vllm.answers import Asked, ask_stretch, ask_whole, fail, read
 
 
 class BatchEngine:
@@ -83,7 +84,7 @@ class BatchEngine:
             self._generation.llm.wake_up(tags=["kv_cache"])
 
     def _answer(self, jobs: Sequence[Job]) -> None:
-        whole = {job for job in jobs if self._in_one_pass and can_be_whole(job)}
+        whole = {job for job in jobs if self._in_one_pass and can_be_one_pass(job)}
         cursors = {job: Cursor(job.walk, job.listen, job.until) for job in jobs if job not in whole}
         while True:
             going = [job for job in jobs if job in whole or not cursors[job].done]
@@ -99,10 +100,11 @@ class BatchEngine:
             for job, one, outcome in zip(going, asked, outcomes, strict=True):
                 if isinstance(outcome, Exception):
                     fail(job.walk, outcome)
-                elif job in whole:
-                    read_whole(job.walk, outcome, one)
+                    continue
+                sampled = read(outcome, one)
+                if job in whole:
+                    retrace(job.walk, sampled.ids, logprobs=sampled.logprobs, end=self.template.eos)
                 else:
-                    sampled = read(outcome, one)
                     cursors[job].wake(sampled.ids, sampled.logprobs)
             cursors |= {job: Cursor(job.walk, job.listen) for job in whole}
             whole = set()

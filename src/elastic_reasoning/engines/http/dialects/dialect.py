@@ -43,6 +43,8 @@ class DialectContext:
     """The ids that the tokenizer, and so a server, puts before a prompt of text."""
     added_behind: tuple[int, ...] = ()
     """The ids that it puts behind one."""
+    stream: bool = False
+    """Whether the answer is to come as it is sampled."""
 
 
 class End(Enum):
@@ -68,7 +70,7 @@ class Part:
 
 
 Read = Callable[[str], Part]
-"""Reads an answer, or the events of one in their order. It may raise `RefusedError`, `UnavailableError`,
+"""Reads an answer, or the events of a streamed one in their order. It may raise `RefusedError`, `UnavailableError`,
 `LostIdsError`, and `MalformedError`."""
 
 
@@ -156,6 +158,8 @@ class Dialect:
     recognise: Callable[[Server, int | None], Awaitable[Introduction | None]] | None = None
     """(server, the context that its list of models tells) to what a server of this kind says of itself; `None` for
     another kind. A kind that has no such sign is tried."""
+    streams: bool = False
+    """Whether its answers can come as they are sampled, with their ids (`DialectContext.stream`)."""
     last_resort: bool = False
     """Whether it is tried only where no other one will do."""
     examine: Callable[[Server, DialectContext], Awaitable[Findings]] = finds_nothing
@@ -192,7 +196,7 @@ def probe(context: DialectContext, sampling: Sampling, num: int) -> SampleReques
 
 
 def check_aborted(reason: object) -> None:
-    """A server that is shut down says so of the requests under way: they are for another copy, or for later.
+    """A server that is shut down says so of the requests under way: they are for another replica, or for later.
 
     Raises:
         UnavailableError: that is what it says.

@@ -19,12 +19,13 @@ from elastic_reasoning.engines.http.dialects.dialect import (
     Introduction,
     LostIdsError,
     Part,
-    Read,
     Server,
     told,
 )
 from elastic_reasoning.untrusted.json import Count, decode
 
+MOST_HELD = 64
+"""Ids that are held back: with speculative decoding it counts several at once, and tells them one by one."""
 ENDS = {"eos": End.EOS, "limit": End.FULL}
 
 
@@ -49,7 +50,7 @@ class _Answer(Struct):
     tokens: list[Count]
     stop: bool = True
     stop_type: str = ""
-    tokens_predicted: int = 0
+    tokens_predicted: int | None = None
     completion_probabilities: list[_Logprob] = []
 
 
@@ -81,33 +82,45 @@ def _ask(wanted: SampleRequest, context: DialectContext) -> tuple[str, Body]:
     if wanted.banned:
         body["logit_bias"] = [[token, False] for token in sorted(wanted.banned)]
     if context.logprobs:
-        body |= {"stream": True, "n_probs": 1}
+        body["n_probs"] = 1
+    if context.logprobs or context.stream:
+        body["stream"] = True
     return "/completion", body
 
 
-def _read(wanted: SampleRequest, context: DialectContext) -> Read:
-    num_read = 0
+class _Reader:
+    """Reads an answer. Of a stream, ids are held back while it has counted more than it has told."""
 
-    def read(text: str) -> Part:
-        nonlocal num_read
+    def __init__(self, context: DialectContext) -> None:
+        self._context = context
+        self._ids: list[int] = []
+        self._logprobs: list[float] = []
+        self._num_told = 0
+
+    def __call__(self, text: str) -> Part:
         answer = decode(text, _Answer)
-        known, ids = answer.completion_probabilities, answer.tokens
-        num_read += len(ids)
-        end = ENDS.get(answer.stop_type, End.ASKED) if answer.stop else None
-        if not context.logprobs:
-            return Part(ids, None, end)
-        if [logprob.id for logprob in known] != ids or (answer.stop and num_read < answer.tokens_predicted):
+        known = answer.completion_probabilities
+        if self._context.logprobs and [logprob.id for logprob in known] != answer.tokens:
             raise LostIdsError
-        return Part(ids, [logprob.logprob for logprob in known], end)
-
-    return read
+        self._ids += answer.tokens
+        self._logprobs += (logprob.logprob for logprob in known)
+        self._num_told += len(answer.tokens)
+        end = ENDS.get(answer.stop_type, End.ASKED) if answer.stop else None
+        num_counted = answer.tokens_predicted
+        if num_counted is not None and self._num_told < num_counted and (end or len(self._ids) > MOST_HELD):
+            raise LostIdsError
+        if end is None and (num_counted is None or self._num_told < num_counted):
+            return Part([], [] if self._context.logprobs else None, None)
+        ids, logprobs, self._ids, self._logprobs = self._ids, self._logprobs, [], []
+        return Part(ids, logprobs if self._context.logprobs else None, end)
 
 
 DIALECT = Dialect(
     name="llama.cpp",
     returns_ids=True,
+    streams=True,
     ask=_ask,
-    read=_read,
+    read=lambda wanted, context: _Reader(context),
     is_answer=lambda text, num_ids: bool(decode(text, _Answer)),
     recognise=_recognise,
     native_budget="thinking_budget_tokens, not used: it has no solution budget",

@@ -71,7 +71,12 @@ def _ask(wanted: SampleRequest, context: DialectContext) -> tuple[str, Body]:
     }
     if wanted.banned:
         params["logit_bias"] = {str(token): FORBIDDEN for token in sorted(wanted.banned)}
-    return "/generate", {"input_ids": list(wanted.ids), "sampling_params": params, "return_logprob": context.logprobs}
+    return "/generate", {
+        "input_ids": list(wanted.ids),
+        "sampling_params": params,
+        "return_logprob": context.logprobs,
+        "stream": context.stream,
+    }
 
 
 def _read(wanted: SampleRequest, context: DialectContext) -> Read:
@@ -101,6 +106,7 @@ def _read(wanted: SampleRequest, context: DialectContext) -> Read:
 DIALECT = Dialect(
     name="sglang",
     returns_ids=True,
+    streams=True,
     ask=_ask,
     read=_read,
     is_answer=lambda text, num_ids: bool(decode(text, _Answer)),

@@ -66,6 +66,7 @@ def _body(request: Request, ids: Sequence[int], max_tokens: int | None, seed: in
         "seed": seed,
         "return_token_ids": True,
         "skip_special_tokens": False,
+        "stream": context.stream,
     }
     return {**body, "logprobs": 0} if context.logprobs else body
 
@@ -153,6 +154,7 @@ async def _speculates(server: Server) -> bool | None:
 DIALECT = Dialect(
     name="vllm",
     returns_ids=True,
+    streams=True,
     ask=_ask,
     read=_read,
     is_answer=lambda text, num_ids: bool(decode(text, _Completion).choices[0].token_ids),
