@@ -24,6 +24,8 @@ WORD, BEGUN, END, OPENING, CLOSING = range(-5, 0)
 """Ids that no model has: a word, the beginning of a delimiter, an end of sequence, and the two delimiters."""
 MOST_CALLS = 10_000
 """Of a walk; one that is not over by then may never be."""
+UNLIMITED = 10_000
+"""Tokens that stand for as many as there may be, where only few of them are written."""
 DEPTH = 3
 """Calls at which every answer is tried; a longer walk goes on as it was answered last."""
 
@@ -230,7 +232,10 @@ class _DryRun:
         if call is None:
             return False
         self.bans = self.bans or bool(call.banned and call.min_tokens)
-        said = None if call.max_tokens is None else answer(call)
+        if call.max_tokens is not None:
+            said = answer(call)
+        else:  # a delimiter may be written, and replaced, all the same
+            said = answer(replace(call, max_tokens=UNLIMITED)) if answer in REPLACED else None
         if said is None:
             return False
         walk.finish(Completion(said[0], None, said[1]))

@@ -134,10 +134,8 @@ def test_text_is_counted_with_the_tokenizer(name: str, settings: dict[str, bool]
     model = FakeModel(TEMPLATES[name], ends_in_thinking=bool(settings.get("tells")))
     names = [name for name in STRATEGIES if settings.get("tells") or STRATEGIES[name].bounds == "separate"]
     requests = requests_of(model.template, 60, names=names)
-    simple: dict[str, Any] = {"grace": 0, "min_thinking": 0, "num_waits": 0}
-    if not settings.get("tells"):
-        simple["wait"] = ""
-    plain = [replace(r, options=replace(r.options, **simple)) for r in requests]
+    cannot = {"grace", "min_thinking", "num_waits"} | (set() if settings.get("tells") else {"wait"})
+    plain = [replace(r, options=Options({n: v for n, v in r.options.items() if n not in cannot})) for r in requests]
     with serving(lambda: fake_openai(model, **settings)) as server:
         engine = new_engine(model.template, server.url, context=64)
         assert engine.counted
@@ -158,7 +156,6 @@ def test_what_text_cannot_do_is_said_of_the_request(new_engine: Any) -> None:
         "stopped at 'C' or at the end": replace(
             request, strategy="s1", budget=Budget(40, 4), options=Options(num_waits=1)
         ),
-        "whether it stopped at 'C'": replace(request, budget=Budget(40, 4), options=Options(wait="w")),
     }
     with serving(lambda: fake_openai(model)) as server:
         engine = new_engine(model.template, server.url)
@@ -168,6 +165,8 @@ def test_what_text_cannot_do_is_said_of_the_request(new_engine: Any) -> None:
         ):
             assert trace.error is not None
             assert reason in trace.error
+        replaces_nothing = replace(request, options=Options(wait="w"))  # without min_thinking it makes no difference
+        assert answered(engine, [replaces_nothing])[0].error is None
 
 
 def test_a_walk_that_is_under_way_goes_on(new_engine: Any) -> None:
