@@ -3,28 +3,28 @@ from typing import Any
 import pytest
 
 from elastic_reasoning.core.errors import TaskError
-from elastic_reasoning.tasks.fields import Field, answers, name, take, text
+from elastic_reasoning.tasks.fields import Field, answers, name, read_field, text
 
 
 def test_a_field_has_the_first_of_its_names() -> None:
     field = Field(("problem", "question"), text)
-    assert take(field, "here", {"question": "q"}) == "q"
-    assert take(field, "here", {"problem": "p", "question": "q"}) == "p"
-    assert take(field, "here", {"problem": None, "question": "q"}) == "q"
+    assert read_field(field, "here", {"question": "q"}) == "q"
+    assert read_field(field, "here", {"problem": "p", "question": "q"}) == "p"
+    assert read_field(field, "here", {"problem": None, "question": "q"}) == "q"
     with pytest.raises(TaskError, match="here: no field 'problem' or 'question'; its fields are id, text"):
-        take(field, "here", {"id": 1, "text": "x"})
-    assert take(Field(("id",), name, default="none", required=False), "here", {}) == "none"
+        read_field(field, "here", {"id": 1, "text": "x"})
+    assert read_field(Field(("id",), name, default="none", required=False), "here", {}) == "none"
 
 
 @pytest.mark.parametrize("value", [4, ["x"], "", "  ", {"a": 1}, True])
 def test_what_is_no_text(value: Any) -> None:
     with pytest.raises(TaskError, match=r"here, field 'problem': found .*; expected a text that is not empty"):
-        take(Field(("problem",), text), "here", {"problem": value})
+        read_field(Field(("problem",), text), "here", {"problem": value})
 
 
 def test_a_long_value_is_shown_short() -> None:
     with pytest.raises(TaskError) as error:
-        take(Field(("problem",), text), "here", {"problem": ["x\n" * 1000]})
+        read_field(Field(("problem",), text), "here", {"problem": ["x\n" * 1000]})
     assert len(str(error.value)) < 150
     assert "\n" not in str(error.value)
 

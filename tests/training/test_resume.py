@@ -12,7 +12,7 @@ import pytest
 
 from elastic_reasoning.core.errors import TrainingError
 from elastic_reasoning.core.trace import Trace
-from elastic_reasoning.rollouts.rollouts import Validated
+from elastic_reasoning.rollouts.rollouts import ValidationResult
 from elastic_reasoning.training.checkpoints import selected
 from elastic_reasoning.training.config import TrainConfig
 from elastic_reasoning.training.trl.grpo import train
@@ -89,12 +89,12 @@ def test_checkpoints_fall_between_batches_of_rollouts(tmp_path: Path) -> None:
         generated.append(args[3])
         return COLLABORATORS.roll_out(*args)
 
-    def at_a_boundary(*args: Any) -> Validated:
+    def at_a_boundary(*args: Any) -> ValidationResult:
         (trainer,) = trainers
         assert trainer._step % (trainer.args.steps_per_generation * trainer.num_iterations) == 0
         assert generated == list(range(trainer.state.global_step))
         saved.append(trainer.state.global_step)
-        return Validated(2, 1, 1.0, 0, None)
+        return ValidationResult(2, 1, 1.0, 0, None)
 
     noting = replace(COLLABORATORS, new_trainer=noted_trainer, roll_out=noted_rollouts, validate=at_a_boundary)
     train(config, collaborators=noting)

@@ -12,7 +12,7 @@ from typing import Any
 
 from elastic_reasoning.core.template import Message, Thinking
 
-ASKING = ("user", "system", "developer")
+PROMPT_ROLES = ("user", "system", "developer")
 """Roles that end an assistant's turn; the results of tools may stand within it."""
 MARK = "70913582460917358264"
 """Digits, which no chat template trims, folds or escapes."""
@@ -122,7 +122,7 @@ def words_of(message: Message) -> str:
     return (texts_of(message) or [""])[-1]
 
 
-def marked(message: Message) -> Message:
+def add_mark(message: Message) -> Message:
     """A message with the mark behind its last word: what a chat template writes behind it is the assistant's turn.
 
     The message itself stays, as a chat template may look into it ("/no_think").
@@ -134,18 +134,18 @@ def marked(message: Message) -> Message:
     return {**message, "content": [*content, MARKED_PART]}
 
 
-def neutral(message: Message, delimiters: Sequence[str]) -> Message:
+def neutralise(message: Message, delimiters: Sequence[str]) -> Message:
     """A message without delimiters, of the same words; one of the assistant stays as it is."""
     if message.get("role") == "assistant":
         return message
-    return {name: _neutral(value, delimiters) for name, value in message.items()}
+    return {name: _neutralise(value, delimiters) for name, value in message.items()}
 
 
-def _neutral(value: Any, delimiters: Sequence[str]) -> Any:
+def _neutralise(value: Any, delimiters: Sequence[str]) -> Any:
     if isinstance(value, str):
         for delimiter in delimiters:
             value = value.replace(delimiter, delimiter[:1] + NEUTRAL + delimiter[1:])
         return value
     if isinstance(value, Mapping):
-        return {name: _neutral(each, delimiters) for name, each in value.items()}
-    return [_neutral(each, delimiters) for each in value] if isinstance(value, list | tuple) else value
+        return {name: _neutralise(each, delimiters) for name, each in value.items()}
+    return [_neutralise(each, delimiters) for each in value] if isinstance(value, list | tuple) else value

@@ -15,11 +15,11 @@ from typing import Any
 
 from elastic_reasoning.chat.process import ChatTemplate, chat_template
 from elastic_reasoning.chat.prompt_state import (
-    ASKING,
     MARK,
+    PROMPT_ROLES,
     Renderings,
-    marked,
-    neutral,
+    add_mark,
+    neutralise,
     prefilled_of,
     state_of_turn,
     texts_of,
@@ -29,7 +29,7 @@ from elastic_reasoning.chat.prompt_state import (
 from elastic_reasoning.core.errors import TemplateError, unknown
 from elastic_reasoning.core.template import Message, Prompt, Template, Thinking
 
-OWN = ("messages", "tools", "documents", "add_generation_prompt", "continue_final_message")
+RESERVED_ARGUMENTS = ("messages", "tools", "documents", "add_generation_prompt", "continue_final_message")
 """Variables of a chat template that are not for `chat_template_kwargs`."""
 PROBE = "1 + 1 = ?"
 FEWEST_LETTERS, MOST_LETTERS = 8, 40
@@ -180,14 +180,14 @@ class Renderer:
         return Prompt(_encode(self.tokenizer, text), state, bool(tools))
 
     def _renderings(self, messages: Sequence[Message], prefilled: bool, tools: Sequence[Message]) -> Renderings:
-        asked = next((n for n in range(len(messages), 0, -1) if messages[n - 1].get("role") in ASKING), 0)
+        asked = next((n for n in range(len(messages), 0, -1) if messages[n - 1].get("role") in PROMPT_ROLES), 0)
         before = messages[:-1] if prefilled else messages[:asked]
         delimiters = (self.template.opening.text, self.template.closing.text)
-        results = [neutral(message, delimiters) for message in messages[asked:]]
+        results = [neutralise(message, delimiters) for message in messages[asked:]]
         sent, plain, with_mark, until, harmless = self._render(
             (messages, not prefilled),
             (messages, False),
-            ([*messages[:-1], marked(messages[-1])], not prefilled),
+            ([*messages[:-1], add_mark(messages[-1])], not prefilled),
             (before or messages, False),
             ([*messages[:asked], *results], not prefilled),
             tools=tools,
@@ -222,7 +222,7 @@ class Renderer:
 
     @property
     def _others(self) -> set[str]:
-        return {*OWN, *self._special_tokens}
+        return {*RESERVED_ARGUMENTS, *self._special_tokens}
 
     @property
     def _special_tokens(self) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from elastic_reasoning.grading.answers.rules import ALL, RULES
 from elastic_reasoning.grading.answers.stated import find_answer
 from elastic_reasoning.records.log import read_records
 from elastic_reasoning.records.manifest import read_manifest
-from elastic_reasoning.tasks.fields import Field, answers, take, text
+from elastic_reasoning.tasks.fields import Field, answers, read_field, text
 from elastic_reasoning.tasks.loading import TaskOptions, load_task
 from elastic_reasoning.tasks.mathematics import math_rules
 from elastic_reasoning.tasks.rows import read_file
@@ -159,4 +159,4 @@ def file_pairs(path: Path) -> Iterator[Pair]:
         TaskError: the file cannot be read, or a row lacks a field.
     """
     for place, row in read_file(path):
-        yield Pair(take(ID, place, row), take(REFERENCE, place, row), take(SOLUTION, place, row))
+        yield Pair(read_field(ID, place, row), read_field(REFERENCE, place, row), read_field(SOLUTION, place, row))

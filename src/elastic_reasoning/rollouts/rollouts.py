@@ -59,7 +59,7 @@ def roll_out(engine: Engine, problems: Sequence[Problem], plan: Plan, step: int,
 
 
 @dataclass(frozen=True, slots=True)
-class Validated:
+class ValidationResult:
     """What became of validation problems.
 
     Attributes:
@@ -79,7 +79,7 @@ class Validated:
 
 def validate(
     engine: Engine, scorer: Scorer, problems: Sequence[tuple[int, Problem]], plan: Plan, at_once: int
-) -> Validated:
+) -> ValidationResult:
     """Ask each problem once at each of the settings that a plan is validated at.
 
     Args:
@@ -99,7 +99,7 @@ def validate(
         part = slice(start, start + at_once)
         scored += scorer.score(traces[part], [problem for problem, _ in asked[part]])
     errors = [one.error for one in scored if one.reward is None]
-    return Validated(
+    return ValidationResult(
         num=len(scored),
         right=sum(one.grade is not None and one.grade.correct for one in scored),
         earned=sum(one.reward or 0.0 for one in scored),

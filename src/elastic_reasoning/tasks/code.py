@@ -18,7 +18,7 @@ from elastic_reasoning.grading.programs.code import CodeGrader, CodeTests
 from elastic_reasoning.grading.programs.outputs import SEVERAL_OUTPUTS
 from elastic_reasoning.grading.programs.sandbox import Limits
 from elastic_reasoning.tasks.code_tests import Published
-from elastic_reasoning.tasks.fields import Field, any_text, take, text
+from elastic_reasoning.tasks.fields import Field, any_text, read_field, text
 from elastic_reasoning.tasks.fingerprint import fingerprint
 from elastic_reasoning.tasks.loading import TaskOptions
 from elastic_reasoning.tasks.rows import Hub, SourceRow
@@ -113,13 +113,13 @@ def load(name: str, options: TaskOptions) -> TableTask:
 
 
 def _training_problem(ids: ProblemIds, source_row: SourceRow) -> Problem:
-    problem = take(PROBLEM, *source_row)
+    problem = read_field(PROBLEM, *source_row)
     return code_problem(ids.id_of(*source_row, problem), source_row, problem, TRAINING_LIMITS, MOST_TRAINING_TESTS)
 
 
 def _codeforces_problem(ids: ProblemIds, codes: Mapping[str, str], source_row: SourceRow) -> Problem:
     place, row = source_row
-    problem = take(PROBLEM, place, row)
+    problem = read_field(PROBLEM, place, row)
     problem_id = ids.id_of(place, {"id": codes.get(fingerprint(problem)), **row}, problem)
     return code_problem(problem_id, source_row, problem, stated_limits(problem))
 
@@ -146,15 +146,15 @@ def code_problem(
         TaskError: a field is missing or malformed.
     """
     place, row = source_row
-    starter = take(STARTER, place, row)
-    function = take(ENTRY_POINT, place, row) or take(METADATA, place, row)
-    answers = stated_answers(problem, take(CHECKER, place, row))
-    tests = Published((take(TESTS, place, row),), function, limits, answers, most)
-    content = prompt(problem, starter, checked(place, tests).entry_point)
-    return make_code_problem(problem_id, content, problem, tests, take(SOLUTIONS, place, row))
+    starter = read_field(STARTER, place, row)
+    function = read_field(ENTRY_POINT, place, row) or read_field(METADATA, place, row)
+    answers = stated_answers(problem, read_field(CHECKER, place, row))
+    tests = Published((read_field(TESTS, place, row),), function, limits, answers, most)
+    content = prompt(problem, starter, parse_tests(place, tests).entry_point)
+    return make_code_problem(problem_id, content, problem, tests, read_field(SOLUTIONS, place, row))
 
 
-def checked(place: str, tests: Published) -> CodeTests:
+def parse_tests(place: str, tests: Published) -> CodeTests:
     """The tests of a row.
 
     Raises:
@@ -182,7 +182,7 @@ def read_tests(problem: Problem) -> CodeTests:
         TaskError: they are malformed.
     """
     tests = problem.data["tests"]
-    return tests if isinstance(tests, CodeTests) else checked(f"problem {problem.id}", tests)
+    return tests if isinstance(tests, CodeTests) else parse_tests(f"problem {problem.id}", tests)
 
 
 def prompt(problem: str, starter: str, function: str) -> str:

@@ -23,7 +23,7 @@ from elastic_reasoning.grading.answers.short import grade_choice, grade_text
 from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.grading.programs.sandbox import Limits
 from elastic_reasoning.tasks.code import code_grading, code_problem
-from elastic_reasoning.tasks.fields import Field, answers, take, text
+from elastic_reasoning.tasks.fields import Field, answers, read_field, text
 from elastic_reasoning.tasks.loading import TaskOptions
 from elastic_reasoning.tasks.mathematics import boxed_problem, math_grading
 from elastic_reasoning.tasks.rows import SourceRow, read_file
@@ -83,7 +83,7 @@ def _from_rows(path: Path, options: TaskOptions) -> TableTask:
     name = path.name.partition(".")[0]
     ids, splits = ProblemIds(name), defaultdict[Split, list[Problem]](list)
     for source_row in read_file(path):
-        splits[take(SPLIT, *source_row)].append(_problem(ids, source_row))
+        splits[read_field(SPLIT, *source_row)].append(_problem(ids, source_row))
     kinds = {problem.data["grader"] for problems in splits.values() for problem in problems}
     graders = {kind: GRADERS[kind](options) for kind in kinds}
 
@@ -101,14 +101,14 @@ def _from_rows(path: Path, options: TaskOptions) -> TableTask:
 
 def _problem(ids: ProblemIds, source_row: SourceRow) -> Problem:
     place, row = source_row
-    problem, kind = take(PROBLEM, place, row), take(GRADER, place, row)
+    problem, kind = read_field(PROBLEM, place, row), read_field(GRADER, place, row)
     problem_id = ids.id_of(place, row, problem)
     if kind == "code":
         made = code_problem(problem_id, source_row, problem, Limits())
     elif kind == "choice":
-        made = boxed_problem(problem_id, problem, take(LETTER, place, row), CHOICE_SUFFIX)
+        made = boxed_problem(problem_id, problem, read_field(LETTER, place, row), CHOICE_SUFFIX)
     else:
-        made = boxed_problem(problem_id, problem, take(ANSWER, place, row))
+        made = boxed_problem(problem_id, problem, read_field(ANSWER, place, row))
     return replace(made, data={**made.data, "grader": kind})
 
 

@@ -1,7 +1,7 @@
 """Fields of rows: the names that each is known by, and what is expected of its value.
 
     PROBLEM = Field(("problem", "question"), text)
-    take(PROBLEM, "aime24.jsonl, row 3", row)
+    read_field(PROBLEM, "aime24.jsonl, row 3", row)
 
 What does not fit is a TaskError that names the place, the field, the value and what is expected.
 """
@@ -31,7 +31,7 @@ class Field(Generic[Value]):
     required: bool = True
 
 
-def take(field: Field[Value], place: str, row: Row) -> Value:
+def read_field(field: Field[Value], place: str, row: Row) -> Value:
     """The value of a field under the first of its names that the row has.
 
     Raises:

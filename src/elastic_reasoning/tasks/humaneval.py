@@ -8,7 +8,7 @@ The row's `test` defines `check(candidate)`. EvalPlus's tests need numpy, and up
 from elastic_reasoning.grading.programs.code import CodeTests
 from elastic_reasoning.grading.programs.sandbox import Limits
 from elastic_reasoning.tasks.code import code_grading, make_code_problem
-from elastic_reasoning.tasks.fields import Field, any_text, take, text
+from elastic_reasoning.tasks.fields import Field, any_text, read_field, text
 from elastic_reasoning.tasks.fixes import Fixes
 from elastic_reasoning.tasks.loading import TaskOptions
 from elastic_reasoning.tasks.rows import Hub, SourceRow
@@ -49,9 +49,9 @@ def load(name: str, options: TaskOptions) -> TableTask:
 
 def _problem(ids: ProblemIds, fixes: Fixes, source_row: SourceRow) -> Problem:
     place, row = source_row
-    problem, body = take(PROBLEM, place, row), take(SOLUTION, place, row)
+    problem, body = read_field(PROBLEM, place, row), read_field(SOLUTION, place, row)
     problem_id = ids.id_of(place, row, problem)
-    check = fixes.test(problem_id, problem, take(TEST, place, row))
-    tests = CodeTests(check=check, entry_point=take(ENTRY_POINT, place, row), prelude=problem, limits=LIMITS)
+    check = fixes.test(problem_id, problem, read_field(TEST, place, row))
+    tests = CodeTests(check=check, entry_point=read_field(ENTRY_POINT, place, row), prelude=problem, limits=LIMITS)
     solutions = (problem + body,) if body else ()
     return make_code_problem(problem_id, PROMPT.format(problem=problem.rstrip()), problem, tests, solutions)

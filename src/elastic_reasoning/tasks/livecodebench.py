@@ -16,13 +16,13 @@ from elastic_reasoning.tasks.code import (
     ENTRY_POINT,
     METADATA,
     STARTER,
-    checked,
     code_grading,
     make_code_problem,
+    parse_tests,
     prompt,
 )
 from elastic_reasoning.tasks.code_tests import Published
-from elastic_reasoning.tasks.fields import Field, take, text
+from elastic_reasoning.tasks.fields import Field, read_field, text
 from elastic_reasoning.tasks.loading import TaskOptions
 from elastic_reasoning.tasks.rows import Hub, SourceRow
 from elastic_reasoning.tasks.stated_answers import stated_answers
@@ -71,7 +71,7 @@ def load(name: str, options: TaskOptions) -> TableTask:
     until = _bound("until", options.until) or date.max
     ids = ProblemIds(name, ("id", "question_id"))
     found = source_rows(name, options.data, (Hub(HUB, files=RELEASES[release]),))
-    problems = [_problem(ids, each) for each in found if since <= take(DATE, *each) <= until]
+    problems = [_problem(ids, each) for each in found if since <= read_field(DATE, *each) <= until]
     if not problems:
         raise TaskError(f"task {name}: no contest from {since} to {until}; widen since and until")
     splits = test_only(problems)
@@ -87,11 +87,11 @@ def _bound(option: str, value: str) -> date | None:
 
 def _problem(ids: ProblemIds, source_row: SourceRow) -> Problem:
     place, row = source_row
-    problem, starter = take(PROBLEM, place, row), take(STARTER, place, row)
-    function = take(ENTRY_POINT, place, row) or take(METADATA, place, row)
-    public, private = take(TESTS, place, row), take(PRIVATE, place, row)
+    problem, starter = read_field(PROBLEM, place, row), read_field(STARTER, place, row)
+    function = read_field(ENTRY_POINT, place, row) or read_field(METADATA, place, row)
+    public, private = read_field(TESTS, place, row), read_field(PRIVATE, place, row)
     # Private tests are not unpacked here: those of a release are several gigabytes.
-    answers = stated_answers(problem, take(CHECKER, place, row))
-    called = checked(place, Published((public,), function, LIMITS)).entry_point
+    answers = stated_answers(problem, read_field(CHECKER, place, row))
+    called = parse_tests(place, Published((public,), function, LIMITS)).entry_point
     tests = Published((public,) if private is None else (public, private), function, LIMITS, answers)
     return make_code_problem(ids.id_of(place, row, problem), prompt(problem, starter, called), problem, tests, ())

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from elastic_reasoning.grading.answers.mathematics import MathGrader
 from elastic_reasoning.grading.answers.rounding import RULE as ROUNDED_REFERENCE
 from elastic_reasoning.grading.answers.rules import DEFAULT
-from elastic_reasoning.tasks.fields import Field, answers, take, text
+from elastic_reasoning.tasks.fields import Field, answers, read_field, text
 from elastic_reasoning.tasks.fixes import Fixes
 from elastic_reasoning.tasks.loading import TaskOptions
 from elastic_reasoning.tasks.rows import Hub, SourceRow
@@ -85,10 +85,10 @@ def load(name: str, options: TaskOptions) -> TableTask:
 
 def _problem(source: Source, ids: ProblemIds, fixes: Fixes, source_row: SourceRow) -> Problem:
     place, row = source_row
-    problem = take(Field(source.problem, text), place, row)
+    problem = read_field(Field(source.problem, text), place, row)
     problem_id = ids.id_of(place, row, problem)
     return boxed_problem(
-        problem_id, problem, fixes.answers(problem_id, problem, take(Field(source.answer, answers), place, row))
+        problem_id, problem, fixes.answers(problem_id, problem, read_field(Field(source.answer, answers), place, row))
     )
 
 

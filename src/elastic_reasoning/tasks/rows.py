@@ -1,7 +1,7 @@
 """Rows of a data set with the place of each, from a local file or from the hub.
 
     for place, row in read_file(Path("aime24.jsonl")):
-        take(PROBLEM, place, row)
+        read_field(PROBLEM, place, row)
 
 The place, such as "aime24.jsonl, row 3", goes into the message of whatever is wrong with the row.
 """

@@ -12,7 +12,7 @@ from typing import Any
 from elastic_reasoning.core.codec import whole_letters
 from elastic_reasoning.core.errors import TaskError
 from elastic_reasoning.grading.grade import Grade
-from elastic_reasoning.tasks.fields import Field, Row, name, take
+from elastic_reasoning.tasks.fields import Field, Row, name, read_field
 from elastic_reasoning.tasks.fingerprint import fingerprint
 from elastic_reasoning.tasks.fixes import Fix
 from elastic_reasoning.tasks.rows import Hub, SourceRow, read_file, read_hub
@@ -116,7 +116,7 @@ class ProblemIds:
         Raises:
             TaskError: another row has that id.
         """
-        given = take(self._field, place, row)
+        given = read_field(self._field, place, row)
         if given is None:
             problem_id = unnumbered = f"{self._task}-{fingerprint(problem)}"
             number = 1

@@ -17,7 +17,7 @@ from elastic_reasoning.core.errors import EngineError, TrainingError
 from elastic_reasoning.engines.engine import ask
 from elastic_reasoning.engines.loading import load, load_tokenizer, load_weights
 from elastic_reasoning.miniature.no_think_model import write_no_think_model
-from elastic_reasoning.training.sft.thinking_format import give_thinking_format
+from elastic_reasoning.training.sft.thinking_format import add_thinking_format
 from elastic_reasoning.training.sft.traces import draw_cut, order, read_examples
 from elastic_reasoning.training.sft.warm_config import WarmStartConfig, check
 from elastic_reasoning.training.sft.warm_start import WarmStartResult, warm_start
@@ -123,7 +123,7 @@ def test_the_loss_is_that_of_an_independent_computation(no_think: tuple[Path, Pa
     losses: list[float] = []
     warm_start(config, lambda step, metrics: losses.extend([metrics["loss"]] if "loss" in metrics else []))
     model, tokenizer = load_weights(config.model, "float64"), load_tokenizer(config.model)
-    renderer = give_thinking_format(model, tokenizer)
+    renderer = add_thinking_format(model, tokenizer)
     examples = read_examples(Path(config.data), renderer, "", None, config.held_out_share)
     total, num_tokens, num_broken = 0.0, 0, 0
     for place, index in enumerate(order([len(one) for one in examples.train], 1, config.batch_size, config.seed)):

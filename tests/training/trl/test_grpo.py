@@ -12,7 +12,7 @@ from elastic_reasoning.core.errors import EngineError, TaskError, TemplateError,
 from elastic_reasoning.engines.engine import ask
 from elastic_reasoning.engines.loading import load
 from elastic_reasoning.grading.grade import Grade
-from elastic_reasoning.rollouts.rollouts import Validated
+from elastic_reasoning.rollouts.rollouts import ValidationResult
 from elastic_reasoning.tasks.arithmetic import Arithmetic
 from elastic_reasoning.tasks.task import Problem, Split
 from elastic_reasoning.training.config import Lora, TrainConfig
@@ -170,23 +170,23 @@ def test_test_problems_are_never_used(tmp_path: Path) -> None:
     assert not task.graded & {problem.id for problem in Arithmetic().problems("test")}
 
 
-def validating(found: Callable[..., Validated]) -> Collaborators:
+def validating(found: Callable[..., ValidationResult]) -> Collaborators:
     """A run whose checkpoints are measured so."""
     return replace(COLLABORATORS, validate=found)
 
 
 def test_validation_decides_and_training_problems_do_not(tmp_path: Path) -> None:
     earned = iter([50.0, 75.0, 25.0])
-    measured = validating(lambda *args: Validated(100, 40, next(earned), 0, None))
+    measured = validating(lambda *args: ValidationResult(100, 40, next(earned), 0, None))
     result = train(small_run(tmp_path), collaborators=measured)
     assert (result.step, result.accuracy) == (4, 0.4)
     assert json.loads((result.folder / "selection.json").read_text())["score"] == 0.75
 
 
 def test_a_validation_problem_that_fails_counts_as_wrong(tmp_path: Path) -> None:
-    some = validating(lambda *args: Validated(num=10, right=6, earned=6.0, failed=3, error="it broke"))
+    some = validating(lambda *args: ValidationResult(num=10, right=6, earned=6.0, failed=3, error="it broke"))
     assert train(small_run(tmp_path / "some", steps=1), collaborators=some).accuracy == 0.6
-    none = validating(lambda *args: Validated(10, 0, 0.0, 10, "it broke"))
+    none = validating(lambda *args: ValidationResult(10, 0, 0.0, 10, "it broke"))
     with pytest.raises(TrainingError, match="no validation problem could be asked and graded: it broke"):
         train(small_run(tmp_path / "none", steps=1), collaborators=none)
 
@@ -206,7 +206,14 @@ def test_a_run_without_a_checkpoint_may_begin_with_other_settings(tmp_path: Path
     assert json.loads((tmp_path / "config.json").read_text())["seed"] == 0
 
 
-def test_a_run_keeps_to_its_problems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+class Shortened(Arithmetic):
+    """Without the first problem of each split."""
+
+    def problems(self, split: Split, limit: int | None = None) -> list[Problem]:
+        return super().problems(split, limit)[1:]
+
+
+def test_a_run_keeps_to_its_problems(tmp_path: Path) -> None:
     config = small_run(tmp_path)
 
     def stop(step: int, metrics: dict[str, float]) -> None:
@@ -215,11 +222,9 @@ def test_a_run_keeps_to_its_problems(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     with pytest.raises(KeyboardInterrupt):
         train(config, stop)
-    problems = Arithmetic.problems
-    with monkeypatch.context() as patched:
-        patched.setattr(Arithmetic, "problems", lambda self, split, limit=None: problems(self, split, limit)[1:])
-        with pytest.raises(TrainingError, match="holds a run on other problems"):
-            train(config)
+    shortened = replace(COLLABORATORS, load_task=lambda *args: Shortened())
+    with pytest.raises(TrainingError, match="holds a run on other problems"):
+        train(config, collaborators=shortened)
     assert train(config).resumed_from == 2
 
 
@@ -291,7 +296,7 @@ def test_delimiters_may_be_given(tmp_path: Path) -> None:
 
 
 def test_only_what_is_written_is_said_to_be_unwritable(tmp_path: Path) -> None:
-    def lost(*args: Any) -> Validated:
+    def lost(*args: Any) -> ValidationResult:
         raise ConnectionResetError(104, "Connection reset by peer")
 
     with pytest.raises(ConnectionResetError):

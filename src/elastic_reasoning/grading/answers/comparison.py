@@ -43,7 +43,7 @@ def compare(reference: Any, answer: Any, terms: Terms) -> str | None:
         for name in names:
             one, two = relaxed(name, one), relaxed(name, two)
         if (one, two) != (reference, answer):
-            rule = also(most_lenient(*names), equal(one, two, terms))
+            rule = combine_rules(most_lenient(*names), equal(one, two, terms))
     return rule
 
 
@@ -52,12 +52,12 @@ def kind(form: Any) -> str:
     return "" if isinstance(form, str) else str(form[0])
 
 
-def also(rule: str, other: str | None) -> str | None:
+def combine_rules(rule: str, other: str | None) -> str | None:
     """The more lenient of two rules that are both needed."""
     return None if other is None else most_lenient(rule, other)
 
 
-def when(is_equal: bool, rule: str) -> str | None:
+def rule_if(is_equal: bool, rule: str) -> str | None:
     """The rule, where two things are equal by it."""
     return rule if is_equal else None
 
@@ -77,19 +77,19 @@ def _qualified(reference: Any, answer: Any, terms: Terms) -> str | None:
     one, two = (form[2] if kind(form) == "qualified" else form for form in (reference, answer))
     names = {name.strip() for names, domain in both if domain == "arbitrary" for name in re.split(",|and", names)}
     terms = replace(terms, arbitrary=terms.arbitrary | names)
-    return also("identical" if len(both) == 2 else "qualifier left out", equal(one, two, terms))
+    return combine_rules("identical" if len(both) == 2 else "qualifier left out", equal(one, two, terms))
 
 
 def _option(reference: Any, answer: Any, terms: Terms) -> str | None:
     """A letter of a choice with what it stands for: either of them will do."""
     options = [form for form in (reference, answer) if kind(form) == "option"]
     if len(options) == 2:
-        return first(when(reference[1] == answer[1], "identical"), equal(reference[2], answer[2], terms))
+        return first(rule_if(reference[1] == answer[1], "identical"), equal(reference[2], answer[2], terms))
     other = answer if kind(reference) == "option" else reference
     if isinstance(other, str) and re.fullmatch("[A-Ja-j]", other):
-        return when(options[0][1] == other.casefold(), "label left out")
+        return rule_if(options[0][1] == other.casefold(), "label left out")
     one, two = (form[2] if kind(form) == "option" else form for form in (reference, answer))
-    return also("label left out", equal(one, two, terms))
+    return combine_rules("label left out", equal(one, two, terms))
 
 
 def _labelled(reference: Any, answer: Any, terms: Terms) -> str | None:
@@ -97,7 +97,7 @@ def _labelled(reference: Any, answer: Any, terms: Terms) -> str | None:
     if both and reference[1] != answer[1]:
         return None
     one, two = (form[2] if kind(form) == "labelled" else form for form in (reference, answer))
-    return also("identical" if both else "label left out", equal(one, two, terms))
+    return combine_rules("identical" if both else "label left out", equal(one, two, terms))
 
 
 def _either(reference: Any, answer: Any, terms: Terms) -> str | None:
@@ -118,14 +118,14 @@ def _named(reference: Any, answer: Any, terms: Terms) -> str | None:
             )
             changed = any(old != new for old, new in renamed.items())
             inner = replace(terms, renamed=renamed if changed else {}, bound=terms.bound | bound)
-            return also("other constants" if changed else "identical", equal(reference[2], answer[2], inner))
+            return combine_rules("other constants" if changed else "identical", equal(reference[2], answer[2], inner))
         return same_value(reference[3], answer[3], terms)
     named, other = (reference, answer) if kind(reference) == "named" else (answer, reference)
     if isinstance(other, str) and len(sides(other)) > 1:
         wholes = [form[3] if form is named else form for form in (reference, answer)]
         return same_value(wholes[0], wholes[1], terms)
     one, two = (form[2] if form is named else form for form in (reference, answer))
-    return also("name left out", equal(one, two, terms))
+    return combine_rules("name left out", equal(one, two, terms))
 
 
 def _unit(reference: Any, answer: Any, terms: Terms) -> str | None:
@@ -148,7 +148,7 @@ def _unit(reference: Any, answer: Any, terms: Terms) -> str | None:
         return None
     one, two = (quantity if form is measured else form for form in (reference, answer))
     is_unit = quantities.generic(unit) or quantities.known(unit)
-    return also(
+    return combine_rules(
         "unit left out" if is_unit and unit else "label left out" if unit else "identical", equal(one, two, terms)
     )
 
@@ -167,9 +167,9 @@ def _both_units(reference: Any, answer: Any, terms: Terms) -> str | None:
             return None
         if ratio == quantities.SAME:
             return equal(one, two, terms)
-        return also("unit converted", same_value(one, rf"({two})\cdot {ratio[0]}+{ratio[1]}", terms))
+        return combine_rules("unit converted", same_value(one, rf"({two})\cdot {ratio[0]}+{ratio[1]}", terms))
     if quantities.singular(unit) == quantities.singular(other) or quantities.generic(unit) or quantities.generic(other):
-        return also("identical" if unit == other else "label left out", equal(one, two, terms))
+        return combine_rules("identical" if unit == other else "label left out", equal(one, two, terms))
     return None
 
 
@@ -178,8 +178,8 @@ def _time(reference: Any, answer: Any, terms: Terms) -> str | None:
     if kind(reference) == kind(answer):
         (_, one, exact, _), (_, two, other_exact, _) = reference, answer
         if exact and other_exact:
-            return when(one == two, "same time")
-        return when(one % 720 == two % 720, "same time" if exact == other_exact else "unit left out")
+            return rule_if(one == two, "same time")
+        return rule_if(one % 720 == two % 720, "same time" if exact == other_exact else "unit left out")
     one, two = (form[3] if kind(form) == "time" else form for form in (reference, answer))
     return equal(one, two, terms)
 
@@ -205,7 +205,7 @@ def _same(reference: Any, answer: Any, terms: Terms) -> str | None:
             return same_value(reference[1], answer[1], terms)
         case ("percent", "") | ("", "percent"):
             ones, twos = (_parts_of_hundred(form) for form in (reference, answer))
-            return also("percent", first(*(same_value(one, two, terms) for one in ones for two in twos)))
+            return combine_rules("percent", first(*(same_value(one, two, terms) for one in ones for two in twos)))
         case ("set" | "list", "set" | "list"):
             return _listed(reference, answer, terms)
         case ("tuple" | "list", "tuple") | ("tuple", "list"):  # the order of a tuple may matter: x and y of a system
@@ -215,12 +215,12 @@ def _same(reference: Any, answer: Any, terms: Terms) -> str | None:
         case ("set" | "list" | "words", "") | ("", "set" | "list" | "words") if same_region(reference, answer):
             return "same set"
         case ("ratio", "ratio"):
-            return when(same_ratio(reference[1], answer[1], terms), "same members")
+            return rule_if(same_ratio(reference[1], answer[1], terms), "same members")
         case ("congruence", "congruence"):
-            return when(same_residues(reference, answer), "same value")
+            return rule_if(same_residues(reference, answer), "same value")
         case ("words", "") | ("", "words"):
             words, plain = (reference[1], answer) if kind(reference) else (answer[1], reference)
-            return when(bool(SPELLED.fullmatch(plain)) and words == plain.casefold(), "same words")
+            return rule_if(bool(SPELLED.fullmatch(plain)) and words == plain.casefold(), "same words")
     return None
 
 
@@ -264,7 +264,7 @@ def _in_order(references: list[Any], answers: list[Any], terms: Terms) -> str | 
         return None
     rule: str | None = "same members"
     for one, two in zip(references, answers, strict=True):
-        rule = rule and also(rule, equal(one, two, terms))
+        rule = rule and combine_rules(rule, equal(one, two, terms))
     return rule
 
 

@@ -1,6 +1,6 @@
 """What a model needs before it can learn to think between delimiters: tokens, their embeddings, a chat template.
 
-renderer = give_thinking_format(model, tokenizer)     # <think> </think>, unless the tokenizer has its own
+renderer = add_thinking_format(model, tokenizer)     # <think> </think>, unless the tokenizer has its own
 
 A tokenizer that knows a pair of delimiters keeps it, and a chat template that opens thinking stays as it is.
 """
@@ -22,7 +22,7 @@ PLAIN_CHAT = (
 """For a tokenizer without a chat template: contents, each on a line of its own."""
 
 
-def give_thinking_format(
+def add_thinking_format(
     model: Any,
     tokenizer: Any,
     opening: str | None = None,

@@ -18,7 +18,7 @@ from typing import Any
 from elastic_reasoning.chat.rendering import Renderer
 from elastic_reasoning.core.errors import TrainingError
 from elastic_reasoning.core.request import derived_seed
-from elastic_reasoning.tasks.fields import Field, Row, take, text
+from elastic_reasoning.tasks.fields import Field, Row, read_field, text
 from elastic_reasoning.tasks.rows import read_file
 
 
@@ -85,7 +85,7 @@ def read_examples(
 
     Args:
         path: JSON lines or Parquet with the fields problem, thinking and solution, and finished where it is not true.
-        renderer: as `give_thinking_format` gave it.
+        renderer: as `add_thinking_format` gave it.
         suffix: what is appended to every problem.
         max_tokens: of prompt and response; longer rows are left out and counted, never cut.
         held_out_share: of the problems, on average.
@@ -113,7 +113,7 @@ def read_examples(
 
 def _encode(place: str, row: Row, renderer: Renderer, suffix: str) -> Example:
     template = renderer.template
-    problem, thinking, solution = (take(field, place, row) for field in (PROBLEM, THINKING, SOLUTION))
+    problem, thinking, solution = (read_field(field, place, row) for field in (PROBLEM, THINKING, SOLUTION))
     for name, value in (("thinking", thinking), ("solution", solution)):
         for delimiter in (template.opening.text, template.closing.text):
             if delimiter in value:
@@ -127,7 +127,7 @@ def _encode(place: str, row: Row, renderer: Renderer, suffix: str) -> Example:
         array("i", template.encode(f"{thinking.strip()}\n")),
         template.closing.forced,
         array("i", (*template.encode(f"\n\n{solution.strip()}{template.frame[1]}"), renderer.tokenizer.eos_token_id)),
-        take(FINISHED, place, row),
+        read_field(FINISHED, place, row),
     )
 
 

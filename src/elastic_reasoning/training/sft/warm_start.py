@@ -35,7 +35,7 @@ from elastic_reasoning.training.config import TrainConfig
 from elastic_reasoning.training.folder import Metrics, OnStep, find_run, run_lock, saving, write_config, writing
 from elastic_reasoning.training.processes import init_distributed, num_launched, on_cpu
 from elastic_reasoning.training.reports import reporting_in
-from elastic_reasoning.training.sft.thinking_format import give_thinking_format
+from elastic_reasoning.training.sft.thinking_format import add_thinking_format
 from elastic_reasoning.training.sft.traces import Example, Examples, draw_cut, order, read_examples
 from elastic_reasoning.training.sft.warm_config import WarmStartConfig, check
 from elastic_reasoning.training.trl.trainer import checkpointing, quietly, silence
@@ -150,7 +150,7 @@ def _run(
 def _examples(config: WarmStartConfig, model: Any, tokenizer: Any) -> Examples:
     """The rows of the data, for a model and a tokenizer that are given a thinking format."""
     ends = find_end_ids(model_path(config.model))
-    renderer = give_thinking_format(
+    renderer = add_thinking_format(
         model, tokenizer, config.opening, config.closing, ends, chat_template_kwargs=config.chat_template_kwargs
     )
     model.generation_config.eos_token_id = sorted({*ends, tokenizer.eos_token_id})

@@ -20,7 +20,7 @@ from elastic_reasoning.engines.engine import Engine
 from elastic_reasoning.engines.loading import load_weights
 from elastic_reasoning.rollouts.plan import Plan
 from elastic_reasoning.rollouts.rollouts import (
-    Validated,
+    ValidationResult,
     problem_order,
     requests_of,
     roll_out,
@@ -64,7 +64,7 @@ class Collaborators:
     load_task: Callable[..., Task] = load_task
     roll_out: Callable[..., list[Trace]] = roll_out
     as_rows: Callable[..., list[Row]] = as_rows
-    validate: Callable[..., Validated] = validate
+    validate: Callable[..., ValidationResult] = validate
     new_policy: Callable[..., Policy] = new_policy
     new_trainer: Callable[..., Any] = new_trainer
 
