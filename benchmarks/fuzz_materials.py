@@ -19,8 +19,8 @@ from typing import Any, Self
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from contest_tables import write_contest
-from elastic_reasoning.cli.command import _field_kinds
 from elastic_reasoning.cli.main import main
+from elastic_reasoning.cli.options import OptionParser
 from elastic_reasoning.engines.names import model_path
 from finished_runs import write_run
 
@@ -245,7 +245,7 @@ class Command:
 
 
 def _fields(module: str, name: str) -> list[str]:
-    return list(_field_kinds(getattr(import_module(f"elastic_reasoning.cli.{module}"), name)))
+    return OptionParser(getattr(import_module(f"elastic_reasoning.cli.{module}"), name)(), None).names
 
 
 SHORT = {"--models": "mini", "--budgets": "4+4", "--limit": "1", "--out": "out"}

@@ -23,6 +23,7 @@ from seeds import DONE, by_seed, labelled, run_children, training_cost
 
 from elastic_reasoning.analysis.metrics import Row, paired_difference, summarise
 from elastic_reasoning.core.request import Sampling
+from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.evaluation.config import SweepConfig
 from elastic_reasoning.evaluation.sweep import sweep
 from elastic_reasoning.miniature.make import make_pair, recipe
@@ -88,7 +89,7 @@ def run_seed(out: Path, seed: int, limit: int) -> None:
         options=demo["options"],
         sampling=Sampling(seed=seed),
         limit=limit,
-        max_rows=demo["max_rows"],
+        engine=EngineConfig(max_rows=demo["max_rows"]),
         out=str(out / "records"),
     )
     sweep(config)

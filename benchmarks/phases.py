@@ -19,6 +19,7 @@ from provenance import provenance
 from elastic_reasoning.analysis.metrics import paired_difference, summarise
 from elastic_reasoning.analysis.reasoning import Change, changes
 from elastic_reasoning.core.setting import Setting
+from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.evaluation.config import SweepConfig
 from elastic_reasoning.evaluation.sweep import sweep
 from elastic_reasoning.records.log import read_records
@@ -45,7 +46,7 @@ class Swap:
 
 def records_of(folder: Path, limit: int) -> list[Record]:
     """The base, the trained model and both pairs under budgets, and the two alone without a limit."""
-    shared = {"limit": limit, "max_rows": 128, "device": "cpu"}
+    shared = {"limit": limit, "engine": EngineConfig(device="cpu", max_rows=128)}
     pairs = SweepConfig(
         models=(BASE, *PAIRS), strategies=("elastic",), budgets=BUDGETS, out=str(folder / "p"), **shared
     )

@@ -83,7 +83,7 @@ def compared(model: str, name: str, shared: dict[Key, Record], separate: dict[Ke
 def measure(model: str, limit: int, note: Callable[[str], None]) -> list[Figure]:
     """Both comparisons for one model."""
     config = SweepConfig(models=(model,), strategies=STRATEGIES, limit=limit, options={"answer_tokens": 4})
-    engine = load(model, max_rows=config.max_rows, device="cpu")
+    engine = load(model, max_rows=config.engine.max_rows, device="cpu")
     with tempfile.TemporaryDirectory() as folder:
         separate = apart(config, engine, Path(folder, "apart"), note)
         note(f"{model}: shared")

@@ -35,6 +35,7 @@ from elastic_reasoning.analysis.metrics import Row, summarise
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.request import Sampling
+from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.evaluation.config import SweepConfig
 from elastic_reasoning.evaluation.sweep import sweep
 from elastic_reasoning.miniature.make import make_base
@@ -131,7 +132,7 @@ def work(out: Path, base_folder: Path, seed: int, name: str, limit: int, steps: 
         run, config = RUNS[name], recipe(name)
         start = base if run.start == BASE else folder_of(out, f"{seed}/{run.start}") / "model"
         config = replace(config, model=str(start), out=str(folder), seed=seed, steps=steps or config.steps)
-        options = config.options if run.strategy.startswith("l1") else {}
+        options = config.rollouts.options if run.strategy.startswith("l1") else {}
         measure(train(config).folder, folder, seed, limit, (run.strategy,), options)
     (folder / DONE).touch()
     print(f"seed {seed}: {name} done", flush=True)
@@ -148,8 +149,7 @@ def measure(
         options=options,
         sampling=Sampling(seed=seed),
         limit=limit,
-        max_rows=DEMO["max_rows"],
-        device="cpu",
+        engine=EngineConfig(device="cpu", max_rows=DEMO["max_rows"]),
         out=str(folder / "records"),
     )
     sweep(config)

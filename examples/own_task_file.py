@@ -3,6 +3,7 @@
 from contextlib import closing
 from pathlib import Path
 
+from elastic_reasoning.tasks.config import TaskConfig
 from elastic_reasoning.tasks.loading import load_task
 
 SOLUTIONS = {
@@ -12,7 +13,7 @@ SOLUTIONS = {
     "faust": r"That was \boxed{Johann Wolfgang von Goethe}.",
 }
 
-with closing(load_task(str(Path(__file__).with_name("own_task.jsonl")))) as task:
+with closing(load_task(TaskConfig(str(Path(__file__).with_name("own_task.jsonl"))))) as task:
     for problem in task.problems("test"):
-        if problem.id in SOLUTIONS:  # a program is run only after TaskOptions(allow_code_execution=True)
+        if problem.id in SOLUTIONS:  # a program is run only after GradingConfig(allow_code_execution=True)
             print(problem.id, task.grade(problem, SOLUTIONS[problem.id]))

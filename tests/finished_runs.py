@@ -5,20 +5,19 @@ run = write_run(tmp_path / "run", budgets=("8+20", "24+20"), plan="random")
 
 import json
 import shutil
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from configs import train_config
 from elastic_reasoning.core.configuration import deciding
 from elastic_reasoning.engines.loading import model_path
 from elastic_reasoning.training.checkpoints import SELECTION
-from elastic_reasoning.training.config import TrainConfig
 from elastic_reasoning.training.provenance import trained_for, write_trained_for
 
 
 def write_run(out: Path, **changes: Any) -> Path:
     """A run of 20 steps from the shipped base, whose selected model is the shipped mini-e1."""
-    config = TrainConfig(steps=20, **changes)
+    config = train_config(steps=20, **changes)
     out.mkdir(parents=True)
     (out / "config.json").write_text(json.dumps(deciding(config)))
     (out / "metrics.jsonl").write_text("".join(json.dumps(_metrics(step)) + "\n" for step in range(1, 21)))
@@ -42,5 +41,5 @@ def _metrics(step: int) -> dict[str, float]:
 
 def recipe_of(**changes: Any) -> dict[str, Any]:
     """The recipe of such a run, as it is read back."""
-    values: dict[str, Any] = json.loads(json.dumps(asdict(TrainConfig(steps=20, **changes))))
+    values: dict[str, Any] = json.loads(json.dumps(deciding(train_config(steps=20, **changes))))
     return values

@@ -1,6 +1,6 @@
 """A sweep without weights: each model is a keyed random source of words that thinks a while and answers with a digit.
 
-sweep(replace(CONFIG, out=folder), load_engine=load_engine)
+sweep(changed(CONFIG, out=folder), load_engine=load_engine)
 python tests/random_words.py FOLDER '{"limit": 9}'      # in a process of its own; prints each record's key once written
 """
 
@@ -8,8 +8,8 @@ import hashlib
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 
+from configs import changed, sweep_config
 from elastic_reasoning.core.request import Request
 from elastic_reasoning.engines.scripted import ScriptedEngine, word_template
 from elastic_reasoning.evaluation.config import SweepConfig
@@ -20,7 +20,7 @@ DIGITS = [str(digit) for digit in range(10)]
 TEMPLATE = word_template(
     "<think>", "</think>", "<eos>", ["answer", "Final", "Answer:", "so", "wait", "a", "b", *DIGITS]
 )
-CONFIG = SweepConfig(
+CONFIG = sweep_config(
     models=("one", "two"),
     strategies=("elastic", "vanilla", "s1", "unconstrained"),
     budgets=("2+4", "8+4", "20+4"),
@@ -53,4 +53,4 @@ def announce(record: Record) -> None:
 
 if __name__ == "__main__":
     changes = json.loads(sys.argv[2])
-    sweep(replace(CONFIG, out=sys.argv[1], **changes), on_record=announce, load_engine=load_engine)
+    sweep(changed(CONFIG, out=sys.argv[1], **changes), on_record=announce, load_engine=load_engine)

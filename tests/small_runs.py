@@ -6,14 +6,14 @@ outcome(config)      # parameters, metrics and selection, bit for bit
 """
 
 import json
-from collections.abc import Iterator
-from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from configs import changed, train_config
+from elastic_reasoning.core.configuration import values_of
 from elastic_reasoning.training.config import TrainConfig
 
-SMALL = TrainConfig(
+SMALL = train_config(
     model="mini",
     budgets=("64+12",),
     steps=5,
@@ -29,21 +29,17 @@ SMALL = TrainConfig(
 
 def small_run(out: Path, **changes: Any) -> TrainConfig:
     """Five steps of 16 rollouts, with checkpoints after 2, 4 and 5."""
-    return replace(SMALL, out=str(out), **changes)
+    return changed(SMALL, out=str(out), **changes)
 
 
 def arguments(config: TrainConfig) -> list[str]:
-    """The flags of `elastic train` for a run: one for each field that is not at its default."""
-    return list(_flags(config, TrainConfig(), ""))
-
-
-def _flags(config: Any, default: Any, prefix: str) -> Iterator[str]:
-    for field in fields(default):
-        value, usual = getattr(config, field.name), getattr(default, field.name)
-        if is_dataclass(value):
-            yield from _flags(value, usual, f"{prefix}{field.name}.")
-        elif value != usual:
-            yield f"--{prefix}{field.name}={value if isinstance(value, str) else json.dumps(value)}"
+    """The flags of `elastic train` for a run: one for each option that is not at its default."""
+    usual = values_of(TrainConfig())
+    return [
+        f"--{name}={value if isinstance(value, str) else json.dumps(value)}"
+        for name, value in values_of(config).items()
+        if value != usual[name]
+    ]
 
 
 def steps_logged(out: str) -> list[dict[str, float]]:

@@ -1,14 +1,15 @@
 """Every recipe is read by its command, and the full-size ones say what was published."""
 
 import re
-from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 from huggingface_hub import constants
 
+from configs import changed
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.main import main
+from elastic_reasoning.core.configuration import values_of
 from elastic_reasoning.miniature.make import recipe
 from elastic_reasoning.miniature.warmup import WarmupConfig
 from elastic_reasoning.training.config import TrainConfig
@@ -106,16 +107,16 @@ def test_every_recipe_is_read_by_its_command(name, capsys):
 def test_every_recipe_of_training_is_resolved(name):
     config = read(name)
     if config.model.startswith("runs/"):  # made by another recipe
-        config = replace(config, model="mini")
+        config = changed(config, model="mini")
     assert not [line for line in resolve(config).lines() if "not known" in line]
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_a_full_size_recipe_says_what_was_published(name):
-    found = asdict(read(name))
+    found = values_of(read(name))
     expected = {**E1, **PUBLISHED[name]}
     assert {field: found[field] for field in expected} == expected
-    assert (found["constants"]["alpha"], found["constants"]["delta"]) == (0.0003, 0.5)
+    assert (found["constants.alpha"], found["constants.delta"]) == (0.0003, 0.5)
     assert (found["dtype"], found["mixed_precision"]) == ("float32", "bf16")  # updates of 1e-6 are lost in bfloat16
 
 
@@ -133,7 +134,7 @@ def test_a_full_size_recipe_runs_on_one_node(name):
 
 def test_the_sweep_of_thinking_budgets_differs_in_nothing_else():
     alone = {"budgets": ("1024+1024",), "micro_batch_size": 8}
-    runs = [replace(read(name), **alone) for name in PUBLISHED if name.startswith("e1-math-1.5b")]
+    runs = [changed(read(name), **alone) for name in PUBLISHED if name.startswith("e1-math-1.5b")]
     assert len(runs) == 4
     assert all(run == runs[0] for run in runs)
 

@@ -1,11 +1,11 @@
 """The recipes of the miniature's GRPO runs: each is accepted whole, and trains."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from configs import changed
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.training.checks import check
 from elastic_reasoning.training.config import TrainConfig
@@ -21,7 +21,7 @@ def twin(name: str) -> TrainConfig:
 
 
 def test_there_is_one_for_each_way_of_training() -> None:
-    plans = {(config.plan, config.strategies) for config in map(twin, TWINS)}
+    plans = {(config.rollouts.plan, config.rollouts.strategies) for config in map(twin, TWINS)}
     assert {plan for plan, _ in plans} == {"fixed", "random", "curriculum", "anytime"}
     assert {strategy for _, strategies in plans for strategy in strategies} == {
         "elastic",
@@ -37,10 +37,10 @@ def test_there_is_one_for_each_way_of_training() -> None:
 def test_a_few_steps_of_it(name: str, tmp_path: Path) -> None:
     config = twin(name)
     check(config)
-    steps = max(3, len(config.budgets))  # a curriculum goes through them all
+    steps = max(3, len(config.rollouts.budgets))  # a curriculum goes through them all
     small = {"steps": steps, "prompts_per_step": 2, "samples_per_prompt": 2, "num_validation_problems": 2}
     size = 4 * config.rollouts.num_cuts // config.updates_per_step
-    config = replace(config, model="mini", out=str(tmp_path / "run"), micro_batch_size=size, **small)
+    config = changed(config, model="mini", out=str(tmp_path / "run"), micro_batch_size=size, **small)
     assert train(config).step == steps
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == list(range(1, steps + 1))

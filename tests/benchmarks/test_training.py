@@ -73,5 +73,5 @@ def test_what_is_left_to_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", RUNS)
 def test_every_run_has_a_recipe_and_a_start(name: str) -> None:
     config = recipe(name)
-    assert config.task == "arithmetic"
+    assert config.task.name == "arithmetic"
     assert RUNS[name].start in ("base", *RUNS)

@@ -110,7 +110,7 @@ def test_a_recipe_lies_under_the_flags_wherever_it_stands(tmp_path: Path) -> Non
             "unrecognized arguments: not now; question is 'why' already: leave one out, or put words that belong "
             "together in quotes: 'why not now'",
         ),
-        (["why", "--question", "how"], "--question is given twice, as 'why' and as 'how': give it once"),
+        (["why", "--question", "how"], "--question is given twice, as 'how' and as 'why': give it once"),
         (["--question=how", "why"], "--question is given twice, as 'how' and as 'why': give it once"),
         (["--limit", "3", "--limit=4"], "--limit is given twice, as '3' and as '4': give it once"),
         (["--loud", "--loud=false"], "--loud is given twice, as 'true' and as 'false': give it once"),

@@ -43,5 +43,5 @@ def test_help_explains_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["eval", "--help"])
     text = " ".join(capsys.readouterr().out.split())
-    for words in ("thinking and solution tokens, as 1024+512", "a local JSONL or Parquet file", "print the table as"):
+    for words in ("Thinking and solution tokens, as 1024+512", "A local JSONL (also .jsonl.gz)", "Print the table as"):
         assert words in text

@@ -55,7 +55,7 @@ class Streaming(ScriptedEngine):
 def says(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Streaming]:
     def use(*pieces: int, context: int | None = None) -> Streaming:
         engine = Streaming(*pieces, context=context)
-        monkeypatch.setattr(module, "load", lambda model, **settings: engine)
+        monkeypatch.setattr(module, "open_engine", lambda config, model: engine)
         return engine
 
     return use

@@ -3,9 +3,9 @@ from dataclasses import dataclass, field, fields, is_dataclass
 
 import pytest
 
-from elastic_reasoning.cli.command import _field_kinds
 from elastic_reasoning.cli.help import GROUPS, OTHERS, help_text
 from elastic_reasoning.cli.main import COMMANDS, main
+from elastic_reasoning.cli.options import OptionParser
 from elastic_reasoning.core.request import OptionValues
 
 NO_CONFIGURATION = ("lm-eval", "recipes")
@@ -77,10 +77,7 @@ def test_every_option_of_every_command_is_explained_in_a_group(
         for each in vars(module).values()
         if is_dataclass(each) and each.__module__ == module.__name__ and each.__name__.endswith(("Config", "Command"))
     )
-    nested = {name.partition(".")[0] for name in _field_kinds(config) if "." in name}
-    for option in _field_kinds(config):
-        if option in nested:
-            continue
+    for option in OptionParser(config(), None).names:
         found = [n for n, line in enumerate(options) if line.split()[:1] == [f"--{option}"]]
         assert len(found) == 1, option
         beside = options[found[0]][30:].strip() if len(options[found[0]]) > 30 else ""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from configs import train_config
 from elastic_reasoning.cli.live import NUM_BARS, live_view, panel, sparkline
 from elastic_reasoning.training.config import TrainConfig
 
@@ -46,7 +47,7 @@ def test_what_is_no_number_is_a_blank() -> None:
 
 
 def test_the_panel_says_where_the_run_stands() -> None:
-    config = TrainConfig(out="runs/[e1]", steps=1000, prompts_per_step=4, samples_per_prompt=4)
+    config = train_config(out="runs/[e1]", steps=1000, prompts_per_step=4, samples_per_prompt=4)
     lines = shown([step(1), step(2), step(3)], config)
     assert "step 3 of 1000: runs/[e1]" in lines[0]
     assert lines[1].split() == ["reward", "0.300", "▁▅█"]
@@ -57,13 +58,13 @@ def test_the_panel_says_where_the_run_stands() -> None:
 
 
 def test_only_the_last_steps_have_bars() -> None:
-    line = shown([step(number) for number in range(1, 101)], TrainConfig(steps=100))[1]
+    line = shown([step(number) for number in range(1, 101)], train_config(steps=100))[1]
     assert len(line.split()[2]) == NUM_BARS
-    assert all(len(line) <= 76 for line in shown([step(n) for n in range(1, 101)], TrainConfig(steps=100)))
+    assert all(len(line) <= 76 for line in shown([step(n) for n in range(1, 101)], train_config(steps=100)))
 
 
 def test_the_end_has_no_time_left_and_the_start_nothing_at_all() -> None:
-    config = TrainConfig(steps=2)
+    config = train_config(steps=2)
     assert "left" not in shown([step(1), step(2)], config)[-1]
     assert "no step yet" in shown([], config)[-1]
     assert "step 0 of 2" in shown([], config)[0]
@@ -73,7 +74,7 @@ def test_a_run_that_goes_on_begins_with_its_curve(tmp_path: Path) -> None:
     logged = [json.dumps(step(number)) for number in (1, 2, 3)]
     (tmp_path / "metrics.jsonl").write_text("\n".join(logged) + '\n{"step": 4, "rew')
     console = Console(file=io.StringIO(), width=80, force_terminal=True, color_system=None)
-    with console.capture() as capture, live_view(TrainConfig(out=str(tmp_path), steps=9), console) as on_step:
+    with console.capture() as capture, live_view(train_config(out=str(tmp_path), steps=9), console) as on_step:
         metrics = step(2, reward=9.0)  # the run goes on behind the checkpoint of step 1
         on_step(2, metrics)
     views = capture.get().split("╭")[1:]
@@ -86,6 +87,6 @@ def test_a_run_that_goes_on_begins_with_its_curve(tmp_path: Path) -> None:
 def test_a_damaged_log_is_left_to_training(tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").write_text("[1]\n")
     console = Console(file=io.StringIO(), force_terminal=True)
-    with console.capture() as capture, live_view(TrainConfig(out=str(tmp_path)), console):
+    with console.capture() as capture, live_view(train_config(out=str(tmp_path)), console):
         pass
     assert "no step yet" in capture.get()

@@ -10,6 +10,7 @@ from elastic_reasoning.core.errors import EngineError, TaskError
 from elastic_reasoning.engines import hub
 from elastic_reasoning.engines.hub import cache_alone, hub_is_away, where_to_look
 from elastic_reasoning.engines.loading import load
+from elastic_reasoning.tasks.config import TaskConfig
 from elastic_reasoning.tasks.loading import load_task
 
 
@@ -47,7 +48,7 @@ def test_what_is_not_here_is_one_line(away: Any) -> None:
         load("owner/none")
     assert "fetch it where there is a network, and give its folder" in str(caught.value)
     with pytest.raises(TaskError, match=r"task aime24: cannot load .* from the hub .*pass a file"):
-        load_task("aime24")
+        load_task(TaskConfig("aime24"))
     assert away.num_asked == 1
 
 

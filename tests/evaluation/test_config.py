@@ -1,5 +1,6 @@
 import pytest
 
+from configs import sweep_config
 from elastic_reasoning.core.errors import StrategyError, UsageError
 from elastic_reasoning.core.request import Options
 from elastic_reasoning.evaluation.config import (
@@ -21,7 +22,7 @@ def names(config: SweepConfig) -> list[tuple[str, str]]:
 
 
 def test_settings_that_do_the_same_are_one() -> None:
-    config = SweepConfig(
+    config = sweep_config(
         strategies=("elastic", "nothinking", "unconstrained", "elastic"), budgets=("8+20", "16+20", "8+4", " 08 + 20 ")
     )
     assert names(config) == [
@@ -36,7 +37,7 @@ def test_settings_that_do_the_same_are_one() -> None:
 
 def test_each_strategy_is_told_what_it_understands() -> None:
     options = {"answer_tokens": 4, "wrap_up": "so", "num_waits": 1}
-    config = SweepConfig(strategies=("elastic", "s1", "vanilla", "nothinking"), budgets=("8+20",), options=options)
+    config = sweep_config(strategies=("elastic", "s1", "vanilla", "nothinking"), budgets=("8+20",), options=options)
     told = {strategy: options for strategy, _, options in settings(config)}
     assert told == {
         "elastic": Options(wrap_up="so"),
@@ -47,31 +48,31 @@ def test_each_strategy_is_told_what_it_understands() -> None:
 
 
 def test_a_grid_has_every_pair_and_stands_beside_named_budgets() -> None:
-    config = SweepConfig(budgets=("64+8",), thinking=("0", "8", "inf"), solution=("4", "20"))
+    config = sweep_config(budgets=("64+8",), thinking=("0", "8", "inf"), solution=("4", "20"))
     assert list(map(str, budgets_of(config))) == ["64+8", "0+4", "8+4", "inf+4", "0+20", "8+20", "inf+20"]
 
 
 @pytest.mark.parametrize(("task", "budgets"), [("arithmetic", MINIATURE_BUDGETS), ("aime24", PUBLISHED_BUDGETS)])
 def test_without_budgets_the_task_has_its_own(task: str, budgets: tuple[str, ...]) -> None:
-    assert tuple(map(str, budgets_of(SweepConfig(task=task)))) == budgets
-    assert deciding(SweepConfig(task=task)) == deciding(SweepConfig(task=task, budgets=budgets))
+    assert tuple(map(str, budgets_of(sweep_config(task=task)))) == budgets
+    assert deciding(sweep_config(task=task)) == deciding(sweep_config(task=task, budgets=budgets))
 
 
 def test_a_pair_of_models_is_the_only_one() -> None:
-    assert models_of(SweepConfig(thinking_model="a", solution_model="b")) == ("a>b",)
-    assert models_of(SweepConfig(models=("a", "b", "a"))) == ("a", "b")
+    assert models_of(sweep_config(thinking_model="a", solution_model="b")) == ("a>b",)
+    assert models_of(sweep_config(models=("a", "b", "a"))) == ("a", "b")
     with pytest.raises(UsageError, match="solution_model is given alone"):
-        models_of(SweepConfig(solution_model="b"))
+        models_of(sweep_config(solution_model="b"))
 
 
 def test_where_and_how_a_run_is_made_does_not_decide_its_records() -> None:
-    one = SweepConfig(out="a", data="x.jsonl", max_rows=3, share=False, device="cpu", grading_workers=2)
+    one = sweep_config(out="a", data="x.jsonl", max_rows=3, share=False, device="cpu", grading_workers=2)
     assert deciding(one) == deciding(SweepConfig())
-    assert deciding(one) != deciding(SweepConfig(samples=2))
+    assert deciding(one) != deciding(sweep_config(samples=2))
 
 
 @pytest.mark.parametrize("changes", [{"models": ("a", "a>b")}, {"thinking_model": "a", "solution_model": "b"}])
 def test_a_pair_needs_a_strategy_with_two_phases(changes: dict) -> None:
-    assert settings(SweepConfig(strategies=("elastic", "s1", "nothinking"), **changes))
+    assert settings(sweep_config(strategies=("elastic", "s1", "nothinking"), **changes))
     with pytest.raises(StrategyError, match="'vanilla' leaves it to one model"):
-        settings(SweepConfig(strategies=("elastic", "vanilla"), **changes))
+        settings(sweep_config(strategies=("elastic", "vanilla"), **changes))

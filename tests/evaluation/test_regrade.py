@@ -8,10 +8,12 @@ import pytest
 from elastic_reasoning.core.errors import RecordsError, TaskError
 from elastic_reasoning.evaluation.regrade import regrade
 from elastic_reasoning.evaluation.sweep import sweep
+from elastic_reasoning.grading.config import GradingConfig
 from elastic_reasoning.records.log import RecordsWriter, read_records
 from elastic_reasoning.records.manifest import MANIFEST, Manifest, read_manifest, write_manifest
 from elastic_reasoning.records.record import Record
-from elastic_reasoning.tasks.loading import TaskOptions, load_task
+from elastic_reasoning.tasks.config import TaskConfig
+from elastic_reasoning.tasks.loading import load_task
 from make_records import make_records
 from random_words import CONFIG, load_engine
 
@@ -108,7 +110,7 @@ def test_a_task_that_no_longer_has_the_problems_is_refused(tmp_path: Path) -> No
 def test_rounding_to_the_reference_stands_in_the_manifest_and_is_kept(tmp_path: Path) -> None:
     data = tmp_path / "km.jsonl"
     data.write_text(json.dumps({"id": "km", "problem": "How far?", "answer": "1538"}) + "\n")
-    with closing(load_task(str(data))) as task:
+    with closing(load_task(TaskConfig(str(data)))) as task:
         manifest = Manifest.new(str(data), "test", 0, {"samples": 1}, task.problems("test"))
     record = replace(make_records(1, 1)[0], problem="km", solution=r"\boxed{1538.46}", correct=None, error=None)
     with RecordsWriter(tmp_path / "run") as writer:
@@ -116,7 +118,7 @@ def test_rounding_to_the_reference_stands_in_the_manifest_and_is_kept(tmp_path: 
         writer.write(record)
     verdicts = []
     for before, after, told in (("run", "a", None), ("run", "b", True), ("b", "c", None), ("b", "d", False)):
-        regrade(tmp_path / before, tmp_path / after, TaskOptions(round_to_reference=told))
+        regrade(tmp_path / before, tmp_path / after, grading=GradingConfig(round_to_reference=told))
         (found,) = read_records(tmp_path / after)[1]
         verdicts.append((found.correct, found.rule))
         assert read_manifest(tmp_path / after).config["round_to_reference"] == found.correct

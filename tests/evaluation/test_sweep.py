@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import random_words
+from configs import changed, sweep_config
 from elastic_reasoning.analysis.metrics import generated_tokens, summarise
 from elastic_reasoning.core.errors import BudgetError, EngineError, RecordsError, StrategyError, TaskError, UsageError
 from elastic_reasoning.core.request import Sampling, derived_seed
@@ -31,7 +32,7 @@ SOURCE = Path(__file__).parents[2] / "src"
 
 
 def run(folder: Path, **changes) -> tuple[SweepResult, list[Record]]:
-    result = sweep(replace(CONFIG, out=str(folder), **changes), load_engine=load_engine)
+    result = sweep(changed(CONFIG, out=str(folder), **changes), load_engine=load_engine)
     return result, list(read_records(folder)[1])
 
 
@@ -75,14 +76,14 @@ def test_what_cannot_be_measured_is_said_before_anything_is_written(
 ) -> None:
     folder = tmp_path / "run"
     with pytest.raises(error, match=message):
-        sweep(replace(CONFIG, **{"out": str(folder), **changes}), load_engine=load_engine)
+        sweep(changed(CONFIG, **{"out": str(folder), **changes}), load_engine=load_engine)
     assert not folder.exists()
 
 
 def test_every_model_setting_problem_and_sample_has_one_record(tmp_path: Path) -> None:
     started: list[tuple[int, int]] = []
     written: list[Record] = []
-    config = replace(CONFIG, out=str(tmp_path))
+    config = changed(CONFIG, out=str(tmp_path))
     result = sweep(config, lambda *numbers: started.append(numbers), written.append, load_engine)
     records = list(read_records(tmp_path)[1])
     assert started == [(0, NUM_RECORDS)]
@@ -101,7 +102,7 @@ def test_every_model_setting_problem_and_sample_has_one_record(tmp_path: Path) -
 
 def test_a_model_named_twice_is_measured_once(tmp_path: Path) -> None:
     started: list[tuple[int, int]] = []
-    config = replace(CONFIG, out=str(tmp_path), models=("one", "one"))
+    config = changed(CONFIG, out=str(tmp_path), models=("one", "one"))
     assert sweep(config, lambda *n: started.append(n), load_engine=load_engine).num_records == NUM_RECORDS // 2
     assert started == [(0, NUM_RECORDS // 2)]
 
@@ -185,8 +186,8 @@ def test_what_cannot_be_graded_is_counted_apart_and_graded_later(tmp_path: Path)
     own = tmp_path / "own.py"
     own.write_text(OWN)
     notes: list[str] = []
-    config = replace(CONFIG, task=str(own), out=str(tmp_path / "run"), limit=None, strategies=("elastic",))
-    result = sweep(replace(config, options={}), load_engine=load_engine, on_note=notes.append)
+    config = changed(CONFIG, task=str(own), out=str(tmp_path / "run"), limit=None, strategies=("elastic",))
+    result = sweep(changed(config, options={}), load_engine=load_engine, on_note=notes.append)
     assert notes == [f"{own}: graded by length"]
     records = list(read_records(tmp_path / "run")[1])
     assert len(records) == result.num_records == 2 * 3 * 3 * 2
@@ -211,7 +212,7 @@ def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
 
     run(tmp_path)
     before = (tmp_path / "records/main.jsonl").read_bytes()
-    result = sweep(replace(CONFIG, out=str(tmp_path)), load_engine=no_engine)  # type: ignore[arg-type]
+    result = sweep(changed(CONFIG, out=str(tmp_path)), load_engine=no_engine)  # type: ignore[arg-type]
     assert result == SweepResult(NUM_RECORDS, 0, 0, 0)
     assert (tmp_path / "records/main.jsonl").read_bytes() == before
 
@@ -224,7 +225,7 @@ def test_a_sweep_that_was_stopped_goes_on(tmp_path: Path, undisturbed: list[Reco
         if left == 0:
             raise error
 
-    config, num_kept = replace(CONFIG, out=str(tmp_path)), 0
+    config, num_kept = changed(CONFIG, out=str(tmp_path)), 0
     for left in (1, 5, 60):
         num_kept += left
         with pytest.raises(error):
@@ -326,7 +327,7 @@ def test_the_manifest_tells_what_was_added_and_when(tmp_path: Path) -> None:
     first = read_manifest(tmp_path)
     assert first.grown == []
     changes = {"limit": 7, "budgets": ("3+4",), "strategies": ("elastic",), "options": {}}
-    config = replace(CONFIG, out=str(tmp_path), **changes)
+    config = changed(CONFIG, out=str(tmp_path), **changes)
     sweep(config, load_engine=load_engine, on_note=notes.append)
     sweep(config, load_engine=load_engine)
     now = read_manifest(tmp_path)
@@ -348,8 +349,8 @@ def test_the_manifest_tells_what_was_added_and_when(tmp_path: Path) -> None:
 def test_a_folder_grows_while_it_is_unfinished(tmp_path: Path, undisturbed: list[Record]) -> None:
     killed_after(tmp_path, 20)
     started: list[tuple[int, int]] = []
-    config = replace(CONFIG, out=str(tmp_path), samples=1, strategies=("elastic",), budgets=("8+4", "5+4"))
-    sweep(replace(config, options={}), lambda *n: started.append(n), load_engine=load_engine)
+    config = changed(CONFIG, out=str(tmp_path), samples=1, strategies=("elastic",), budgets=("8+4", "5+4"))
+    sweep(changed(config, options={}), lambda *n: started.append(n), load_engine=load_engine)
     ((num_done, total),) = started
     assert total == 2 * 2 * 6
     assert 0 < num_done < 6 * 2
@@ -374,13 +375,13 @@ def test_growth_that_is_killed_goes_on(tmp_path: Path, undisturbed: list[Record]
 
 def test_a_record_that_is_served_later_is_the_one_that_was_served_at_once(tmp_path: Path) -> None:
     """With the miniature, and its draws: smaller and larger t, one s, in either order."""
-    small = SweepConfig(models=("mini",), strategies=("elastic", "s1", "vanilla"), limit=3, samples=2, device="cpu")
-    small = replace(small, options={"answer_tokens": 2})
+    small = sweep_config(models=("mini",), strategies=("elastic", "s1", "vanilla"), limit=3, samples=2, device="cpu")
+    small = changed(small, options={"answer_tokens": 2})
     budgets = ("6+4", "12+4", "30+4")
-    sweep(replace(small, budgets=budgets, out=str(tmp_path / "at once")))
+    sweep(changed(small, budgets=budgets, out=str(tmp_path / "at once")))
     for name, order in (("up", budgets), ("down", budgets[::-1])):
         for budget in order:
-            sweep(replace(small, budgets=(budget,), out=str(tmp_path / name)))
+            sweep(changed(small, budgets=(budget,), out=str(tmp_path / name)))
         assert lines_by_key(read_records(tmp_path / name)[1]) == lines_by_key(read_records(tmp_path / "at once")[1])
 
 
@@ -459,7 +460,7 @@ def test_two_sweeps_do_not_write_to_one_folder(tmp_path: Path) -> None:
                 run(tmp_path)
             refused.append(str(caught.value))
 
-    sweep(replace(CONFIG, out=str(tmp_path)), on_record=second, load_engine=load_engine)
+    sweep(changed(CONFIG, out=str(tmp_path)), on_record=second, load_engine=load_engine)
     assert len(refused) == 1
     assert len(read_records(tmp_path)[1]) == NUM_RECORDS
 
@@ -472,26 +473,26 @@ def test_a_sweep_may_run_in_a_thread(tmp_path: Path, undisturbed: list[Record]) 
 
 
 def test_a_folder_made_with_a_wrong_model_can_be_used_with_the_right_one(tmp_path: Path) -> None:
-    small = SweepConfig(models=("mini",), strategies=("elastic",), budgets=("2+2",), limit=2, out=str(tmp_path))
+    small = sweep_config(models=("mini",), strategies=("elastic",), budgets=("2+2",), limit=2, out=str(tmp_path))
     for models in (("minni",), ("mini", "minni"), ("mini", str(tmp_path))):
         with pytest.raises(EngineError, match="model"):
-            sweep(replace(small, models=models))
+            sweep(changed(small, models=models))
     assert sweep(small).num_written == 2
     assert read_manifest(tmp_path).config["dtype"] == {"mini": "float32"}
     with pytest.raises(RecordsError, match=r"--dtype float32 for model mini, not bfloat16"):
-        sweep(replace(small, dtype="bfloat16"))
+        sweep(changed(small, dtype="bfloat16"))
 
 
 # With a model.
 
 
 def test_the_same_seed_gives_the_same_records_however_it_is_run(tmp_path: Path) -> None:
-    config = SweepConfig(models=("mini",), budgets=("6+4", "24+4"), limit=4, samples=2, device="cpu")
-    config = replace(config, strategies=("elastic", "vanilla", "s1"), options={"answer_tokens": 4})
+    config = sweep_config(models=("mini",), budgets=("6+4", "24+4"), limit=4, samples=2, device="cpu")
+    config = changed(config, strategies=("elastic", "vanilla", "s1"), options={"answer_tokens": 4})
     found = []
     for share, max_rows in ((True, 64), (False, 64), (True, 3), (False, 5)):
         folder = tmp_path / f"{share} {max_rows}"
-        sweep(replace(config, share=share, max_rows=max_rows, out=str(folder)))
+        sweep(changed(config, share=share, max_rows=max_rows, out=str(folder)))
         found.append(by_key(read_records(folder)[1]))
     assert found[0].keys() == found[1].keys()
     assert len(found[0]) == 3 * 2 * 4 * 2

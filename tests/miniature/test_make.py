@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from configs import train_config
 from elastic_reasoning.engines.engine import ask
 from elastic_reasoning.engines.loading import load
 from elastic_reasoning.engines.names import SHIPPED
@@ -18,7 +19,7 @@ from elastic_reasoning.training.provenance import read_trained_for
 
 MODELS = Path(str(files("elastic_reasoning"))) / "miniature" / "models"
 WARMUP = WarmupConfig(num_steps=2, num_gate_problems=0)
-TRAINING = TrainConfig(
+TRAINING = train_config(
     steps=1, prompts_per_step=2, samples_per_prompt=2, micro_batch_size=4, save_every=1, num_validation_problems=2
 )
 

@@ -26,9 +26,10 @@ class Served(LiveServer):
     model: str
     tokenizer: str
 
-    def engine(self, **settings: object) -> OpenAIEngine:
-        """Our engine on it, with these settings of its connection."""
-        return OpenAIEngine(ServerConfig((self.url,), **{"tokenizer": self.tokenizer, **settings}))
+    def engine(self, opening: str | None = None, closing: str | None = None, **settings: object) -> OpenAIEngine:
+        """Our engine on it, with these delimiters and settings of its connection."""
+        server = ServerConfig((self.url,), **{"tokenizer": self.tokenizer, **settings})
+        return OpenAIEngine(server, opening=opening, closing=closing)
 
 
 class LlamaCpp(Served):

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from elastic_reasoning.training.config import TrainConfig
+from configs import train_config
 from real_vllm.serving import ENVIRONMENT
 
-CONFIG = TrainConfig(engine="vllm-colocated", temperature=0.9, beta=0.0)
+CONFIG = train_config(engine="vllm-colocated", temperature=0.9, beta=0.0)
 
 
 @contextmanager

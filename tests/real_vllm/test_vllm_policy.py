@@ -18,6 +18,7 @@ pytest.importorskip("vllm.v1.engine", reason="vllm is not installed: scripts/set
 pytest.importorskip("trl", reason="trl is not installed: pip install 'elastic-reasoning[train]'")
 
 from checker import check
+from configs import changed
 from elastic_reasoning.chat.rendering import Renderer
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.request import Options, Request, Sampling
@@ -316,7 +317,7 @@ def test_a_server_gets_the_weights_and_makes_the_rollouts(
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
     flags = (*ARGUMENTS, "--block-size=32", "--max-num-seqs=32", "--no-enable-chunked-prefill")
     with serving(model_path("mini"), tmp_path / "log", *flags) as server, exact_vllm(), sending(tmp_path):
-        config = replace(CONFIG, engine="vllm-server", vllm=RolloutVllm(url=server.root))
+        config = changed(CONFIG, engine="vllm-server", vllm=RolloutVllm(url=server.root))
         with opened(Served, config, tmp_path / "trainer") as room:
             assert room.policy.engine.in_one_pass
             answers_follow_the_weights(room, seen)

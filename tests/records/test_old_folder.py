@@ -14,6 +14,7 @@ import pytest
 
 from elastic_reasoning.analysis.compare import compare_runs
 from elastic_reasoning.core.request import Options
+from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.evaluation.config import SweepConfig
 from elastic_reasoning.evaluation.regrade import regrade
 from elastic_reasoning.evaluation.sweep import sweep
@@ -29,8 +30,7 @@ ASKED = SweepConfig(
     options=Options(answer_tokens=4),
     limit=4,
     samples=2,
-    max_rows=16,
-    device="cpu",
+    engine=EngineConfig(device="cpu", max_rows=16),
 )
 
 

@@ -9,6 +9,7 @@ import yaml
 from huggingface_hub import ModelCard
 from PIL import Image
 
+from configs import train_config
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.core.errors import RecordsError
 from elastic_reasoning.records.digests import models_digest
@@ -85,7 +86,7 @@ def test_the_recipe_can_be_run_again(run: FinishedRun, tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_text(recipe)
     flags: Any = ["--recipe", str(tmp_path / "recipe.yaml")]
     config = parse(TrainConfig, flags, command="train", about="", example="elastic train")
-    assert config == TrainConfig(steps=20)
+    assert config == train_config(steps=20)
 
 
 def test_the_curves_of_training(run: FinishedRun, tmp_path: Path) -> None:

@@ -13,12 +13,14 @@ import pytest
 
 from elastic_reasoning.core.errors import GradingError
 from elastic_reasoning.core.trace import Trace
+from elastic_reasoning.grading.config import GradingConfig
 from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.grading.programs.sandbox import Limits
 from elastic_reasoning.rollouts.config import Constants, RewardConfig
 from elastic_reasoning.rollouts.scoring import Scored, Scorer
 from elastic_reasoning.tasks.arithmetic import Arithmetic
-from elastic_reasoning.tasks.loading import TaskOptions, load_task
+from elastic_reasoning.tasks.config import TaskConfig
+from elastic_reasoning.tasks.loading import load_task
 from elastic_reasoning.tasks.task import Problem
 from letters import answer, letters
 
@@ -66,7 +68,7 @@ def score(
     num_workers: int = 2,
     **settings: Any,
 ) -> list[Scored]:
-    config = RewardConfig(**{"timeout_seconds": IN_TIME, **settings})
+    config = RewardConfig(**{"reward_timeout_seconds": IN_TIME, **settings})
     return Scorer(OwnTask(graded), config, num_workers).score(traces or [solved()] * len(names), problems(*names))
 
 
@@ -93,7 +95,7 @@ def test_the_reward_is_the_weighted_sum() -> None:
     (scored,) = score(
         right,
         ["a"],
-        weights={"correct": 2.0, "format": 0.25, "overlong": 0.5},
+        rewards={"correct": 2.0, "format": 0.25, "overlong": 0.5},
         constants=Constants(overlong_tokens=9, overlong_buffer=4),
     )
     assert scored.trace.num_sampled_tokens == 7
@@ -167,14 +169,14 @@ def hanging(release: threading.Event) -> Callable[[str, str], Grade]:
 
 
 def test_grades_that_all_hang_are_abandoned(release: threading.Event) -> None:
-    found = score(hanging(release), [HANGS] * 40, timeout_seconds=0.2)
+    found = score(hanging(release), [HANGS] * 40, reward_timeout_seconds=0.2)
     assert [each.error for each in found] == ["no reward within 0.2 seconds"] * 40
 
 
 def test_grades_that_hang_cost_no_other_its_reward(release: threading.Event) -> None:
     """More of them than there are workers, and before all others."""
     names = [HANGS] * 5 + ["good"] * 60
-    scorer = Scorer(OwnTask(hanging(release)), RewardConfig(timeout_seconds=1.5), 2)
+    scorer = Scorer(OwnTask(hanging(release)), RewardConfig(reward_timeout_seconds=1.5), 2)
     for _ in range(2):  # what hung does not delay the next step
         found = scorer.score([solved()] * len(names), problems(*names))
         assert [scored.error for scored in found] == ["no reward within 1.5 seconds"] * 5 + [None] * 60
@@ -190,7 +192,7 @@ def test_what_was_abandoned_is_not_graded_later(release: threading.Event) -> Non
         return right(name, solution)
 
     before = set(threading.enumerate())
-    score(grade, [str(number) for number in range(100)], timeout_seconds=0.5)
+    score(grade, [str(number) for number in range(100)], reward_timeout_seconds=0.5)
     num_begun = len(graded)
     assert 2 <= num_begun <= 2 * 10
     threads = set(threading.enumerate()) - before
@@ -208,7 +210,7 @@ def test_as_many_grades_at_once_as_there_are_workers() -> None:
         return right(name, solution)
 
     # So much time that no thread is started for those that wait.
-    found = score(grade, ["a"] * 20, num_workers=5, timeout_seconds=20 * IN_TIME)
+    found = score(grade, ["a"] * 20, num_workers=5, reward_timeout_seconds=20 * IN_TIME)
     assert all(scored.reward == 1.0 for scored in found)
 
 
@@ -239,7 +241,7 @@ def grade(name, solution):
         time.sleep(3600)
     return right(name, solution)
 
-scorer = Scorer(OwnTask(grade), RewardConfig(timeout_seconds=0.5), 2)
+scorer = Scorer(OwnTask(grade), RewardConfig(reward_timeout_seconds=0.5), 2)
 found = scorer.score([solved()] * 3, problems("hangs", "good", "hangs"))
 print([scored.reward for scored in found])
 """
@@ -271,7 +273,7 @@ def test_programs_are_graded_in_the_sandbox(tmp_path: Path) -> None:
     row = {"problem": "Add.", "grader": "code", "split": "train", "tests": [{"input": "2 3\n", "output": "5\n"}]}
     file = tmp_path / "add.jsonl"
     file.write_text(json.dumps(row) + "\n")
-    task = load_task(str(file), TaskOptions(allow_code_execution=True, workers=2))
+    task = load_task(TaskConfig(str(file)), GradingConfig(allow_code_execution=True, grading_workers=2))
     (problem,) = task.problems("train")
     tests = replace(problem.data["tests"], limits=Limits(seconds=3.0))  # sooner than for users
     problem = replace(problem, data={**problem.data, "tests": tests})
@@ -285,6 +287,6 @@ def test_programs_are_graded_in_the_sandbox(tmp_path: Path) -> None:
     assert [scored.error for scored in found] == [None] * 4
     assert [scored.reward for scored in found] == [1.0, 0.0, 0.0, 0.0]
     assert [scored.grade.reason for scored in found if scored.grade] == [None, "wrong answer", "error", "time limit"]
-    refusing = load_task(str(file), TaskOptions())
+    refusing = load_task(TaskConfig(str(file)))
     with closing(Scorer(refusing, RewardConfig(), 2)) as scorer:
         assert all("--allow-code-execution" in str(each.error) for each in scorer.score(traces, [problem] * 4))

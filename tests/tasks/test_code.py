@@ -7,8 +7,10 @@ import datasets
 import pytest
 
 from elastic_reasoning.core.errors import GradingError, TaskError
+from elastic_reasoning.grading.config import GradingConfig
 from elastic_reasoning.tasks.code import MOST_TRAINING_TESTS, read_tests
-from elastic_reasoning.tasks.loading import TaskOptions, load_task
+from elastic_reasoning.tasks.config import TaskConfig
+from elastic_reasoning.tasks.loading import load_task
 from elastic_reasoning.tasks.task import Problem
 from shared_data import BENCHMARKS, needs_data, rows
 
@@ -22,7 +24,7 @@ def write(path: Path, rows: list[dict[str, Any]]) -> str:
 
 
 def only_problem(row: dict[str, Any], tmp_path: Path, name: str = "codeforces") -> Problem:
-    with closing(load_task(name, TaskOptions(data=write(tmp_path / "a.jsonl", [row])))) as task:
+    with closing(load_task(TaskConfig(name, data=write(tmp_path / "a.jsonl", [row])))) as task:
         (problem,) = task.problems("test")
     return problem
 
@@ -36,7 +38,7 @@ def only_problem(row: dict[str, Any], tmp_path: Path, name: str = "codeforces") 
     ],
 )
 def test_every_row_is_read(name: str, file: str, sizes: dict[Any, int]) -> None:
-    with closing(load_task(name, TaskOptions(data=str(BENCHMARKS / file)))) as task:
+    with closing(load_task(TaskConfig(name, data=str(BENCHMARKS / file)))) as task:
         problems = {split: task.problems(split) for split in sizes}
     assert {split: len(each) for split, each in problems.items()} == sizes
     published = {row["id"]: row for row in rows(BENCHMARKS / file)}
@@ -74,7 +76,7 @@ def test_deepcoder_is_read_from_its_three_configurations(monkeypatch: pytest.Mon
         return [sources[config]]
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
-    with closing(load_task("deepcoder", TaskOptions(allow_code_execution=True))) as task:
+    with closing(load_task(TaskConfig("deepcoder"), GradingConfig(allow_code_execution=True))) as task:
         problems = [*task.problems("train"), *task.problems("validation")]
         by_text = {problem.data["problem"]: problem for problem in problems}
         assert asked == [("agentica-org/DeepCoder-Preview-Dataset", config, "train") for config in sources]
@@ -99,7 +101,7 @@ def test_codeforces_is_read_from_the_hub(monkeypatch: pytest.MonkeyPatch) -> Non
         return [ADD]
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
-    with closing(load_task("codeforces")) as task:
+    with closing(load_task(TaskConfig("codeforces"))) as task:
         assert len(task.problems("test")) == 1
     assert asked == [(("agentica-org/DeepCoder-Preview-Dataset", "codeforces"), {"split": "test"})]
 
@@ -108,18 +110,18 @@ def test_codeforces_is_read_from_the_hub(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_codeforces_problems_are_named_by_their_code_whatever_the_source(tmp_path: Path) -> None:
     published = rows(BENCHMARKS / "codeforces.jsonl")
     data = write(tmp_path / "a.jsonl", [{"problem": row["problem"], "tests": row["tests"]} for row in published])
-    with closing(load_task("codeforces", TaskOptions(data=data))) as task:
+    with closing(load_task(TaskConfig("codeforces", data=data))) as task:
         assert [problem.id for problem in task.problems("test")] == [row["id"] for row in published]
     assert only_problem(ADD, tmp_path).id.startswith("codeforces-")
 
 
 def test_programs_are_not_run_unless_that_is_allowed(tmp_path: Path) -> None:
     data = write(tmp_path / "a.jsonl", [ADD])
-    with closing(load_task("codeforces", TaskOptions(data=data))) as task:
+    with closing(load_task(TaskConfig("codeforces", data=data))) as task:
         (problem,) = task.problems("test")
         with pytest.raises(GradingError, match="--allow-code-execution"):
             task.grade(problem, RIGHT)
-    with closing(load_task("codeforces", TaskOptions(data=data, allow_code_execution=True))) as task:
+    with closing(load_task(TaskConfig("codeforces", data=data), GradingConfig(allow_code_execution=True))) as task:
         assert task.grade(problem, RIGHT).correct
         assert task.grade(problem, "5").reason == "no answer"
 

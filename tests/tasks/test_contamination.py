@@ -1,8 +1,9 @@
 from contextlib import closing
 
 from elastic_reasoning.tasks.arithmetic import Arithmetic
+from elastic_reasoning.tasks.config import TaskConfig
 from elastic_reasoning.tasks.contamination import Overlap, contamination
-from elastic_reasoning.tasks.loading import TaskOptions, load_task
+from elastic_reasoning.tasks.loading import load_task
 from elastic_reasoning.tasks.task import Problem
 from shared_data import BENCHMARKS, needs_data
 
@@ -41,7 +42,7 @@ def test_the_splits_of_arithmetic_are_disjoint() -> None:
 @needs_data
 def test_problems_of_math500_that_are_aime_problems() -> None:
     data = {"math500": "math500.jsonl", "amc": "amc.jsonl", "deepscaler": "train_aime_1983_2023.jsonl"}
-    tasks = {name: load_task(name, TaskOptions(data=str(BENCHMARKS / file))) for name, file in data.items()}
+    tasks = {name: load_task(TaskConfig(name, data=str(BENCHMARKS / file))) for name, file in data.items()}
     with closing(tasks["math500"]), closing(tasks["amc"]), closing(tasks["deepscaler"]):
         training = [*tasks["deepscaler"].problems("train"), *tasks["deepscaler"].problems("validation")]
         found = contamination(tasks["math500"].problems("test"), training)

@@ -7,7 +7,9 @@ import datasets
 import pytest
 
 from elastic_reasoning.core.errors import GradingError, TaskError
-from elastic_reasoning.tasks.loading import TaskOptions, load_task
+from elastic_reasoning.grading.config import GradingConfig
+from elastic_reasoning.tasks.config import TaskConfig
+from elastic_reasoning.tasks.loading import load_task
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SUM = {"problem": "What is 2 + 3?", "answer": "5"}
@@ -26,7 +28,8 @@ def test_the_example_with_every_kind_of_grading() -> None:
         "faust": (r"\boxed{goethe}", r"\boxed{Schiller}"),
         "add": ("```python\na, b = map(int, input().split())\nprint(a + b)\n```", "```python\nprint(4)\n```"),
     }
-    task = load_task(str(EXAMPLES / "own_task.jsonl"), TaskOptions(allow_code_execution=True, workers=1))
+    grading = GradingConfig(allow_code_execution=True, grading_workers=1)
+    task = load_task(TaskConfig(str(EXAMPLES / "own_task.jsonl")), grading)
     with closing(task):
         problems = task.problems("test")
         assert task.name == "own_task"
@@ -40,7 +43,7 @@ def test_the_example_with_every_kind_of_grading() -> None:
 
 
 def test_programs_are_not_run_unless_that_is_allowed() -> None:
-    with closing(load_task(str(EXAMPLES / "own_task.jsonl"))) as task:
+    with closing(load_task(TaskConfig(str(EXAMPLES / "own_task.jsonl")))) as task:
         problem = task.problems("test")[-1]
         with pytest.raises(GradingError, match="--allow-code-execution"):
             task.grade(problem, problem.data["references"][0])
@@ -48,7 +51,7 @@ def test_programs_are_not_run_unless_that_is_allowed() -> None:
 
 def test_what_is_asked(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", SUM, SUM | {"grader": "choice", "answer": "B"}, SUM | {"grader": "text"})
-    with closing(load_task(path)) as task:
+    with closing(load_task(TaskConfig(path))) as task:
         contents = [problem.messages[0]["content"] for problem in task.problems("test")]
     assert all(content.startswith("What is 2 + 3? Let's think step by step") for content in contents)
     assert ["letter" in content for content in contents] == [False, True, False]
@@ -56,7 +59,7 @@ def test_what_is_asked(tmp_path: Path) -> None:
 
 def test_rows_can_be_put_into_splits(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", SUM | {"split": "train"}, SUM | {"id": "two"}, SUM | {"split": "train"})
-    with closing(load_task(path)) as task:
+    with closing(load_task(TaskConfig(path))) as task:
         train = task.problems("train")
         assert len(train) == 2
         assert len({problem.id for problem in train}) == 2
@@ -68,7 +71,7 @@ def test_rows_can_be_put_into_splits(tmp_path: Path) -> None:
 def test_a_parquet_file(tmp_path: Path) -> None:
     path = tmp_path / "mine.parquet"
     datasets.Dataset.from_list([SUM]).to_parquet(path)
-    with closing(load_task(str(path))) as task:
+    with closing(load_task(TaskConfig(str(path)))) as task:
         assert (task.name, task.problems("test")[0].answer) == ("mine", "5")
 
 
@@ -87,36 +90,39 @@ def test_a_parquet_file(tmp_path: Path) -> None:
 )
 def test_a_malformed_row_is_named(row: dict[str, Any], message: str, tmp_path: Path) -> None:
     with pytest.raises(TaskError, match=message):
-        load_task(write(tmp_path / "a.jsonl", row))
+        load_task(TaskConfig(write(tmp_path / "a.jsonl", row)))
 
 
 def test_a_file_is_its_own_data(tmp_path: Path) -> None:
     with pytest.raises(TaskError, match=r"data 'x': means nothing to task .*a.jsonl; its options are allow_code_exec"):
-        load_task(write(tmp_path / "a.jsonl", SUM), TaskOptions(data="x"))
+        load_task(TaskConfig(write(tmp_path / "a.jsonl", SUM), data="x"))
 
 
 def test_a_python_file_with_a_task() -> None:
-    with closing(load_task(str(EXAMPLES / "own_task.py"))) as task:
+    with closing(load_task(TaskConfig(str(EXAMPLES / "own_task.py")))) as task:
         (problem,) = task.problems("test", 1)
         assert task.name == "parity"
         assert task.grade(problem, f"it is {problem.answer}").correct
-    with pytest.raises(TaskError, match=r"workers 2 \(grading_workers\): means nothing"):
-        load_task(str(EXAMPLES / "own_task.py"), TaskOptions(workers=2))
+    with pytest.raises(TaskError, match="grading_workers 2: means nothing"):
+        load_task(TaskConfig(str(EXAMPLES / "own_task.py")), GradingConfig(grading_workers=2))
 
 
 def test_a_python_file_with_a_function_gets_the_options(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text(
         "from elastic_reasoning.tasks.arithmetic import Arithmetic\n"
-        "def load(options):\n    return Arithmetic(f'mine-{options.data}')\n"
+        "def load(task, grading):\n    return Arithmetic(f'mine-{task.data}-{grading.grading_workers}')\n"
     )
-    assert load_task(str(path), TaskOptions(data="x")).name == "mine-x"
+    assert load_task(TaskConfig(str(path), data="x"), GradingConfig(grading_workers=2)).name == "mine-x-2"
+    path.write_text("def load(options): ...\n")
+    with pytest.raises(TaskError, match=r"its `load` takes two arguments, load\(task, grading\)"):
+        load_task(TaskConfig(str(path)))
 
 
 def test_a_python_file_may_define_dataclasses_with_annotations_as_text(tmp_path: Path) -> None:
     path = tmp_path / "random.py"
     path.write_text("from __future__ import annotations\n" + (EXAMPLES / "own_task.py").read_text("utf-8"))
-    assert load_task(str(path)).name == "parity"
+    assert load_task(TaskConfig(str(path))).name == "parity"
     import random
 
     assert random.randrange(1) == 0
@@ -130,7 +136,7 @@ def test_a_python_file_may_define_dataclasses_with_annotations_as_text(tmp_path:
             "task = 1\n",
             "mine.py: its task has no name, note, problems, grade, close; a task has name, note, problems, grade",
         ),
-        ("def load(options):\n    return None\n", "mine.py: its task has no name"),
+        ("def load(task, grading):\n    return None\n", "mine.py: its task has no name"),
         ("1 / 0\n", "mine.py does not run: ZeroDivisionError: division by zero"),
         ("import nowhere_to_be_found\n", "mine.py does not run: ModuleNotFoundError"),
         ("task = (\n", "mine.py does not run: SyntaxError"),
@@ -142,4 +148,4 @@ def test_a_python_file_without_a_task(code: str, message: str, tmp_path: Path) -
     path = tmp_path / "mine.py"
     path.write_text(code)
     with pytest.raises(TaskError, match=message):
-        load_task(str(path))
+        load_task(TaskConfig(str(path)))

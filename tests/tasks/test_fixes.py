@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from elastic_reasoning.grading.config import GradingConfig
+from elastic_reasoning.tasks.config import TaskConfig
 from elastic_reasoning.tasks.fingerprint import fingerprint
 from elastic_reasoning.tasks.fixes import Fixes, read_fixes
-from elastic_reasoning.tasks.loading import TASKS, TaskOptions, load_task
+from elastic_reasoning.tasks.loading import TASKS, load_task
 from shared_data import BENCHMARKS, needs_data, rows
 
 
@@ -43,8 +45,8 @@ def test_minerva_is_mended_whichever_published_answers_are_loaded(tmp_path: Path
     published = rows(BENCHMARKS / "minerva.jsonl")
     path = tmp_path / "as_published.jsonl"
     path.write_text("".join(json.dumps(row | {"answer": row["rllm_answers"]}) + "\n" for row in published))
-    boxes = load_task("minerva", TaskOptions(data=str(BENCHMARKS / "minerva.jsonl"), workers=2))
-    extracted = load_task("minerva", TaskOptions(data=str(path), workers=2))
+    boxes = load_task(TaskConfig("minerva", data=str(BENCHMARKS / "minerva.jsonl")), GradingConfig(grading_workers=2))
+    extracted = load_task(TaskConfig("minerva", data=str(path)), GradingConfig(grading_workers=2))
     with closing(boxes), closing(extracted):
         assert len(boxes.fixes) == 8
         assert len(extracted.fixes) == 36
@@ -69,7 +71,8 @@ def test_the_swapped_arguments_of_humaneval_plus(wrong: bool, tmp_path: Path) ->
         assert row["test"] != right
     path = tmp_path / "a.jsonl"
     path.write_text(json.dumps(row) + "\n")
-    with closing(load_task("humaneval_plus", TaskOptions(data=str(path), allow_code_execution=True))) as task:
+    grading = GradingConfig(allow_code_execution=True)
+    with closing(load_task(TaskConfig("humaneval_plus", data=str(path)), grading)) as task:
         (problem,) = task.problems("test")
         assert list(task.fixes) == (["HumanEval/32"] if wrong else [])
         assert problem.data["tests"].check == right

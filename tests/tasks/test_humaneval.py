@@ -7,8 +7,10 @@ import datasets
 import pytest
 
 from elastic_reasoning.core.errors import TaskError
+from elastic_reasoning.grading.config import GradingConfig
 from elastic_reasoning.tasks.code import read_tests
-from elastic_reasoning.tasks.loading import TaskOptions, load_task
+from elastic_reasoning.tasks.config import TaskConfig
+from elastic_reasoning.tasks.loading import load_task
 from shared_data import BENCHMARKS, needs_data, rows
 
 ROW = {
@@ -25,7 +27,7 @@ FILES = {"humaneval": "humaneval.jsonl", "humaneval_plus": "humanevalplus.jsonl.
 @needs_data
 @pytest.mark.parametrize("name", FILES)
 def test_every_row_is_read(name: str) -> None:
-    with closing(load_task(name, TaskOptions(data=str(BENCHMARKS / FILES[name])))) as task:
+    with closing(load_task(TaskConfig(name, data=str(BENCHMARKS / FILES[name])))) as task:
         problems = task.problems("test")
     assert len(problems) == 164
     for problem, row in zip(problems, rows(BENCHMARKS / FILES[name]), strict=True):
@@ -45,7 +47,7 @@ def test_rows_of_the_hub_are_read_and_graded(name: str, monkeypatch: pytest.Monk
         return [ROW]
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
-    with closing(load_task(name, TaskOptions(allow_code_execution=True))) as task:
+    with closing(load_task(TaskConfig(name), GradingConfig(allow_code_execution=True))) as task:
         (problem,) = task.problems("test")
         assert asked == [((HUBS[name], None), {"split": "test"})]
         assert problem.id == "HumanEval/1000"
@@ -58,12 +60,12 @@ def test_rows_of_the_hub_are_read_and_graded(name: str, monkeypatch: pytest.Monk
 def test_fields_that_are_missing(missing: str, tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(json.dumps({name: value for name, value in ROW.items() if name != missing}) + "\n")
-    options = TaskOptions(data=str(path))
+    config = TaskConfig("humaneval", data=str(path))
     if missing in ("task_id", "canonical_solution"):
-        with closing(load_task("humaneval", options)) as task:
+        with closing(load_task(config)) as task:
             (problem,) = task.problems("test")
         assert (problem.id == "HumanEval/1000") == (missing != "task_id")
         assert bool(problem.data["references"]) == (missing != "canonical_solution")
     else:
         with pytest.raises(TaskError, match=f"a.jsonl, row 1: no field .*'{missing}'; its fields are"):
-            load_task("humaneval", options)
+            load_task(config)

@@ -11,8 +11,10 @@ import datasets
 import pytest
 
 from elastic_reasoning.core.errors import TaskError
+from elastic_reasoning.grading.config import GradingConfig
 from elastic_reasoning.tasks.code import read_tests
-from elastic_reasoning.tasks.loading import TaskOptions, load_task
+from elastic_reasoning.tasks.config import TaskConfig
+from elastic_reasoning.tasks.loading import load_task
 from shared_data import BENCHMARKS, needs_data, rows
 
 LOCAL = BENCHMARKS / "livecodebench_public.jsonl"
@@ -39,7 +41,7 @@ def hub_row(number: int, date: str = "2024-08-01T00:00:00", function: str = "") 
 
 @needs_data
 def test_every_row_is_read() -> None:
-    with closing(load_task("livecodebench", TaskOptions(data=str(LOCAL)))) as task:
+    with closing(load_task(TaskConfig("livecodebench", data=str(LOCAL)))) as task:
         problems = task.problems("test")
     published = rows(LOCAL)
     assert [problem.id for problem in problems] == [row["id"] for row in published]
@@ -57,7 +59,7 @@ def test_every_row_is_read() -> None:
     [("2024-08-01", "2025-01-31"), ("2024-08-03", ""), ("", "2023-05-07"), ("2023-05-13", "2023-05-13")],
 )
 def test_the_window_of_dates_is_inclusive(since: str, until: str) -> None:
-    with closing(load_task("livecodebench", TaskOptions(data=str(LOCAL), since=since, until=until))) as task:
+    with closing(load_task(TaskConfig("livecodebench", data=str(LOCAL), since=since, until=until))) as task:
         found = [problem.id for problem in task.problems("test")]
     assert found == [row["id"] for row in rows(LOCAL) if (since or "0") <= row["contest_date"][:10] <= (until or "9")]
 
@@ -78,7 +80,7 @@ def test_a_release_is_the_first_files(release: str, files: list[str], monkeypatc
         return [hub_row(1), hub_row(2, "2024-09-01T10:00:00")]
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
-    with closing(load_task("livecodebench", TaskOptions(release=release, since="2024-09-01"))) as task:
+    with closing(load_task(TaskConfig("livecodebench", release=release, since="2024-09-01"))) as task:
         assert [problem.id for problem in task.problems("test")] == ["q2"]
     folder = "hf://datasets/livecodebench/code_generation_lite"
     assert asked == [(("json",), {"data_files": [f"{folder}/{file}" for file in files], "split": "train"})]
@@ -94,7 +96,8 @@ def test_the_hubs_files_are_read_by_datasets_itself(tmp_path: Path, monkeypatch:
         return real(kind, data_files=local, split=split, cache_dir=str(tmp_path / "cache"))
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
-    with closing(load_task("livecodebench", TaskOptions(release="v2", allow_code_execution=True))) as task:
+    grading = GradingConfig(allow_code_execution=True)
+    with closing(load_task(TaskConfig("livecodebench", release="v2"), grading)) as task:
         one, two = task.problems("test")
         assert [(test.stdin, test.stdout) for test in read_tests(one).stdin] == [("1", "2"), ("3", "4")]
         assert [(test.arguments, test.expected) for test in read_tests(two).calls] == [((1,), 2), ((3,), 4)]
@@ -107,7 +110,7 @@ def test_the_hubs_files_are_read_by_datasets_itself(tmp_path: Path, monkeypatch:
 def test_damaged_private_tests_name_the_problem(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(json.dumps(hub_row(1) | {"private_test_cases": "AAAA"}) + "\n")
-    with closing(load_task("livecodebench", TaskOptions(data=str(path)))) as task:
+    with closing(load_task(TaskConfig("livecodebench", data=str(path)))) as task:
         (problem,) = task.problems("test")
     with pytest.raises(TaskError, match="problem q1, tests: expected JSON"):
         read_tests(problem)
@@ -116,16 +119,19 @@ def test_damaged_private_tests_name_the_problem(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (TaskOptions(release="v7"), "unknown release 'v7'.*known are v1, v2, v3, v4, v5, v6"),
-        (TaskOptions(release="release_v5"), "unknown release 'release_v5'.*known are v1"),
-        (TaskOptions(since="2024-13-01"), "since '2024-13-01': must be a date as YYYY-MM-DD"),
-        (TaskOptions(until="August 2024"), "until 'August 2024': must be a date as YYYY-MM-DD"),
-        (TaskOptions(data="x.jsonl", release="v5"), "release 'v5': the file x.jsonl is the release that it is"),
+        ({"release": "v7"}, "unknown release 'v7'.*known are v1, v2, v3, v4, v5, v6"),
+        ({"release": "release_v5"}, "unknown release 'release_v5'.*known are v1"),
+        ({"since": "2024-13-01"}, "since '2024-13-01': must be a date as YYYY-MM-DD"),
+        ({"until": "August 2024"}, "until 'August 2024': must be a date as YYYY-MM-DD"),
+        (
+            {"data": "x.jsonl", "release": "v5"},
+            "release 'v5': the file x.jsonl is the release that it is",
+        ),
     ],
 )
-def test_releases_and_dates_that_are_none(options: TaskOptions, message: str) -> None:
+def test_releases_and_dates_that_are_none(options: dict[str, str], message: str) -> None:
     with pytest.raises(TaskError, match=message):
-        load_task("livecodebench", options)
+        load_task(TaskConfig("livecodebench", **options))
 
 
 @pytest.mark.parametrize("date", ["2024-08-01", "2024-08-01T00:00:00", "2024-08-01 10:00:00"])
@@ -133,10 +139,10 @@ def test_forms_of_a_date(date: str, tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(json.dumps(hub_row(1, date)) + "\n")
     for since, until in (("2024-08-01", "2024-08-01"), ("", "2024-08-01")):
-        with closing(load_task("livecodebench", TaskOptions(data=str(path), since=since, until=until))) as task:
+        with closing(load_task(TaskConfig("livecodebench", data=str(path), since=since, until=until))) as task:
             assert len(task.problems("test")) == 1
     with pytest.raises(TaskError, match=r"no contest from 2024-08-02 to 9999-12-31; widen since and until"):
-        load_task("livecodebench", TaskOptions(data=str(path), since="2024-08-02"))
+        load_task(TaskConfig("livecodebench", data=str(path), since="2024-08-02"))
 
 
 @pytest.mark.parametrize("date", ["yesterday", 20240801])
@@ -144,11 +150,11 @@ def test_a_row_without_a_date_is_named(date: Any, tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(json.dumps(hub_row(1, date)) + "\n")
     with pytest.raises(TaskError, match=r"a.jsonl, row 1, field 'contest_date': found .*; expected a date as YYYY"):
-        load_task("livecodebench", TaskOptions(data=str(path)))
+        load_task(TaskConfig("livecodebench", data=str(path)))
 
 
 def test_a_parquet_file_with_times(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     datasets.Dataset.from_list([hub_row(1) | {"contest_date": datetime(2024, 8, 1)}]).to_parquet(path)
-    with closing(load_task("livecodebench", TaskOptions(data=str(path), until="2024-08-01"))) as task:
+    with closing(load_task(TaskConfig("livecodebench", data=str(path), until="2024-08-01"))) as task:
         assert [problem.id for problem in task.problems("test")] == ["q1"]

@@ -8,7 +8,9 @@ import datasets
 import pytest
 
 from elastic_reasoning.core.errors import TaskError
-from elastic_reasoning.tasks.loading import TaskOptions, load_task
+from elastic_reasoning.grading.config import GradingConfig
+from elastic_reasoning.tasks.config import TaskConfig
+from elastic_reasoning.tasks.loading import load_task
 from elastic_reasoning.tasks.mathematics import SUFFIX
 from shared_data import BENCHMARKS, needs_data, rows
 
@@ -63,7 +65,7 @@ def write(path: Path, rows: list[dict[str, Any]]) -> str:
 @pytest.mark.parametrize("name", FILES)
 def test_every_row_of_the_benchmarks_is_read(name: str) -> None:
     file, size = FILES[name]
-    with closing(load_task(name, TaskOptions(data=str(BENCHMARKS / file)))) as task:
+    with closing(load_task(TaskConfig(name, data=str(BENCHMARKS / file)))) as task:
         problems = task.problems("test")
         mended = set(task.fixes)
     published = rows(BENCHMARKS / file)
@@ -86,7 +88,7 @@ def test_rows_of_the_hub(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         return [row]
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
-    with closing(load_task(name)) as task:
+    with closing(load_task(TaskConfig(name))) as task:
         splits = ("train", "validation") if name == "deepscaler" else ("test",)
         (problem,) = [problem for each in splits for problem in task.problems(each)]
     assert asked == [((hub, config), {"split": split})]
@@ -98,7 +100,7 @@ def test_rows_of_the_hub(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("split", ["train", "validation", "dev"])
 def test_a_benchmark_has_test_problems_only(split: Any, tmp_path: Path) -> None:
     data = write(tmp_path / "a.jsonl", [{"problem": "P", "answer": "1"}])
-    with closing(load_task("aime24", TaskOptions(data=data))) as task:
+    with closing(load_task(TaskConfig("aime24", data=data))) as task:
         with pytest.raises(TaskError, match=f"task aime24 has no split '{split}'; it has test"):
             task.problems(split)
         for limit in (-1, 2):
@@ -112,8 +114,8 @@ def test_a_training_set_is_divided_by_the_words_of_its_problems(tmp_path: Path) 
     many = [{"problem": f"What is {number} + 1?", "answer": str(number + 1)} for number in range(600)]
     again = [{"problem": f"what  is ${number}$ + 1", "answer": str(number + 1)} for number in range(100)]
     with (
-        closing(load_task("deepscaler", TaskOptions(data=write(tmp_path / "a.jsonl", many + again)))) as task,
-        closing(load_task("deepscaler", TaskOptions(data=write(tmp_path / "b.jsonl", many[::-2])))) as other,
+        closing(load_task(TaskConfig("deepscaler", data=write(tmp_path / "a.jsonl", many + again)))) as task,
+        closing(load_task(TaskConfig("deepscaler", data=write(tmp_path / "b.jsonl", many[::-2])))) as other,
     ):
         train, validation = task.problems("train"), task.problems("validation")
         assert len(train) + len(validation) == 700
@@ -129,7 +131,7 @@ def test_a_training_set_is_divided_by_the_words_of_its_problems(tmp_path: Path) 
 @needs_data
 def test_the_problems_of_aime_1983_to_2023_are_a_training_set() -> None:
     data = str(BENCHMARKS / "train_aime_1983_2023.jsonl")
-    with closing(load_task("deepscaler", TaskOptions(data=data))) as task:
+    with closing(load_task(TaskConfig("deepscaler", data=data))) as task:
         assert (len(task.problems("train")), len(task.problems("validation"))) == (928, 47)
 
 
@@ -147,7 +149,7 @@ def test_the_problems_of_aime_1983_to_2023_are_a_training_set() -> None:
 def test_a_malformed_row_is_named(row: dict[str, Any], message: str, tmp_path: Path) -> None:
     data = write(tmp_path / "a.jsonl", [{"id": "a", "problem": "P", "answer": "1"}, row])
     with pytest.raises(TaskError, match=message) as error:
-        load_task("math500", TaskOptions(data=data))
+        load_task(TaskConfig("math500", data=data))
     assert str(error.value).startswith(data)
 
 
@@ -155,7 +157,7 @@ def test_any_of_several_answers_is_right(tmp_path: Path) -> None:
     data = write(
         tmp_path / "a.jsonl", [{"problem": "P", "answer": ["\\frac{1}{2}", "3"]}, {"problem": "Q", "answer": "27.0"}]
     )
-    with closing(load_task("minerva", TaskOptions(data=data, workers=1))) as task:
+    with closing(load_task(TaskConfig("minerva", data=data), GradingConfig(grading_workers=1))) as task:
         one, two = task.problems("test")
         verdicts = [task.grade(one, rf"so \boxed{{{answer}}}").correct for answer in ("0.5", "3", "2")]
         assert verdicts == [True, True, False]

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from elastic_reasoning.tasks.config import TaskConfig
 from elastic_reasoning.tasks.fixes import read_fixes
-from elastic_reasoning.tasks.loading import TaskOptions, load_task
+from elastic_reasoning.tasks.loading import load_task
 from elastic_reasoning.tasks.references import doubt
 from elastic_reasoning.tasks.validation import validate
 from shared_data import BENCHMARKS, needs_data, rows
@@ -81,7 +82,7 @@ def test_answers_of_aime(reference: str, is_one: bool) -> None:
 
 @needs_data
 def test_the_benchmarks_are_doubted_where_they_are_wrong_and_mended(tmp_path: Path) -> None:
-    with closing(load_task("olympiadbench", TaskOptions(data=str(BENCHMARKS / "olympiadbench.jsonl")))) as task:
+    with closing(load_task(TaskConfig("olympiadbench", data=str(BENCHMARKS / "olympiadbench.jsonl")))) as task:
         assert set(task.fixes) == {"olympiadbench-2045", "olympiadbench-2498"}
         problems = {problem.id: problem for problem in task.problems("test")}
         assert task.grade(problems["olympiadbench-2045"], r"\boxed{t \in (0, 4]}").correct
@@ -106,7 +107,7 @@ def test_a_published_aime_answer_is_mended(with_link: bool, tmp_path: Path) -> N
         row["problem"] = row["problem"].partition("\nGraph")[0]
     path = tmp_path / "aime.jsonl"
     path.write_text(json.dumps(row | {"answer": "384", "answers": ["384"]}) + "\n")
-    with closing(load_task("aime24", TaskOptions(data=str(path)))) as task:
+    with closing(load_task(TaskConfig("aime24", data=str(path)))) as task:
         (problem,) = task.problems("test")
         assert list(task.fixes) == [problem.id]
         assert [task.grade(problem, rf"\boxed{{{n}}}").correct for n in (384, 385)] == [False, True]
@@ -116,7 +117,7 @@ def test_doubts_of_a_task_of_ones_own_are_listed(tmp_path: Path) -> None:
     path = tmp_path / "own.jsonl"
     asked = ({"answer": "t(0,4]"}, {"answer": "(0,4]"}, {"answer": "a)", "grader": "text"})
     path.write_text("".join(json.dumps({"id": f"p{n}", "problem": "?", **row}) + "\n" for n, row in enumerate(asked)))
-    with closing(load_task(str(path))) as task:
+    with closing(load_task(TaskConfig(str(path)))) as task:
         found = validate(task, num_mismatches=0)
     assert [(each.problem, each.reference) for each in found.doubts] == [("p0", "t(0,4]")]
     assert found.failures == ()

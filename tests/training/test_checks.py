@@ -1,11 +1,10 @@
-from dataclasses import fields, replace
 from typing import Any
 
 import pytest
 
-from elastic_reasoning.core.configuration import deciding
+from configs import changed
+from elastic_reasoning.core.configuration import deciding, values_of
 from elastic_reasoning.core.errors import BudgetError, ElasticError, StrategyError, TrainingError
-from elastic_reasoning.rollouts.config import RolloutConfig
 from elastic_reasoning.training.checks import LEAST, check
 from elastic_reasoning.training.config import Lora, RolloutVllm, TrainConfig
 
@@ -84,7 +83,7 @@ def test_the_defaults_can_be_trained() -> None:
 )
 def test_what_cannot_be_trained_is_refused(changes: dict[str, Any], error: type[ElasticError], says: str) -> None:
     with pytest.raises(error) as refusal:
-        check(replace(TrainConfig(), **changes))
+        check(changed(TrainConfig(), **changes))
     assert says in str(refusal.value)
     assert "\n" not in str(refusal.value)
 
@@ -92,22 +91,22 @@ def test_what_cannot_be_trained_is_refused(changes: dict[str, Any], error: type[
 @pytest.mark.parametrize(("name", "least"), LEAST.items())
 def test_counts_have_a_least_value(name: str, least: int) -> None:
     with pytest.raises(TrainingError, match=rf"{name} {least - 1}: must be {least} or more"):
-        check(replace(TrainConfig(), **{name: least - 1}))
+        check(changed(TrainConfig(), **{name: least - 1}))
 
 
 def test_a_delimiter_that_comes_too_early_may_be_replaced() -> None:
-    check(replace(TrainConfig(), options={"min_thinking": 4, "wait": "wait"}))
+    check(changed(TrainConfig(), options={"min_thinking": 4, "wait": "wait"}))
 
 
 def test_rollouts_come_from_the_whole_distribution() -> None:
-    names = {field.name for config in (TrainConfig, RolloutConfig) for field in fields(config)}
+    names = {name.rpartition(".")[2] for name in values_of(TrainConfig())}
     assert not names & {"top_p", "top_k", "sampling"}
-    sampling = replace(TrainConfig(), temperature=0.7).rollouts.sampling(seed=0)
+    sampling = changed(TrainConfig(), temperature=0.7).rollouts.sampling(seed=0)
     assert (sampling.temperature, sampling.top_p, sampling.top_k) == (0.7, 1.0, 0)
 
 
 def test_only_where_a_run_is_made_does_not_decide_its_outcome() -> None:
-    names = {field.name for field in fields(TrainConfig)}
+    names = {name.partition(".")[0] for name in values_of(TrainConfig())}
     assert names - set(deciding(TrainConfig())) == {
         *("out", "data", "allow_code_execution", "sandbox", "grading_workers", "max_rows", "device", "vllm"),
         *("gradient_checkpointing", "micro_batch_size", "reward_timeout_seconds", "report_to"),
@@ -115,7 +114,7 @@ def test_only_where_a_run_is_made_does_not_decide_its_outcome() -> None:
 
 
 def test_processes_share_a_step_evenly() -> None:
-    check(replace(TrainConfig(), micro_batch_size=64), num_processes=4)
+    check(changed(TrainConfig(), micro_batch_size=64), num_processes=4)
     with pytest.raises(TrainingError, match="prompts_per_step 16 cannot be split evenly over 3 processes"):
         check(TrainConfig(), num_processes=3)
     with pytest.raises(TrainingError, match="does not divide the 64 rollouts of a step of each process"):

@@ -1,18 +1,18 @@
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from configs import changed, train_config
 from elastic_reasoning.core.errors import TaskError, TrainingError
 from elastic_reasoning.tasks.arithmetic import Arithmetic
 from elastic_reasoning.tasks.loading import load_task
 from elastic_reasoning.training.config import TrainConfig
 from elastic_reasoning.training.data import Data, load_data
 
-CONFIG = TrainConfig(num_problems=10, num_validation_problems=5)
+CONFIG = train_config(num_problems=10, num_validation_problems=5)
 
 
 def num_words(messages: Sequence[Any]) -> int:
@@ -20,13 +20,13 @@ def num_words(messages: Sequence[Any]) -> int:
 
 
 def data_of(config: TrainConfig) -> Data:
-    return load_data(config, load_task(config.task, config.task_options), num_words)
+    return load_data(config, load_task(config.task, config.grading), num_words)
 
 
 def own(path: Path, rows: list[tuple[str, str]]) -> TrainConfig:
     lines = [json.dumps({"problem": text, "answer": "1", "split": split}) for text, split in rows]
     path.write_text("\n".join(lines) + "\n")
-    return replace(CONFIG, task=str(path), num_problems=None, num_validation_problems=1)
+    return changed(CONFIG, task=str(path), num_problems=None, num_validation_problems=1)
 
 
 def test_problems_of_the_task() -> None:
@@ -39,7 +39,7 @@ def test_problems_of_the_task() -> None:
 def test_problems_that_are_too_long_are_left_out_and_counted() -> None:
     lengths = [num_words(problem.messages) for problem in Arithmetic().problems("train", 10)]
     limit = sorted(lengths)[4]
-    data = data_of(replace(CONFIG, max_prompt_tokens=limit))
+    data = data_of(changed(CONFIG, max_prompt_tokens=limit))
     assert len(data.training) == sum(length <= limit for length in lengths)
     assert data.num_too_long == 10 - len(data.training)
     assert 0 < len(data.validation) < 5
@@ -69,17 +69,17 @@ def test_what_cannot_be_graded_is_found_out_at_once(tmp_path: Path) -> None:
     ]
     (tmp_path / "own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     with pytest.raises(TrainingError, match=r"cannot be graded: .* allow it with --allow-code-execution"):
-        data_of(replace(CONFIG, task=str(tmp_path / "own.jsonl")))
+        data_of(changed(CONFIG, task=str(tmp_path / "own.jsonl")))
 
 
 def test_other_problems_have_another_digest() -> None:
     data = data_of(CONFIG)
     assert data.digest == data_of(CONFIG).digest
-    assert data.digest != data_of(replace(CONFIG, num_problems=9)).digest
+    assert data.digest != data_of(changed(CONFIG, num_problems=9)).digest
 
 
 def test_fewer_problems_than_asked_for_will_do() -> None:
-    assert len(data_of(replace(CONFIG, num_validation_problems=10**6)).validation) == 512
+    assert len(data_of(changed(CONFIG, num_validation_problems=10**6)).validation) == 512
 
 
 def test_a_benchmark_has_nothing_to_train_on(tmp_path: Path) -> None:

@@ -30,8 +30,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def test_a_run_is_read(tmp_path: Path) -> None:
     run = read_run(write_run(tmp_path / "run", budgets=("8+20",), seed=3))
-    recipe = recipe_of(budgets=("8+20",), seed=3)
-    assert run.recipe == {name: recipe[name] for name in run.recipe}
+    assert run.recipe == recipe_of(budgets=("8+20",), seed=3)
     assert run.recipe["seed"] == 3
     assert [line["step"] for line in run.metrics] == list(range(1, 21))
     assert run.about.budgets == ("8+20",)

@@ -1,11 +1,10 @@
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from configs import changed, train_config
 from elastic_reasoning.core.errors import TrainingError
-from elastic_reasoning.training.config import TrainConfig
 from elastic_reasoning.training.provenance import (
     budget_to_mark,
     public_name,
@@ -14,7 +13,7 @@ from elastic_reasoning.training.provenance import (
     write_trained_for,
 )
 
-CONFIG = TrainConfig(plan="anytime", budgets=("8+20", "24+20"), options={"grace": 4}, model="owner/base")
+CONFIG = train_config(plan="anytime", budgets=("8+20", "24+20"), options={"grace": 4}, model="owner/base")
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -40,7 +39,7 @@ def test_a_damaged_file_is_one_line(tmp_path: Path, text: str) -> None:
 
 def test_nothing_of_the_machine_is_told(tmp_path: Path) -> None:
     (tmp_path / "warm" / "model").mkdir(parents=True)
-    config = replace(CONFIG, model=str(tmp_path / "warm" / "model"), task=str(tmp_path / "own.jsonl"))
+    config = changed(CONFIG, model=str(tmp_path / "warm" / "model"), task=str(tmp_path / "own.jsonl"))
     about = trained_for(config, 1, 0.5)
     assert (about.model, about.task) == ("warm", "own.jsonl")
 
@@ -79,7 +78,7 @@ def test_a_budget_is_marked_where_models_agree_on_one(
     for number, given in enumerate(budgets):
         folder = tmp_path / str(number)
         folder.mkdir()
-        write_trained_for(folder, trained_for(replace(CONFIG, budgets=given), 1, 0.5))
+        write_trained_for(folder, trained_for(changed(CONFIG, budgets=given), 1, 0.5))
         models.append(str(folder))
     assert budget_to_mark(models) == marked
     damaged = tmp_path / "damaged"

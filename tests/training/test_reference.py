@@ -136,16 +136,16 @@ def reference(config: TrainConfig, scored: Sequence[Scored], before: Parameters,
         if not advantages:
             continue
         where, values = torch.tensor(list(advantages)), torch.tensor(list(advantages.values()), dtype=torch.float64)
-        logprobs = _logprobs(model, one.trace, config.temperature)[where]
+        logprobs = _logprobs(model, one.trace, config.rollouts.temperature)[where]
         each = -(logprobs - logprobs.detach()).exp() * values
         with torch.no_grad():
-            at_start = _logprobs(first, one.trace, config.temperature)[where]
+            at_start = _logprobs(first, one.trace, config.rollouts.temperature)[where]
         gap = at_start - logprobs
         each = each + config.beta * (gap.exp() - gap - 1)
         share = {
             "dapo": 1 / num_learnt,
             "grpo": 1 / (len(scored) * len(advantages)),
-            "dr_grpo": 1 / (len(scored) * max(Budget.parse(text).total or 0 for text in config.budgets)),
+            "dr_grpo": 1 / (len(scored) * max(Budget.parse(text).total or 0 for text in config.rollouts.budgets)),
         }[config.loss]
         loss = loss + share * each.sum()
     loss.backward()
@@ -170,7 +170,7 @@ def _reward(config: TrainConfig, one: Scored) -> float | None:
     if one.trace.error is not None:
         return None
     assert one.grade is not None
-    right, alpha, delta = float(one.grade.correct), config.constants.alpha, config.constants.delta
+    right, alpha, delta = float(one.grade.correct), config.reward.constants.alpha, config.reward.constants.delta
     spare = (one.trace.request.budget.total or 0) - len(one.trace.ids)
     match one.trace.request.strategy:
         case "l1-exact":
@@ -183,7 +183,7 @@ def _reward(config: TrainConfig, one: Scored) -> float | None:
 
 def _learnt(config: TrainConfig, scored: Sequence[Scored]) -> list[Learnt]:
     """What is learnt from each rollout."""
-    size = config.samples_per_prompt * config.rollouts.num_cuts
+    size = config.rollouts.samples_per_prompt * config.rollouts.num_cuts
     groups = [scored[start : start + size] for start in range(0, len(scored), size)]
     of_group = _anytime if config.rollouts.num_cuts > 1 else _plain
     return [learnt for group in groups for learnt in of_group(config, group)]
@@ -209,8 +209,8 @@ def _anytime(config: TrainConfig, group: Sequence[Scored]) -> Iterator[Learnt]:
     A thinking of which an answer is missing is not learnt from.
     """
     num_cuts = config.rollouts.num_cuts
-    budgets = [Budget.parse(text).thinking or 0 for text in config.budgets]
-    weights = config.weights or [1.0] * num_cuts
+    budgets = [Budget.parse(text).thinking or 0 for text in config.rollouts.budgets]
+    weights = config.rollouts.weights or [1.0] * num_cuts
     shares = [weight / fsum(weights) for weight in weights]
     samples = [group[start : start + num_cuts] for start in range(0, len(group), num_cuts)]
     rewards = [[_reward(config, one) for one in sample] for sample in samples]

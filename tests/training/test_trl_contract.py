@@ -110,14 +110,14 @@ def reference_gradient(
     DAPO, arXiv 2503.14476, equation 8; GRPO, arXiv 2402.03300, equation 3; Dr. GRPO, arXiv 2503.20783.
     """
     model = AutoModelForCausalLM.from_pretrained(model_path(config.model), dtype=torch.float64)
-    groups = torch.tensor(rewards, dtype=torch.float64).view(-1, config.samples_per_prompt)
+    groups = torch.tensor(rewards, dtype=torch.float64).view(-1, config.rollouts.samples_per_prompt)
     advantages = (groups - groups.mean(1, keepdim=True)) / (groups.std(1, keepdim=True) + 1e-4)
     masks = [torch.tensor([forced_too or sampled for sampled in trace.sampled_mask]) for trace in traces]
     num_tokens = sum(int(mask.sum()) for mask in masks)
     loss = torch.zeros((), dtype=torch.float64)
     for trace, mask, advantage in zip(traces, masks, advantages.flatten(), strict=True):
         ids = torch.tensor([*trace.request.prompt.ids, *trace.ids])
-        logits = model(ids[None]).logits[0, :-1] / config.temperature
+        logits = model(ids[None]).logits[0, :-1] / config.rollouts.temperature
         logprobs = logits.log_softmax(-1).gather(-1, ids[1:, None])[-len(trace.ids) :, 0]
         share = {
             "dapo": 1 / num_tokens,
@@ -175,7 +175,7 @@ def _check_prompts(config: TrainConfig, seen: Watched) -> None:
     """`rollout_func` is called once a step, with prompts that are already repeated, in the order of the data set."""
     problems = Arithmetic().problems("train", config.num_problems)
     order = problem_order(config.num_problems, 2 * config.prompts_per_step, config.seed)
-    wanted = [list(problems[n].messages) for n in order for _ in range(config.samples_per_prompt)]
+    wanted = [list(problems[n].messages) for n in order for _ in range(config.rollouts.samples_per_prompt)]
     assert seen.prompts == [wanted[:16], wanted[16:]]
 
 
@@ -204,7 +204,7 @@ def _check_advantages(config: TrainConfig, seen: Watched) -> None:
         inputs = seen.inputs[step * per_step : (step + 1) * per_step]
         ours = sorted(float(row.abs().max()) for one in inputs for row in one["advantages"])
         theirs = sorted(abs(value) for value in [*seen.trainer._logs["advantages"]]) if step == 1 else None
-        groups = torch.tensor(rewards).view(-1, config.samples_per_prompt)
+        groups = torch.tensor(rewards).view(-1, config.rollouts.samples_per_prompt)
         wanted = (groups - groups.mean(1, keepdim=True)) / (groups.std(1, keepdim=True) + 1e-4)
         assert ours == pytest.approx(sorted(wanted.abs().flatten().tolist()), abs=1e-5)
         assert theirs is None or theirs == pytest.approx(ours, abs=1e-5)

@@ -16,9 +16,11 @@ from contest_tables import contest_table
 from elastic_reasoning.analysis.codeforces.contests import read_contests
 from elastic_reasoning.cli.live import read_history
 from elastic_reasoning.core.errors import ElasticError, TaskError
+from elastic_reasoning.grading.config import GradingConfig
 from elastic_reasoning.records.log import read_records
 from elastic_reasoning.records.manifest import read_manifest
-from elastic_reasoning.tasks.loading import TaskOptions, load_task
+from elastic_reasoning.tasks.config import TaskConfig
+from elastic_reasoning.tasks.loading import load_task
 from elastic_reasoning.tasks.rows import read_file
 from elastic_reasoning.training.checkpoints import repair
 from elastic_reasoning.training.export import read_run
@@ -50,7 +52,7 @@ def lines(rows: Any) -> str:
 
 
 def load_rows(folder: Path) -> object:
-    with closing(load_task(str(folder / "rows.jsonl"), TaskOptions(workers=1))) as task:
+    with closing(load_task(TaskConfig(str(folder / "rows.jsonl")), GradingConfig(grading_workers=1))) as task:
         return task.problems("test")
 
 
@@ -164,7 +166,7 @@ def test_half_letters_and_marks_of_order_in_a_task_file_are_data(tmp_path: Path)
     path = tmp_path / "rows.jsonl"
     path.write_bytes(b'\xef\xbb\xbf{"problem": "half \\ud83d", "answer": "\\udc80"}\n')
     assert [row for _, row in read_file(path)] == [{"problem": "half \ud83d", "answer": "\udc80"}]
-    with closing(load_task(str(path), TaskOptions(workers=1))) as task:
+    with closing(load_task(TaskConfig(str(path)), GradingConfig(grading_workers=1))) as task:
         (problem,) = task.problems("test")
         assert problem.messages[-1]["content"].startswith("half \ufffd")
         assert not task.grade(problem, r"\boxed{5}").correct

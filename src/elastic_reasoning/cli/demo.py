@@ -81,7 +81,7 @@ def main(argv: list[str]) -> int:
     run_with_progress(sweep, command)
     _, records = read_records(records_folder)
     rows = summarise(records)
-    (trained_at,) = _recipe(TrainConfig, "mini-e1").budgets
+    (trained_at,) = _recipe(TrainConfig, "mini-e1").rollouts.budgets
     _show_example(console, records, trained_at)
     _show_results(console, records, rows, trained_at)
     if made:

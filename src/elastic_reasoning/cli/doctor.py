@@ -2,16 +2,17 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.output import say, say_json
+from elastic_reasoning.core.configuration import INLINE
 from elastic_reasoning.core.errors import EngineError, UsageError
 from elastic_reasoning.core.template import Template, check_pair
 from elastic_reasoning.engines.http.capabilities import Capabilities, Logprobs, name_tokenizer
 from elastic_reasoning.engines.http.config import ServerConfig
-from elastic_reasoning.engines.http.dialects import AUTO, find_dialect
+from elastic_reasoning.engines.http.dialects import find_dialect
 from elastic_reasoning.engines.http.engine import ask_capabilities
 from elastic_reasoning.engines.http.pool import connected
 from elastic_reasoning.engines.loading import load_template
@@ -33,18 +34,12 @@ LOGPROBS = {
 class DoctorConfig:
     """Which server to ask."""
 
-    url: str = ""
-    """Its base URL; the first argument may stand for it."""
-    tokenizer: str = ""
-    """mini, mini-e1, a folder, or a hub name; if empty, what the server names."""
+    server: ServerConfig = field(
+        default_factory=lambda: ServerConfig(timeout_seconds=60.0, retry_seconds=0.0), metadata=INLINE
+    )
+    """The server, which the first argument may stand for."""
     model: str = ""
     """The server's name for the model; may be left out where it serves only one."""
-    api_key_env: str = "OPENAI_API_KEY"
-    """The environment variable that holds the key."""
-    timeout_seconds: float = 60.0
-    """How long one answer may take."""
-    dialect: str = AUTO
-    """auto, or the name of a server's own way to be asked."""
     opening: str | None = None
     """Opening delimiter of thinking, where the tokenizer does not name it."""
     closing: str | None = None
@@ -67,45 +62,36 @@ def main(argv: list[str]) -> int:
         command="doctor",
         about="Ask a server what it can do, and say how budgets are kept with it. Exit status 2 if it cannot be used.",
         example=EXAMPLE,
-        positional="url",
+        positional="base_urls",
     )
-    if not config.url:
+    server, pair = config.server, (config.opening, config.closing)
+    if not server.base_urls:
         raise UsageError("no server: elastic doctor http://127.0.0.1:8000/v1")
-    server = ServerConfig(
-        (config.url,),
-        config.tokenizer,
-        api_key_env=config.api_key_env,
-        timeout_seconds=config.timeout_seconds,
-        retry_seconds=0,
-        dialect=config.dialect,
-        opening=config.opening,
-        closing=config.closing,
-    )
-    if config.tokenizer:
-        check_tokenizer_name(config.tokenizer)
-    check_pair(config.opening, config.closing)
-    server = replace(server, tokenizer=config.tokenizer or _named(server, config.model))
-    tokenizer, template = load_template(server.tokenizer, server.opening, server.closing)
+    if server.tokenizer:
+        check_tokenizer_name(server.tokenizer)
+    check_pair(*pair)
+    server = replace(server, tokenizer=server.tokenizer or _named(server, config.model, *pair))
+    tokenizer, template = load_template(server.tokenizer, *pair)
     capabilities = ask_capabilities(server, template, tokenizer, config.model)
-    about = read_trained_for(Path(server.tokenizer))
+    about, url = read_trained_for(Path(server.tokenizer)), ", ".join(server.base_urls)
     if config.json:
-        values = {"url": config.url, **asdict(capabilities), "ids": capabilities.ids, "native_exact": False}
+        values = {"url": url, **asdict(capabilities), "ids": capabilities.ids, "native_exact": False}
         values |= {"delimiters": [template.opening.text, template.closing.text], "tool_calls": _calls(template)}
         say_json({**values, "way": _way(capabilities), "trained_for": about and asdict(about)})
         return 0
-    for name, text in (*_lines(config.url, capabilities), *_markers(template)):
+    for name, text in (*_lines(url, capabilities), *_markers(template)):
         say(f"{name:<18}{text}")
     if about:
         say(f"{'trained for':<18}{', '.join(about.strategies)} at {', '.join(about.budgets)} ({about.plan})")
     return 0
 
 
-def _named(server: ServerConfig, model: str) -> str:
+def _named(server: ServerConfig, model: str, opening: str | None, closing: str | None) -> str:
     """The tokenizer that the server names, if it can be loaded here."""
     with connected(server, at_start=True) as (pool, loop):
         name = asyncio.run_coroutine_threadsafe(name_tokenizer(pool, model), loop).result()
     try:
-        load_template(name, server.opening, server.closing)
+        load_template(name, opening, closing)
     except EngineError as error:
         raise EngineError(f"{error}: the server names this model; say where its tokenizer is (--tokenizer)") from None
     return name

@@ -1,11 +1,12 @@
 """`elastic eval`: one model under one setting on one task."""
 
 import shlex
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from elastic_reasoning.cli.command import parse
-from elastic_reasoning.cli.sweep import run_with_progress, show
+from elastic_reasoning.cli.sweep import ShowOptions, run_with_progress, show
+from elastic_reasoning.core.configuration import INLINE
 from elastic_reasoning.core.request import DEFAULT_STRATEGY
 from elastic_reasoning.evaluation.config import RunConfig, SweepConfig
 
@@ -28,10 +29,8 @@ class EvalCommand(RunConfig):
     """How the budget is spent (see below)."""
     budget: str = "24+20"
     """Thinking and solution tokens, as 1024+512."""
-    report: bool = True
-    """Write the page, the figures and the tables as files too, into "report" in the folder of the records."""
-    json: bool = False
-    """Print the table as JSON."""
+    show: ShowOptions = field(default_factory=ShowOptions, metadata=INLINE)
+    """What is shown of it."""
 
 
 def main(argv: list[str]) -> int:
@@ -46,5 +45,5 @@ def main(argv: list[str]) -> int:
     shared = {field.name: getattr(config, field.name) for field in fields(RunConfig)}
     sweep = SweepConfig(**shared, models=(config.model,), strategies=(config.strategy,), budgets=(config.budget,))
     run_with_progress(sweep, shlex.join(["elastic", "eval", *argv]))
-    show(Path(config.out), config.report, config.json)
+    show(Path(config.out), config.show)
     return 0

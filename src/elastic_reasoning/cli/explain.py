@@ -11,24 +11,24 @@ from rich.table import Table
 from elastic_reasoning.cli.output import new_console, say_json
 from elastic_reasoning.evaluation.explain import Case, Explained, explain, file_pairs, stored_pairs
 from elastic_reasoning.grading.answers.rules import RULES
-from elastic_reasoning.tasks.loading import TaskOptions
+from elastic_reasoning.grading.config import GradingConfig
 from elastic_reasoning.tasks.mathematics import math_rules
 
 NUM_SHOWN = 5
 """Answers that are shown of each rule; --json has all."""
 
 
-def show_explanation(path: Path, options: TaskOptions, as_json: bool) -> int:
+def show_explanation(path: Path, data: str, grading: GradingConfig, as_json: bool) -> int:
     """Print what is found in a folder of records or a file of pairs.
 
     Raises:
         ElasticError: they cannot be read.
     """
     if path.is_file():
-        pairs, rules = file_pairs(path), math_rules(options)
+        pairs, rules = file_pairs(path), math_rules(grading)
     else:
-        pairs, rules = stored_pairs(path, options)
-    found = explain(pairs, rules, options.workers)
+        pairs, rules = stored_pairs(path, data, grading)
+    found = explain(pairs, rules, grading.grading_workers)
     if as_json:
         say_json(_data(found, rules))
         return 0

@@ -1,6 +1,7 @@
 """`elastic generate`: answer one question under a budget, thinking apart from the solution, as it is written."""
 
 import sys
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,6 +9,7 @@ from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.forced import CLOSE, FORCED_STYLE, OPEN, has_colour
 from elastic_reasoning.cli.output import new_console, note, say_json
 from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.configuration import INLINE
 from elastic_reasoning.core.cursor import Delta
 from elastic_reasoning.core.errors import UsageError
 from elastic_reasoning.core.request import DEFAULT_STRATEGY, OptionValues, Sampling
@@ -15,8 +17,9 @@ from elastic_reasoning.core.strategies import effective, find_strategy
 from elastic_reasoning.core.template import Template, Thinking
 from elastic_reasoning.core.trace import Phase, Trace
 from elastic_reasoning.core.walk import Walk
-from elastic_reasoning.engines.engine import new_request, run
-from elastic_reasoning.engines.loading import load
+from elastic_reasoning.engines.config import EngineConfig
+from elastic_reasoning.engines.engine import Engine, new_request, run
+from elastic_reasoning.engines.opening import check_models_by_name, open_engine
 from elastic_reasoning.engines.unknown_words import unknown_note, unknown_words
 
 STYLES = {
@@ -41,7 +44,7 @@ class GenerateConfig:
     question: str = ""
     """The question; the first argument may stand for it, and "-" reads standard input."""
     model: str = "mini-e1"
-    """mini, mini-e1, a folder in Hugging Face format, or a hub name."""
+    """mini, mini-e1, a folder in Hugging Face format, or a hub name; A>B for a pair of which A thinks."""
     budget: str = "24+20"
     """Thinking and solution tokens, as 24+20; either may be inf."""
     strategy: str = DEFAULT_STRATEGY
@@ -50,18 +53,8 @@ class GenerateConfig:
     """What the strategy is told beyond the budget."""
     sampling: Sampling = field(default_factory=Sampling)
     """How tokens are drawn."""
-    dtype: str = "auto"
-    """auto, float32, bfloat16 or float16."""
-    device: str = "auto"
-    """auto, cpu, cuda, ..."""
-    opening: str | None = None
-    """Opening delimiter of thinking, where the tokenizer does not name it."""
-    closing: str | None = None
-    """Closing delimiter."""
-    chat_template_kwargs: dict[str, Any] = field(default_factory=dict)
-    """Arguments of the chat template, as {"enable_thinking": false} or {"thinking": true}."""
-    apply_chat_template: bool = True
-    """Send the question through the model's chat template; false sends plain text."""
+    engine: EngineConfig = field(default_factory=lambda: EngineConfig(max_rows=1), metadata=INLINE)
+    """What runs the model."""
     json: bool = False
     """Print the trace as JSON instead of streaming it."""
 
@@ -89,16 +82,13 @@ def main(argv: list[str]) -> int:
         )
     budget = Budget.parse(config.budget)
     find_strategy(config.strategy, config.options).check(budget, config.options)
-    engine = load(
-        config.model,
-        max_rows=1,
-        dtype=config.dtype,
-        device=config.device,
-        opening=config.opening,
-        closing=config.closing,
-        chat_template_kwargs=config.chat_template_kwargs,
-        apply_chat_template=config.apply_chat_template,
-    )
+    config.engine.check()
+    check_models_by_name(config.engine, [config.model])
+    with closing(open_engine(config.engine, config.model)) as engine:
+        return _answer(config, engine, question, budget)
+
+
+def _answer(config: GenerateConfig, engine: Engine, question: str, budget: Budget) -> int:
     for told in (engine.note, unknown_note(config.model, unknown_words(getattr(engine, "tokenizer", None), question))):
         if told:
             note(told)

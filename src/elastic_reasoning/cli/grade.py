@@ -1,15 +1,16 @@
 """`elastic grade`: stored records graded again, without generating."""
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.output import note, say, say_json
 from elastic_reasoning.cli.progress import progress_bar
-from elastic_reasoning.cli.sweep import show
+from elastic_reasoning.cli.sweep import ShowOptions, show
+from elastic_reasoning.core.configuration import INLINE
 from elastic_reasoning.core.errors import UsageError
-from elastic_reasoning.tasks.loading import TaskOptions
+from elastic_reasoning.grading.config import GradingConfig
 
 EXAMPLE = """
 elastic grade runs/aime24
@@ -31,16 +32,8 @@ class GradeConfig:
     """
     data: str = ""
     """The task's rows, where they are no longer where the sweep found them."""
-    round_to_reference: bool | None = None
-    """Accept answers of mathematics that round to the reference's last digit, as 1538.46 for 1538; as the run was
-    told if it is not given.
-    """
-    allow_code_execution: bool = False
-    """Run the programs that models wrote, in a sandbox."""
-    sandbox: str = "auto"
-    """auto (bubblewrap; the weak one only where it is not installed), bubblewrap or weak."""
-    grading_workers: int = 0
-    """Processes that grade; 0 for as many as there are cores."""
+    grading: GradingConfig = field(default_factory=GradingConfig, metadata=INLINE)
+    """How they are graded."""
     explain: bool = False
     """Write nothing; print by which rules answers of mathematics are right, which of them rest on an assumption,
     and what was rejected but equals its reference by an assumption that is off. The records may also be a file with
@@ -62,13 +55,11 @@ def main(argv: list[str]) -> int:
     )
     if not config.records:
         raise UsageError("no folder of records: elastic grade runs/sweep")
-    if config.grading_workers < 0:
-        raise UsageError(f"grading_workers {config.grading_workers}: must be 0 (one for each core) or more")
     folder = Path(config.records)
     if config.explain:
         from elastic_reasoning.cli.explain import show_explanation
 
-        return show_explanation(folder, options(config), config.json)
+        return show_explanation(folder, config.data, config.grading, config.json)
     from elastic_reasoning.evaluation.regrade import regrade
 
     out = Path(config.out) if config.out else folder.with_name(f"{folder.resolve().name}-graded")
@@ -77,7 +68,8 @@ def main(argv: list[str]) -> int:
             result = regrade(
                 folder,
                 out,
-                options(config),
+                config.data,
+                config.grading,
                 start,
                 lambda record: advance(),
                 note,
@@ -91,22 +83,11 @@ def main(argv: list[str]) -> int:
     if config.json:
         say_json({"records": str(out), "num_graded": result.num_graded, "changes": changes})
         return 0
-    show(out, report=False, as_json=False)
+    show(out, ShowOptions(report=False))
     say(f"{result.num_graded} records were graded now, {result.changes.total()} verdicts are other ones than before")
     for change in changes:
         say(f"  {change['num_records']:>6}  {change['before']} -> {change['now']}")
     return 0
-
-
-def options(config: GradeConfig) -> TaskOptions:
-    """What the task is told."""
-    return TaskOptions(
-        data=config.data,
-        allow_code_execution=config.allow_code_execution,
-        sandbox=config.sandbox,
-        workers=config.grading_workers,
-        round_to_reference=config.round_to_reference,
-    )
 
 
 def _words(verdict: tuple[bool | None, str | None]) -> str:

@@ -19,9 +19,9 @@ from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import UsageError
 from elastic_reasoning.core.request import DEFAULT_STRATEGY
 from elastic_reasoning.core.strategies import find_strategy
+from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.engines.http.config import ServerConfig
-from elastic_reasoning.engines.names import check_names
-from elastic_reasoning.evaluation.config import check_engine, parts_of
+from elastic_reasoning.engines.names import check_names, parts_of
 
 HARNESS = "lm_eval"
 NAMED = re.compile(rb"^[\s-]*(?:task|group|tag)[ \t]*:[ \t]*['\"]?([\w.+-]+)", re.MULTILINE)
@@ -71,7 +71,7 @@ def _check_model(values: dict[str, Any]) -> None:
         raise UsageError("no budget: give one with the model's arguments, as budget=512+256")
     find_strategy(text.get("strategy", DEFAULT_STRATEGY)).ask(Budget.parse(text["budget"]))
     engine, url = text.get("engine", "transformers"), text.get("base_url", "")
-    check_engine(engine, ServerConfig((url,) if url else ()), "base_url=")
+    EngineConfig(engine, server=ServerConfig((url,) if url else ())).check("base_url=")
     if engine == "openai":
         return
     if not text.get("pretrained"):

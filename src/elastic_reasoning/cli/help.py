@@ -7,13 +7,15 @@ Options and their help are the fields of the configuration and the docstring und
 
 import json
 import shutil
+from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from textwrap import wrap
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin
 
 from docstring_parser import DocstringStyle, parse_from_object
 
+from elastic_reasoning.core.configuration import Leaf, leaves
 from elastic_reasoning.core.request import OptionValues
 from elastic_reasoning.core.strategies import STRATEGIES, Strategy, known_options
 from elastic_reasoning.engines.remote_code import FLAG as FLAG_OF_TRUST
@@ -83,30 +85,40 @@ def help_text(config_class: type[Any], *, command: str, about: str, example: str
 
 
 def _sections(config_class: type[Any]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """Titles with (flag, help) of each option; those of a configuration within stand in a section of their own."""
-    documented, hints = _documented(config_class), get_type_hints(config_class)
-    told = {field.name for field in fields(config_class) if hints[field.name] == OptionValues}
-    own = {f.name: f for f in fields(config_class) if _within(hints[f.name]) is None and f.name not in told}
-    left = dict.fromkeys(own)
+    """Titles with (flag, help) of each option; those of a group that has a name stand in a section of their own."""
+    defaults = config_class()
+    every = [leaf for leaf in leaves(defaults) if leaf.kind != OptionValues]
+    told = [leaf.key for leaf in leaves(defaults) if leaf.kind == OptionValues]
+    texts = {owner: _documented(owner) for owner in {leaf.owner for leaf in every}}
+    groups: dict[str, dict[str, tuple[str, str]]] = defaultdict(dict)
+    for leaf in every:
+        groups[leaf.key.rpartition(".")[0]][leaf.key] = _option(leaf, texts[leaf.owner].get(leaf.name, ""))
+    left = groups.pop("", {})
     for title, names in GROUPS.items():
-        held = [name for name in names if name in own]
-        for name in held:
-            del left[name]
+        held = [left.pop(name) for name in names if name in left]
         first = [RECIPE] if title == next(iter(GROUPS)) else []
         if held or first:
-            yield title, [*(_option(own[name], name, hints[name], documented) for name in held), *first]
+            yield title, [*held, *first]
     if left:
-        yield OTHERS, [_option(own[name], name, hints[name], documented) for name in left]
-    for field in fields(config_class):
-        within = _within(hints[field.name])
-        if field.name in told:
-            yield "ways to spend a budget", [(name, _about(strategy)) for name, strategy in STRATEGIES.items()]
-            yield f"{field.name}, {documented[field.name].rstrip('.')}", list(_told(field.name))
-        elif within is not None:
-            inner, inner_hints = _documented(within), get_type_hints(within)
-            options = [_option(f, f"{field.name}.{f.name}", inner_hints[f.name], inner) for f in fields(within)]
-            yield f"{field.name}, {documented.get(field.name, '').rstrip('.')}", options
+        yield OTHERS, [*left.values()]
+    about = dict(_about_groups(defaults))
+    for name in told:
+        yield "ways to spend a budget", [(each, _about(strategy)) for each, strategy in STRATEGIES.items()]
+        yield f"{name}, {about[name]}", [*_told(name)]
+    for name, members in groups.items():
+        yield f"{name}, {about[name]}", [*members.values()]
     yield "always", list(ALWAYS)
+
+
+def _about_groups(config: Any) -> Iterator[tuple[str, str]]:
+    """What each field is, as the middle of a sentence: the titles of groups."""
+    texts = _documented(type(config))
+    for field in fields(config):
+        value = getattr(config, field.name)
+        text = texts.get(field.name, "").rstrip(".")
+        yield field.name, text[:1].lower() + text[1:]
+        if is_dataclass(value):
+            yield from _about_groups(value)
 
 
 def _about(strategy: Strategy) -> str:
@@ -119,15 +131,10 @@ def _told(group: str) -> Iterator[tuple[str, str]]:
         texts: dict[tuple[str, str], list[str]] = {}
         for each in strategies:
             kind = STRATEGIES[each].options
-            option, hint = next(field for field in fields(kind) if field.name == name), get_type_hints(kind)[name]
-            flag, text = _option(option, f"{group}.{name}", hint, _documented(kind))
-            texts.setdefault((flag, text), []).append(each)
+            (leaf,) = (leaf for leaf in leaves(kind(), f"{group}.") if leaf.name == name)
+            texts.setdefault(_option(leaf, _documented(kind).get(name, "")), []).append(each)
         (flag, _), *_ = texts
         yield flag, "; ".join(f"{', '.join(names)}: {text}" for (_, text), names in texts.items())
-
-
-def _within(hint: Any) -> type[Any] | None:
-    return next((kind for kind in (hint, *get_args(hint)) if is_dataclass(kind) and isinstance(kind, type)), None)
 
 
 def _documented(config_class: type[Any]) -> dict[str, str]:
@@ -139,20 +146,19 @@ def _documented(config_class: type[Any]) -> dict[str, str]:
     return texts
 
 
-def _option(field: "Field[Any]", name: str, hint: Any, documented: dict[str, str]) -> tuple[str, str]:
-    text = documented.get(field.name, "")
+def _option(leaf: Leaf, text: str) -> tuple[str, str]:
     text = text if text.endswith("...") else text.removesuffix(".")
-    default = "" if field.default is MISSING else _default(field.default)
-    kinds = [kind for kind in (get_origin(hint), hint, *get_args(hint)) if kind in KINDS]
-    value = "" if field.default is False else f" {KINDS[kinds[0]] if kinds else 'VALUE'}"
-    return f"--{name}{value}", f"{text} [{default}]" if default else text
+    default = _default(leaf.default)
+    kinds = [kind for kind in (get_origin(leaf.kind), leaf.kind, *get_args(leaf.kind)) if kind in KINDS]
+    value = "" if leaf.default is False else f" {KINDS[kinds[0]] if kinds else 'VALUE'}"
+    return f"--{leaf.key}{value}", f"{text} [{default}]" if default else text
 
 
 def _default(value: object) -> str:
     """A default as it would be typed; nothing where there is none, or where a switch is off."""
     if isinstance(value, tuple):
         return ",".join(map(str, value))
-    if value is None or value is False:
+    if value is None or value is False or isinstance(value, dict):
         return ""
     plain = isinstance(value, str) and value.strip() == value
     return str(value) if plain else json.dumps(value)

@@ -11,7 +11,7 @@ from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.console import table_console
 from elastic_reasoning.cli.output import note, say, say_json
 from elastic_reasoning.cli.progress import progress_bar
-from elastic_reasoning.core.configuration import EXECUTION
+from elastic_reasoning.core.configuration import EXECUTION, INLINE
 from elastic_reasoning.evaluation.config import SweepConfig
 from elastic_reasoning.evaluation.differences import options_in_words
 from elastic_reasoning.evaluation.sweep import SweepResult, sweep
@@ -31,13 +31,21 @@ elastic sweep --models "mini,mini-e1,mini>mini-e1" --strategies elastic --limit 
 
 
 @dataclass(frozen=True)
+class ShowOptions:
+    """What is shown of a run when it is over."""
+
+    report: bool = True
+    """Write the page, the figures and the tables as files too, into "report" in the folder of the records."""
+    json: bool = False
+    """Print the table as JSON."""
+
+
+@dataclass(frozen=True)
 class SweepCommand(SweepConfig):
     """What a sweep measures, and what the command shows of it."""
 
-    report: bool = field(default=True, metadata=EXECUTION)
-    """Write the page, the figures and the tables as files too, into "report" in the folder of the records."""
-    json: bool = field(default=False, metadata=EXECUTION)
-    """Print the table as JSON."""
+    show: ShowOptions = field(default_factory=ShowOptions, metadata={**INLINE, **EXECUTION})
+    """What is shown of it."""
 
 
 def main(argv: list[str]) -> int:
@@ -50,7 +58,7 @@ def main(argv: list[str]) -> int:
         example=EXAMPLE,
     )
     run_with_progress(config, shlex.join(["elastic", "sweep", *argv]))
-    show(Path(config.out), config.report, config.json)
+    show(Path(config.out), config.show)
     return 0
 
 
@@ -81,21 +89,21 @@ def run_with_progress(config: SweepConfig, command: str) -> SweepResult:
     return result
 
 
-def show(folder: Path, report: bool, as_json: bool) -> None:
+def show(folder: Path, config: ShowOptions) -> None:
     """Print the table of a folder of records, and write its report where that is wanted."""
-    if not report:
+    if not config.report:
         manifest, records = read_records(folder)
-        show_table(folder, manifest, records, summarise(records), as_json)
+        show_table(folder, manifest, records, summarise(records), config.json)
         return
     from elastic_reasoning.report.results import Results
 
     results = Results.read(folder)
-    show_table(folder, results.manifest, results.records, results.rows, as_json)
+    show_table(folder, results.manifest, results.records, results.rows, config.json)
     from elastic_reasoning.report.report import write_results
 
     trained_at = budget_to_mark(results.manifest.config.get("models", ()))
     paths = write_results(results, folder / "report", trained_at=trained_at)
-    if not as_json:
+    if not config.json:
         say(f"page: {paths['page']}")
 
 

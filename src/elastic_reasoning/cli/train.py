@@ -84,7 +84,7 @@ def main(argv: list[str]) -> int:
         say_json({**values, "resumed_from": result.resumed_from})
     else:
         say(f"selected step {result.step} (validation accuracy {result.accuracy:.1%}): {result.folder}")
-        if config.task == "arithmetic":
+        if config.task.name == "arithmetic":
             say(f'try it: elastic generate "a 4 b -8 c +7 d *3 e +9 f -2 g *7 =" --model {result.folder}')
     return 0
 

@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.output import note, say, say_json
 from elastic_reasoning.cli.progress import progress_bar
+from elastic_reasoning.core.configuration import INLINE
 from elastic_reasoning.core.errors import UsageError
+from elastic_reasoning.grading.config import GradingConfig
+from elastic_reasoning.tasks.config import TaskConfig
 from elastic_reasoning.tasks.contamination import Overlap, contamination
 from elastic_reasoning.tasks.fixes import Fix
-from elastic_reasoning.tasks.loading import TaskOptions, load_task
+from elastic_reasoning.tasks.loading import load_task
 from elastic_reasoning.tasks.task import Task
 from elastic_reasoning.tasks.validation import Validation, problems_by_split, validate
 
@@ -19,24 +22,10 @@ from elastic_reasoning.tasks.validation import Validation, problems_by_split, va
 class ValidateConfig:
     """What is validated, and how thoroughly."""
 
-    task: str = ""
-    """arithmetic, aime24, math500, livecodebench, ...; or a .jsonl or .py file of one's own. The first argument may
-    stand for it.
-    """
-    data: str = ""
-    """A local JSONL or Parquet file with the task's rows, in place of the hub."""
-    release: str = ""
-    """Release of livecodebench, as v5."""
-    since: str = ""
-    """First contest date of livecodebench, as 2024-08-01."""
-    until: str = ""
-    """Last contest date."""
-    allow_code_execution: bool = False
-    """Run the published solutions of tasks of code, in a sandbox."""
-    sandbox: str = "auto"
-    """auto (bubblewrap; the weak one only where it is not installed), bubblewrap or weak."""
-    grading_workers: int = 0
-    """Processes that grade; 0 for as many as there are cores."""
+    task: TaskConfig = field(default_factory=lambda: TaskConfig(""), metadata=INLINE)
+    """Which task. The first argument may stand for its name."""
+    grading: GradingConfig = field(default_factory=GradingConfig, metadata=INLINE)
+    """How it grades; of tasks of code, the published solutions are run."""
     num_mismatches: int = 200
     """Pairs of problems of which the one is graded with the reference of the other."""
     seed: int = 0
@@ -67,27 +56,18 @@ def main(argv: list[str]) -> int:
         example=EXAMPLE,
         positional="task",
     )
-    if not config.task:
+    if not config.task.name:
         raise UsageError("no task: elastic validate aime24")
     if config.num_mismatches < 0:
         raise UsageError(f"num_mismatches {config.num_mismatches}: must be 0 or more")
     if config.against_data and not config.against:
         raise UsageError(f"against_data {config.against_data!r}: name the training set with --against")
-    options = TaskOptions(
-        data=config.data,
-        release=config.release,
-        since=config.since,
-        until=config.until,
-        allow_code_execution=config.allow_code_execution,
-        sandbox=config.sandbox,
-        workers=config.grading_workers,
-    )
-    with closing(load_task(config.task, options)) as task:
+    with closing(load_task(config.task, config.grading)) as task:
         if task.note:
             note(task.note)
         overlaps = _overlaps(task, config) if config.against else []
         with progress_bar("validate") as (start, advance):
-            found = validate(task, config.num_mismatches, config.seed, config.grading_workers, start, advance)
+            found = validate(task, config.num_mismatches, config.seed, config.grading.grading_workers, start, advance)
         fixes: dict[str, Fix] = dict(getattr(task, "fixes", {}))
         if config.json:
             result = {"task": task.name, **asdict(found), "fixes": {own: asdict(fix) for own, fix in fixes.items()}}
@@ -99,7 +79,7 @@ def main(argv: list[str]) -> int:
 
 
 def _overlaps(task: Task, config: ValidateConfig) -> list[Overlap]:
-    with closing(load_task(config.against, TaskOptions(data=config.against_data))) as training:
+    with closing(load_task(TaskConfig(config.against, config.against_data))) as training:
         own, theirs = problems_by_split(task), problems_by_split(training)
     return contamination(
         [problem for each in own.values() for problem in each],

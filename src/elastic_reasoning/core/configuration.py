@@ -57,6 +57,11 @@ def leaves(config: Any, prefix: str = "") -> Iterator[Leaf]:
             yield replace(leaf, key=key) if _is_inline(field) and leaf.key == f"{prefix}name" else leaf
 
 
+def values_of(config: Any) -> dict[str, Any]:
+    """The values of a configuration by their names outside Python."""
+    return {leaf.key: leaf.default for leaf in leaves(config)}
+
+
 def with_values(config: Config, values: Mapping[str, Any], prefix: str = "") -> Config:
     """A configuration with other values, by their names outside Python; every field needs one."""
     given: dict[str, Any] = {}

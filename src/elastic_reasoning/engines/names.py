@@ -10,7 +10,7 @@ import re
 from importlib.resources import files
 from pathlib import Path
 
-from elastic_reasoning.core.errors import EngineError, unknown
+from elastic_reasoning.core.errors import EngineError, UsageError, unknown
 from elastic_reasoning.core.template import check_pair
 
 SHIPPED = ("mini", "mini-e1")
@@ -22,7 +22,21 @@ DESCRIBES = ("config.json", "adapter_config.json")
 """Files of which a model's folder holds one."""
 TOKENIZES = ("tokenizer_config.json", "tokenizer.json")
 """Files of which a folder holds one that has a tokenizer alone."""
+THEN = ">"
+"""Between the names of a model that thinks and of one that writes the solution."""
 HUB_NAME = re.compile(r"\w[\w.-]*/\w[\w.-]*")
+
+
+def parts_of(model: str) -> list[str]:
+    """The models that a name stands for: itself, or the two of a pair.
+
+    Raises:
+        UsageError: more than two, or half a pair.
+    """
+    parts = model.split(THEN)
+    if len(parts) > 2 or not all(parts):
+        raise UsageError(f"model {model!r}: give one name, or THINKING{THEN}SOLUTION for a pair")
+    return parts
 
 
 def model_path(name: str) -> str:

@@ -5,27 +5,23 @@ SweepConfig(models=("mini", "mini-e1"), budgets=("8+20", "24+20"), limit=128, ou
 
 from dataclasses import asdict, dataclass, field
 from itertools import product
-from typing import Any
 
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.configuration import EXECUTION, RESOLVED
+from elastic_reasoning.core.configuration import EXECUTION, INLINE, RESOLVED
 from elastic_reasoning.core.configuration import deciding as deciding_fields
-from elastic_reasoning.core.errors import UsageError, unknown
+from elastic_reasoning.core.errors import UsageError
 from elastic_reasoning.core.request import Options, OptionValues, Sampling
 from elastic_reasoning.core.strategies import COMPARED, check_options, find_strategy
-from elastic_reasoning.engines.http.config import ServerConfig
+from elastic_reasoning.engines.config import EngineConfig
+from elastic_reasoning.engines.names import THEN, parts_of
 from elastic_reasoning.engines.swap import check_swap
-from elastic_reasoning.engines.vllm.engine import VllmSettings
+from elastic_reasoning.grading.config import GradingConfig
 from elastic_reasoning.records.reading import WRITER
-from elastic_reasoning.tasks.loading import TaskOptions
+from elastic_reasoning.tasks.config import TaskConfig
 
-ENGINES = ("transformers", "vllm", "openai")
 MINIATURE_BUDGETS = ("8+20", "16+20", "24+20", "32+20", "48+20", "64+20", "96+20", "160+20")
 PUBLISHED_BUDGETS = ("512+1024", "1024+1024", "2048+1024", "3072+1024")
 """Those of the curves in Xu et al. 2025, arXiv 2505.05315."""
-THEN = ">"
-"""Between the names of a model that thinks and of one that writes the solution."""
-
 Asking = tuple[str, Budget, Options]
 """What every model is asked under: a setting without its model, with what its strategy is told."""
 
@@ -34,16 +30,8 @@ Asking = tuple[str, Budget, Options]
 class RunConfig:
     """What every run on a task is told."""
 
-    task: str = "arithmetic"
-    """arithmetic, aime24, math500, livecodebench, ...; or a .jsonl or .py file of one's own."""
-    data: str = field(default="", metadata=EXECUTION)
-    """A local JSONL or Parquet file with the task's rows, in place of the hub."""
-    release: str = ""
-    """Release of livecodebench, as v5."""
-    since: str = ""
-    """First contest date of livecodebench, as 2024-08-01."""
-    until: str = ""
-    """Last contest date."""
+    task: TaskConfig = field(default_factory=TaskConfig, metadata=INLINE)
+    """Which problems are asked."""
     split: str = "test"
     """test, validation or train, as the task has them."""
     limit: int | None = field(default=None, metadata=RESOLVED)
@@ -58,61 +46,18 @@ class RunConfig:
     """The model that thinks where another one writes the solution; it goes with solution_model."""
     solution_model: str = field(default="", metadata=RESOLVED)
     """The model that writes the solution behind another one's thinking."""
-    round_to_reference: bool = False
-    """Accept answers of mathematics that round to the reference's last digit, as 1538.46 for 1538."""
-    allow_code_execution: bool = field(default=False, metadata=EXECUTION)
-    """Run the programs that models write, in a sandbox; tasks of code need it."""
-    sandbox: str = field(default="auto", metadata=EXECUTION)
-    """auto (bubblewrap; the weak one only where it is not installed), bubblewrap or weak."""
-    grading_workers: int = field(default=0, metadata=EXECUTION)
-    """Processes that grade; 0 for as many as there are cores."""
+    grading: GradingConfig = field(default_factory=GradingConfig, metadata=INLINE)
+    """How solutions are graded."""
     out: str = field(default="runs/sweep", metadata=EXECUTION)
     """Folder for the records. A run goes on in it where it stopped, and takes more problems, samples, budgets,
     strategies and models.
     """
     writer: str = field(default=WRITER, metadata=EXECUTION)
     """Name of the files there that this run adds to; runs that add to one folder at once need different ones."""
-    engine: str = "transformers"
-    """transformers, vllm, or openai for a server; each model is then the name under which it is served."""
-    vllm: VllmSettings = field(default_factory=VllmSettings)
-    """How vLLM is started (engine vllm)."""
-    server: ServerConfig = field(default_factory=ServerConfig)
-    """Where the models are served (engine openai)."""
+    engine: EngineConfig = field(default_factory=EngineConfig, metadata=INLINE)
+    """What runs the models."""
     share: bool = field(default=True, metadata=EXECUTION)
     """Let one thinking serve every budget (engine transformers; others own their random numbers)."""
-    max_rows: int = field(default=64, metadata=EXECUTION)
-    """Sequences that run together."""
-    dtype: str = "auto"
-    """auto, float32, bfloat16 or float16."""
-    device: str = field(default="auto", metadata=EXECUTION)
-    """auto, cpu, cuda, ..."""
-    opening: str | None = None
-    """Opening delimiter of thinking, where the tokenizers do not name it."""
-    closing: str | None = None
-    """Closing delimiter."""
-    chat_template_kwargs: dict[str, Any] = field(default_factory=dict)
-    """Arguments of the chat template, as {"enable_thinking": false} or {"thinking": true}."""
-    apply_chat_template: bool = True
-    """Send messages through the model's chat template; false sends plain text."""
-
-    @property
-    def chat(self) -> dict[str, Any]:
-        """How messages become prompts, for `Renderer` and whatever opens an engine."""
-        return {"chat_template_kwargs": self.chat_template_kwargs, "apply_chat_template": self.apply_chat_template}
-
-    @property
-    def task_options(self) -> TaskOptions:
-        """What the task is told."""
-        return TaskOptions(
-            data=self.data,
-            release=self.release,
-            since=self.since,
-            until=self.until,
-            allow_code_execution=self.allow_code_execution,
-            sandbox=self.sandbox,
-            workers=self.grading_workers,
-            round_to_reference=self.round_to_reference or None,
-        )
 
 
 @dataclass(frozen=True)
@@ -129,18 +74,6 @@ class SweepConfig(RunConfig):
     """Thinking tokens of a grid of budgets, each with every one of solution, as 0,512,1024."""
     solution: tuple[str, ...] = field(default=(), metadata=RESOLVED)
     """Solution tokens of the grid, as 256,1024."""
-
-
-def parts_of(model: str) -> list[str]:
-    """The models that a name stands for: itself, or the two of a pair.
-
-    Raises:
-        UsageError: more than two, or half a pair.
-    """
-    parts = model.split(THEN)
-    if len(parts) > 2 or not all(parts):
-        raise UsageError(f"model {model!r}: give one name, or THINKING{THEN}SOLUTION for a pair")
-    return parts
 
 
 def models_of(config: SweepConfig) -> tuple[str, ...]:
@@ -170,24 +103,8 @@ def budgets_of(config: SweepConfig) -> list[Budget]:
         raise UsageError(f"{given} is given alone: a grid needs thinking and solution, or name the budgets as 24+20")
     texts = [*config.budgets, *(f"{t}+{s}" for s, t in product(config.solution, config.thinking))]
     if not texts:
-        texts = [*(MINIATURE_BUDGETS if config.task == "arithmetic" else PUBLISHED_BUDGETS)]
+        texts = [*(MINIATURE_BUDGETS if config.task.name == "arithmetic" else PUBLISHED_BUDGETS)]
     return [Budget.parse(text) for text in texts]
-
-
-def check_engine(engine: str, server: ServerConfig, flag: str) -> None:
-    """Refuse an engine that is not known, or one of servers without a server; `flag` is how one is given.
-
-    Raises:
-        UsageError: as said.
-    """
-    if engine not in ENGINES:
-        raise UsageError(unknown("engine", engine, ENGINES))
-    if engine != "openai" and server.base_urls:
-        raise UsageError(
-            f"{flag}{server.base_urls[0]} is given with engine {engine}: servers are asked by engine openai"
-        )
-    if engine == "openai" and not server.base_urls:
-        raise UsageError(f"engine openai has no server: give {flag}http://127.0.0.1:8000/v1")
 
 
 def settings(config: SweepConfig) -> list[Asking]:
@@ -200,11 +117,9 @@ def settings(config: SweepConfig) -> list[Asking]:
         value = getattr(config, name)
         if value is not None and value < 1:
             raise UsageError(f"{name} {value}: must be 1 or more")
-    if config.grading_workers < 0:
-        raise UsageError(f"grading_workers {config.grading_workers}: must be 0 (one for each core) or more")
     if not config.strategies:
         raise UsageError("strategies is empty: give at least one")
-    check_engine(config.engine, config.server, "--server.base_urls ")
+    config.engine.check()
     if not config.out:
         raise UsageError("out is empty: give a folder for the records, as runs/sweep")
     check_options(config.options, config.strategies)
@@ -228,6 +143,7 @@ def deciding(config: SweepConfig) -> dict[str, object]:
     each strategy understands, so that another one can be added with its own.
     """
     decides = deciding_fields(config)
+    decides["round_to_reference"] = bool(config.grading.round_to_reference)
     models, asked = models_of(config), settings(config)
     decides["models"] = models
     decides["budgets"] = tuple(map(str, budgets_of(config)))

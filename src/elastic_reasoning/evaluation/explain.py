@@ -17,14 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from elastic_reasoning.core.errors import UsageError
-from elastic_reasoning.evaluation.regrade import problems_of, stored_options
+from elastic_reasoning.evaluation.regrade import problems_of, stored_task
 from elastic_reasoning.grading.answers.mathematics import MathGrader
 from elastic_reasoning.grading.answers.rules import ALL, RULES
 from elastic_reasoning.grading.answers.stated import find_answer
+from elastic_reasoning.grading.config import GradingConfig
 from elastic_reasoning.records.log import read_records
 from elastic_reasoning.records.manifest import read_manifest
 from elastic_reasoning.tasks.fields import Field, answers, read_field, text
-from elastic_reasoning.tasks.loading import TaskOptions, load_task
+from elastic_reasoning.tasks.loading import load_task
 from elastic_reasoning.tasks.mathematics import math_rules
 from elastic_reasoning.tasks.rows import read_file
 
@@ -125,7 +126,7 @@ def explain(pairs: Iterable[Pair], rules: Collection[str], workers: int = 0) -> 
     return Explained(num_solutions, num_without, by_rule, by_reason, assumed, missed)
 
 
-def stored_pairs(folder: Path, options: TaskOptions) -> tuple[Iterator[Pair], frozenset[str]]:
+def stored_pairs(folder: Path, data: str, grading: GradingConfig) -> tuple[Iterator[Pair], frozenset[str]]:
     """The solutions of a sweep with the references of their problems as the task has them now; the rules of the run.
 
     Raises:
@@ -133,8 +134,8 @@ def stored_pairs(folder: Path, options: TaskOptions) -> tuple[Iterator[Pair], fr
         ElasticError: the folder or the task cannot be read.
     """
     manifest = read_manifest(folder)
-    options = stored_options(manifest, options)
-    with closing(load_task(manifest.task, options)) as task:
+    which, grading = stored_task(manifest, data, grading)
+    with closing(load_task(which, grading)) as task:
         problems = {problem.id: problem.data for problem in problems_of(task, manifest)}
     graded = {
         name: data["answers"]
@@ -149,7 +150,7 @@ def stored_pairs(folder: Path, options: TaskOptions) -> tuple[Iterator[Pair], fr
         for record in records
         if record.problem in graded
     )
-    return pairs, math_rules(options)
+    return pairs, math_rules(grading)
 
 
 def file_pairs(path: Path) -> Iterator[Pair]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from elastic_reasoning.core.errors import RecordsError
-from elastic_reasoning.evaluation.config import parts_of
+from elastic_reasoning.engines.names import parts_of
 from elastic_reasoning.records.files import take_lock
 from elastic_reasoning.records.manifest import (
     MANIFEST,

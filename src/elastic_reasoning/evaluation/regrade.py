@@ -19,11 +19,13 @@ from elastic_reasoning.core.errors import GradingError, RecordsError
 from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.evaluation.grading_pool import Verdict, in_threads
 from elastic_reasoning.evaluation.growth import take_up
+from elastic_reasoning.grading.config import GradingConfig
 from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.records.log import RecordsWriter, read_records
 from elastic_reasoning.records.manifest import Manifest, read_manifest
 from elastic_reasoning.records.record import NOT_GRADED, Record
-from elastic_reasoning.tasks.loading import TaskOptions, load_task
+from elastic_reasoning.tasks.config import TaskConfig
+from elastic_reasoning.tasks.loading import load_task
 from elastic_reasoning.tasks.task import Problem, Split, Task
 
 Outcome = tuple[bool | None, str | None]
@@ -45,19 +47,20 @@ class Regraded:
     changes: Counter[tuple[Outcome, Outcome]]
 
 
-def stored_options(manifest: Manifest, options: TaskOptions) -> TaskOptions:
-    """What the task of a run was told, with what is told now of data, rounding, sandbox and workers: permissions are
-    never stored."""
+def stored_task(manifest: Manifest, data: str, grading: GradingConfig) -> tuple[TaskConfig, GradingConfig]:
+    """The task of a run, and how it is graded now: permissions are never stored, and rounding is as in the run if it is
+    null."""
     kept = {name: manifest.config.get(name, "") for name in ("release", "since", "until")}
-    if options.round_to_reference is None:
-        kept["round_to_reference"] = manifest.config.get("round_to_reference") or None
-    return replace(options, data=options.data or manifest.data, **kept)
+    if grading.round_to_reference is None:
+        grading = replace(grading, round_to_reference=manifest.config.get("round_to_reference") or None)
+    return TaskConfig(manifest.task, data or manifest.data, **kept), grading
 
 
 def regrade(
     folder: Path,
     out: Path,
-    options: TaskOptions | None = None,
+    data: str = "",
+    grading: GradingConfig | None = None,
     on_start: Callable[[int, int], None] = lambda done, total: None,
     on_record: Callable[[Record], None] = lambda record: None,
     on_note: Callable[[str], None] = lambda note: None,
@@ -67,8 +70,8 @@ def regrade(
     Args:
         folder: what a sweep wrote.
         out: where to.
-        options: the task's rows, where they are no longer where the sweep found them; whether programs that models
-            wrote are run, and how; the processes that grade; whether answers are rounded, if not as in the run.
+        data: the task's rows, where they are no longer where the sweep found them.
+        grading: how they are graded; whether answers are rounded as in the run, if nothing is said of it.
         on_start: called once with the number of records there are in `out` and that there will be.
         on_record: called with each record once it is written.
         on_note: called with what the task has to say of how it grades.
@@ -80,22 +83,23 @@ def regrade(
     if folder.resolve() == out.resolve():
         raise RecordsError(f"out {out} is the folder of the records itself: they are kept as they are, give another")
     manifest = read_manifest(folder)
-    options = stored_options(manifest, options or TaskOptions())
-    with closing(load_task(manifest.task, options)) as task:
+    which, grading = stored_task(manifest, data, grading or GradingConfig())
+    with closing(load_task(which, grading)) as task:
         problems = problems_of(task, manifest)
         if task.note:
             on_note(f"{manifest.task}: {task.note}")
         task.grade(problems[0], "")
         _, records = read_records(folder)
-        config = {**manifest.config, "round_to_reference": bool(options.round_to_reference)}
-        asked = Manifest.new(manifest.task, manifest.split, manifest.seed, config, problems, options.data)
+        config = {**manifest.config, "round_to_reference": bool(grading.round_to_reference)}
+        asked = Manifest.new(manifest.task, manifest.split, manifest.seed, config, problems, which.data)
         changes: Counter[tuple[Outcome, Outcome]] = Counter()
         num_graded = 0
         with RecordsWriter(out) as writer:
             take_up(out, replace(asked, created=manifest.created, grown=manifest.grown))
             on_start(len(writer.done), len(records))
             left = records.where(np.array([key not in writer.done for key in records.keys()], np.bool_))  # noqa: SIM118
-            for before, now in _graded(task, {problem.id: problem for problem in problems}, left, options.workers):
+            by_id = {problem.id: problem for problem in problems}
+            for before, now in _graded(task, by_id, left, grading.grading_workers):
                 writer.write(now)
                 num_graded += 1
                 outcomes = _outcome(before), _outcome(now)

@@ -18,13 +18,15 @@ from typing import cast
 
 from elastic_reasoning.core.request import derived_seed
 from elastic_reasoning.core.walk import Walk
+from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.engines.engine import Engine, new_request, run
+from elastic_reasoning.engines.names import parts_of
+from elastic_reasoning.engines.opening import check_models, check_models_by_name, open_engine, precisions
 from elastic_reasoning.engines.sharing import share
 from elastic_reasoning.engines.unknown_words import unknown_note, unknown_words
-from elastic_reasoning.evaluation.config import Asking, SweepConfig, deciding, models_of, parts_of, settings
+from elastic_reasoning.evaluation.config import Asking, SweepConfig, deciding, models_of, settings
 from elastic_reasoning.evaluation.grading_pool import graded
 from elastic_reasoning.evaluation.growth import take_up
-from elastic_reasoning.evaluation.models import check_models, check_models_by_name, open_model, precisions
 from elastic_reasoning.evaluation.void import void_settings
 from elastic_reasoning.records.digests import models_digest
 from elastic_reasoning.records.log import RecordsWriter
@@ -80,7 +82,7 @@ def sweep(
     config: SweepConfig,
     on_start: Callable[[int, int], None] = lambda done, total: None,
     on_record: Callable[[Record], None] = lambda record: None,
-    load_engine: Callable[[SweepConfig, str], Engine] | None = None,
+    load_engine: Callable[[EngineConfig, str], Engine] | None = None,
     on_note: Callable[[str], None] = lambda note: None,
 ) -> SweepResult:
     """Measure every setting that is not in the folder yet.
@@ -89,7 +91,7 @@ def sweep(
         config: what to measure.
         on_start: called once with the number of records there are and that there will be.
         on_record: called with each record once it is written.
-        load_engine: (configuration, model name) to an engine; the configuration's own if not given.
+        load_engine: (engine's configuration, model name) to an engine; `open_engine` if not given.
         on_note: called with what a task has to say of how it grades, an engine of how it keeps budgets and makes
             prompts, settings that are the same as a budget has no effect, and how a folder grows.
 
@@ -98,22 +100,24 @@ def sweep(
     """
     plan_settings, models = settings(config), models_of(config)
     if load_engine is None:
-        check_models_by_name(config, models)
-    with closing(load_task(config.task, config.task_options)) as task:
+        check_models_by_name(config.engine, models)
+    with closing(load_task(config.task, config.grading)) as task:
         problems = task.problems(cast(Split, config.split), config.limit)
         plan = _Plan(config, task, problems, plan_settings)
         decides = deciding(config)
         if load_engine is None:
-            check_models(config, models)
-            if config.engine == "transformers":
-                decides["dtype"] = precisions(config, models)
+            check_models(config.engine, models)
+            if config.engine.name == "transformers":
+                decides["dtype"] = precisions(config.engine, models)
         decides[MODELS_DIGEST] = models_digest(part for model in models for part in parts_of(model))
         if task.note:
-            on_note(f"{config.task}: {task.note}")
+            on_note(f"{config.task.name}: {task.note}")
         task.grade(problems[0], "")  # a grader that cannot run, or may not, says so before anything is generated
         num_errors = num_written = 0
         with RecordsWriter(Path(config.out), config.writer) as writer:
-            manifest = Manifest.new(config.task, config.split, config.sampling.seed, decides, problems, config.data)
+            manifest = Manifest.new(
+                config.task.name, config.split, config.sampling.seed, decides, problems, config.task.data
+            )
             stands = take_up(Path(config.out), manifest)
             if stands.grown and stands.grown[-1]["created"] == manifest.created:
                 on_note(f"{config.out} grows: {in_words(stands.grown[-1])}")
@@ -122,7 +126,7 @@ def sweep(
             for model in models:
                 if num_done[model] == plan.num_each:
                     continue
-                with closing((load_engine or open_model)(config, model)) as engine:
+                with closing((load_engine or open_engine)(config.engine, model)) as engine:
                     if engine.note:
                         on_note(f"{model}: {engine.note}")
                     words = unknown_words(getattr(engine, "tokenizer", None), str(problems[0].messages[-1]["content"]))
@@ -158,10 +162,10 @@ def _records(plan: _Plan, model: str, engine: Engine, done: set[Key]) -> Iterato
                     )
                     yield Walk(request, engine.template, engine.context)
 
-    answer = share if config.share and config.engine == "transformers" else run
+    answer = share if config.share and config.engine.name == "transformers" else run
     by_id = {problem.id: problem for problem in plan.problems}
     before = perf_counter()
-    for trace, grade in graded(plan.task, by_id, answer(engine, walks()), config.grading_workers):
+    for trace, grade in graded(plan.task, by_id, answer(engine, walks()), config.grading.grading_workers):
         now = perf_counter()
         yield Record.of(trace, model, trace.request.name, grade, seconds=now - before)
         before = now

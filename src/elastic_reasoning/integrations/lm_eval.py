@@ -27,15 +27,16 @@ from lm_eval.api.model import LM
 from lm_eval.api.registry import register_model
 from tqdm import tqdm  # type: ignore[import-untyped]
 
+from elastic_reasoning.chat.config import ChatConfig
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import IN_MODEL_ARGS, DelimiterError, ElasticError, EngineError, UsageError
 from elastic_reasoning.core.request import DEFAULT_STRATEGY, Request, derived_seed
 from elastic_reasoning.core.strategies import find_strategy
 from elastic_reasoning.core.template import Message
+from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.engines.engine import Engine, generate, new_request
 from elastic_reasoning.engines.http.config import ServerConfig
-from elastic_reasoning.evaluation.config import RunConfig, check_engine
-from elastic_reasoning.evaluation.models import open_model
+from elastic_reasoning.engines.opening import open_engine
 from elastic_reasoning.integrations import model_arguments, task_settings
 from elastic_reasoning.integrations.answers import Answer, Asked, summary
 
@@ -104,18 +105,9 @@ class ElasticLM(LM):
         self._told: set[str] = set()
         if isinstance(engine, str):
             server = ServerConfig((base_url,) if base_url else (), tokenizer, concurrency=max_rows)
-            run = RunConfig(
-                engine=engine,
-                server=server,
-                max_rows=max_rows,
-                dtype=dtype,
-                device=device,
-                opening=opening,
-                closing=closing,
-                chat_template_kwargs=self.chat_template_kwargs,
-            )
+            chat = ChatConfig(opening, closing, self.chat_template_kwargs)
             try:
-                self.engine = _opened(run, pretrained)
+                self.engine = _opened(EngineConfig(engine, dtype, device, max_rows, chat, server=server), pretrained)
             except DelimiterError as error:
                 raise DelimiterError(error.reason, IN_MODEL_ARGS) from None
             weakref.finalize(self, self.engine.close)
@@ -256,11 +248,11 @@ def _names() -> set[str]:
     return {*inspect.signature(ElasticLM).parameters} - {"options", "batch_size", "max_batch_size"}
 
 
-def _opened(config: RunConfig, model: str) -> Engine:
-    check_engine(config.engine, config.server, "base_url=")
-    if not model and config.engine != "openai":
+def _opened(config: EngineConfig, model: str) -> Engine:
+    config.check("base_url=")
+    if not model and config.name != "openai":
         raise UsageError("no model: give one with the model's arguments, as pretrained=mini-e1")
-    return open_model(config, model)
+    return open_engine(config, model)
 
 
 def _samples(requests: Sequence[Instance]) -> Iterator[tuple[Instance, int]]:

@@ -11,7 +11,7 @@ from pathlib import PurePath
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.printable import one_line
 from elastic_reasoning.core.strategies import facts_of
-from elastic_reasoning.evaluation.config import THEN
+from elastic_reasoning.engines.names import THEN
 
 LONGEST = 40
 """Characters of a name in a legend."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from elastic_reasoning.core.configuration import EXECUTION
 from elastic_reasoning.core.request import DEFAULT_STRATEGY, OptionValues, Sampling
 
 
@@ -60,9 +61,9 @@ class Constants:
 class RewardConfig:
     """What a rollout earns: a weighted sum of rewards, each computed from its trace and its grade."""
 
-    weights: dict[str, float] = field(default_factory=lambda: {"correct": 1.0})
-    """Of each reward by its name: correct, l1_exact, l1_max, overlong, format."""
+    rewards: dict[str, float] = field(default_factory=lambda: {"correct": 1.0})
+    """Weight of each reward by its name: correct, l1_exact, l1_max, overlong, format."""
     constants: Constants = field(default_factory=Constants)
     """The numbers in their formulas."""
-    timeout_seconds: float = 120.0
+    reward_timeout_seconds: float = field(default=120.0, metadata=EXECUTION)
     """How long the rewards of a step may take; a rollout without one by then is not learnt from."""

@@ -121,15 +121,15 @@ def check_rewards(config: RewardConfig, strategies: Sequence[str]) -> None:
         TrainingError: there are none, a name is unknown, a weight or a constant is no number, or no strategy of the
             run can earn one.
     """
-    for name, weight in config.weights.items():
+    for name, weight in config.rewards.items():
         find_reward(name)
         if not math.isfinite(weight):
             raise TrainingError(f"weight {weight} of reward {name}: must be a finite number")
         if name in LENGTHS:
             _check_earned(name, strategies)
-    if not any(config.weights.values()):
+    if not any(config.rewards.values()):
         raise TrainingError(
-            f"rewards {config.weights}: give at least one of {', '.join(REWARDS)} a weight other than 0"
+            f"rewards {config.rewards}: give at least one of {', '.join(REWARDS)} a weight other than 0"
         )
     _check_constants(config.constants)
 

@@ -63,7 +63,7 @@ class Scorer:
 
     def __init__(self, task: Task, config: RewardConfig, num_workers: int = 0) -> None:
         self._task, self._config = task, config
-        self._rewards = [(weight, find_reward(name)) for name, weight in config.weights.items()]
+        self._rewards = [(weight, find_reward(name)) for name, weight in config.rewards.items()]
         self._num_workers = num_workers or os.cpu_count() or 1
 
     def score(self, traces: Sequence[Trace], problems: Sequence[Problem]) -> list[Scored]:
@@ -73,7 +73,7 @@ class Scorer:
             traces: rollouts; one with an error is not graded.
             problems: what each of them answers.
         """
-        seconds = self._config.timeout_seconds
+        seconds = self._config.reward_timeout_seconds
         deadline = time.monotonic() + seconds
         scored = [Scored(trace, None, None, trace.error or f"no reward within {seconds:g} seconds") for trace in traces]
         jobs: Jobs = deque(
@@ -94,7 +94,7 @@ class Scorer:
         while, there are more threads.
         """
         done: SimpleQueue[tuple[int, Scored]] = SimpleQueue()
-        patience = STALL * self._config.timeout_seconds
+        patience = STALL * self._config.reward_timeout_seconds
         num_left = len(jobs)
         while num_left and time.monotonic() < deadline:
             for _ in range(self._num_workers):

@@ -19,8 +19,10 @@ from itertools import islice
 from typing import get_args
 
 from elastic_reasoning.core.errors import TaskError, unknown
+from elastic_reasoning.grading.config import GradingConfig
 from elastic_reasoning.grading.grade import Grade
-from elastic_reasoning.tasks.loading import TaskOptions
+from elastic_reasoning.tasks.config import TaskConfig
+from elastic_reasoning.tasks.loading import refuse_meaningless
 from elastic_reasoning.tasks.task import Problem, Split
 
 LETTERS = "abcdefghijkl"
@@ -132,11 +134,11 @@ class Arithmetic:
         """Nothing was started."""
 
 
-def load(name: str, options: TaskOptions) -> Arithmetic:
+def load(task: TaskConfig, grading: GradingConfig) -> Arithmetic:
     """The task, which has no options.
 
     Raises:
         TaskError: an option was given.
     """
-    options.only(name)
-    return Arithmetic(name)
+    refuse_meaningless(task, grading)
+    return Arithmetic(task.name)

@@ -1,6 +1,6 @@
 """Codeforces problems and DeepCoder's training set: programs that are run on tests.
 
-    task = load_task("codeforces", TaskOptions(data="codeforces.jsonl", allow_code_execution=True))
+    task = load_task(TaskConfig("codeforces", data="codeforces.jsonl"), GradingConfig(allow_code_execution=True))
 
 What is asked for has the role of LiveCodeBench's prompts, in words of our own: a program that reads standard input,
 or the starter code completed, in one fenced block.
@@ -14,13 +14,15 @@ from types import MappingProxyType
 from typing import Any
 
 from elastic_reasoning.core.errors import TaskError
+from elastic_reasoning.grading.config import GradingConfig
 from elastic_reasoning.grading.programs.code import CodeGrader, CodeTests
 from elastic_reasoning.grading.programs.outputs import SEVERAL_OUTPUTS
 from elastic_reasoning.grading.programs.sandbox import Limits
 from elastic_reasoning.tasks.code_tests import Published
+from elastic_reasoning.tasks.config import TaskConfig
 from elastic_reasoning.tasks.fields import Field, any_text, read_field, text
 from elastic_reasoning.tasks.fingerprint import fingerprint
-from elastic_reasoning.tasks.loading import TaskOptions
+from elastic_reasoning.tasks.loading import refuse_meaningless
 from elastic_reasoning.tasks.rows import Hub, SourceRow
 from elastic_reasoning.tasks.stated_answers import stated_answers
 from elastic_reasoning.tasks.table import (
@@ -95,21 +97,25 @@ CHECKER: Field[str] = Field(("checker",), any_text, default="", required=False)
 SOLUTIONS: Field[tuple[str, ...]] = Field(("solutions", "solution"), _programs, default=(), required=False)
 
 
-def load(name: str, options: TaskOptions) -> TableTask:
+OF_PROGRAMS = ("allow_code_execution", "sandbox", "grading_workers")
+"""What the grading of programs is told."""
+
+
+def load(task: TaskConfig, grading: GradingConfig) -> TableTask:
     """Codeforces or DeepCoder with its grader.
 
     Raises:
         TaskError: rows that cannot be read or are malformed, or an option that means nothing here.
     """
-    options.only(name, "data", "allow_code_execution", "sandbox", "workers")
-    ids = ProblemIds(name)
-    rows = source_rows(name, options.data, HUBS[name])
-    if name == "deepcoder":
+    refuse_meaningless(task, grading, "data", *OF_PROGRAMS)
+    ids = ProblemIds(task.name)
+    rows = source_rows(task.name, task.data, HUBS[task.name])
+    if task.name == "deepcoder":
         splits = train_val_split([_training_problem(ids, source_row) for source_row in rows])
     else:
         codes = json.loads(CODES.read_text(encoding="utf-8"))
         splits = test_only([_codeforces_problem(ids, codes, source_row) for source_row in rows])
-    return TableTask(name, splits, code_grading(options, splits))
+    return TableTask(task.name, splits, code_grading(grading, splits))
 
 
 def _training_problem(ids: ProblemIds, source_row: SourceRow) -> Problem:
@@ -194,14 +200,14 @@ def prompt(problem: str, starter: str, function: str) -> str:
     return FUNCTION_PROMPT.format(problem=problem, function=function)
 
 
-def code_grading(options: TaskOptions, splits: Mapping[Split, Sequence[Problem]] = MappingProxyType({})) -> Grading:
+def code_grading(grading: GradingConfig, splits: Mapping[Split, Sequence[Problem]] = MappingProxyType({})) -> Grading:
     """What grades programs on the tests of their problems.
 
     Args:
-        options: what the task is told.
+        grading: whether they are run, and how.
         splits: its problems, of which those are counted that accept outputs which no comparison can tell.
     """
-    grader = CodeGrader(options.allow_code_execution, options.workers, options.sandbox)
+    grader = CodeGrader(grading.allow_code_execution, grading.grading_workers, grading.sandbox)
     problems = [problem for split in splits.values() for problem in split]
     several = sum(problem.data["tests"].answers.rule == SEVERAL_OUTPUTS for problem in problems)
     counted = f"{several} of {len(problems)} problems accept several outputs, and a right one may be rejected"

@@ -1,16 +1,19 @@
 """HumanEval and HumanEval+: a function that is to be completed from its head and docstring.
 
-    task = load_task("humaneval_plus", TaskOptions(data="humanevalplus.jsonl.gz", allow_code_execution=True))
+    grading = GradingConfig(allow_code_execution=True)
+    task = load_task(TaskConfig("humaneval_plus", data="humanevalplus.jsonl.gz"), grading)
 
 The row's `test` defines `check(candidate)`. EvalPlus's tests need numpy, and up to 4 GB of address space.
 """
 
+from elastic_reasoning.grading.config import GradingConfig
 from elastic_reasoning.grading.programs.code import CodeTests
 from elastic_reasoning.grading.programs.sandbox import Limits
-from elastic_reasoning.tasks.code import code_grading, make_code_problem
+from elastic_reasoning.tasks.code import OF_PROGRAMS, code_grading, make_code_problem
+from elastic_reasoning.tasks.config import TaskConfig
 from elastic_reasoning.tasks.fields import Field, any_text, read_field, text
 from elastic_reasoning.tasks.fixes import Fixes
-from elastic_reasoning.tasks.loading import TaskOptions
+from elastic_reasoning.tasks.loading import refuse_meaningless
 from elastic_reasoning.tasks.rows import Hub, SourceRow
 from elastic_reasoning.tasks.table import ProblemIds, TableTask, source_rows, test_only
 from elastic_reasoning.tasks.task import Problem
@@ -35,16 +38,17 @@ TEST = Field(("test",), text)
 SOLUTION: Field[str] = Field(("canonical_solution",), any_text, default="", required=False)
 
 
-def load(name: str, options: TaskOptions) -> TableTask:
+def load(task: TaskConfig, grading: GradingConfig) -> TableTask:
     """HumanEval or HumanEval+ with its grader.
 
     Raises:
         TaskError: rows that cannot be read or are malformed, or an option that means nothing here.
     """
-    options.only(name, "data", "allow_code_execution", "sandbox", "workers")
-    ids, fixes = ProblemIds(name, ("id", "task_id")), Fixes(name)
-    problems = [_problem(ids, fixes, source_row) for source_row in source_rows(name, options.data, (HUBS[name],))]
-    return TableTask(name, test_only(problems), code_grading(options), fixes.applied)
+    refuse_meaningless(task, grading, "data", *OF_PROGRAMS)
+    ids, fixes = ProblemIds(task.name, ("id", "task_id")), Fixes(task.name)
+    rows = source_rows(task.name, task.data, (HUBS[task.name],))
+    problems = [_problem(ids, fixes, source_row) for source_row in rows]
+    return TableTask(task.name, test_only(problems), code_grading(grading), fixes.applied)
 
 
 def _problem(ids: ProblemIds, fixes: Fixes, source_row: SourceRow) -> Problem:

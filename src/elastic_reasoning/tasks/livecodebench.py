@@ -1,6 +1,6 @@
 """LiveCodeBench: programs that are run on tests, by release and by the date of the contest.
 
-    load_task("livecodebench", TaskOptions(release="v5", since="2024-08-01", until="2025-01-31"))
+    load_task(TaskConfig("livecodebench", release="v5", since="2024-08-01", until="2025-01-31"))
 
 Release vN is the first N files of `livecodebench/code_generation_lite`, read as they lie there: its own loading
 script no longer runs. A local file is taken to be the release that it is.
@@ -10,11 +10,13 @@ from datetime import date, datetime
 from typing import Any
 
 from elastic_reasoning.core.errors import TaskError, unknown
+from elastic_reasoning.grading.config import GradingConfig
 from elastic_reasoning.grading.programs.sandbox import Limits
 from elastic_reasoning.tasks.code import (
     CHECKER,
     ENTRY_POINT,
     METADATA,
+    OF_PROGRAMS,
     STARTER,
     code_grading,
     make_code_problem,
@@ -22,8 +24,9 @@ from elastic_reasoning.tasks.code import (
     prompt,
 )
 from elastic_reasoning.tasks.code_tests import Published
+from elastic_reasoning.tasks.config import TaskConfig
 from elastic_reasoning.tasks.fields import Field, read_field, text
-from elastic_reasoning.tasks.loading import TaskOptions
+from elastic_reasoning.tasks.loading import refuse_meaningless
 from elastic_reasoning.tasks.rows import Hub, SourceRow
 from elastic_reasoning.tasks.stated_answers import stated_answers
 from elastic_reasoning.tasks.table import ProblemIds, TableTask, source_rows, test_only
@@ -53,29 +56,27 @@ TESTS: Field[Any] = Field(("tests", "public_test_cases"), lambda value: value)
 PRIVATE: Field[Any] = Field(("private_test_cases",), lambda value: value, required=False)
 
 
-def load(name: str, options: TaskOptions) -> TableTask:
+def load(task: TaskConfig, grading: GradingConfig) -> TableTask:
     """The problems of a release whose contest was in the window of dates, with their grader.
 
     Raises:
         TaskError: no such release, a date that is none, an empty window, or malformed rows.
     """
-    options.only(name, "data", "release", "since", "until", "allow_code_execution", "sandbox", "workers")
-    if options.data and options.release:
-        raise TaskError(
-            f"release {options.release!r}: the file {options.data} is the release that it is; leave one out"
-        )
-    release = options.release or LATEST
+    refuse_meaningless(task, grading, "data", "release", "since", "until", *OF_PROGRAMS)
+    if task.data and task.release:
+        raise TaskError(f"release {task.release!r}: the file {task.data} is the release that it is; leave one out")
+    release = task.release or LATEST
     if release not in RELEASES:
         raise TaskError(unknown("release", release, RELEASES))
-    since = _bound("since", options.since) or date.min
-    until = _bound("until", options.until) or date.max
-    ids = ProblemIds(name, ("id", "question_id"))
-    found = source_rows(name, options.data, (Hub(HUB, files=RELEASES[release]),))
+    since = _bound("since", task.since) or date.min
+    until = _bound("until", task.until) or date.max
+    ids = ProblemIds(task.name, ("id", "question_id"))
+    found = source_rows(task.name, task.data, (Hub(HUB, files=RELEASES[release]),))
     problems = [_problem(ids, each) for each in found if since <= read_field(DATE, *each) <= until]
     if not problems:
-        raise TaskError(f"task {name}: no contest from {since} to {until}; widen since and until")
+        raise TaskError(f"task {task.name}: no contest from {since} to {until}; widen since and until")
     splits = test_only(problems)
-    return TableTask(name, splits, code_grading(options, splits))
+    return TableTask(task.name, splits, code_grading(grading, splits))
 
 
 def _bound(option: str, value: str) -> date | None:

@@ -1,6 +1,6 @@
 """The benchmarks of mathematics, and DeepScaleR's training set.
 
-    task = load_task("math500", TaskOptions(data="math500.jsonl"))
+    task = load_task(TaskConfig("math500", data="math500.jsonl"))
     problem = task.problems("test", limit=1)[0]
     problem.messages[0]["content"]     # "... Let's think step by step and output the final answer within \\boxed{}."
 
@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from elastic_reasoning.grading.answers.mathematics import MathGrader
 from elastic_reasoning.grading.answers.rounding import RULE as ROUNDED_REFERENCE
 from elastic_reasoning.grading.answers.rules import DEFAULT
+from elastic_reasoning.grading.config import GradingConfig
+from elastic_reasoning.tasks.config import TaskConfig
 from elastic_reasoning.tasks.fields import Field, answers, read_field, text
 from elastic_reasoning.tasks.fixes import Fixes
-from elastic_reasoning.tasks.loading import TaskOptions
+from elastic_reasoning.tasks.loading import refuse_meaningless
 from elastic_reasoning.tasks.rows import Hub, SourceRow
 from elastic_reasoning.tasks.table import (
     ID,
@@ -68,19 +70,19 @@ SOURCES = {
 }
 
 
-def load(name: str, options: TaskOptions) -> TableTask:
+def load(task: TaskConfig, grading: GradingConfig) -> TableTask:
     """A benchmark of mathematics with its grader.
 
     Raises:
         TaskError: rows that cannot be read or are malformed, or an option that means nothing here.
     """
-    options.only(name, "data", "workers", "round_to_reference")
-    source = SOURCES[name]
-    ids, fixes = ProblemIds(name, source.id), Fixes(name)
-    rows = source_rows(name, options.data, (source.hub,))
+    refuse_meaningless(task, grading, "data", "grading_workers", "round_to_reference")
+    source = SOURCES[task.name]
+    ids, fixes = ProblemIds(task.name, source.id), Fixes(task.name)
+    rows = source_rows(task.name, task.data, (source.hub,))
     problems = [_problem(source, ids, fixes, source_row) for source_row in rows]
     splits = train_val_split(problems) if source.training else test_only(problems)
-    return TableTask(name, splits, math_grading(options), fixes.applied)
+    return TableTask(task.name, splits, math_grading(grading), fixes.applied)
 
 
 def _problem(source: Source, ids: ProblemIds, fixes: Fixes, source_row: SourceRow) -> Problem:
@@ -100,12 +102,12 @@ def boxed_problem(problem_id: str, problem: str, answers: tuple[str, ...], suffi
     )
 
 
-def math_rules(options: TaskOptions) -> frozenset[str]:
+def math_rules(grading: GradingConfig) -> frozenset[str]:
     """The rules by which answers to mathematics are compared."""
-    return DEFAULT | {ROUNDED_REFERENCE} if options.round_to_reference else DEFAULT
+    return DEFAULT | {ROUNDED_REFERENCE} if grading.round_to_reference else DEFAULT
 
 
-def math_grading(options: TaskOptions) -> Grading:
+def math_grading(grading: GradingConfig) -> Grading:
     """What grades answers to mathematics."""
-    grader = MathGrader(options.workers, rules=math_rules(options))
+    grader = MathGrader(grading.grading_workers, rules=math_rules(grading))
     return Grading(lambda problem, solution: grader.grade(problem.data["answers"], solution), grader.close)

@@ -1,6 +1,6 @@
 """Whether a task can be trusted: its references pass its own grader, and other problems' references do not.
 
-    with closing(load_task("aime24")) as task:
+    with closing(load_task(TaskConfig("aime24"))) as task:
         result = validate(task, num_mismatches=200)
 
 Of a task of code without published solutions only the tests are read.

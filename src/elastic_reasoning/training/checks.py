@@ -2,6 +2,7 @@
 
 import math
 
+from elastic_reasoning.core.configuration import values_of
 from elastic_reasoning.core.errors import TrainingError, require, unknown
 from elastic_reasoning.core.request import DEFAULT_STRATEGY
 from elastic_reasoning.core.strategies import check_options, find_strategy
@@ -35,7 +36,6 @@ LEAST = {
     "updates_per_step": 1,
     "micro_batch_size": 1,
     "num_lr_warmup_steps": 0,
-    "grading_workers": 0,
     "seed": 0,
     "num_problems": 1,
     "max_prompt_tokens": 1,
@@ -56,22 +56,23 @@ def check(config: TrainConfig, num_processes: int = 1) -> None:
         TrainingError, BudgetError, StrategyError, TemplateError: with the value, what is allowed, and the fix.
         MissingDependencyError: what `report_to` or `lora` needs is not installed.
     """
-    check_pair(config.opening, config.closing)
+    check_pair(config.chat.opening, config.chat.closing)
     _check_rollouts(config)
     check_rewards(config.reward, config.rollouts.strategies)
+    values = values_of(config)
     for name, least in LEAST.items():
-        value = getattr(config, name)
+        value = values[name]
         if value is not None and value < least:
             raise TrainingError(f"{name} {value}: must be {least} or more")
     for name in ("temperature", "learning_rate", "max_grad_norm", "reward_timeout_seconds", "epsilon"):
-        if not 0 < getattr(config, name) < math.inf:
-            raise TrainingError(f"{name} {getattr(config, name)}: must be a number above 0")
+        if not 0 < values[name] < math.inf:
+            raise TrainingError(f"{name} {values[name]}: must be a number above 0")
     for name in ("beta", "weight_decay", "entropy_bonus"):
-        if not 0 <= getattr(config, name) < math.inf:
-            raise TrainingError(f"{name} {getattr(config, name)}: must be 0 (none) or more")
+        if not 0 <= values[name] < math.inf:
+            raise TrainingError(f"{name} {values[name]}: must be 0 (none) or more")
     for name, allowed in NAMES.items():
-        if getattr(config, name) not in allowed:
-            raise TrainingError(unknown(name, getattr(config, name), allowed))
+        if values[name] not in allowed:
+            raise TrainingError(unknown(name, values[name], allowed))
     if config.epsilon_high is not None and not 0 < config.epsilon_high < math.inf:
         raise TrainingError(f"epsilon_high {config.epsilon_high}: must be a number above 0, or null for epsilon")
     if config.vllm.tensor_parallel_size < 1 or not 0 < config.vllm.gpu_memory_utilization <= 1:
@@ -100,7 +101,7 @@ def check_inputs(config: TrainConfig) -> None:
         EngineError, TaskError: as said.
     """
     check_model_name(config.model)
-    check_task(config.task, config.task_options)
+    check_task(config.task)
 
 
 def check_reports(report_to: tuple[str, ...]) -> None:
@@ -117,10 +118,11 @@ def check_reports(report_to: tuple[str, ...]) -> None:
 
 
 def _check_rollouts(config: TrainConfig) -> None:
-    check_options(config.options, config.strategies)
-    if not config.strategies:
+    rollouts = config.rollouts
+    check_options(rollouts.options, rollouts.strategies)
+    if not rollouts.strategies:
         raise TrainingError(f"strategies: none was given; write at least one, as {DEFAULT_STRATEGY}")
-    plan = Plan(config.rollouts, config.steps, config.seed)
+    plan = Plan(rollouts, config.steps, config.seed)
     for assignment in plan.extremes():
         (budget,) = assignment.budgets
         strategy = find_strategy(assignment.strategy)
@@ -132,24 +134,26 @@ def _check_rollouts(config: TrainConfig) -> None:
             raise TrainingError(
                 f"budget {budget}: strategy {assignment.strategy} asks for a length; give both parts tokens"
             )
-    if config.plan == "curriculum" and config.steps < len(config.budgets):
-        raise TrainingError(f"steps {config.steps}: plan 'curriculum' has {len(config.budgets)} budgets to go through")
-    if config.plan == "anytime" and config.options.get("grace"):
+    if rollouts.plan == "curriculum" and config.steps < len(rollouts.budgets):
+        raise TrainingError(
+            f"steps {config.steps}: plan 'curriculum' has {len(rollouts.budgets)} budgets to go through"
+        )
+    if rollouts.plan == "anytime" and rollouts.options.get("grace"):
         raise TrainingError(
             "options.grace with plan 'anytime': the cuts of one thinking are at its budgets; leave it out"
         )
-    bounded = all(find_strategy(name).bounds in ("separate", "total") for name in config.strategies)
+    bounded = all(find_strategy(name).bounds in ("separate", "total") for name in rollouts.strategies)
     if config.loss == "dr_grpo" and (plan.largest is None or not bounded):
         raise TrainingError(
             "loss 'dr_grpo' divides by the most tokens of a rollout, which these strategies and budgets do not bound; "
             "use dapo"
         )
-    if config.options.get("min_thinking") and not config.options.get("wait"):
+    if rollouts.options.get("min_thinking") and not rollouts.options.get("wait"):
         raise TrainingError(
             "min_thinking forbids tokens, so that rollouts would not come from the model's own distribution: "
             "give options.wait to replace the delimiter instead"
         )
-    if config.options.get("min_thinking") and config.engine != "transformers":
+    if rollouts.options.get("min_thinking") and config.engine != "transformers":
         raise TrainingError(
             f"min_thinking with engine {config.engine}: vLLM's log-probabilities are taken after what it forbids; "
             "use engine transformers"

@@ -1,12 +1,12 @@
 """What a training run is: the fields of a recipe, of the flags of `elastic train`, and of `TrainConfig` in Python."""
 
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass, field
 
-from elastic_reasoning.core.configuration import EXECUTION
-from elastic_reasoning.core.request import DEFAULT_STRATEGY, OptionValues
-from elastic_reasoning.rollouts.config import Constants, RewardConfig, RolloutConfig
-from elastic_reasoning.tasks.loading import TaskOptions
+from elastic_reasoning.chat.config import ChatConfig
+from elastic_reasoning.core.configuration import EXECUTION, INLINE
+from elastic_reasoning.grading.config import GradingConfig
+from elastic_reasoning.rollouts.config import RewardConfig, RolloutConfig
+from elastic_reasoning.tasks.config import TaskConfig
 
 
 @dataclass(frozen=True)
@@ -49,44 +49,18 @@ class TrainConfig:
     """mini, mini-e1, a folder in Hugging Face format, or a hub name."""
     out: str = field(default="runs/train", metadata=EXECUTION)
     """Folder for checkpoints, metrics and the selected model; an interrupted run goes on in it."""
-    task: str = "arithmetic"
-    """arithmetic, deepscaler, deepcoder, or a .jsonl or .py file of one's own."""
-    data: str = field(default="", metadata=EXECUTION)
-    """A local JSONL or Parquet file with the task's rows, in place of the hub."""
-    allow_code_execution: bool = field(default=False, metadata=EXECUTION)
-    """Run the programs that the model writes, in a sandbox; tasks of code need it."""
-    sandbox: str = field(default="auto", metadata=EXECUTION)
-    """auto (bubblewrap; the weak one only where it is not installed), bubblewrap or weak."""
-    grading_workers: int = field(default=0, metadata=EXECUTION)
-    """Processes that grade; 0 for as many as there are cores."""
-    strategies: tuple[str, ...] = (DEFAULT_STRATEGY,)
-    """How a rollout's budget is spent; elastic is E1, unconstrained is plain GRPO; of several, each prompt draws
-    one.
-    """
-    plan: str = "fixed"
-    """How many budgets a run knows: fixed (one), random (each prompt draws one), curriculum (one after the other),
-    or anytime (every thinking is cut and answered at each).
-    """
-    budgets: tuple[str, ...] = ("24+20",)
-    """Thinking and solution tokens, as 24+20; of random and curriculum also a range, as 100..4000+0."""
-    weights: tuple[float, ...] = ()
-    """Of each budget, for random and anytime; all alike if empty."""
-    options: OptionValues = field(default_factory=dict)
-    """What the strategies are told beyond the budget; each gets what it understands."""
-    rewards: dict[str, float] = field(default_factory=lambda: {"correct": 1.0})
-    """Weight of each reward by its name: correct, l1_exact, l1_max, overlong, format."""
-    constants: Constants = field(default_factory=Constants)
-    """The numbers in their formulas."""
-    reward_timeout_seconds: float = field(default=120.0, metadata=EXECUTION)
-    """How long the rewards of a step may take; a rollout without one by then is not learnt from."""
-    temperature: float = 1.0
-    """Of rollouts and of the loss."""
+    task: TaskConfig = field(default_factory=TaskConfig, metadata=INLINE)
+    """Which problems it learns from and is validated on."""
+    grading: GradingConfig = field(default_factory=GradingConfig, metadata=INLINE)
+    """How rollouts are graded."""
+    rollouts: RolloutConfig = field(default_factory=RolloutConfig, metadata=INLINE)
+    """How rollouts are made."""
+    reward: RewardConfig = field(default_factory=RewardConfig, metadata=INLINE)
+    """What a rollout earns."""
     steps: int = 100
     """Batches of rollouts."""
     prompts_per_step: int = 16
     """Prompts of one step, over all processes."""
-    samples_per_prompt: int = 16
-    """Rollouts of each prompt; their mean reward is the baseline."""
     updates_per_step: int = 1
     """Optimizer steps on the rollouts of one step."""
     micro_batch_size: int = field(default=256, metadata=EXECUTION)  # others add up the same numbers in another order
@@ -125,8 +99,6 @@ class TrainConfig:
     """Training problems at most, the first of the split; null for all."""
     save_every: int = 20
     """Steps between checkpoints; each is validated."""
-    validation_budgets: tuple[str, ...] = ()
-    """Budgets at which a checkpoint is validated; those of training if empty, a range by its ends."""
     num_validation_problems: int = 256
     """Validation problems at most, whose mean reward selects a checkpoint."""
     engine: str = "transformers"
@@ -149,41 +121,10 @@ class TrainConfig:
     """auto, cpu or cuda."""
     report_to: tuple[str, ...] = field(default=(), metadata=EXECUTION)
     """tensorboard, wandb and trackio, any of them."""
-    opening: str | None = None
-    """Opening delimiter of thinking, where the tokenizer does not name it."""
-    closing: str | None = None
-    """Closing delimiter."""
-    chat_template_kwargs: dict[str, Any] = field(default_factory=dict)
-    """Arguments of the chat template, as {"enable_thinking": false} or {"thinking": true}."""
-    apply_chat_template: bool = True
-    """Send messages through the model's chat template; false sends plain text."""
-
-    @property
-    def chat(self) -> dict[str, Any]:
-        """How messages become prompts, for `Renderer` and whatever opens an engine."""
-        return {"chat_template_kwargs": self.chat_template_kwargs, "apply_chat_template": self.apply_chat_template}
-
-    @property
-    def rollouts(self) -> RolloutConfig:
-        """How rollouts are made."""
-        return RolloutConfig(**{f.name: getattr(self, f.name) for f in fields(RolloutConfig)})
-
-    @property
-    def reward(self) -> RewardConfig:
-        """What a rollout earns."""
-        return RewardConfig(self.rewards, self.constants, self.reward_timeout_seconds)
+    chat: ChatConfig = field(default_factory=ChatConfig, metadata=INLINE)
+    """How messages become prompts, and how the model marks its thinking."""
 
     @property
     def num_rollouts(self) -> int:
         """Rollouts of one step, over all processes."""
         return self.prompts_per_step * self.rollouts.rollouts_per_prompt
-
-    @property
-    def task_options(self) -> TaskOptions:
-        """What the task is told."""
-        return TaskOptions(
-            data=self.data,
-            allow_code_execution=self.allow_code_execution,
-            sandbox=self.sandbox,
-            workers=self.grading_workers,
-        )

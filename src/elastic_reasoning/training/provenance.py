@@ -55,17 +55,19 @@ class TrainedFor:
 
 def trained_for(config: TrainConfig, step: int, accuracy: float) -> TrainedFor:
     """What the model of a run's step was trained for."""
+    rollouts = config.rollouts
+    options = [find_strategy(name).restrict(rollouts.options) for name in rollouts.strategies]
     return TrainedFor(
-        strategies=tuple(config.strategies),
-        plan=config.plan,
-        budgets=tuple(config.budgets),
-        temperature=config.temperature,
-        task=public_name(config.task),
+        strategies=tuple(rollouts.strategies),
+        plan=rollouts.plan,
+        budgets=tuple(rollouts.budgets),
+        temperature=rollouts.temperature,
+        task=public_name(config.task.name),
         model=public_name(config.model),
         step=step,
         accuracy=accuracy,
-        chat_template_kwargs=dict(config.chat_template_kwargs),
-        options={k: v for name in config.strategies for k, v in find_strategy(name).restrict(config.options).items()},
+        chat_template_kwargs=dict(config.chat.chat_template_kwargs),
+        options={name: value for each in options for name, value in each.items()},
     )
 
 

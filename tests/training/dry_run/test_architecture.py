@@ -6,6 +6,7 @@ from threading import Thread
 import pytest
 from huggingface_hub import constants
 
+from configs import train_config
 from elastic_reasoning.core.errors import EngineError, TrainingError
 from elastic_reasoning.engines.loading import load
 from elastic_reasoning.training.config import Lora, TrainConfig
@@ -89,7 +90,7 @@ def test_what_the_hub_does_not_have_is_said_on_one_line(hub, answer):
     with pytest.raises(TrainingError, match="some/model") as error:
         read_architecture("some/model")
     assert "\n" not in str(error.value)
-    model = Model.read(TrainConfig(model="some/model"))
+    model = Model.read(train_config(model="some/model"))
     assert (model.architecture, model.template) == (None, None)
     assert model.why == str(error.value)
 

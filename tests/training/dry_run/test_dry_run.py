@@ -1,14 +1,15 @@
 import json
-from dataclasses import fields, replace
 
 import pytest
 from huggingface_hub import constants
 
+from configs import changed, train_config
+from elastic_reasoning.core.configuration import values_of
 from elastic_reasoning.core.errors import ElasticError, EngineError, TaskError, TrainingError
 from elastic_reasoning.training.config import Lora, TrainConfig
 from elastic_reasoning.training.dry_run.dry_run import resolve
 
-FULL = TrainConfig(
+FULL = train_config(
     model="agentica-org/DeepScaleR-1.5B-Preview",
     task="deepscaler",
     budgets=("1024+1024",),
@@ -20,7 +21,7 @@ FULL = TrainConfig(
     max_prompt_tokens=1024,
     num_problems=None,
 )
-SEVERAL = TrainConfig(
+SEVERAL = train_config(
     prompts_per_step=16, samples_per_prompt=4, micro_batch_size=8, num_problems=64, num_validation_problems=8
 )
 
@@ -36,10 +37,10 @@ def values(config: TrainConfig, section: str, num_processes: int = 1) -> dict[st
 
 @pytest.mark.parametrize("engine", ["transformers", "vllm-colocated", "vllm-server"])
 def test_every_field_of_the_configuration_is_shown(engine):
-    sections = resolve(replace(SEVERAL, engine=engine)).to_dict()
+    sections = resolve(changed(SEVERAL, engine=engine)).to_dict()
     shown = {name.partition(".")[0] for section in sections.values() for name in section}
-    left_out = {"max_rows", "vllm"}  # of one engine each
-    assert {field.name for field in fields(TrainConfig)} - left_out <= shown
+    left_out = {"max_rows", "vllm", "release", "since", "until"}  # of one engine, and of one task
+    assert {name.partition(".")[0] for name in values_of(TrainConfig())} - left_out <= shown
     assert ("max_rows" in shown) == (engine == "transformers")
     assert ("vllm" in shown) == (engine != "transformers")
 
@@ -72,7 +73,7 @@ def test_a_full_size_run_is_resolved_without_a_network():
 
 
 def test_what_cannot_be_found_out_is_said_and_the_rest_resolved():
-    found = resolve(replace(FULL, model="nobody/nothing", max_prompt_tokens=None))
+    found = resolve(changed(FULL, model="nobody/nothing", max_prompt_tokens=None))
     facts = found.to_dict()
     assert facts["model"]["architecture"]["value"] is None
     assert "nobody/nothing" in facts["model"]["architecture"]["note"]
@@ -97,22 +98,22 @@ def test_what_cannot_be_found_out_is_said_and_the_rest_resolved():
 )
 def test_what_training_would_refuse_is_refused(changes, num_processes, error):
     with pytest.raises(error):
-        resolve(replace(SEVERAL, **changes), num_processes)
+        resolve(changed(SEVERAL, **changes), num_processes)
 
 
 def test_a_file_of_problems_is_counted_and_its_long_ones_left_out(tmp_path):
     file = tmp_path / "deepscaler.jsonl"
     rows = [{"problem": f"What is {n} + {n}?" + " And why?" * (n % 2) * 40, "answer": str(2 * n)} for n in range(200)]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    config = replace(SEVERAL, task="deepscaler", data=str(file), num_problems=10_000, num_validation_problems=100)
+    config = changed(SEVERAL, task="deepscaler", data=str(file), num_problems=10_000, num_validation_problems=100)
     everything = values(config, "data")
-    some = values(replace(config, max_prompt_tokens=60), "data")
+    some = values(changed(config, max_prompt_tokens=60), "data")
     assert 150 < everything["training problems"] < 200
     assert everything["training problems"] + everything["validation problems"] == 200
     assert 50 < some["training problems"] < 110
     assert 0 < some["validation problems"] < everything["validation problems"]
     longest = values(config, "rollouts")["tokens, prompt"]
-    assert longest > values(replace(config, max_prompt_tokens=60), "rollouts")["tokens, prompt"]
+    assert longest > values(changed(config, max_prompt_tokens=60), "rollouts")["tokens, prompt"]
 
 
 @pytest.mark.parametrize(
@@ -135,16 +136,16 @@ def test_a_file_of_problems_is_counted_and_its_long_ones_left_out(tmp_path):
     ],
 )
 def test_completions_are_bounded_by_what_the_strategies_spend(changes, most):
-    assert values(replace(SEVERAL, **changes), "rollouts")["tokens, completion"] == most
+    assert values(changed(SEVERAL, **changes), "rollouts")["tokens, completion"] == most
 
 
 def test_without_a_budget_the_context_bounds_completions():
-    found = values(replace(SEVERAL, strategies=("unconstrained",), budgets=("inf+inf",)), "rollouts")
+    found = values(changed(SEVERAL, strategies=("unconstrained",), budgets=("inf+inf",)), "rollouts")
     assert found["tokens, prompt"] + found["tokens, completion"] == 512
 
 
 def test_cuts_share_one_thinking():
-    config = replace(SEVERAL, plan="anytime", budgets=("8+20", "24+20", "96+20"))
+    config = changed(SEVERAL, plan="anytime", budgets=("8+20", "24+20", "96+20"))
     found = values(config, "rollouts")
     assert found["rollouts of a step"] == 16 * 4 * 3
     assert found["tokens, sampled in a step"] == 16 * 4 * (96 + 3 * 20)
@@ -161,13 +162,13 @@ def test_cuts_share_one_thinking():
     ],
 )
 def test_learning_rates_are_those_of_the_schedule(changes, rates):
-    found = values(replace(SEVERAL, **changes), "optimisation")
+    found = values(changed(SEVERAL, **changes), "optimisation")
     assert [value for name, value in found.items() if name.startswith("learning rate of")] == pytest.approx(rates)
 
 
 def test_adapters_are_what_is_trained():
     pytest.importorskip("peft")
-    config = replace(SEVERAL, lora=Lora(rank=8))
+    config = changed(SEVERAL, lora=Lora(rank=8))
     found = resolve(config).to_dict()
     assert found["model"]["trained parameters"]["value"] < found["model"]["parameters"]["value"]
     assert set(found["memory of a device, at most"]["moments"]["value"]) == {"whole", "sharded"}

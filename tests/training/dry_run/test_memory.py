@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
-from elastic_reasoning.training.config import Lora, RolloutVllm, TrainConfig
+from configs import changed, train_config
+from elastic_reasoning.training.config import Lora, RolloutVllm
 from elastic_reasoning.training.dry_run.architecture import Architecture, read_architecture
 from elastic_reasoning.training.dry_run.memory import Lengths, estimate
 from elastic_reasoning.training.trl.trainer import quietly
 
-CONFIG = TrainConfig(micro_batch_size=2, prompts_per_step=16, samples_per_prompt=4)
+CONFIG = train_config(micro_batch_size=2, prompts_per_step=16, samples_per_prompt=4)
 SHAPE = {
     "hidden_size": 384,
     "intermediate_size": 1536,
@@ -71,7 +72,7 @@ def test_weights_gradients_and_moments_are_what_torch_allocates(folder, dtype):
         model.lm_head.to(torch.bfloat16)
         model.lm_head.forward = lambda hidden: hidden @ model.lm_head.weight.float().t()
     weights, gradients, moments, _ = trained(model, lengths)
-    memory = estimate(read_architecture(folder), replace(CONFIG, dtype=dtype), lengths, 1, sharded=False)
+    memory = estimate(read_architecture(folder), changed(CONFIG, dtype=dtype), lengths, 1, sharded=False)
     assert (memory.weights, memory.gradients, memory.moments) == (weights, gradients, moments)
     assert weights > 50_000_000
 
@@ -80,7 +81,7 @@ def test_weights_gradients_and_moments_are_what_torch_allocates(folder, dtype):
 def test_adapters_are_what_peft_makes(folder):
     peft = pytest.importorskip("peft")
     lengths = Lengths(8, 24)
-    config = replace(CONFIG, lora=Lora(rank=4), beta=0.1)
+    config = changed(CONFIG, lora=Lora(rank=4), beta=0.1)
     settings = peft.LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM")
     with quietly():
         model = peft.get_peft_model(Qwen2ForCausalLM(Qwen2Config(**SHAPE)), settings)
@@ -94,7 +95,7 @@ def test_adapters_are_what_peft_makes(folder):
 def test_activations_are_near_what_torch_keeps(folder, mixed_precision, checkpointed):
     lengths = Lengths(32, 96)
     architecture = read_architecture(folder)
-    config = replace(CONFIG, mixed_precision=mixed_precision)
+    config = changed(CONFIG, mixed_precision=mixed_precision)
     model = Qwen2ForCausalLM(Qwen2Config(**SHAPE)).train()
     if checkpointed:
         with quietly():
@@ -105,7 +106,7 @@ def test_activations_are_near_what_torch_keeps(folder, mixed_precision, checkpoi
         kept -= 2 * (architecture.num_parameters - architecture.num_outer_parameters)
     estimated = estimate(architecture, config, lengths, 1, sharded=False).activations
     if checkpointed:  # estimated is also the one layer that is computed again, which is not kept until then
-        again = estimate(architecture, replace(config, gradient_checkpointing=True), lengths, 1, sharded=False)
+        again = estimate(architecture, changed(config, gradient_checkpointing=True), lengths, 1, sharded=False)
         estimated = again.activations - estimated // architecture.num_layers
     assert estimated == pytest.approx(kept, rel=0.15)
 
@@ -131,7 +132,7 @@ LENGTHS = st.builds(Lengths, st.integers(1, 4096), st.integers(1, 32768))
 
 @given(SETTINGS, LENGTHS, st.integers(0, 5), st.integers(0, 5))
 def test_more_processes_never_need_more_of_each(settings, lengths, one, other):
-    config = TrainConfig(prompts_per_step=128, samples_per_prompt=8, **settings)
+    config = train_config(prompts_per_step=128, samples_per_prompt=8, **settings)
     few, many = (estimate(large(), config, lengths, 2**n, sharded=True) for n in sorted((one, other)))
     assert many.optimising <= few.optimising
     assert many.generating <= few.generating
@@ -139,10 +140,10 @@ def test_more_processes_never_need_more_of_each(settings, lengths, one, other):
 
 @given(SETTINGS, LENGTHS, st.integers(1, 8))
 def test_sharding_and_adapters_never_need_more(settings, lengths, num):
-    config = TrainConfig(prompts_per_step=128, samples_per_prompt=8, **settings)
+    config = train_config(prompts_per_step=128, samples_per_prompt=8, **settings)
     whole = estimate(large(), config, lengths, num, sharded=False)
     shared = estimate(large(), config, lengths, num, sharded=True)
-    adapters = estimate(large(), replace(config, lora=Lora(rank=8)), lengths, num, sharded=False)
+    adapters = estimate(large(), changed(config, lora=Lora(rank=8)), lengths, num, sharded=False)
     assert shared.kept <= whole.kept
     assert adapters.optimising <= whole.optimising
     assert adapters.kept <= whole.kept
@@ -150,11 +151,11 @@ def test_sharding_and_adapters_never_need_more(settings, lengths, num):
 
 @given(SETTINGS, LENGTHS, st.integers(0, 4096), st.integers(0, 4096))
 def test_longer_sequences_and_larger_micro_batches_never_need_less(settings, lengths, prompt, completion):
-    config = TrainConfig(**settings)
+    config = train_config(**settings)
     longer = Lengths(lengths.prompt + prompt, lengths.completion + completion)
     before = estimate(large(), config, lengths, 1, sharded=False)
     after = estimate(large(), config, longer, 1, sharded=False)
-    larger = estimate(large(), replace(config, micro_batch_size=config.micro_batch_size + 1), lengths, 1, sharded=False)
+    larger = estimate(large(), changed(config, micro_batch_size=config.micro_batch_size + 1), lengths, 1, sharded=False)
     assert after.optimising >= before.optimising
     assert after.generating >= before.generating
     assert larger.optimising >= before.optimising
@@ -162,22 +163,22 @@ def test_longer_sequences_and_larger_micro_batches_never_need_less(settings, len
 
 @given(SETTINGS, LENGTHS)
 def test_checkpointing_saves_activations_and_a_server_all_of_generating(settings, lengths):
-    config = TrainConfig(**{**settings, "gradient_checkpointing": False})
+    config = train_config(**{**settings, "gradient_checkpointing": False})
     kept = estimate(large(), config, lengths, 1, sharded=False).activations
-    again = estimate(large(), replace(config, gradient_checkpointing=True), lengths, 1, sharded=False).activations
+    again = estimate(large(), changed(config, gradient_checkpointing=True), lengths, 1, sharded=False).activations
     assert again < kept
-    served = estimate(large(), replace(config, engine="vllm-server"), lengths, 1, sharded=True)
+    served = estimate(large(), changed(config, engine="vllm-server"), lengths, 1, sharded=True)
     assert served.generating == served.kept
 
 
 def test_a_copy_of_vllm_is_split_over_those_that_share_it():
-    config = TrainConfig(engine="vllm-colocated", vllm=RolloutVllm(tensor_parallel_size=2))
+    config = train_config(engine="vllm-colocated", vllm=RolloutVllm(tensor_parallel_size=2))
     memory = estimate(large(), config, Lengths(1024, 2048), 8, sharded=True)
     assert memory.copies == large().num_parameters  # two bytes each, over two processes
-    asleep = replace(config, vllm=RolloutVllm(tensor_parallel_size=2, sleep=True))
+    asleep = changed(config, vllm=RolloutVllm(tensor_parallel_size=2, sleep=True))
     woken = estimate(large(), asleep, Lengths(1024, 2048), 8, sharded=True)
     assert memory.optimising - woken.optimising == memory.copies == woken.copies
-    alone = replace(config, engine="transformers")
+    alone = changed(config, engine="transformers")
     assert estimate(large(), alone, Lengths(1024, 2048), 8, sharded=True).copies == 4 * large().num_parameters
     computed = replace(alone, mixed_precision="bf16")
     assert estimate(large(), computed, Lengths(1024, 2048), 8, sharded=True).copies == 2 * large().num_parameters

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from configs import changed
 from elastic_reasoning.core.errors import EngineError, TaskError, TemplateError, TrainingError
 from elastic_reasoning.engines.engine import ask
 from elastic_reasoning.engines.loading import load
@@ -97,13 +98,13 @@ def test_other_settings_are_refused_by_name(finished: Finished, changes: dict[st
     config, _, _ = finished
     before = outcome(config)
     with pytest.raises(TrainingError, match=says):
-        train(replace(config, **changes))
+        train(changed(config, **changes))
     assert outcome(config) == before
 
 
 def test_where_a_run_is_made_may_change(finished: Finished) -> None:
     config, result, _ = finished
-    assert train(replace(config, max_rows=3, device="cpu", micro_batch_size=8)).step == result.step
+    assert train(changed(config, max_rows=3, device="cpu", micro_batch_size=8)).step == result.step
 
 
 @pytest.mark.parametrize("name", ["model", "checkpoints", "metrics.jsonl"])
@@ -287,7 +288,7 @@ def test_settings_that_came_later_do_not_stop_a_run_from_before_them(tmp_path: P
     path.write_text(json.dumps({name: value for name, value in written.items() if name not in ("opening", "closing")}))
     assert train(config).resumed_from == 1
     with pytest.raises(TrainingError, match="opening = None, not '<think>'"):
-        train(replace(config, opening="<think>", closing="</think>"))
+        train(changed(config, opening="<think>", closing="</think>"))
 
 
 def test_delimiters_may_be_given(tmp_path: Path) -> None:

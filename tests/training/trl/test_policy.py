@@ -1,6 +1,5 @@
 """What generates has the weights of the trainer of now."""
 
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 import torch
 from accelerate import Accelerator
 
+from configs import changed, train_config
 from elastic_reasoning.core.errors import TrainingError
 from elastic_reasoning.engines.engine import ask
 from elastic_reasoning.engines.loading import load_template, load_weights
@@ -17,8 +17,8 @@ from elastic_reasoning.training.trl.policy import Copied, Live, Policy, new_poli
 from elastic_reasoning.training.trl.trainer import quietly
 
 QUESTION = "a 4 b -8 c +7 d *3 e +9 f -2 g *7 ="
-CONFIG = TrainConfig(model="mini", max_rows=2)
-BY_COPY = TrainConfig(model="mini", max_rows=2, mixed_precision="bf16")
+CONFIG = train_config(model="mini", max_rows=2)
+BY_COPY = train_config(model="mini", max_rows=2, mixed_precision="bf16")
 
 
 def a_trainer(model: Any) -> Any:
@@ -99,7 +99,7 @@ def test_checkpointing_of_gradients_is_not_felt_by_generation(
         (1, CONFIG, "fsdp_version 1: only 2 can be trained"),
         (
             2,
-            replace(BY_COPY, beta=0.1, lora=Lora(rank=2)),
+            changed(BY_COPY, beta=0.1, lora=Lora(rank=2)),
             "beta 0.1 with lora and mixed_precision bf16 cannot be split",
         ),
     ],

@@ -4,6 +4,7 @@ from importlib.util import find_spec
 
 import pytest
 
+from configs import train_config
 from elastic_reasoning.core.errors import MissingDependencyError, TrainingError
 from elastic_reasoning.training.config import RolloutVllm, TrainConfig
 from elastic_reasoning.training.trl.vllm_policy import vllm_arguments
@@ -17,7 +18,7 @@ def test_transformers_need_no_arguments() -> None:
 @pytest.mark.parametrize("engine", ["vllm-colocated", "vllm-server"])
 def test_without_vllm_it_says_how_to_install_it(engine: str) -> None:
     with pytest.raises(MissingDependencyError, match=r"vllm is not installed: pip install 'elastic-reasoning\[vllm\]'"):
-        vllm_arguments(TrainConfig(engine=engine))
+        vllm_arguments(train_config(engine=engine))
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,6 @@ def test_without_vllm_it_says_how_to_install_it(engine: str) -> None:
 )
 def test_processes_that_share_a_model_cannot_share_thinkings(plan: str, budgets: tuple[str, ...], message: str) -> None:
     two = RolloutVllm(tensor_parallel_size=2)
-    config = TrainConfig(engine="vllm-colocated", plan=plan, budgets=budgets, vllm=two)
+    config = train_config(engine="vllm-colocated", plan=plan, budgets=budgets, vllm=two)
     with pytest.raises(TrainingError, match=message):
         vllm_arguments(config)

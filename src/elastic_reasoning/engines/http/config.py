@@ -33,10 +33,6 @@ class ServerConfig:
     """auto, one-pass or by-call."""
     context: int | None = None
     """Tokens of prompt and completion, where the server does not tell."""
-    opening: str | None = None
-    """Thinking delimiters, where the tokenizer does not name them."""
-    closing: str | None = None
-    """Thinking delimiters, where the tokenizer does not name them."""
 
     def __post_init__(self) -> None:
         for url in self.base_urls:

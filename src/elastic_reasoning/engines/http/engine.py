@@ -57,6 +57,7 @@ class OpenAIEngine:
     Args:
         config: where the model is served, and how it is asked.
         model: the server's name for it; may be left out where it serves only one.
+        opening, closing: thinking delimiters, where the tokenizer does not name them.
         chat_template_kwargs, apply_chat_template: how messages become prompts, see `Renderer`.
 
     Raises:
@@ -70,12 +71,14 @@ class OpenAIEngine:
         config: ServerConfig,
         model: str = "",
         *,
+        opening: str | None = None,
+        closing: str | None = None,
         chat_template_kwargs: Mapping[str, Any] | None = None,
         apply_chat_template: bool = True,
     ) -> None:
         self.config = config
         try:
-            self.tokenizer, self.template = load_template(config.tokenizer or model, config.opening, config.closing)
+            self.tokenizer, self.template = load_template(config.tokenizer or model, opening, closing)
         except EngineError as error:
             if config.tokenizer:
                 raise

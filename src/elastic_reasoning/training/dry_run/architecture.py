@@ -109,11 +109,11 @@ class Model:
             architecture = read_architecture(config.model)
         except TrainingError as error:
             why = str(error)
-        found = read_template(config.model, config.opening, config.closing)
+        found = read_template(config.model, config.chat.opening, config.chat.closing)
         return (
             cls(architecture, why)
             if found is None
-            else cls(architecture, why, found[0], Renderer(*found, **config.chat))
+            else cls(architecture, why, found[0], Renderer(*found, **config.chat.rendering))
         )
 
     def num_tokens(self, messages: Sequence[Message]) -> int:

@@ -71,8 +71,8 @@ def resolve(config: TrainConfig, num_processes: int = 1) -> Resolved:
     check_inputs(config)
     model = Model.read(config)
     data = None
-    if config.data or config.task not in HUB_SETS:
-        data = load_data(config, load_task(config.task, config.task_options), model.num_tokens)
+    if config.task.data or config.task.name not in HUB_SETS:
+        data = load_data(config, load_task(config.task, config.grading), model.num_tokens)
     lengths, why = _lengths(config, model, data)
     return Resolved(
         {
@@ -127,11 +127,11 @@ def _model(config: TrainConfig, model: Model) -> tuple[Fact, ...]:
 
 
 def _template(config: TrainConfig, model: Model) -> tuple[Fact, ...]:
-    plain = "" if config.apply_chat_template else "messages are sent as plain text"
+    plain = "" if config.chat.apply_chat_template else "messages are sent as plain text"
     return (
         *_delimiters(config, model),
-        Fact("chat_template_kwargs", config.chat_template_kwargs or "", note="arguments of the chat template"),
-        Fact("apply_chat_template", config.apply_chat_template, note=plain),
+        Fact("chat_template_kwargs", config.chat.chat_template_kwargs or "", note="arguments of the chat template"),
+        Fact("apply_chat_template", config.chat.apply_chat_template, note=plain),
     )
 
 
@@ -148,36 +148,37 @@ def _delimiters(config: TrainConfig, model: Model) -> tuple[Fact, ...]:
             Fact("end of sequence", sorted(template.eos), note="token ids"),
             Fact("thinking in the prompt", str(state), note=model.renderer.note or "after the chat template"),
         )
-    pair = (config.opening, config.closing) if config.opening else known_delimiters(config.model)
+    pair = (config.chat.opening, config.chat.closing) if config.chat.opening else known_delimiters(config.model)
     tokenizer = Fact("tokenizer", None, note="not known: it is not on this machine")
     if pair is None:
         note = "not known: found in the tokenizer when training starts"
         return (tokenizer, Fact("opening", None, note=note), Fact("closing", None, note=note))
     note = (
         "as given, not verified"
-        if config.opening
+        if config.chat.opening
         else "of the model's family, not verified; ids are read from the tokenizer"
     )
     return (tokenizer, Fact("opening", pair[0], note=note), Fact("closing", pair[1], note=note))
 
 
 def _data(config: TrainConfig, data: Data | None) -> tuple[Fact, ...]:
-    source, rows, published = HUB_SETS.get(config.task, ("made here", 0, ""))
-    limit = config.max_prompt_tokens
-    needed = "" if config.allow_code_execution or config.task not in HUBS else "this task is graded by running programs"
+    task, grading, limit = config.task, config.grading, config.max_prompt_tokens
+    source, rows, published = HUB_SETS.get(task.name, ("made here", 0, ""))
+    by_programs = task.name in HUBS and not grading.allow_code_execution
+    needed = "this task is graded by running programs" if by_programs else ""
     facts = [
-        Fact("task", config.task),
-        Fact(
-            "data", config.data or source, note="" if config.data or not rows else "of the hub, its name not verified"
-        ),
+        Fact("task", task.name),
+        Fact("data", task.data or source, note="" if task.data or not rows else "of the hub, its name not verified"),
+        *(Fact(name, getattr(task, name)) for name in ("release", "since", "until") if getattr(task, name)),
         Fact(
             "num_problems",
             config.num_problems,
             note="all of the split" if config.num_problems is None else "at most, the first of the split",
         ),
         Fact("max_prompt_tokens", limit, "tokens", "no limit" if limit is None else "longer problems are left out"),
-        Fact("allow_code_execution", config.allow_code_execution, note=needed),
-        Fact("sandbox", config.sandbox, note="in which they are run"),
+        Fact("allow_code_execution", grading.allow_code_execution, note=needed),
+        Fact("sandbox", grading.sandbox, note="in which they are run"),
+        Fact("round_to_reference", bool(grading.round_to_reference), note="of answers of mathematics"),
     ]
     if data is not None:
         num = len(data.training)
@@ -256,8 +257,8 @@ def _downloads(config: TrainConfig, model: Model) -> tuple[Fact, ...]:
             ]
             note = f"weights, {' or '.join(sizes)}, and its tokenizer"
         facts.append(Fact(config.model, size, "bytes", note))
-    if config.task in HUB_SETS and not config.data:
+    if config.task.name in HUB_SETS and not config.task.data:
         facts.append(
-            Fact(HUB_SETS[config.task][0], None, note="data set, unless it is in the local cache; size not known")
+            Fact(HUB_SETS[config.task.name][0], None, note="data set, unless it is in the local cache; size not known")
         )
     return tuple(facts) or (Fact("nothing", 0, "bytes"),)

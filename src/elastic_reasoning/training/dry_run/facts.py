@@ -68,9 +68,10 @@ def most_tokens(config: TrainConfig, room: int | None) -> int | None:
     Returns:
         `None` where only the context ends a rollout and that is not known.
     """
-    plan, limits = Plan(config.rollouts, config.steps, config.seed), []
-    for name in config.strategies:
-        options = find_strategy(name).restrict(config.options)
+    rollouts = config.rollouts
+    plan, limits = Plan(rollouts, config.steps, config.seed), []
+    for name in rollouts.strategies:
+        options = find_strategy(name).restrict(rollouts.options)
         limits += [needs_of(Request(PROMPT, each.high, name, options), ANY_MODEL).sampled for each in plan.ranges]
     bounded = [limit for limit in limits if limit is not None]
     return room if len(bounded) < len(limits) else max(bounded)
@@ -84,23 +85,28 @@ def rollouts(config: TrainConfig, lengths: Lengths | None, why: str) -> tuple[Fa
         lengths: of the longest sequence; `None` where that is not known.
         why: the reason, if it is not.
     """
-    plan = Plan(config.rollouts, config.steps, config.seed)
-    defaults = {k: v for name in config.strategies for k, v in find_strategy(name).supported_options.items()}
-    told = {**defaults, **config.options}
+    rollouts = config.rollouts
+    plan = Plan(rollouts, config.steps, config.seed)
+    defaults = {k: v for name in rollouts.strategies for k, v in find_strategy(name).supported_options.items()}
+    told = {**defaults, **rollouts.options}
     options = [Fact(f"options.{name}", told[name]) for name in sorted(told)]
     return (
         Fact("engine", config.engine),
         *_engine(config),
-        Fact("strategies", config.strategies, note="each prompt draws one" if len(config.strategies) > 1 else ""),
-        Fact("plan", config.plan),
-        Fact("budgets", config.budgets, "tokens", "thinking + solution"),
-        Fact("weights", plan.weights, note="of the budgets" if config.weights else "of the budgets, all alike"),
+        Fact(
+            "strategies",
+            rollouts.strategies,
+            note="each prompt draws one" if len(rollouts.strategies) > 1 else "",
+        ),
+        Fact("plan", rollouts.plan),
+        Fact("budgets", rollouts.budgets, "tokens", "thinking + solution"),
+        Fact("weights", plan.weights, note="of the budgets" if rollouts.weights else "of the budgets, all alike"),
         *options,
-        Fact("temperature", config.temperature, note="of rollouts and of the loss; top-p 1, no top-k"),
+        Fact("temperature", rollouts.temperature, note="of rollouts and of the loss; top-p 1, no top-k"),
         Fact("steps", config.steps, "batches of rollouts"),
         Fact("prompts_per_step", config.prompts_per_step, "prompts"),
-        Fact("samples_per_prompt", config.samples_per_prompt, "rollouts"),
-        Fact("cuts", config.rollouts.num_cuts, "rollouts of one thinking"),
+        Fact("samples_per_prompt", rollouts.samples_per_prompt, "rollouts"),
+        Fact("cuts", rollouts.num_cuts, "rollouts of one thinking"),
         Fact("rollouts of a step", config.num_rollouts, "rollouts"),
         Fact("rollouts of the run", config.steps * config.num_rollouts, "rollouts"),
         *_tokens(config, plan, lengths, why),
@@ -135,10 +141,10 @@ def _tokens(config: TrainConfig, plan: Plan, lengths: Lengths | None, why: str) 
     if lengths is None:
         return [Fact(f"tokens, {name}", None, note=f"not known: {why}") for name in names]
     sampled = config.num_rollouts * lengths.completion
-    if config.plan == "anytime":  # each thinking is sampled once
+    if config.rollouts.plan == "anytime":  # each thinking is sampled once
         parts = [(each.high.thinking or 0, each.high.solution or 0) for each in plan.ranges]
         thinking, solutions = max(part[0] for part in parts), sum(part[1] for part in parts)
-        sampled = config.prompts_per_step * config.samples_per_prompt * (thinking + solutions)
+        sampled = config.prompts_per_step * config.rollouts.samples_per_prompt * (thinking + solutions)
     trained = config.num_rollouts * lengths.total
     values = (lengths.prompt, lengths.completion, sampled, config.steps * sampled, trained, config.steps * trained)
     return [Fact(f"tokens, {name}", value, "at most") for name, value in zip(names, values, strict=True)]
@@ -148,18 +154,18 @@ def rewards(config: TrainConfig) -> tuple[Fact, ...]:
     """What a rollout earns, with the formulas."""
     formulas = [
         Fact(f"rewards.{name}", weight, "times", (find_reward(name).__doc__ or "").partition("\n")[0].rstrip(".:"))
-        for name, weight in config.rewards.items()
+        for name, weight in config.reward.rewards.items()
     ]
     units = {"alpha": "a token", "overlong_tokens": "tokens", "overlong_buffer": "tokens"}
     constants = [
-        Fact(f"constants.{name}", value, units.get(name, "")) for name, value in asdict(config.constants).items()
+        Fact(f"constants.{name}", value, units.get(name, "")) for name, value in asdict(config.reward.constants).items()
     ]
     return (
         *formulas,
         *constants,
         Fact("advantages", config.advantages, note="by the rewards of the same prompt"),
-        Fact("grading_workers", config.grading_workers, "processes", "0: as many as cores"),
-        Fact("reward_timeout_seconds", config.reward_timeout_seconds, "seconds a step"),
+        Fact("grading_workers", config.grading.grading_workers, "processes", "0: as many as cores"),
+        Fact("reward_timeout_seconds", config.reward.reward_timeout_seconds, "seconds a step"),
     )
 
 

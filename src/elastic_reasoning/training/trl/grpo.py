@@ -1,6 +1,6 @@
 """Training: GRPO under budget-constrained rollouts, on one device or several, interrupted or not.
 
-result = train(TrainConfig(model="mini", budgets=("24+20",), out="runs/e1"))
+result = train(TrainConfig(model="mini", rollouts=RolloutConfig(budgets=("24+20",)), out="runs/e1"))
 load(str(result.folder))
 """
 
@@ -83,14 +83,14 @@ def train(
         processes.wait_for_everyone()
         start = next(reversed(checkpoints(out)), None)
         if start is None or start.step < config.steps:
-            tokenizer, template = load_template(config.model, config.opening, config.closing)
-            renderer = Renderer(tokenizer, template, **config.chat)
+            tokenizer, template = load_template(config.model, config.chat.opening, config.chat.closing)
+            renderer = Renderer(tokenizer, template, **config.chat.rendering)
             renderer.check()
             if main and renderer.note:
                 on_note(renderer.note)
-            task = collaborators.load_task(config.task, config.task_options)
+            task = collaborators.load_task(config.task, config.grading)
             data = load_data(config, task, lambda messages: len(renderer.prompt(messages).ids))
-            with closing(Scorer(task, config.reward, config.grading_workers)) as scorer:
+            with closing(Scorer(task, config.reward, config.grading.grading_workers)) as scorer:
                 Run(config, processes, renderer, data, scorer, collaborators, on_step).train(start)
         best = selected(out)
     if best is None:

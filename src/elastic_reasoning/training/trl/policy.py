@@ -93,7 +93,7 @@ class Live:
 
     def __init__(self, config: TrainConfig, trainer: Any, tokenizer: Any, template: Template) -> None:
         model = _without_peft(trainer.accelerator.unwrap_model(trainer.model))
-        self.engine = TransformersEngine(model, tokenizer, template, config.max_rows, **config.chat)
+        self.engine = TransformersEngine(model, tokenizer, template, config.max_rows, **config.chat.rendering)
 
     def refresh(self) -> None:
         """They are the same weights."""
@@ -115,7 +115,9 @@ class Copied:
         for name, buffer in self._trained.named_buffers():
             self._copy.get_buffer(_parameter_name(name)).copy_(buffer)
         self._copy_parameters(self._trained.named_parameters())
-        self.engine = TransformersEngine(_without_peft(self._copy), tokenizer, template, config.max_rows, **config.chat)
+        self.engine = TransformersEngine(
+            _without_peft(self._copy), tokenizer, template, config.max_rows, **config.chat.rendering
+        )
 
     def refresh(self) -> None:
         if self._trainer.state.global_step != self._step:

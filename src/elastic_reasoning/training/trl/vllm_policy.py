@@ -97,10 +97,9 @@ class Served:
                 (config.vllm.url.rstrip("/") + "/v1",),
                 tokenizer=config.model,
                 concurrency=config.max_rows,
-                opening=config.opening,
-                closing=config.closing,
             ),
-            **config.chat,
+            **config.chat.delimiters,
+            **config.chat.rendering,
         )
 
     def refresh(self) -> None:
@@ -128,8 +127,10 @@ class Colocated:
 
         self._trainer = trainer
         # TRL hands vLLM no settings of ours, and so the plug-in knows only the delimiters that the tokenizer names.
-        in_one_pass = config.opening is None and config.closing is None
-        self.engine = BatchEngine(trainer.vllm_generation, Renderer(tokenizer, template, **config.chat), in_one_pass)
+        in_one_pass = config.chat.opening is None and config.chat.closing is None
+        self.engine = BatchEngine(
+            trainer.vllm_generation, Renderer(tokenizer, template, **config.chat.rendering), in_one_pass
+        )
         if current_platform.is_cpu():  # where a seeded request that is prefilled in chunks ends vLLM
             scheduler = trainer.vllm_generation.llm.llm_engine.vllm_config.scheduler_config
             scheduler.enable_chunked_prefill = self.engine.context > scheduler.max_num_batched_tokens

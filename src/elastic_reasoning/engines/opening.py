@@ -1,0 +1,76 @@
+"""The engine of a model, or of a pair of models, from a configuration.
+
+with closing(open_engine(EngineConfig(dtype="float32"), "mini>mini-e1")) as engine: ...   # mini thinks, mini-e1 answers
+"""
+
+from collections.abc import Iterable
+
+from elastic_reasoning.core.errors import check_installed
+from elastic_reasoning.engines.config import EngineConfig
+from elastic_reasoning.engines.engine import Engine
+from elastic_reasoning.engines.http.engine import OpenAIEngine
+from elastic_reasoning.engines.loading import check_model, load, resolve_precision
+from elastic_reasoning.engines.names import check_names, check_tokenizer_name, parts_of
+from elastic_reasoning.engines.swap import SwapEngine
+from elastic_reasoning.engines.vllm.engine import load_vllm
+
+
+def check_models_by_name(config: EngineConfig, models: Iterable[str]) -> None:
+    """Refuse what cannot be loaded, as far as names and folders tell: nothing is imported or fetched for it.
+
+    Raises:
+        EngineError, TemplateError, UsageError, MissingDependencyError: as `open_engine` would.
+    """
+    if config.name == "vllm":
+        check_installed("vllm", "vllm")
+    for part in dict.fromkeys(part for model in models for part in parts_of(model)):
+        if config.name == "openai":
+            check_tokenizer_name(config.server.tokenizer or part)
+        else:
+            check_names(
+                part, dtype=config.dtype, device=config.device, max_rows=config.max_rows, **config.chat.delimiters
+            )
+
+
+def check_models(config: EngineConfig, models: Iterable[str]) -> None:
+    """Find out whether all are there before the first one has run for an hour.
+
+    Raises:
+        EngineError, TemplateError, UsageError: as `open_engine` would.
+    """
+    parts = dict.fromkeys(part for model in models for part in parts_of(model))
+    if config.name != "openai" and len(parts) > 1:
+        for part in parts:
+            check_model(part, **config.chat.delimiters, **config.chat.rendering)
+
+
+def precisions(config: EngineConfig, models: Iterable[str]) -> dict[str, str]:
+    """The type of the weights that each model is run in by transformers."""
+    parts = (part for model in models for part in parts_of(model))
+    return {part: resolve_precision(part, config.dtype, config.device)[0] for part in parts}
+
+
+def open_engine(config: EngineConfig, model: str) -> Engine:
+    """The engine of a model, or of a pair of which the first one thinks.
+
+    Raises:
+        ElasticError: it cannot be loaded, or the two do not fit each other.
+    """
+    engines: list[Engine] = []
+    try:
+        for part in parts_of(model):
+            engines.append(_open(config, part))
+        return engines[0] if len(engines) == 1 else SwapEngine(*engines)
+    except BaseException:
+        for engine in engines:
+            engine.close()
+        raise
+
+
+def _open(config: EngineConfig, model: str) -> Engine:
+    chat, max_rows, dtype = config.chat, config.max_rows, config.dtype
+    if config.name == "vllm":
+        return load_vllm(model, config.vllm, max_rows=max_rows, dtype=dtype, **chat.delimiters, **chat.rendering)
+    if config.name == "openai":
+        return OpenAIEngine(config.server, model, **chat.delimiters, **chat.rendering)
+    return load(model, max_rows=max_rows, dtype=dtype, device=config.device, **chat.delimiters, **chat.rendering)
