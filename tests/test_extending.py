@@ -184,3 +184,5 @@ def test_a_column_is_shown_and_exported(done: Done) -> None:
     report = done.folder / "runs/label/report"
     [row] = csv.DictReader((report / "results.csv").read_text().splitlines())
     assert "tokens_per_right_answer" in row
+    assert float(row["mean_forced_tokens"]) > 0
+    assert "tokens that were forced, mean" in (report / "report.html").read_text()

@@ -1,4 +1,4 @@
-from dataclasses import asdict, replace
+from dataclasses import replace
 from math import sqrt
 from statistics import mean, stdev
 
@@ -7,6 +7,7 @@ import pytest
 from elastic_reasoning.analysis.metrics import generated_tokens, paired_difference, seconds_of, summarise
 from elastic_reasoning.core.errors import RecordsError
 from elastic_reasoning.records.record import Record
+from elastic_reasoning.report.columns import numbers_of
 from make_records import make_records
 
 A, B = ("mini", "elastic", "24+20"), ("mini-e1", "elastic", "24+20")
@@ -155,7 +156,7 @@ def test_a_setting_with_errors_only_has_a_row_without_figures() -> None:
     assert (row.num_problems, row.num_samples, row.num_errors) == (0, 0, 1)
     assert row.num_samples_each == 0
     assert (row.pass_at, row.pass_at_se) == ({}, {})
-    rest = asdict(row)
+    rest = numbers_of(row)
     for name in ("model", "strategy", "budget", "num_problems", "num_samples", "num_samples_each", "num_errors"):
         del rest[name]
     assert set(rest) > {"accuracy", "accuracy_se", "majority", "p95_total_tokens", "unboxed_rate", "violation_rate"}

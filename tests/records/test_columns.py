@@ -1,5 +1,5 @@
 import shutil
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +73,7 @@ def test_tables_and_measures_of_thinking_need_no_traces(tmp_path: Path) -> None:
     (tmp_path / "traces").mkdir()
     (tmp_path / "traces" / "main.jsonl").touch()
     _, records = read_records(tmp_path)
-    assert [asdict(row) for row in summarise(records)] == [asdict(row) for row in summarise(RECORDS)]
+    assert summarise(records) == summarise(RECORDS)
     assert reasoning_rows(records) == reasoning_rows(RECORDS)
     with pytest.raises(RecordsError, match=r"main.jsonl, at byte 0: not a trace .*restore it"):
         next(iter(records))

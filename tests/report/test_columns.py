@@ -53,6 +53,15 @@ def test_one_more_entry_is_a_column_everywhere(monkeypatch: pytest.MonkeyPatch) 
     assert float(first["tokens_per_right_answer"]) == pytest.approx(cost)
 
 
+def test_a_column_may_be_computed_of_the_records() -> None:
+    column = Column("most", "most", "", "{:d}", compute=lambda row: int(row.samples["num_sampled_tokens"].max()))
+    for row in ROWS:
+        assert row.mean_total_tokens is not None
+        assert column.value(row) >= row.mean_total_tokens  # type: ignore[operator]
+        assert len(row.samples) == row.num_samples
+        assert "samples" not in numbers_of(row)
+
+
 def test_a_share_has_its_standard_error_beside_it() -> None:
     row = ROWS[0]
     assert ACCURACY.text(row) == percent(row.accuracy, row.accuracy_se)

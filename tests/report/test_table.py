@@ -1,12 +1,12 @@
 import io
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from elastic_reasoning.analysis.metrics import summarise
-from elastic_reasoning.report.columns import columns_of
+from elastic_reasoning.report.columns import columns_of, numbers_of
 from elastic_reasoning.report.table import results_table, rows_to_json
 from make_records import make_records
 
@@ -89,7 +89,7 @@ def test_no_rows_are_a_table_without_rows() -> None:
 
 
 def test_rows_as_json_are_the_rows() -> None:
-    assert json.loads(rows_to_json(ROWS)) == json.loads(json.dumps([asdict(row) for row in ROWS]))
+    assert json.loads(rows_to_json(ROWS)) == json.loads(json.dumps([numbers_of(row) for row in ROWS]))
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 120])

@@ -10,7 +10,7 @@ answer.
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from statistics import fmean, median
 from typing import Any
@@ -73,6 +73,7 @@ class Row:
         length_deviation: mean of |n_y - n| / n, where n_y counts all sampled tokens of the response, as in the reward
             of L1 (Aggarwal & Welleck 2025, arXiv 2503.04697); too long and too short do not cancel.
         violation_rate: n_y > n, by as little as a token.
+        samples: the graded records themselves, for whatever else is to be said of them.
     """
 
     model: str
@@ -116,6 +117,7 @@ class Row:
     asked_tokens: int | None
     length_deviation: float | None
     violation_rate: float | None
+    samples: Records = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +217,7 @@ def _row(setting: Setting, records: Records, equivalence: Equivalence) -> Row:
         asked_tokens=asked,
         length_deviation=_mean([abs(n_y - asked) / asked for n_y in total]) if asked else None,
         violation_rate=None if asked is None else _mean([n_y > asked for n_y in total]),
+        samples=graded,
     )
 
 

@@ -7,7 +7,7 @@ To add a column, enter it in `COLUMNS`.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any, cast
 
 from elastic_reasoning.analysis.metrics import Row
@@ -34,7 +34,7 @@ class Column:
     importance: int = 0
     """Where the terminal is too narrow for all columns, the least important one goes first."""
     compute: Callable[[Row], float | None] | None = None
-    """The number, for what is no field of `Row`."""
+    """The number, for what is no field of `Row`; of its fields, or of its `samples`."""
     se: str = ""
     """The field of `Row` that holds the standard error of a share, which is then shown beside it."""
 
@@ -132,4 +132,5 @@ def _over_samples(rows: Sequence[Row]) -> list[Column]:
 
 def numbers_of(row: Row) -> dict[str, Any]:
     """A row by names, for other programs: every field, and the columns that are computed of them."""
-    return {**asdict(row), **{column.name: column.value(row) for column in COLUMNS if column.compute}}
+    stated = {field.name: getattr(row, field.name) for field in fields(row) if field.name != "samples"}
+    return {**stated, **{column.name: column.value(row) for column in COLUMNS if column.compute}}

@@ -18,6 +18,7 @@ from elastic_reasoning.records.columns import Records
 from elastic_reasoning.records.log import read_records
 from elastic_reasoning.records.manifest import Manifest
 from elastic_reasoning.records.record import Record
+from elastic_reasoning.report.columns import numbers_of
 from elastic_reasoning.report.pairs import pairs_of
 
 
@@ -72,7 +73,7 @@ class Results:
             "num_sampled_tokens": num_sampled,
             "num_generated_tokens": num_generated,
             "seconds": {model: seconds for model, (seconds, _) in seconds_of(self.records).items()},
-            "rows": [asdict(row) for row in self.rows],
+            "rows": [numbers_of(row) for row in self.rows],
             "pairs": [pair.to_dict() for pair in self.pairs],
             "reasoning": [asdict(row) for row in self.reasoning],
         }
