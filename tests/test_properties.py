@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from cases import Case, cases
 from checker import check
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.cursor import replay
+from elastic_reasoning.core.replay import replay
 from elastic_reasoning.core.trace import Finish, Phase, Trace
 from letters import by_events
 

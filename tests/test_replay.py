@@ -13,7 +13,7 @@ import pytest
 from cases import make_case
 from channel_format import TEMPLATE as CHANNELS
 from checker import check
-from elastic_reasoning.core.cursor import replay
+from elastic_reasoning.core.replay import replay
 from elastic_reasoning.core.template import Template
 from elastic_reasoning.core.trace import Finish, Segment, Trace
 from test_tools import TEMPLATE as TAGS

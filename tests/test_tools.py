@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from by_call import ByCall
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.cursor import replay
 from elastic_reasoning.core.delimiter import TokenDelimiter, Tools
+from elastic_reasoning.core.replay import replay
 from elastic_reasoning.core.request import Options, Request
 from elastic_reasoning.core.template import Prompt, Template, Thinking, resolve_template
 from elastic_reasoning.core.trace import Segment, Trace

@@ -12,8 +12,9 @@ if TYPE_CHECKING:  # a name is imported when it is first used: commands should b
     from elastic_reasoning.chat.rendering import render_prompt
     from elastic_reasoning.core.budget import Budget
     from elastic_reasoning.core.call import Call
-    from elastic_reasoning.core.cursor import Cursor, replay
+    from elastic_reasoning.core.cursor import Cursor
     from elastic_reasoning.core.errors import ElasticError
+    from elastic_reasoning.core.replay import replay
     from elastic_reasoning.core.request import Options, Request, Sampling
     from elastic_reasoning.core.strategies import STRATEGIES, Strategy
     from elastic_reasoning.core.template import Prompt, Template, Thinking, resolve_template
@@ -57,7 +58,8 @@ if not TYPE_CHECKING:
     _HOMES = {
         "core.budget": ("Budget",),
         "core.call": ("Call",),
-        "core.cursor": ("Cursor", "replay"),
+        "core.cursor": ("Cursor",),
+        "core.replay": ("replay",),
         "engines.engine": ("Engine", "ask", "generate", "new_request"),
         "engines.loading": ("load",),
         "core.errors": ("ElasticError",),

@@ -32,9 +32,9 @@ from channel_format import (
 )
 from elastic_reasoning.chat.rendering import render_prompt
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.cursor import replay
 from elastic_reasoning.core.delimiter import TokenDelimiter
 from elastic_reasoning.core.errors import TemplateError
+from elastic_reasoning.core.replay import replay
 from elastic_reasoning.core.request import Options, Request
 from elastic_reasoning.core.template import Prompt, Thinking, find_delimiters, resolve_template
 from elastic_reasoning.core.trace import Finish, Phase, Trace

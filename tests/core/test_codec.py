@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from elastic_reasoning.core.codec import Codec
-from elastic_reasoning.core.cursor import replay
 from elastic_reasoning.core.delimiter import TextDelimiter, TokenDelimiter
+from elastic_reasoning.core.replay import replay
 from elastic_reasoning.core.template import Template, resolve_template
 from elastic_reasoning.core.trace import Phase, Trace
 from letters import answer

@@ -1,8 +1,9 @@
 import pytest
 
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.cursor import Cursor, Turn, replay
+from elastic_reasoning.core.cursor import Cursor, Turn
 from elastic_reasoning.core.errors import EngineError
+from elastic_reasoning.core.replay import replay
 from elastic_reasoning.core.request import Options, Request
 from elastic_reasoning.core.template import Prompt, Template, Thinking
 from elastic_reasoning.core.trace import Trace

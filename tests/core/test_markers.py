@@ -5,10 +5,10 @@ import pytest
 from elastic_reasoning.chat.rendering import render_prompt
 from elastic_reasoning.chat.turn import thinking_of
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.cursor import replay
 from elastic_reasoning.core.delimiter import TextDelimiter, TokenDelimiter
 from elastic_reasoning.core.errors import IN_COMMANDS, DelimiterError
 from elastic_reasoning.core.markers import find_tools
+from elastic_reasoning.core.replay import replay
 from elastic_reasoning.core.request import Request
 from elastic_reasoning.core.template import Prompt, Template, Thinking, resolve_template
 from elastic_reasoning.core.walk import Walk

@@ -10,8 +10,8 @@ from hypothesis import event, given, settings
 from cases import Case, cases
 from checker import check
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.cursor import replay
 from elastic_reasoning.core.needs import most_tokens
+from elastic_reasoning.core.replay import replay
 from elastic_reasoning.core.request import Options, Request
 from elastic_reasoning.core.strategies import STRATEGIES
 from elastic_reasoning.core.template import Prompt, Template, Thinking

@@ -8,7 +8,7 @@ import pytest
 
 from checker import check
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.cursor import replay
+from elastic_reasoning.core.replay import replay
 from elastic_reasoning.core.request import Options, Request, Sampling
 from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.engines.engine import generate, new_request

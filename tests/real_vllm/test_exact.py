@@ -17,8 +17,8 @@ pytest.importorskip("vllm.v1.engine", reason="vllm is not installed: scripts/set
 from checker import check
 from elastic_reasoning.chat.rendering import render_prompt
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.cursor import replay
 from elastic_reasoning.core.needs import most_tokens
+from elastic_reasoning.core.replay import replay
 from elastic_reasoning.core.request import Options, Request, Sampling
 from elastic_reasoning.core.template import Prompt, Template, Thinking
 from elastic_reasoning.core.trace import Trace

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.cursor import Delta, replay
+from elastic_reasoning.core.cursor import Delta
+from elastic_reasoning.core.replay import replay
 from elastic_reasoning.core.request import Request
 from elastic_reasoning.core.template import Prompt, Thinking
 from elastic_reasoning.core.trace import Finish, Trace

@@ -16,7 +16,7 @@ import torch
 
 from checker import check
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.cursor import replay
+from elastic_reasoning.core.replay import replay
 from elastic_reasoning.core.request import Options, Request, Sampling, derived_seed
 from elastic_reasoning.core.template import Prompt, Thinking
 from elastic_reasoning.core.walk import Walk

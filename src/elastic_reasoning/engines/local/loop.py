@@ -120,7 +120,7 @@ class Loop:
             done += self._admit(batch, modules)
             if batch.rows and not done:
                 done = self._decode(batch, modules)
-            if not batch.rows:
+            if not (batch.rows or self._waiting):
                 batch = None  # before anybody is told: whoever waits may need the memory
             self._finish(done)
 

@@ -7,9 +7,9 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.cursor import replay
 from elastic_reasoning.core.drive import SampleRequest, seed_of
 from elastic_reasoning.core.errors import EngineError
+from elastic_reasoning.core.replay import replay
 from elastic_reasoning.core.request import Request, Sampling
 from elastic_reasoning.core.template import Prompt, Thinking
 from elastic_reasoning.core.wire import to_wire
