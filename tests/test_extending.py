@@ -26,7 +26,7 @@ from fake_servers import FakeModel, models, serving
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 PACKAGE = Path(elastic_reasoning.__file__).parent
-FILE = re.compile(r"# ((?:[\w-]+/)*[\w-]+\.py)(?:, in (\w+))?\n")
+FILE = re.compile(r"# ((?:[\w-]+/)*[\w-]+\.(?:py|yaml))(?:, in (\w+))?\n")
 ANSWERS = "http://127.0.0.1:8000"
 """What the page calls a server of the reader."""
 
@@ -117,8 +117,10 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
     shutil.copytree(ROOT / "recipes", package / "recipes", ignore=shutil.ignore_patterns("__pycache__"))
     for section in SECTIONS.values():
         for path, place, text in section.files:
-            add((source if path.startswith("src/") else folder) / path, place, text)
+            within = path.replace("recipes/", f"src/{PACKAGE.name}/recipes/")
+            add((source if within.startswith("src/") else folder) / within, place, text)
     muse(folder / "muse")
+    (folder / "rows.jsonl").write_text('{"problem": "What is 2 + 3?", "answer": "5"}\n')
     model = FakeModel(load_template("mini-e1")[1], context=128, ends_in_thinking=False, name="mini-e1")
     with serving(lambda: tokens_server(model)) as server:
         base = server.url.removesuffix("/v1")
@@ -145,7 +147,7 @@ def test_what_a_section_shows_runs(title: str, done: Done) -> None:
 
 @pytest.mark.parametrize("title", SECTIONS)
 def test_an_addition_is_one_file(title: str) -> None:
-    assert len({path for path, _, _ in SECTIONS[title].files}) == 1
+    assert len({path for path, _, _ in SECTIONS[title].files if not path.startswith("recipes/")}) == 1
 
 
 def output(done: Done, title: str) -> str:
@@ -157,8 +159,16 @@ def test_a_benchmark_is_measured(done: Done) -> None:
     assert {json.loads(line)["problem"] for line in lines} == {"parity-1100", "parity-1101"}
 
 
+def test_a_benchmark_of_the_package_is_measured_by_its_recipe(done: Done) -> None:
+    manifest = json.loads((done.folder / "runs/hmmt25/manifest.json").read_text())
+    assert manifest["task"] == "hmmt25"
+    assert manifest["config"]["strategies"] == ["elastic", "vanilla"]
+
+
 def test_an_engine_keeps_its_budgets(done: Done) -> None:
-    thinking, solution = map(int, str(done.results["An engine"][0]["output"]).split())
+    commanded, in_python = (str(result["output"]) for result in done.results["An engine"])
+    assert "draws every id alike" in commanded
+    thinking, solution = map(int, in_python.split())
     assert 0 <= thinking <= 8
     assert 0 < solution <= 4
 

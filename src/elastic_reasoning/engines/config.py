@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from elastic_reasoning.chat.config import ChatConfig
 from elastic_reasoning.core.configuration import EXECUTION, INLINE
 from elastic_reasoning.core.errors import UsageError, unknown
+from elastic_reasoning.core.own_files import is_own
 from elastic_reasoning.engines.http.config import ServerConfig
 from elastic_reasoning.engines.vllm.engine import VllmSettings
 
@@ -16,7 +17,9 @@ class EngineConfig:
     """What runs models, and how."""
 
     name: str = "transformers"
-    """transformers, vllm, or openai for a server; each model is then the name under which it is served."""
+    """transformers, vllm, or openai for a server, each model then being the name under which it is served; or
+    my.py:open_engine, a function of your own.
+    """
     dtype: str = "auto"
     """auto, float32, bfloat16 or float16."""
     device: str = field(default="auto", metadata=EXECUTION)
@@ -36,10 +39,10 @@ class EngineConfig:
         Raises:
             UsageError: as said.
         """
-        if self.name not in ENGINES:
-            raise UsageError(unknown("engine", self.name, ENGINES))
+        if self.name not in ENGINES and not is_own(self.name):
+            raise UsageError(f"{unknown('engine', self.name, ENGINES)}, or one of your own, as my.py:open_engine")
         urls = self.server.base_urls
-        if self.name != "openai" and urls:
+        if self.name in ("transformers", "vllm") and urls:
             raise UsageError(f"{flag}{urls[0]} is given with engine {self.name}: servers are asked by engine openai")
         if self.name == "openai" and not urls:
             raise UsageError(f"engine openai has no server: give {flag}http://127.0.0.1:8000/v1")

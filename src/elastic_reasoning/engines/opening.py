@@ -3,9 +3,10 @@
 with closing(open_engine(EngineConfig(dtype="float32"), "mini>mini-e1")) as engine: ...   # mini thinks, mini-e1 answers
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from elastic_reasoning.core.errors import check_installed
+from elastic_reasoning.core.errors import EngineError, UsageError, check_installed
+from elastic_reasoning.core.own_files import is_own, load_own
 from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.engines.engine import Engine
 from elastic_reasoning.engines.http.engine import OpenAIEngine
@@ -14,6 +15,9 @@ from elastic_reasoning.engines.names import check_names, check_tokenizer_name, p
 from elastic_reasoning.engines.swap import SwapEngine
 from elastic_reasoning.engines.vllm.engine import load_vllm
 
+PARTS = ("template", "context", "note", "capacity", "prompt", "submit", "close")
+"""What an engine has."""
+
 
 def check_models_by_name(config: EngineConfig, models: Iterable[str]) -> None:
     """Refuse what cannot be loaded, as far as names and folders tell: nothing is imported or fetched for it.
@@ -21,6 +25,9 @@ def check_models_by_name(config: EngineConfig, models: Iterable[str]) -> None:
     Raises:
         EngineError, TemplateError, UsageError, MissingDependencyError: as `open_engine` would.
     """
+    if is_own(config.name):
+        _own_opener(config.name)  # which models there are is its own affair
+        return
     if config.name == "vllm":
         check_installed("vllm", "vllm")
     for part in dict.fromkeys(part for model in models for part in parts_of(model)):
@@ -39,7 +46,7 @@ def check_models(config: EngineConfig, models: Iterable[str]) -> None:
         EngineError, TemplateError, UsageError: as `open_engine` would.
     """
     parts = dict.fromkeys(part for model in models for part in parts_of(model))
-    if config.name != "openai" and len(parts) > 1:
+    if config.name in ("transformers", "vllm") and len(parts) > 1:
         for part in parts:
             check_model(part, **config.chat.delimiters, **config.chat.rendering)
 
@@ -69,8 +76,25 @@ def open_engine(config: EngineConfig, model: str) -> Engine:
 
 def _open(config: EngineConfig, model: str) -> Engine:
     chat, max_rows, dtype = config.chat, config.max_rows, config.dtype
+    if is_own(config.name):
+        return _open_own(config, model)
     if config.name == "vllm":
         return load_vllm(model, config.vllm, max_rows=max_rows, dtype=dtype, **chat.delimiters, **chat.rendering)
     if config.name == "openai":
         return OpenAIEngine(config.server, model, **chat.delimiters, **chat.rendering)
     return load(model, max_rows=max_rows, dtype=dtype, device=config.device, **chat.delimiters, **chat.rendering)
+
+
+def _open_own(config: EngineConfig, model: str) -> Engine:
+    engine = _own_opener(config.name)(model, config)
+    missing = [part for part in PARTS if not hasattr(engine, part)]
+    if missing:
+        raise EngineError(f"{config.name}: its engine has no {', '.join(missing)}; an engine has {', '.join(PARTS)}")
+    return engine
+
+
+def _own_opener(name: str) -> Callable[[str, EngineConfig], Engine]:
+    opener: Callable[[str, EngineConfig], Engine] = load_own(name, UsageError)
+    if not callable(opener):
+        raise UsageError(f"engine {name}: must be a function of a model's name and an EngineConfig")
+    return opener

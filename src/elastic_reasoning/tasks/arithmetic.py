@@ -25,6 +25,7 @@ from elastic_reasoning.tasks.config import TaskConfig
 from elastic_reasoning.tasks.loading import refuse_meaningless
 from elastic_reasoning.tasks.task import Problem, Split
 
+TASKS = ("arithmetic",)
 LETTERS = "abcdefghijkl"
 NUM_OPERATIONS = range(6, 12)
 SIGNS = "++--*"

@@ -43,6 +43,7 @@ HUBS = {
     "codeforces": (Hub(DEEPCODER, "test", "codeforces"),),
     "deepcoder": tuple(Hub(DEEPCODER, "train", config) for config in ("primeintellect", "taco", "lcbv5")),
 }
+TASKS = tuple(HUBS)
 
 STDIN_PROMPT = """{problem}
 

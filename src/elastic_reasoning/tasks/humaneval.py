@@ -22,6 +22,7 @@ HUBS = {  # unverified, like their revisions: no hub could be asked
     "humaneval": Hub("openai/openai_humaneval", "test"),
     "humaneval_plus": Hub("evalplus/humanevalplus", "test"),
 }
+TASKS = tuple(HUBS)
 LIMITS = Limits(seconds=30.0, memory_mb=4096)
 """The slowest reference of HumanEval+ takes 6 s on the wall by itself, and several are graded at one time."""
 

@@ -32,6 +32,7 @@ from elastic_reasoning.tasks.stated_answers import stated_answers
 from elastic_reasoning.tasks.table import ProblemIds, TableTask, source_rows, test_only
 from elastic_reasoning.tasks.task import Problem
 
+TASKS = ("livecodebench",)
 HUB = "livecodebench/code_generation_lite"  # unverified, like its revision: no hub could be asked
 RELEASES = {f"v{n}": ("test.jsonl", *(f"test{k}.jsonl" for k in range(2, n + 1))) for n in range(1, 7)}
 LATEST = "v6"

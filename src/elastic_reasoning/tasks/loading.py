@@ -7,9 +7,12 @@
 Rows are read, checked and mended when a task is loaded; what grades them is started at the first grade.
 """
 
-import importlib
+from collections.abc import Callable
 from dataclasses import fields
+from functools import cache
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 from elastic_reasoning.core.errors import TaskError, unknown
 from elastic_reasoning.grading.config import GradingConfig
@@ -18,27 +21,14 @@ from elastic_reasoning.tasks.task import Task
 
 CUSTOM_FILES = (".py", ".jsonl", ".jsonl.gz", ".parquet")
 
-_MATHEMATICS = "elastic_reasoning.tasks.mathematics:load"
-_CODE = "elastic_reasoning.tasks.code:load"
-_HUMANEVAL = "elastic_reasoning.tasks.humaneval:load"
+Load = Callable[[TaskConfig, GradingConfig], Task]
 
-TASKS = {
-    "arithmetic": "elastic_reasoning.tasks.arithmetic:load",
-    "aime24": _MATHEMATICS,
-    "aime25": _MATHEMATICS,
-    "amc": _MATHEMATICS,
-    "amc23": _MATHEMATICS,
-    "math500": _MATHEMATICS,
-    "minerva": _MATHEMATICS,
-    "olympiadbench": _MATHEMATICS,
-    "deepscaler": _MATHEMATICS,
-    "livecodebench": "elastic_reasoning.tasks.livecodebench:load",
-    "codeforces": _CODE,
-    "deepcoder": _CODE,
-    "humaneval": _HUMANEVAL,
-    "humaneval_plus": _HUMANEVAL,
-}
-"""What makes each task: a function of `TaskConfig` and `GradingConfig`."""
+
+@cache
+def all_tasks() -> dict[str, Load]:
+    """What makes each task, by its name: every module beside this one that has `TASKS`, names, and `load`."""
+    modules = [import_module(f"{__package__}.{module.name}") for module in iter_modules([str(Path(__file__).parent)])]
+    return {name: module.load for module in modules for name in getattr(module, "TASKS", ())}
 
 
 def refuse_meaningless(task: TaskConfig, grading: GradingConfig, *meaningful: str) -> None:
@@ -60,7 +50,7 @@ def refuse_meaningless(task: TaskConfig, grading: GradingConfig, *meaningful: st
 
 
 def check_task(task: TaskConfig) -> None:
-    """Refuse a task that is not known or whose files are not there; nothing is imported or read for it.
+    """Refuse a task that is not known or whose files are not there; none of its rows is read.
 
     Raises:
         TaskError: as said.
@@ -73,8 +63,8 @@ def check_task(task: TaskConfig) -> None:
 
 
 def _check_known(name: str) -> None:
-    if name not in TASKS and not name.endswith(CUSTOM_FILES):
-        raise TaskError(f"{unknown('task', name, TASKS)}, or a file of one's own ({', '.join(CUSTOM_FILES)})")
+    if not name.endswith(CUSTOM_FILES) and name not in all_tasks():
+        raise TaskError(f"{unknown('task', name, all_tasks())}, or a file of one's own ({', '.join(CUSTOM_FILES)})")
 
 
 def load_task(task: TaskConfig, grading: GradingConfig | None = None) -> Task:
@@ -90,6 +80,4 @@ def load_task(task: TaskConfig, grading: GradingConfig | None = None) -> Task:
         from elastic_reasoning.tasks.custom import load_custom
 
         return load_custom(task, grading)
-    module, _, attribute = TASKS[task.name].partition(":")
-    loaded: Task = getattr(importlib.import_module(module), attribute)(task, grading)
-    return loaded
+    return all_tasks()[task.name](task, grading)

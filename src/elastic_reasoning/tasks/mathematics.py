@@ -68,6 +68,7 @@ SOURCES = {
     ),
     "deepscaler": Source(Hub("agentica-org/DeepScaleR-Preview-Dataset"), training=True),
 }
+TASKS = tuple(SOURCES)
 
 
 def load(task: TaskConfig, grading: GradingConfig) -> TableTask:
