@@ -94,6 +94,9 @@ def test_a_recipe_lies_under_the_flags_wherever_it_stands(tmp_path: Path) -> Non
     [
         (["--budget", "8+20"], "unknown option 'budget': did you mean 'budgets'?"),
         (["--options.gracee", "1"], "unknown option 'options.gracee': did you mean 'options.grace'?"),
+        (["--grace", "1"], "unknown option 'grace': did you mean 'options.grace'?"),
+        (["--sampling.limit", "1"], "unknown option 'sampling.limit': did you mean 'limit'?"),
+        (["--get", "1"], "unknown option 'get': did you mean 'budgets'?"),
         (["--zzz", "1"], "unknown option 'zzz'"),
         (["-l", "5"], "unknown option 'l'"),
         (["--limit", "many"], "limit 'many': must be a whole number or null"),

@@ -135,10 +135,11 @@ class OptionParser(ArgumentParser):
         return self._check_value_key(self._option_string_actions[f"--{name}"], value, name, None)
 
     def dump_options(self, values: dict[str, Any]) -> str:
-        """Values as a recipe."""
+        """Values as a recipe, without what strategies are not told."""
         named = Namespace()  # type: ignore[no-untyped-call]
         for name in self.names:
-            named[name] = values[name]
+            if values[name] is not None or name.partition(".")[0] not in self._told:
+                named[name] = values[name]
         return str(self.dump(named, skip_unset=False))
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
