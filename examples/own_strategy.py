@@ -1,27 +1,50 @@
-"""A strategy of one's own is one generator: here thinking is answered twice, and the second answer counts."""
+"""A strategy of one's own is one generator, and what others need to know of it: here thinking is told to go on.
 
-from elastic_reasoning import STRATEGIES, Budget, Call, Phase, Strategy, ask, load
-from elastic_reasoning.core.call import Calls
+elastic generate "a 4 b -8 c +7 d *3 e +9 f -2 g *7 =" --strategy examples/own_strategy.py:patient --options.looks 2
+"""
+
+from dataclasses import dataclass
+
+from elastic_reasoning import Budget, Call, Phase, Strategy, ask, load
+from elastic_reasoning.core.call import OnEos
 from elastic_reasoning.core.phases import Closed, Room, solve
 
 
-def second_thought(prompt, budget, template, options, context) -> Calls:
-    """Think with half of t, be told to wait, think with the other half, then answer."""
+@dataclass(frozen=True)
+class PatientOptions:
+    """What it can be told."""
+
+    looks: int = 2
+    """Parts that thinking is divided into."""
+    again: str = "Wait"
+    """Text that is forced between them."""
+
+
+def think_in_parts(prompt, budget, template, options, context):
+    """Think in equal parts, whatever the model wants, with a word between them; then close and answer."""
     room = Room(context, prompt)
-    wait = template.encode("Wait")
-    half = budget.thinking // 2
-    first = yield Call(Phase.THINKING, max_tokens=half, stop=template.closing)
-    room.take(len(first.ids) + len(wait))
-    tail = template.closing.ends(first.ids)
-    second = yield Call(
-        Phase.THINKING, max_tokens=half, forced=((Phase.THINKING, wait),), stop=template.closing, tail=tail
-    )
-    room.take(len(second.ids))
-    tail = template.closing.ends(second.ids)
-    closed = Closed(tail, () if tail else ((Phase.CLOSING, template.closing.ids),))
-    yield solve(room, closed, budget.solution)
+    forced = () if prompt.thinking == "open" else ((Phase.OPENING, template.opening.forced),)
+    between = ((Phase.THINKING, template.encode(options.again)),)
+    for _ in range(options.looks):
+        segment = yield Call(Phase.THINKING, budget.thinking // options.looks, forced, template.closing, OnEos.DISCARD)
+        if template.closing.ends(segment.ids):
+            break
+        forced = between
+    tail = template.closing.ends(segment.ids)
+    yield solve(room, Closed(tail, () if tail else ((Phase.CLOSING, template.closing.forced),)), budget.solution)
 
 
-STRATEGIES["second-thought"] = Strategy(second_thought)
-trace = ask(load("mini"), "a 4 b -8 c +7 d *3 e +9 f -2 g *7 =", Budget(48, 20), "second-thought")
-print(trace.thinking_text, "|", trace.solution_text)
+patient = Strategy(
+    think_in_parts,
+    label="patient thinking",
+    about="thinking in parts",
+    options=PatientOptions,
+    bounds="separate",
+    two_phases=True,
+)
+
+if __name__ == "__main__":
+    engine = load("mini")
+    question = "a 4 b -8 c +7 d *3 e +9 f -2 g *7 ="
+    trace = ask(engine, question, Budget(48, 20), f"{__file__}:patient", {"looks": 3})
+    print(trace.thinking_text, "|", trace.solution_text)

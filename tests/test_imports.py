@@ -36,7 +36,7 @@ ROOMS = (
 )
 """Every room, each of which may lean on those before it and on no other."""
 DEFAULT = re.compile(rf'strategy\b.* *"{DEFAULT_STRATEGY}"', re.IGNORECASE)
-LEANS_ON = {"integrations/vllm": ("core", "chat"), "integrations/row.py": ("core",)}
+LEANS_ON = {"integrations/vllm": ("core", "chat", "untrusted"), "integrations/row.py": ("core",)}
 """What runs inside someone else's process, and may not bring the rest of the house along."""
 
 

@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 from elastic_reasoning.cli.help import help_text
 from elastic_reasoning.cli.options import MisuseError, OptionParser
 from elastic_reasoning.cli.output import say
-from elastic_reasoning.cli.recipe_values import read_recipe
+from elastic_reasoning.cli.recipe_values import read_recipe, strategies_in
 from elastic_reasoning.core.codec import whole_letters
 from elastic_reasoning.core.configuration import with_values
 from elastic_reasoning.core.errors import UsageError
+from elastic_reasoning.untrusted.own_strategies import strategy_names
 
 Config = TypeVar("Config")
 
@@ -50,6 +51,7 @@ def parse(
     for part in argv:
         if part != whole_letters(part):  # libraries write files by such names only in part
             raise UsageError(f"{part!a}: holds bytes that are not UTF-8, which no option may")
+    strategy_names(strategies_in(argv))  # those that lie in files declare options of their own
     defaults = config_class()
     parser = OptionParser(defaults, positional)
     try:

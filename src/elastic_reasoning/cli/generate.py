@@ -21,6 +21,7 @@ from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.engines.engine import Engine, new_request, run
 from elastic_reasoning.engines.opening import check_models_by_name, open_engine
 from elastic_reasoning.engines.unknown_words import unknown_note, unknown_words
+from elastic_reasoning.untrusted.own_strategies import strategy_name
 
 STYLES = {
     Phase.OPENING: "dim",
@@ -81,7 +82,7 @@ def main(argv: list[str]) -> int:
             'no question: elastic generate "a 4 b -8 c +7 d *3 e +9 f -2 g *7 =" (or - to read standard input)'
         )
     budget = Budget.parse(config.budget)
-    find_strategy(config.strategy, config.options).check(budget, config.options)
+    find_strategy(strategy_name(config.strategy), config.options).check(budget, config.options)
     config.engine.check()
     check_models_by_name(config.engine, [config.model])
     with closing(open_engine(config.engine, config.model)) as engine:

@@ -22,6 +22,7 @@ from elastic_reasoning.core.strategies import find_strategy
 from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.engines.http.config import ServerConfig
 from elastic_reasoning.engines.names import check_names, parts_of
+from elastic_reasoning.untrusted.own_strategies import strategy_name
 
 HARNESS = "lm_eval"
 NAMED = re.compile(rb"^[\s-]*(?:task|group|tag)[ \t]*:[ \t]*['\"]?([\w.+-]+)", re.MULTILINE)
@@ -69,7 +70,7 @@ def _check_model(values: dict[str, Any]) -> None:
     text = {name: str(value) for name, value in values.items()}
     if not text.get("budget"):
         raise UsageError("no budget: give one with the model's arguments, as budget=512+256")
-    find_strategy(text.get("strategy", DEFAULT_STRATEGY)).ask(Budget.parse(text["budget"]))
+    find_strategy(strategy_name(text.get("strategy", DEFAULT_STRATEGY))).ask(Budget.parse(text["budget"]))
     engine, url = text.get("engine", "transformers"), text.get("base_url", "")
     EngineConfig(engine, server=ServerConfig((url,) if url else ())).check("base_url=")
     if engine == "openai":

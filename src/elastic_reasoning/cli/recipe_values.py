@@ -1,6 +1,8 @@
 """What a recipe says, as values of a command's options."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +30,35 @@ def read_recipe(given: str, parser: OptionParser, command: str) -> dict[str, Any
     """
     path = Path(recipe_path(given))
     text = _text(path)
-    try:
-        values = get_loader("yaml")(text)
-    except YAMLError as error:
-        raise UsageError(f"the recipe is not YAML: {getattr(error, 'problem', None) or type(error).__name__}") from None
+    values = _loaded(text)
     if not isinstance(values, Mapping):
         raise MisuseError("the recipe holds no options: write a line as `limit: 128` for each")
     other = command_of(path.stem, text)
     of_other = f"; the recipe {path.stem} is for elastic {other}" if other not in ("", command) else ""
     return dict(_values(values, parser, of_other))
+
+
+def strategies_in(argv: Sequence[str]) -> Iterator[str]:
+    """The strategies that a command line and its recipe name, as far as they can be told before they are parsed.
+
+    Raises:
+        UsageError: the recipe cannot be read.
+    """
+    for flag, value in pairwise(part for each in argv for part in each.split("=", 1)):
+        if flag in ("--strategy", "--strategies"):
+            yield from re.split(r'[\s,"\[\]]+', value)
+        elif flag == "--recipe":
+            recipe = _loaded(_text(Path(recipe_path(value))))
+            named = [recipe.get(name) for name in ("strategy", "strategies")] if isinstance(recipe, Mapping) else []
+            for each in named:
+                yield from filter(lambda name: isinstance(name, str), each if isinstance(each, list) else [each])
+
+
+def _loaded(text: str) -> Any:
+    try:
+        return get_loader("yaml")(text)
+    except YAMLError as error:
+        raise UsageError(f"the recipe is not YAML: {getattr(error, 'problem', None) or type(error).__name__}") from None
 
 
 def _text(path: Path) -> str:

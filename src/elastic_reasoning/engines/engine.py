@@ -15,6 +15,7 @@ from elastic_reasoning.core.strategies import find_strategy
 from elastic_reasoning.core.template import Message, Prompt, Template
 from elastic_reasoning.core.trace import Finish, Phase, Trace
 from elastic_reasoning.core.walk import Walk
+from elastic_reasoning.untrusted.own_strategies import strategy_name
 
 logger = logging.getLogger(__name__)
 
@@ -220,7 +221,7 @@ def new_request(
         engine: what will answer it; its tokenizer makes the prompt.
         question: text, or chat messages as {"role": ..., "content": ...}.
         budget: tokens for thinking and for the solution, as "24+20", (24, 20) or Budget(24, 20); None is no limit.
-        strategy: how the budget is spent, a name in `STRATEGIES`.
+        strategy: how the budget is spent, a name in `STRATEGIES`, or one in a file of your own, as my.py:patient.
         options: what the strategy is told beyond the budget, as {"grace": 16}.
         sampling: how tokens are drawn.
         sample: which of several samples of one prompt this is.
@@ -233,6 +234,7 @@ def new_request(
         TemplateError: the chat template refuses the messages, or writes no tools.
     """
     budget = Budget.parse(budget)
+    strategy = strategy_name(strategy)
     spent = find_strategy(strategy, options)
     told = spent.restrict(options or {})
     prompt = engine.prompt(spent.edit(as_messages(question), budget), tools)
@@ -278,7 +280,7 @@ def ask(
         engine: what answers, as from `load`.
         question: text, or chat messages as {"role": ..., "content": ...}.
         budget: tokens for thinking and for the solution, as "24+20", (24, 20) or Budget(24, 20); None is no limit.
-        strategy: how the budget is spent, a name in `STRATEGIES`.
+        strategy: how the budget is spent, a name in `STRATEGIES`, or one in a file of your own, as my.py:patient.
         options: what the strategy is told beyond the budget, as {"grace": 16}.
         sampling: how tokens are drawn; at temperature 1 if not given.
         tools: what the model may call, as JSON schemas of functions.

@@ -18,6 +18,7 @@ from elastic_reasoning.engines.swap import check_swap
 from elastic_reasoning.grading.config import GradingConfig
 from elastic_reasoning.records.reading import WRITER
 from elastic_reasoning.tasks.config import TaskConfig
+from elastic_reasoning.untrusted.own_strategies import about_own, strategy_names
 
 MINIATURE_BUDGETS = ("8+20", "16+20", "24+20", "32+20", "48+20", "64+20", "96+20", "160+20")
 PUBLISHED_BUDGETS = ("512+1024", "1024+1024", "2048+1024", "3072+1024")
@@ -74,6 +75,9 @@ class SweepConfig(RunConfig):
     """Thinking tokens of a grid of budgets, each with every one of solution, as 0,512,1024."""
     solution: tuple[str, ...] = field(default=(), metadata=RESOLVED)
     """Solution tokens of the grid, as 256,1024."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "strategies", strategy_names(self.strategies))
 
 
 def models_of(config: SweepConfig) -> tuple[str, ...]:
@@ -149,4 +153,6 @@ def deciding(config: SweepConfig) -> dict[str, object]:
     decides["budgets"] = tuple(map(str, budgets_of(config)))
     decides["settings"] = tuple(f"{model}/{strategy}/{budget}" for model in models for strategy, budget, _ in asked)
     decides["options"] = {strategy: asdict(find_strategy(strategy).read(options)) for strategy, _, options in asked}
+    if own := about_own(config.strategies):
+        decides["own_strategies"] = own
     return decides

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from elastic_reasoning.core.strategies import facts_of
-from elastic_reasoning.evaluation.growth import differences, fixed
+from elastic_reasoning.evaluation.growth import OWN, differences, fixed
 from elastic_reasoning.records.manifest import MODELS_DIGEST, Manifest
 
 
@@ -20,7 +20,10 @@ def run_differences(a: Manifest, b: Manifest) -> Iterator[tuple[str, tuple[Any, 
     """
     old, new = fixed(a, b), fixed(b, a)
     for path, was, now in differences(old, new):
-        if path[0] != "options":
+        if path[0] == OWN:
+            if path[-1] == "sha256":
+                yield f"file of strategy {path[1]}", (was, now)
+        elif path[0] != "options":
             yield f"weights of {path[1]}" if path[0] == MODELS_DIGEST else ".".join(path), (was, now)
 
 

@@ -33,7 +33,9 @@ LISTS = ("models", "strategies", "budgets", "settings")
 """Keys of the configuration whose lists may become longer."""
 NUMBERS = ("samples",)
 """Keys whose number may rise."""
-BY_NAME = ("options", "dtype", MODELS_DIGEST)
+OWN = "own_strategies"
+"""Key of the files of strategies, where there are such; folders of before they could be have none."""
+BY_NAME = ("options", OWN, "dtype", MODELS_DIGEST)
 """Keys that hold a value for each strategy or model: names may be added, and each keeps its value."""
 
 
@@ -90,7 +92,7 @@ def grow(folder: Path, before: Manifest, asked: Manifest) -> Manifest:
         if asked.config.get(name, 0) > before.config.get(name, 0):
             config[name] = added[name] = asked.config[name]
     for name in BY_NAME:
-        had, wanted = before.config.get(name), asked.config.get(name)
+        had, wanted = before.config.get(name, {} if name == OWN else None), asked.config.get(name)
         if isinstance(had, dict) and isinstance(wanted, dict):
             config[name] = {**had, **wanted}
     if len(asked.problems) > len(before.problems):
@@ -112,6 +114,11 @@ def _check_fixed(folder: Path, before: Manifest, asked: Manifest) -> None:
             f"{folder} was made with other weights of model {path[1]}: put those back, "
             "or give another folder with --out"
         )
+    if path[0] == OWN:
+        raise RecordsError(
+            f"{folder} was made with another file of strategy {path[1]}: put that back, "
+            "or give another folder with --out"
+        )
     if path[0] == "options":
         flag, of = ".".join(["options", *path[2:]]), f" for strategy {path[1]}"
     elif path[0] == "dtype" and len(path) > 1:
@@ -129,7 +136,7 @@ def fixed(manifest: Manifest, other: Manifest) -> dict[str, Any]:
     values: dict[str, Any] = {"task": manifest.task, "split": manifest.split, "sampling": {"seed": manifest.seed}}
     for name, value in manifest.config.items():
         against = other.config.get(name)
-        if name in (*LISTS, *NUMBERS):
+        if name in (*LISTS, *NUMBERS) or (name == OWN and not isinstance(against, dict)):
             continue
         if name in BY_NAME and isinstance(value, dict) and isinstance(against, dict):
             # A model without a digest is none of ours; with one on one side alone it is another model.

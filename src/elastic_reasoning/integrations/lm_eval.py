@@ -39,6 +39,7 @@ from elastic_reasoning.engines.http.config import ServerConfig
 from elastic_reasoning.engines.opening import open_engine
 from elastic_reasoning.integrations import model_arguments, task_settings
 from elastic_reasoning.integrations.answers import Answer, Asked, summary
+from elastic_reasoning.untrusted.own_strategies import strategy_name
 
 logger = logging.getLogger("lm_eval.elastic")
 
@@ -95,7 +96,7 @@ class ElasticLM(LM):
         if not budget:
             raise UsageError("no budget: give one with the model's arguments, as budget=512+256")
         self.budget = Budget.parse(str(budget))
-        self.strategy = strategy
+        self.strategy = strategy = strategy_name(strategy)
         self.options = model_arguments.options(options, strategy, _names())
         find_strategy(strategy, self.options).check(self.budget, self.options)
         self.chat_template_kwargs = model_arguments.mapping("chat_template_kwargs", chat_template_kwargs)

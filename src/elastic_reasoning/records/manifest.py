@@ -19,6 +19,7 @@ from typing import Any, TypedDict
 
 from elastic_reasoning.core.errors import RecordsError
 from elastic_reasoning.core.printable import one_line
+from elastic_reasoning.core.strategies import Bounds, remember
 from elastic_reasoning.records.files import write_atomically
 from elastic_reasoning.tasks.fields import shown
 from elastic_reasoning.tasks.task import Problem
@@ -49,6 +50,16 @@ class Growth(TypedDict):
     commit: str | None
 
 
+class _OwnStrategy(TypedDict):
+    """What is known of a strategy in a file, beside its digest."""
+
+    file: str
+    sha256: str
+    label: str
+    about: str
+    bounds: Bounds
+
+
 class _Config(TypedDict, total=False):
     """What others look for in the configuration; the rest of it is only compared."""
 
@@ -58,6 +69,7 @@ class _Config(TypedDict, total=False):
     settings: list[str]
     samples: Count
     models_digest: dict[str, str]
+    own_strategies: dict[str, _OwnStrategy]
     release: str
     since: str
     until: str
@@ -167,7 +179,8 @@ def read_manifest(folder: Path) -> Manifest:
         wrong = one_line(", ".join(sorted(set(data) ^ names)), most=200)
         raise RecordsError(f"{path} is damaged (keys missing or unknown: {wrong}): sweep again into another folder")
     try:
-        convert(data["config"], _Config)
+        for name, own in convert(data["config"], _Config).get("own_strategies", {}).items():
+            remember(name, own["label"], own["about"], own["bounds"])
         return convert(data, Manifest)
     except MalformedError as error:
         raise RecordsError(f"{path} is damaged ({error}): sweep again into another folder") from None

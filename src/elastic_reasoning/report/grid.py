@@ -9,7 +9,7 @@ from rich.table import Table
 
 from elastic_reasoning.analysis.metrics import Row
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.strategies import facts_of
+from elastic_reasoning.core.strategies import facts_of, label_of
 from elastic_reasoning.report.layout import parts_of
 from elastic_reasoning.report.names import short_names
 
@@ -35,7 +35,7 @@ def accuracy_grid(rows: Sequence[Row], width: int = 80) -> list[Table | str]:
     summed = sorted({strategy for _, strategy in arms if facts_of(strategy).bounds == "total"})
     sums = f"; {' and '.join(summed)} get{'s' * (len(summed) == 1)} the sum" if summed else ""
     about = f"columns: thinking tokens{both}{sums}. No limit: accuracy @ thinking tokens"
-    lines = [f"{names[model]}/{strategy}" for model, strategy in arms]
+    lines = [f"{names[model]}/{label_of(strategy)}" for model, strategy in arms]
     return [*parts_of(lines, columns, width, "accuracy, %"), about]
 
 

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from elastic_reasoning.analysis.metrics import Row
 from elastic_reasoning.core.setting import Setting
+from elastic_reasoning.core.strategies import label_of
 from elastic_reasoning.report.columns import ALWAYS, Column, columns_of, numbers_of
 from elastic_reasoning.report.layout import BOUNDLESS, fits, lines_of, parts_of
 
@@ -69,7 +70,7 @@ def _table(rows: Sequence[Row], columns: Sequence[Column], title: str, gap: int 
         now = (row.model, row.strategy)
         if before is not None and now != before:
             table.add_section()
-        names = now if now != before else ("", "")
+        names = (row.model, label_of(row.strategy)) if now != before else ("", "")
         table.add_row(*map(escape, names), row.budget, *(column.text(row) for column in columns))
         before = now
     return table

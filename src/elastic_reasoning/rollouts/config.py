@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from elastic_reasoning.core.configuration import EXECUTION
 from elastic_reasoning.core.request import DEFAULT_STRATEGY, OptionValues, Sampling
+from elastic_reasoning.untrusted.own_strategies import strategy_names
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,9 @@ class RolloutConfig:
     """Of rollouts and of the loss."""
     validation_budgets: tuple[str, ...] = ()
     """Budgets at which a checkpoint is validated; those of training if empty, a range by its ends."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "strategies", strategy_names(self.strategies))
 
     @property
     def num_cuts(self) -> int:

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 from elastic_reasoning.core.errors import TaskError
-from elastic_reasoning.core.own_files import run_own
 from elastic_reasoning.grading.answers.short import grade_choice, grade_text
 from elastic_reasoning.grading.config import GradingConfig
 from elastic_reasoning.grading.grade import Grade
@@ -32,6 +31,7 @@ from elastic_reasoning.tasks.mathematics import boxed_problem, math_grading
 from elastic_reasoning.tasks.rows import SourceRow, read_file
 from elastic_reasoning.tasks.table import Grading, ProblemIds, TableTask
 from elastic_reasoning.tasks.task import Problem, Split, Task
+from elastic_reasoning.untrusted.own_files import run_own
 
 PARTS = ("name", "note", "problems", "grade", "close")
 

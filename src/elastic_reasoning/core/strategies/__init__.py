@@ -7,6 +7,7 @@ To add a method from the literature, write one more file and enter its strategy 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from elastic_reasoning.core.budget import Budget
@@ -32,6 +33,8 @@ STRATEGIES = {
     "l1-max": L1_MAX,
     "unconstrained": UNCONSTRAINED,
 }
+BUILT_IN = frozenset(STRATEGIES)
+"""Those that come with the package; others may be entered later."""
 COMPARED = ("elastic", "vanilla", "s1", "unconstrained")
 """What a sweep compares where it is not told."""
 
@@ -43,7 +46,7 @@ def find_strategy(name: str, options: Mapping[str, Value] | None = None) -> Stra
         StrategyError: no such strategy, or one of the options set means nothing to it.
     """
     if name not in STRATEGIES:
-        raise StrategyError(unknown("strategy", name, STRATEGIES))
+        raise StrategyError(f"{unknown('strategy', name, STRATEGIES)}; one of your own is given as my.py:{name}")
     if options is not None:
         check_options(options, [name])
     return STRATEGIES[name]
@@ -93,6 +96,16 @@ def typed_options(given: Mapping[str, Value]) -> dict[str, Value]:
 def facts_of(name: str) -> Strategy:
     """What is known of a strategy, for whoever reads records; of one that is not known here nothing is claimed."""
     return STRATEGIES.get(name, UNKNOWN)
+
+
+def label_of(name: str) -> str:
+    """What tables and figures call a strategy."""
+    return facts_of(name).label or name
+
+
+def remember(name: str, label: str, about: str, bounds: Bounds) -> None:
+    """Let tables and figures know a strategy that records are of and whose file is not at hand; it cannot be run."""
+    STRATEGIES.setdefault(name, replace(UNKNOWN, label=label, about=about, bounds=bounds))
 
 
 def effective(name: str, budget: Budget) -> tuple[Budget, Bounds]:

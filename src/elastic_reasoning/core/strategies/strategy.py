@@ -52,6 +52,8 @@ class Strategy:
 
     run: Run
     """(prompt, budget, template, its own options, context in tokens or None) to calls."""
+    label: str = ""
+    """What tables and figures call it; its name if empty."""
     about: str = ""
     """What it does with a budget, in two or three words, to stand beside its name."""
     source: str = ""

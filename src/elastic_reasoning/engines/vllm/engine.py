@@ -33,6 +33,7 @@ from elastic_reasoning.engines.loading import load_template
 from elastic_reasoning.engines.names import model_path
 from elastic_reasoning.engines.remote_code import is_remote_code_trusted
 from elastic_reasoning.engines.vllm.answers import Asked, answer
+from elastic_reasoning.untrusted.own_strategies import LOADED
 
 logger = logging.getLogger(__name__)
 
@@ -117,7 +118,8 @@ def load_vllm(
     args = dict(settings.args)
     if current_platform.is_cpu():  # where a seeded request that is prefilled in chunks ends vLLM
         args.setdefault("enable_chunked_prefill", False)
-    given = {name: text for name, text in (("opening", opening), ("closing", closing)) if text}
+    own = [file.text for file in LOADED.values()]
+    given = {name: told for name, told in (("opening", opening), ("closing", closing), ("strategies", own)) if told}
     try:
         arguments = AsyncEngineArgs(
             model=path,

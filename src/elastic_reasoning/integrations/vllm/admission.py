@@ -1,5 +1,6 @@
 """Which requests have a budget, whether it can be kept, and what is known of the model that they are for."""
 
+import os
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -12,15 +13,19 @@ from elastic_reasoning.core.ends import end_ids
 from elastic_reasoning.core.errors import DelimiterError, ElasticError, EngineError, TemplateError, UsageError, unknown
 from elastic_reasoning.core.needs import needs_of
 from elastic_reasoning.core.request import Request
-from elastic_reasoning.core.strategies import find_strategy
+from elastic_reasoning.core.strategies import BUILT_IN, find_strategy
 from elastic_reasoning.core.template import Prompt, Template, chat_text, resolve_template
 from elastic_reasoning.core.walk import Walk
-from elastic_reasoning.core.wire import Wire, from_wire
+from elastic_reasoning.core.wire import STRATEGY, Wire, from_wire
 from elastic_reasoning.integrations.row import Row
 from elastic_reasoning.integrations.vllm.patches.protocol import TEMPLATE_BUDGETS
+from elastic_reasoning.untrusted.own_strategies import strategy_names
 
 SETTINGS = "elastic_reasoning"
-"""Key of vLLM's `additional_config` under which `opening` and `closing` may be given."""
+"""Key of vLLM's `additional_config` under which `opening`, `closing` and `strategies` may be given."""
+KEYS = ("opening", "closing", "strategies")
+STRATEGIES_VARIABLE = "ELASTIC_STRATEGIES"
+"""Environment variable with strategies in files, as my.py:patient,other.py:eager."""
 HOW = (
     f'start vLLM with --additional-config \'{{"{SETTINGS}": {{"opening": "<think>", "closing": "</think>"}}}}\', '
     "or whatever the model writes"
@@ -34,6 +39,7 @@ class Served:
     Attributes:
         tokenizer_name, model, revision, generation_config: what its template follows from.
         opening, closing: delimiters, where the tokenizer does not name them.
+        strategies: those that lie in files, of which vLLM was told when it started.
         model_config: vLLM's.
     """
 
@@ -43,6 +49,7 @@ class Served:
     generation_config: str
     opening: str | None
     closing: str | None
+    strategies: tuple[str, ...]
     model_config: Any = field(compare=False, repr=False)
 
     @classmethod
@@ -51,8 +58,9 @@ class Served:
         model, additional = vllm_config.model_config, vllm_config.additional_config
         given = additional.get(SETTINGS, {}) if isinstance(additional, dict) else {}
         for name in given:
-            if name not in ("opening", "closing"):
-                raise UsageError(unknown(f"key of additional_config[{SETTINGS!r}]", name, ("opening", "closing")))
+            if name not in KEYS:
+                raise UsageError(unknown(f"key of additional_config[{SETTINGS!r}]", name, KEYS))
+        told = [*given.get("strategies", ()), *filter(None, os.environ.get(STRATEGIES_VARIABLE, "").split(","))]
         return cls(
             str(model.tokenizer),
             str(model.model),
@@ -60,6 +68,7 @@ class Served:
             model.generation_config,
             given.get("opening"),
             given.get("closing"),
+            strategy_names(told),
             model,
         )
 
@@ -124,6 +133,7 @@ def admit(params: Any) -> None:
     """
     try:
         _check_template_budgets(params)
+        _check_told(params)
         wire = from_wire(params.extra_args)
         if wire is not None:
             _check_params(params)
@@ -145,6 +155,20 @@ def _check_template_budgets(params: Any) -> None:
                 f"{name} in chat_template_kwargs: this model's chat template does not read it; give it at the top "
                 "level of the request, or in vllm_xargs"
             )
+
+
+def _check_told(params: Any) -> None:
+    """Refuse a strategy that lies in a file of which vLLM was not told: its workers would not know it."""
+    name = (params.extra_args or {}).get(STRATEGY)
+    if not isinstance(name, str) or name in BUILT_IN:
+        return
+    config, _ = _being_admitted()
+    if name not in Served.of(config).strategies:
+        raise EngineError(
+            f"{unknown('strategy', name, BUILT_IN)}; vLLM learns of your own when it starts, from "
+            f"{STRATEGIES_VARIABLE}=my.py:{name} or --additional-config "
+            f'\'{{"{SETTINGS}": {{"strategies": ["my.py:{name}"]}}}}\''
+        )
 
 
 def _check_params(params: Any) -> None:

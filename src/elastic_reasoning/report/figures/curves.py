@@ -11,7 +11,7 @@ from typing import Literal
 
 from elastic_reasoning.analysis.metrics import Row
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.strategies import effective
+from elastic_reasoning.core.strategies import effective, label_of
 from elastic_reasoning.report.figures.look import COLOURS
 from elastic_reasoning.report.names import compact, compact_budget, part_text, short_names
 from elastic_reasoning.report.published import Published
@@ -48,7 +48,7 @@ class Curve:
     @property
     def label(self) -> str:
         s = f", s = {self.solution}" if self.solution else ""
-        return f"{self.name}/{self.strategy}{s}"
+        return f"{self.name}/{label_of(self.strategy)}{s}"
 
 
 def curves(rows: Sequence[Row], over: Over = "total") -> list[Curve]:

@@ -20,7 +20,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator, Perce
 from elastic_reasoning.analysis.metrics import budget_order
 from elastic_reasoning.core.request import DEFAULT_STRATEGY
 from elastic_reasoning.core.setting import Setting
-from elastic_reasoning.core.strategies import facts_of
+from elastic_reasoning.core.strategies import facts_of, label_of
 from elastic_reasoning.records.columns import Records
 from elastic_reasoning.records.record import Record
 from elastic_reasoning.report.figures.look import COLOURS, QUIET, STYLE, set_title, wrapped
@@ -95,7 +95,7 @@ def lengths_figure(found: dict[Setting, tuple[Histogram, Histogram]], title: str
             for part, panel in enumerate(row):
                 _draw(panel, {model: both[part] for model, both in shown.items()}, colours)
             name = "" if facts_of(strategy).ignores_budget else f", {compact_budget(budget)}"
-            set_title(row[0], f"{strategy}{name}", fontsize=9.5, pad=4)
+            set_title(row[0], f"{label_of(strategy)}{name}", fontsize=9.5, pad=4)
         for panel, text in zip(axes[-1], ("thinking tokens", "solution tokens"), strict=True):
             panel.set_xlabel(text)
         patches = [Patch(facecolor=to_rgba(colour, 0.3), edgecolor=colour) for colour in colours.values()]

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from elastic_reasoning.core.errors import StrategyError, TaskError
-from elastic_reasoning.core.own_files import is_own, load_own, run_own
+from elastic_reasoning.untrusted.own_files import is_own, load_own, run_own
 
 
 @pytest.fixture
