@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from elastic_reasoning.chat.config import ChatConfig
 from elastic_reasoning.core.configuration import EXECUTION, INLINE
 from elastic_reasoning.core.errors import UsageError, unknown
-from elastic_reasoning.core.own_files import is_own
 from elastic_reasoning.engines.http.config import ServerConfig
 from elastic_reasoning.engines.vllm.engine import VllmSettings
+from elastic_reasoning.untrusted.own_files import is_own
 
 ENGINES = ("transformers", "vllm", "openai")
 

@@ -6,7 +6,6 @@ with closing(open_engine(EngineConfig(dtype="float32"), "mini>mini-e1")) as engi
 from collections.abc import Callable, Iterable
 
 from elastic_reasoning.core.errors import EngineError, UsageError, check_installed
-from elastic_reasoning.core.own_files import is_own, load_own
 from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.engines.engine import Engine
 from elastic_reasoning.engines.http.engine import OpenAIEngine
@@ -14,6 +13,7 @@ from elastic_reasoning.engines.loading import check_model, load, resolve_precisi
 from elastic_reasoning.engines.names import check_names, check_tokenizer_name, parts_of
 from elastic_reasoning.engines.swap import SwapEngine
 from elastic_reasoning.engines.vllm.engine import load_vllm
+from elastic_reasoning.untrusted.own_files import is_own, load_own
 
 PARTS = ("template", "context", "note", "capacity", "prompt", "submit", "close")
 """What an engine has."""
