@@ -157,6 +157,7 @@ def output(done: Done, title: str) -> str:
 def test_a_benchmark_is_measured(done: Done) -> None:
     lines = (done.folder / "runs/parity/records/main.jsonl").read_text().splitlines()
     assert {json.loads(line)["problem"] for line in lines} == {"parity-1100", "parity-1101"}
+    assert output(done, "A benchmark").startswith("True\n")
 
 
 def test_a_benchmark_of_the_package_is_measured_by_its_recipe(done: Done) -> None:
@@ -166,8 +167,9 @@ def test_a_benchmark_of_the_package_is_measured_by_its_recipe(done: Done) -> Non
 
 
 def test_an_engine_keeps_its_budgets(done: Done) -> None:
-    commanded, in_python = (str(result["output"]) for result in done.results["An engine"])
-    assert "draws every id alike" in commanded
+    generated, measured, in_python = (str(result["output"]) for result in done.results["An engine"])
+    assert "draws every id alike" in generated
+    assert "draws every id alike" in measured
     thinking, solution = map(int, in_python.split())
     assert 0 <= thinking <= 8
     assert 0 < solution <= 4

@@ -66,7 +66,7 @@ class RewardConfig:
     """What a rollout earns: a weighted sum of rewards, each computed from its trace and its grade."""
 
     rewards: dict[str, float] = field(default_factory=lambda: {"correct": 1.0})
-    """Weight of each reward by its name: correct, l1_exact, l1_max, overlong, format."""
+    """Weight of each reward by its name: correct, l1_exact, l1_max, overlong, format; or my.py:concise, your own."""
     constants: Constants = field(default_factory=Constants)
     """The numbers in their formulas."""
     reward_timeout_seconds: float = field(default=120.0, metadata=EXECUTION)
