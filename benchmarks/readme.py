@@ -311,8 +311,9 @@ def records(report: dict[str, Any]) -> str:
         [
             *lines,
             "",
-            f"Seconds on the clock, the start of Python included, and the most memory that was held. In the last line "
-            f"processors worked {worked}. The page has {last['report']['result'] / 1e6:.1f} MB. {measured(report)}.",
+            "Seconds on the clock, the start of Python included, and the most memory that was held. In the last line "
+            f"processors worked {worked}. The report's page has {last['report']['result'] / 1e6:.1f} MB. "
+            f"{measured(report)}.",
         ]
     )
 

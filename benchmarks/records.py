@@ -11,6 +11,7 @@ memory is its greatest resident size.
 
 import argparse
 import json
+import os
 import random
 import resource
 import subprocess
@@ -188,7 +189,10 @@ def main(argv: list[str] | None = None) -> None:
     if arguments.sizes == list(SIZES):
         from provenance import provenance
 
-        RESULTS.write_text(json.dumps({**provenance(), "rows": rows}, indent=1) + "\n", encoding="utf-8")
+        RESULTS.write_text(
+            json.dumps({**provenance(), "load": round(os.getloadavg()[0], 1), "rows": rows}, indent=1) + "\n",
+            encoding="utf-8",
+        )
 
 
 if __name__ == "__main__":

@@ -451,6 +451,23 @@ def test_how_a_sweep_is_run_may_change_while_it_goes_on(tmp_path: Path) -> None:
     assert run(tmp_path / "b", share=False, max_rows=3, device="cpu")[0].num_written == 0
 
 
+def test_two_sweeps_under_names_of_their_own_fill_one_folder(tmp_path: Path, undisturbed: list[Record]) -> None:
+    """The second begins within the first one's, with the other model, and each takes the other's records for done."""
+    begun: list[SweepResult] = []
+
+    def second(record: Record) -> None:
+        if not begun:
+            begun.append(SweepResult(0, 0, 0, 0))
+            begun.append(run(tmp_path, models=("two",), writer="other")[0])
+
+    first = sweep(replace(CONFIG, models=("one",), out=str(tmp_path)), on_record=second, load_engine=load_engine)
+    assert first.num_written == begun[1].num_written == NUM_RECORDS // 2
+    assert read_manifest(tmp_path).config["models"] == ["one", "two"]
+    assert by_key(read_records(tmp_path)[1]) == by_key(undisturbed)
+    for writer in ("main", "other", "third"):
+        assert run(tmp_path, writer=writer)[0].num_written == 0
+
+
 def test_two_sweeps_do_not_write_to_one_folder(tmp_path: Path) -> None:
     refused: list[str] = []
 

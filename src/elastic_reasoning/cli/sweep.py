@@ -5,8 +5,8 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from elastic_reasoning.analysis.metrics import Row, generated_tokens, seconds_of, summarise
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.console import table_console
 from elastic_reasoning.cli.output import note, say, say_json
@@ -15,11 +15,14 @@ from elastic_reasoning.core.configuration import EXECUTION, INLINE
 from elastic_reasoning.evaluation.config import SweepConfig
 from elastic_reasoning.evaluation.differences import options_in_words
 from elastic_reasoning.evaluation.sweep import SweepResult, sweep
-from elastic_reasoning.records.columns import Records
 from elastic_reasoning.records.log import read_records
 from elastic_reasoning.records.manifest import Manifest
 from elastic_reasoning.records.record import Record
 from elastic_reasoning.training.provenance import budget_to_mark
+
+if TYPE_CHECKING:
+    from elastic_reasoning.analysis.metrics import Row
+    from elastic_reasoning.records.columns import Records
 
 EXAMPLE = """
 elastic sweep --models mini,mini-e1 --strategies elastic,vanilla,s1 --budgets 8+20,24+20,64+20 --limit 128 --out runs/s
@@ -92,6 +95,8 @@ def run_with_progress(config: SweepConfig, command: str) -> SweepResult:
 def show(folder: Path, config: ShowOptions) -> None:
     """Print the table of a folder of records, and write its report where that is wanted."""
     if not config.report:
+        from elastic_reasoning.analysis.metrics import summarise
+
         manifest, records = read_records(folder)
         show_table(folder, manifest, records, summarise(records), config.json)
         return
@@ -107,8 +112,9 @@ def show(folder: Path, config: ShowOptions) -> None:
         say(f"page: {paths['page']}")
 
 
-def show_table(folder: Path, manifest: Manifest, records: Records, rows: Sequence[Row], as_json: bool) -> None:
+def show_table(folder: Path, manifest: Manifest, records: "Records", rows: Sequence["Row"], as_json: bool) -> None:
     """Print the table of a folder's records, what sharing saved, and how fast it was."""
+    from elastic_reasoning.analysis.metrics import generated_tokens, seconds_of
     from elastic_reasoning.report.table import results_table, rows_to_json
 
     num_sampled, num_generated = generated_tokens(records)

@@ -19,10 +19,9 @@ from collections import deque
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from elastic_reasoning.core.errors import RecordsError
-from elastic_reasoning.records.columns import Records
 from elastic_reasoning.records.files import take_lock
 from elastic_reasoning.records.lines import KeyLine, PlacedLine, TraceLine, record_line, trace_line
 from elastic_reasoning.records.manifest import Manifest, read_manifest
@@ -30,13 +29,16 @@ from elastic_reasoning.records.reading import LINES, TRACES, WRITER, RecordsFile
 from elastic_reasoning.records.record import Key, Record
 from elastic_reasoning.untrusted.json import MalformedError, decode
 
+if TYPE_CHECKING:
+    from elastic_reasoning.records.columns import Records
+
 logger = logging.getLogger(__name__)
 
 NAME = re.compile(r"\w[\w.-]{0,99}", re.ASCII)
 SYNC_EVERY = 256
 
 
-def read_records(folder: Path) -> tuple[Manifest, Records]:
+def read_records(folder: Path) -> tuple[Manifest, "Records"]:
     """Read what a sweep has written, also while it is still writing.
 
     A torn last line is left out. Of records with the same key the first counts.
@@ -44,6 +46,8 @@ def read_records(folder: Path) -> tuple[Manifest, Records]:
     Raises:
         RecordsError: no manifest, no records, or a damaged line.
     """
+    from elastic_reasoning.records.columns import Records  # numpy, which a sweep's help and refusals need not wait for
+
     manifest = read_manifest(folder)
     logger.info("reading the records of %s", folder)
     files = files_of(folder)
