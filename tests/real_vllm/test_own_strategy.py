@@ -13,8 +13,7 @@ from elastic_reasoning.core.wire import to_wire
 from elastic_reasoning.engines.engine import generate, new_request
 from elastic_reasoning.engines.loading import load
 from elastic_reasoning.engines.names import model_path
-from elastic_reasoning.integrations.vllm.admission import STRATEGIES_VARIABLE
-from elastic_reasoning.untrusted.own_strategies import LOADED
+from elastic_reasoning.untrusted.own_strategies import LOADED, VARIABLE
 from real_vllm.serving import in_process, serving
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(900), pytest.mark.filterwarnings("default")]
@@ -53,7 +52,7 @@ def test_a_server_keeps_it_if_it_was_told(told: str, tmp_path: Path, monkeypatch
     request, ids = local()
     arguments = ["--gpu-memory-utilization=0.1", "--max-model-len=512"]
     if told == "variable":
-        monkeypatch.setenv(STRATEGIES_VARIABLE, PATIENT)
+        monkeypatch.setenv(VARIABLE, PATIENT)
     if told == "argument":
         arguments.append(f'--additional-config={{"elastic_reasoning": {{"strategies": ["{PATIENT}"]}}}}')
     body = {"prompt": list(request.prompt.ids), "max_tokens": 64, "temperature": 0, "vllm_xargs": to_wire(request)}
@@ -61,7 +60,7 @@ def test_a_server_keeps_it_if_it_was_told(told: str, tmp_path: Path, monkeypatch
         status, answer = server.post(body)
     if told == "not":
         assert status == 400
-        assert f"{STRATEGIES_VARIABLE}=my.py:patient" in answer["error"]["message"]
+        assert f"{VARIABLE}=my.py:patient" in answer["error"]["message"]
     else:
         assert status == 200, answer
         assert tuple(answer["choices"][0]["token_ids"][: len(ids)]) == ids

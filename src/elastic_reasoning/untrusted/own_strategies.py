@@ -8,6 +8,7 @@ digest of the file beside it.
 """
 
 import hashlib
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,7 @@ class OwnFile:
         return f"{self.path}:{self.name}"
 
 
+VARIABLE = "ELASTIC_STRATEGIES"
 LOADED: dict[str, OwnFile] = {}
 """The strategies of this process that lie in files, by name."""
 
@@ -57,6 +59,11 @@ def strategy_name(given: str) -> str:
     LOADED[name] = OwnFile(str(file.resolve()), name, hashlib.sha256(file.read_bytes()).hexdigest())
     STRATEGIES[name] = strategy
     return name
+
+
+def named_in_environment() -> tuple[str, ...]:
+    """The strategies in files that `ELASTIC_STRATEGIES` names, as my.py:patient,other.py:eager."""
+    return tuple(filter(None, os.environ.get(VARIABLE, "").split(",")))
 
 
 def strategy_names(given: Iterable[str]) -> tuple[str, ...]:

@@ -76,10 +76,10 @@ def test_a_prompt_may_be_text(admit: Admit) -> None:
         ({"thinking_budget": -1}, "thinking_budget -1: must be a whole number of tokens, 0 or more, or 'inf'"),
         ({**SMALL, "strategy": "elastik"}, "unknown strategy 'elastik': did you mean 'elastic'?"),
         ({"thinking_budgets": 5}, "unknown parameter 'thinking_budgets': did you mean 'thinking_budget'?"),
-        ({**SMALL, "wait": "Wait"}, "wait and num_waits take back tokens, which one pass cannot do"),
-        ({"strategy": "s1", "num_waits": 2, **SMALL}, "wait and num_waits take back tokens"),
+        ({**SMALL, "wait": "Wait", "min_thinking": 2}, "takes back tokens, which one pass cannot do"),
+        ({"strategy": "s1", "num_waits": 2, "answer_tokens": 2, **SMALL}, "takes back tokens"),
         ({**SMALL, "wrap_up": "so </think>"}, "wrap_up='so </think>' holds '</think>'"),
-        ({**SMALL, "min_thinking": 6}, "min_thinking 6 is more than thinking_budget 5"),
+        ({**SMALL, "min_thinking": 6}, "min_thinking 6 is more than the thinking budget of 5 tokens"),
         ({"thinking_budget": 512, "solution_budget": 8}, "more than the model's context leaves: lower the budget"),
     ],
 )

@@ -1,6 +1,5 @@
 """Which requests have a budget, whether it can be kept, and what is known of the model that they are for."""
 
-import os
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,13 +18,11 @@ from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.core.wire import STRATEGY, Wire, from_wire
 from elastic_reasoning.integrations.row import Row
 from elastic_reasoning.integrations.vllm.patches.protocol import TEMPLATE_BUDGETS
-from elastic_reasoning.untrusted.own_strategies import strategy_names
+from elastic_reasoning.untrusted.own_strategies import VARIABLE, named_in_environment, strategy_names
 
 SETTINGS = "elastic_reasoning"
 """Key of vLLM's `additional_config` under which `opening`, `closing` and `strategies` may be given."""
 KEYS = ("opening", "closing", "strategies")
-STRATEGIES_VARIABLE = "ELASTIC_STRATEGIES"
-"""Environment variable with strategies in files, as my.py:patient,other.py:eager."""
 HOW = (
     f'start vLLM with --additional-config \'{{"{SETTINGS}": {{"opening": "<think>", "closing": "</think>"}}}}\', '
     "or whatever the model writes"
@@ -60,7 +57,7 @@ class Served:
         for name in given:
             if name not in KEYS:
                 raise UsageError(unknown(f"key of additional_config[{SETTINGS!r}]", name, KEYS))
-        told = [*given.get("strategies", ()), *filter(None, os.environ.get(STRATEGIES_VARIABLE, "").split(","))]
+        told = (*given.get("strategies", ()), *named_in_environment())
         return cls(
             str(model.tokenizer),
             str(model.model),
@@ -68,7 +65,7 @@ class Served:
             model.generation_config,
             given.get("opening"),
             given.get("closing"),
-            strategy_names(told),
+            _strategies(told),
             model,
         )
 
@@ -166,7 +163,7 @@ def _check_told(params: Any) -> None:
     if name not in Served.of(config).strategies:
         raise EngineError(
             f"{unknown('strategy', name, BUILT_IN)}; vLLM learns of your own when it starts, from "
-            f"{STRATEGIES_VARIABLE}=my.py:{name} or --additional-config "
+            f"{VARIABLE}=my.py:{name} or --additional-config "
             f'\'{{"{SETTINGS}": {{"strategies": ["my.py:{name}"]}}}}\''
         )
 
@@ -228,6 +225,12 @@ def _being_admitted() -> tuple[Any, Any]:
             return owner.vllm_config, frame.f_locals["prompt"]
         frame = frame.f_back
     raise EngineError("this version of vLLM admits requests in a way that is not known here: use vllm 0.32 or 0.33")
+
+
+@lru_cache
+def _strategies(told: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of strategies in files; each file is read once in a process that serves."""
+    return strategy_names(told)
 
 
 @lru_cache(maxsize=8)

@@ -7,10 +7,12 @@ A request without a budget takes the path that it had.
 from elastic_reasoning.integrations.vllm.patches.grammar import let_budgets_end
 from elastic_reasoning.integrations.vllm.patches.protocol import take_budgets
 from elastic_reasoning.integrations.vllm.patches.stops import stop_in_solutions
+from elastic_reasoning.untrusted.own_strategies import named_in_environment, strategy_names
 
 
 def patch() -> None:
-    """Make all of them, each once."""
+    """Make all of them, each once, and learn of the strategies that the environment names."""
+    strategy_names(named_in_environment())
     let_budgets_end()
     stop_in_solutions()
     take_budgets()

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from elastic_reasoning.core.errors import ElasticError, UsageError
-from elastic_reasoning.core.wire import BEGIN, BUDGETS, NAMES, from_wire
+from elastic_reasoning.core.strategies import STRATEGIES, known_options
+from elastic_reasoning.core.wire import BEGIN, BUDGETS, NAMES, STRATEGY, from_wire
 
 REQUESTS = {
     "vllm.entrypoints.openai.chat_completion.protocol": "ChatCompletionRequest",
@@ -56,6 +57,8 @@ def _is_budgeted(values: Mapping[str, Any]) -> bool:
     try:
         return from_wire(values) is not None
     except ElasticError as error:
+        if isinstance(values.get(STRATEGY), str) and values[STRATEGY] not in STRATEGIES:
+            return True  # what vLLM was told of is known where the request is admitted
         raise ValueError(str(error)) from None
 
 
@@ -73,7 +76,7 @@ def stated(request: Any) -> dict[str, Any]:
             if near and name not in NAMES:
                 raise UsageError(f"unknown parameter {name!r}: did you mean {near[0]!r}?")
         is_ours = any(name in extra for name in BEGIN if name in (*BUDGETS, "min_thinking")) or _is_budgeted(inside)
-        given = {name: extra[name] for name in NAMES if name in extra} if is_ours else {}
+        given = {name: extra[name] for name in (*NAMES, *known_options()) if name in extra} if is_ours else {}
         for name, value in given.items():
             if name in inside and inside[name] != value:
                 raise UsageError(f"{name} is {value!r} and in vllm_xargs {inside[name]!r}: give one")

@@ -30,6 +30,9 @@ def _by_ids(scheduler: Any) -> None:
     add, check = scheduler.Scheduler.add_request, scheduler.check_stop
 
     def add_request(owner: Any, request: Any) -> None:
+        from elastic_reasoning.integrations.vllm.admission import Served
+
+        Served.of(owner.vllm_config)  # this process learns of the strategies that vLLM was told of
         params = request.sampling_params
         if params is not None and params.stop_token_ids and from_wire(params.extra_args) is not None:
             row = _row(owner.vllm_config, params, request.prompt_token_ids, request._output_token_ids)
