@@ -154,6 +154,14 @@ def output(done: Done, title: str) -> str:
     return "\n".join(str(result["output"]) for result in done.results[title])
 
 
+def test_a_strategy_is_told_of_its_options_and_has_its_label(done: Done) -> None:
+    generated, swept = (str(result["output"]) for result in done.results["A strategy"])
+    assert "halves" in generated
+    assert "two halves" in swept
+    lines = (done.folder / "runs/halves/records/main.jsonl").read_text().splitlines()
+    assert {json.loads(line)["strategy"] for line in lines} == {"elastic", "halves"}
+
+
 def test_a_benchmark_is_measured(done: Done) -> None:
     lines = (done.folder / "runs/parity/records/main.jsonl").read_text().splitlines()
     assert {json.loads(line)["problem"] for line in lines} == {"parity-1100", "parity-1101"}
