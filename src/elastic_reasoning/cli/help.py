@@ -10,6 +10,7 @@ import shutil
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
+from functools import cache
 from textwrap import wrap
 from typing import Any, get_args, get_origin
 
@@ -89,10 +90,9 @@ def _sections(config_class: type[Any]) -> Iterator[tuple[str, list[tuple[str, st
     defaults = config_class()
     every = [leaf for leaf in leaves(defaults) if leaf.kind != OptionValues]
     told = [leaf.key for leaf in leaves(defaults) if leaf.kind == OptionValues]
-    texts = {owner: _documented(owner) for owner in {leaf.owner for leaf in every}}
     groups: dict[str, dict[str, tuple[str, str]]] = defaultdict(dict)
     for leaf in every:
-        groups[leaf.key.rpartition(".")[0]][leaf.key] = _option(leaf, texts[leaf.owner].get(leaf.name, ""))
+        groups[leaf.key.rpartition(".")[0]][leaf.key] = _option(leaf, _documented(leaf.owner).get(leaf.name, ""))
     left = groups.pop("", {})
     for title, names in GROUPS.items():
         held = [left.pop(name) for name in names if name in left]
@@ -112,7 +112,8 @@ def _sections(config_class: type[Any]) -> Iterator[tuple[str, list[tuple[str, st
 
 def _about_groups(config: Any) -> Iterator[tuple[str, str]]:
     """What each field is, as the middle of a sentence: the titles of groups."""
-    texts = _documented(type(config))
+    owner: Any = type(config)
+    texts = _documented(owner)
     for field in fields(config):
         value = getattr(config, field.name)
         text = texts.get(field.name, "").rstrip(".")
@@ -130,14 +131,15 @@ def _told(group: str) -> Iterator[tuple[str, str]]:
     for name, strategies in known_options().items():
         texts: dict[tuple[str, str], list[str]] = {}
         for each in strategies:
-            kind = STRATEGIES[each].options
+            kind: Any = STRATEGIES[each].options
             (leaf,) = (leaf for leaf in leaves(kind(), f"{group}.") if leaf.name == name)
             texts.setdefault(_option(leaf, _documented(kind).get(name, "")), []).append(each)
         (flag, _), *_ = texts
         yield flag, "; ".join(f"{', '.join(names)}: {text}" for (_, text), names in texts.items())
 
 
-def _documented(config_class: type[Any]) -> dict[str, str]:
+@cache
+def _documented(config_class: Any) -> dict[str, str]:
     """What stands under each field of a configuration, and of what it adds fields to."""
     texts: dict[str, str] = {}
     for each in reversed(config_class.__mro__[:-1]):

@@ -41,7 +41,7 @@ class Leaf:
     key: str
     kind: Any
     default: Any
-    owner: type[Any]
+    owner: Any
     name: str
 
 
