@@ -7,12 +7,13 @@
 Rows are read, checked and mended when a task is loaded; what grades them is started at the first grade.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields
-from functools import cache
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
+from types import ModuleType
+from typing import cast
 
 from elastic_reasoning.core.errors import TaskError, unknown
 from elastic_reasoning.grading.config import GradingConfig
@@ -24,11 +25,17 @@ CUSTOM_FILES = (".py", ".jsonl", ".jsonl.gz", ".parquet")
 Load = Callable[[TaskConfig, GradingConfig], Task]
 
 
-@cache
-def all_tasks() -> dict[str, Load]:
-    """What makes each task, by its name: every module beside this one that has `TASKS`, names, and `load`."""
-    modules = [import_module(f"{__package__}.{module.name}") for module in iter_modules([str(Path(__file__).parent)])]
-    return {name: module.load for module in modules for name in getattr(module, "TASKS", ())}
+def _modules() -> Iterator[ModuleType]:
+    """Every module beside this one that has `TASKS`, names, and `load`; imported as it is asked for."""
+    for found in iter_modules([str(Path(__file__).parent)]):
+        module = import_module(f"{__package__}.{found.name}")
+        if hasattr(module, "TASKS"):
+            yield module
+
+
+def all_tasks() -> list[str]:
+    """The names of the tasks of the package."""
+    return [name for module in _modules() for name in module.TASKS]
 
 
 def refuse_meaningless(task: TaskConfig, grading: GradingConfig, *meaningful: str) -> None:
@@ -55,16 +62,21 @@ def check_task(task: TaskConfig) -> None:
     Raises:
         TaskError: as said.
     """
-    _check_known(task.name)
+    _load_of(task.name)
     for path in filter(None, (task.name if task.name.endswith(CUSTOM_FILES) else "", task.data)):
         if not Path(path).is_file():
             why = "a folder" if Path(path).is_dir() else "No such file or directory"
             raise TaskError(f"cannot read {path}: {why}; pass a file of problems")
 
 
-def _check_known(name: str) -> None:
-    if not name.endswith(CUSTOM_FILES) and name not in all_tasks():
-        raise TaskError(f"{unknown('task', name, all_tasks())}, or a file of one's own ({', '.join(CUSTOM_FILES)})")
+def _load_of(name: str) -> Load:
+    """What makes the task of that name, or of that file."""
+    if name.endswith(CUSTOM_FILES):
+        return cast(Load, import_module(f"{__package__}.custom").load_custom)
+    for module in _modules():
+        if name in module.TASKS:
+            return cast(Load, module.load)
+    raise TaskError(f"{unknown('task', name, all_tasks())}, or a file of one's own ({', '.join(CUSTOM_FILES)})")
 
 
 def load_task(task: TaskConfig, grading: GradingConfig | None = None) -> Task:
@@ -74,10 +86,4 @@ def load_task(task: TaskConfig, grading: GradingConfig | None = None) -> Task:
         TaskError: there is none, its rows cannot be read or are malformed, or an option means nothing to it.
         MissingDependencyError: what it needs is not installed.
     """
-    _check_known(task.name)
-    grading = grading or GradingConfig()
-    if task.name.endswith(CUSTOM_FILES):
-        from elastic_reasoning.tasks.custom import load_custom
-
-        return load_custom(task, grading)
-    return all_tasks()[task.name](task, grading)
+    return _load_of(task.name)(task, grading or GradingConfig())
