@@ -70,8 +70,8 @@ def test_help_explains_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["sweep", "--help"])
     text = " ".join(capsys.readouterr().out.split())
-    assert "--closing TEXT closing delimiter" in text
-    assert "--json print the table as JSON" in text
+    assert "--closing TEXT Closing delimiter" in text
+    assert "--json Print the table as JSON" in text
     assert "answer_tokens" in text
 
 
