@@ -91,6 +91,8 @@ class Answering:
 
     async def _finds_place(self, job: Job) -> bool:
         """Wait for a place; False where the walk is over before."""
+        if not self._places.locked():
+            return await self._places.acquire()
         while not await unless_interrupted(job.walk, self._places.acquire()):
             if Cursor(job.walk, job.listen, job.until).done:
                 return False

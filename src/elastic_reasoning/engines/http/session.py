@@ -79,12 +79,16 @@ class Session:
         Closing this drops the request, so that the server stops.
 
         Args:
-            path, body: as for `ask`.
+            path: as for `ask`.
+            body: what is sent; it says whether a stream is wanted (`stream`).
             most: bytes of one event.
 
         Raises:
             UnavailableError, RefusedError, EngineError: as `Pool.once`.
         """
+        if not body.get("stream"):
+            yield await self.pool.once(self.replica, path, body, most)
+            return
         arrived: asyncio.Queue[str | None] = asyncio.Queue()
         room, url = asyncio.Semaphore(MOST_ARRIVED), self.replica.address(path)
 

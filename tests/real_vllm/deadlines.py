@@ -1,0 +1,69 @@
+"""Listening to a real engine, and interrupting it."""
+
+from typing import Any
+
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.cursor import Delta
+from elastic_reasoning.core.request import Request, Sampling
+from elastic_reasoning.core.trace import Finish, Phase, Segment, Trace
+from elastic_reasoning.core.walk import Walk
+from elastic_reasoning.engines.engine import generate, new_request
+from letters import put_together
+from real_vllm.same import problems
+
+SOLUTION = 20
+FEW_TOKENS = (1, 7, 20)
+"""Tokens of thinking behind which a deadline comes."""
+MOST_LATE = 64
+"""Tokens that a server may have sent by the time that a deadline is heeded."""
+
+
+def listened(engine: Any, requests: list[Request]) -> list[Trace]:
+    """Traces of walks that all run together, while somebody listens, who is told all of them."""
+    walks = [Walk(request, engine.template, engine.context) for request in requests]
+    heard: list[list[Delta]] = [[] for _ in walks]
+    futures = [engine.submit([walk], deltas.append)[0] for walk, deltas in zip(walks, heard, strict=True)]
+    traces = [future.result(600).trace() for future in futures]
+    for trace, deltas in zip(traces, heard, strict=True):
+        assert put_together(deltas) == list(trace.segments)
+        longest = max((len(segment.ids) for segment in trace.segments if segment.sampled), default=0)
+        assert longest < 20 or len(deltas) > len(trace.segments) + 3, "it came as a whole"
+    return traces
+
+
+def close_after(engine: Any, request: Request, num: int) -> Trace:
+    """The trace of a walk whose thinking is closed by time, behind so many tokens."""
+    walk = Walk(request, engine.template, engine.context)
+    deltas: list[Delta] = []
+    interrupted: list[int] = []
+
+    def listen(delta: Delta) -> None:
+        deltas.append(delta)
+        so_far = sum(len(one.ids) for one in deltas if one.phase is Phase.THINKING)
+        if not interrupted and so_far >= num:
+            interrupted.append(so_far)
+            walk.interrupt(Finish.DEADLINE)
+
+    [future] = engine.submit([walk], listen)
+    trace = future.result(600).trace()
+    assert put_together(deltas) == list(trace.segments)
+    return trace
+
+
+def check_deadlines(engine: Any, num_problems: int) -> int:
+    """Thinking that time has closed is followed by what follows one whose budget ends there; the number of those."""
+    num_closed = 0
+    for question in problems(num_problems):
+        for num in FEW_TOKENS:
+            greedy = Sampling(temperature=0)
+            trace = close_after(engine, new_request(engine, question, f"200+{SOLUTION}", sampling=greedy), num)
+            assert trace.error is None
+            assert num <= trace.num_thinking_tokens <= num + MOST_LATE
+            thinking: Segment = trace.segments[0]
+            if thinking.finish is not Finish.DEADLINE:
+                continue
+            num_closed += 1
+            cut = Budget(trace.num_thinking_tokens, SOLUTION)
+            [same] = generate(engine, [new_request(engine, question, cut, sampling=greedy)])
+            assert trace.ids == same.ids, (trace.segments, same.segments)
+    return num_closed
