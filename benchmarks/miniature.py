@@ -23,6 +23,7 @@ from seeds import DONE, by_seed, labelled, run_children, training_cost
 
 from elastic_reasoning.analysis.metrics import Row, paired_difference, summarise
 from elastic_reasoning.core.request import Sampling
+from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.evaluation.config import SweepConfig
 from elastic_reasoning.evaluation.sweep import sweep
@@ -130,7 +131,9 @@ def claims_of(name: str, records: list[Record]) -> list[dict]:
 
     for strategy in ("elastic", "s1", "vanilla"):
         base = rows["base", strategy, TRAINED_AT]
-        gap = paired_difference(records, ("base", strategy, TRAINED_AT), ("e1", "elastic", TRAINED_AT))
+        gap = paired_difference(
+            records, Setting.of("base", strategy, TRAINED_AT), Setting.of("e1", "elastic", TRAINED_AT)
+        )
         ratio, errors = e1.accuracy / base.accuracy, gap.difference / gap.se
         claim(
             f"at {TRAINED_AT}, E1 is at least twice as accurate as the base with {strategy}, by over 10 SE",
@@ -141,7 +144,9 @@ def claims_of(name: str, records: list[Record]) -> list[dict]:
     budgets = sorted({r.budget for r in records if r.strategy == "elastic"}, key=lambda b: int(b.split("+")[0]))
     for below in (True, False):
         chosen = [b for b in budgets if (int(b.split("+")[0]) < free.median_thinking_tokens) is below]
-        gaps = [paired_difference(records, ("base", "elastic", b), ("e1", "elastic", b)) for b in chosen]
+        gaps = [
+            paired_difference(records, Setting.of("base", "elastic", b), Setting.of("e1", "elastic", b)) for b in chosen
+        ]
         measured = ", ".join(
             f"{b.split('+')[0]}: {g.difference:+.1%} ± {g.se:.1%}" for b, g in zip(chosen, gaps, strict=True)
         )
@@ -153,7 +158,9 @@ def claims_of(name: str, records: list[Record]) -> list[dict]:
         else:
             claim("above it, not worse by two SE at any budget", measured, all(g.difference > -2 * g.se for g in gaps))
     shorter = 1 - e1_free.mean_thinking_tokens / free.mean_thinking_tokens
-    gap = paired_difference(records, ("base", "unconstrained", "inf+inf"), ("e1", "unconstrained", "inf+inf"))
+    gap = paired_difference(
+        records, Setting.of("base", "unconstrained", "inf+inf"), Setting.of("e1", "unconstrained", "inf+inf")
+    )
     claim(
         "without a limit, thinking is at least 40 % shorter at no loss of accuracy",
         f"{free.mean_thinking_tokens:.1f} to {e1_free.mean_thinking_tokens:.1f} tokens, {shorter:.0%} shorter; "

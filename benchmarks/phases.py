@@ -63,15 +63,15 @@ def swaps(records: list[Record]) -> list[Swap]:
     accuracies = {(row.model, row.budget): row.accuracy for row in summarise(records) if row.strategy == "elastic"}
     for budget in BUDGETS:
         for model in PAIRS:
-            gain = paired_difference(records, (BASE, "elastic", budget), (model, "elastic", budget))
+            gain = paired_difference(records, Setting.of(BASE, "elastic", budget), Setting.of(model, "elastic", budget))
             found.append(Swap(model, budget, accuracies[model, budget] or 0.0, gain.difference, gain.se))
     return found
 
 
 def changed(records: list[Record], strategy: str, budget: str) -> list[Change]:
     """The measures of the base's thinking and of the trained model's, with their paired differences."""
-    a: Setting = (BASE, strategy, budget)
-    b: Setting = (E1, strategy, budget)
+    a = Setting.of(BASE, strategy, budget)
+    b = Setting.of(E1, strategy, budget)
     return changes(records, a, b)
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from elastic_reasoning.analysis.compare import Paired, compare_runs, holm
 from elastic_reasoning.analysis.metrics import paired_difference, summarise
 from elastic_reasoning.core.errors import RecordsError
+from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.records.record import Record
 from make_records import make_records
 
@@ -42,16 +43,16 @@ def of(records: list[Record], *setting: str) -> list[Record]:
 def test_every_setting_that_both_have_is_compared() -> None:
     found = compare_runs(BEFORE, [record for record in AFTER if record.budget != "8+20"])
     settings = [row for row in summarise(AFTER) if row.budget != "8+20"]
-    assert [pair.b for pair in found] == [(row.model, row.strategy, row.budget) for row in settings]
+    assert [pair.b for pair in found] == [Setting.of(row.model, row.strategy, row.budget) for row in settings]
     for pair, row in zip(found, settings, strict=True):
-        assert pair.a == ("mini", *pair.b[1:])
+        assert pair.a == replace(pair.b, model="mini")
         assert pair.accuracy_b == pytest.approx(row.accuracy)
         assert pair.tokens_b == pytest.approx(row.mean_total_tokens)
 
 
 def test_the_difference_is_the_paired_one() -> None:
     pair = one(of(BEFORE, *SETTING), of(AFTER, *SETTING))
-    expected = paired_difference([*BEFORE, *AFTER], ("mini", *SETTING), ("mini-e1", *SETTING))
+    expected = paired_difference([*BEFORE, *AFTER], Setting.of("mini", *SETTING), Setting.of("mini-e1", *SETTING))
     assert (pair.difference, pair.se) == (pytest.approx(expected.difference), pytest.approx(expected.se))
     assert pair.p_value == pytest.approx(2 * (1 - NormalDist().cdf(abs(expected.difference) / expected.se)))
     assert pair.p_value == pair.p_holm
@@ -85,12 +86,12 @@ def test_only_problems_that_both_have_count() -> None:
 def test_the_one_setting_of_each_is_compared_whatever_it_is() -> None:
     both = [*BEFORE, *AFTER]
     pair = one(of(both[: len(BEFORE)], "s1", "24+20"), of(both[len(BEFORE) :], "elastic", "96+20"))
-    assert (pair.a, pair.b) == (("mini", "s1", "24+20"), ("mini-e1", "elastic", "96+20"))
+    assert (pair.a, pair.b) == (Setting.of("mini", "s1", "24+20"), Setting.of("mini-e1", "elastic", "96+20"))
 
 
 def test_runs_of_several_models_are_compared_by_model() -> None:
     found = compare_runs([*BEFORE, *AFTER], AFTER)
-    assert {pair.a[0] for pair in found} == {"mini-e1"}
+    assert {pair.a.model for pair in found} == {"mini-e1"}
     assert all(pair.a == pair.b and pair.difference == 0 and pair.p_value == 1 for pair in found)
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from elastic_reasoning.analysis.metrics import generated_tokens, paired_difference, seconds_of, summarise
 from elastic_reasoning.core.errors import RecordsError
+from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.records.record import Record
 from elastic_reasoning.report.columns import numbers_of
 from make_records import make_records
@@ -179,7 +180,7 @@ def test_rows_are_ordered_by_model_strategy_and_size_of_budget() -> None:
 
 def test_paired_difference_is_that_of_the_problems() -> None:
     a, b = of(RECORDS, A), of(RECORDS, B)
-    found = paired_difference(RECORDS, A, B)
+    found = paired_difference(RECORDS, Setting.of(*A), Setting.of(*B))
     differences = [
         mean(bool(r.correct) for r in b if r.problem == problem)
         - mean(bool(r.correct) for r in a if r.problem == problem)
@@ -194,22 +195,24 @@ def test_paired_difference_takes_the_problems_that_both_have() -> None:
     dropped = {f"chain-{n:04d}" for n in range(5)}
     fewer = [r for r in RECORDS if not (r.key[:3] == A and r.problem in dropped)]
     common = [r for r in RECORDS if r.problem not in dropped]
-    assert paired_difference(fewer, A, B) == paired_difference(common, A, B)
-    assert paired_difference(fewer, A, B).num_problems == 25
+    assert paired_difference(fewer, Setting.of(*A), Setting.of(*B)) == paired_difference(
+        common, Setting.of(*A), Setting.of(*B)
+    )
+    assert paired_difference(fewer, Setting.of(*A), Setting.of(*B)).num_problems == 25
 
 
 def test_paired_difference_with_unequal_samples_is_that_of_the_accuracies() -> None:
     fewer = [r for r in RECORDS if not (r.key[:3] == A and r.sample > int(r.problem[-1]) % 3)]
     rows = {(row.model, row.strategy, row.budget): row.accuracy or 0 for row in summarise(fewer)}
-    found = paired_difference(fewer, A, B)
+    found = paired_difference(fewer, Setting.of(*A), Setting.of(*B))
     assert found.difference == pytest.approx(rows[B] - rows[A])
     assert found.se is not None
-    assert paired_difference(fewer, B, A).se == pytest.approx(found.se)
+    assert paired_difference(fewer, Setting.of(*B), Setting.of(*A)).se == pytest.approx(found.se)
 
 
 def test_paired_difference_without_a_common_problem_is_an_error() -> None:
     with pytest.raises(RecordsError, match=r"both mini/elastic/24\+20 and mini/elastic/1\+1"):
-        paired_difference(RECORDS, A, ("mini", "elastic", "1+1"))
+        paired_difference(RECORDS, Setting.of(*A), Setting.of("mini", "elastic", "1+1"))
 
 
 def test_generated_tokens_leave_out_what_was_reused() -> None:

@@ -15,6 +15,7 @@ from elastic_reasoning.analysis.reasoning import (
 )
 from elastic_reasoning.core.errors import RecordsError
 from elastic_reasoning.core.request import Sampling
+from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.engines.engine import generate, new_request
 from elastic_reasoning.engines.loading import load
@@ -136,19 +137,21 @@ def test_parts_are_measured_where_they_stand() -> None:
 def test_changes_are_paired_by_problem() -> None:
     before = [record("hmm b 4 -8 = 6", A, f"arithmetic-{n}") for n in range(4)]
     after = [record("a 4 b -8 = 6" if n % 2 else "b 4 -8 = 6 hmm hmm", B, f"arithmetic-{n}") for n in range(5)]
-    found = {change.measure: change for change in changes([*before, *after], A, B)}
+    found = {change.measure: change for change in changes([*before, *after], Setting.of(*A), Setting.of(*B))}
     assert found["thinking_tokens"].num_problems == 4
     assert found["thinking_tokens"].difference == fmean([1, 0, 1, 0])
     assert found["thinking_tokens"].se == pytest.approx(stdev([1, 0, 1, 0]) / 2)
     assert (found["short_steps"].a, found["short_steps"].b, found["short_steps"].difference) == (0, 0.5, 0.5)
     assert list(found) == [name for name in MEASURES if name in found]
     with pytest.raises(RecordsError, match=r"no problem has samples under both base/elastic/9.9 and best"):
-        changes(before, A, B)
+        changes(before, Setting.of(*A), Setting.of(*B))
 
 
 def test_sides_stand_in_the_order_that_was_asked_for() -> None:
     records = [record(f"so {n}", setting, sample=n) for setting in (A, B) for n in range(2)]
-    sides = side_by_side([*records, record("so 2", sample=2, error="no room")], "arithmetic-0", [B, A])
+    sides = side_by_side(
+        [*records, record("so 2", sample=2, error="no room")], "arithmetic-0", [Setting.of(*B), Setting.of(*A)]
+    )
     assert [(side.model, side.sample, side.thinking) for side in sides] == [
         ("best", 0, "so 0"),
         ("best", 1, "so 1"),
@@ -158,7 +161,7 @@ def test_sides_stand_in_the_order_that_was_asked_for() -> None:
     assert sides[0].solution == "answer 3"
     assert sides[0].measures == measure(records[2])
     with pytest.raises(RecordsError, match="problem 'arithmetic-9' has no sample"):
-        side_by_side(records, "arithmetic-9", [A])
+        side_by_side(records, "arithmetic-9", [Setting.of(*A)])
 
 
 def test_what_training_changed_in_the_shipped_pair() -> None:
@@ -174,7 +177,7 @@ def test_what_training_changed_in_the_shipped_pair() -> None:
         for trace in generate(engine, requests):
             grade = task.grade(problems[trace.request.name], trace.solution_text)
             records.append(Record.of(trace, model, trace.request.name, grade))
-    settings = [(model, "unconstrained", "inf+inf") for model in ("mini", "mini-e1")]
+    settings = [Setting.of(model, "unconstrained", "inf+inf") for model in ("mini", "mini-e1")]
     found = {change.measure: change for change in changes(records, *settings)}
     assert found["thinking_tokens"].difference < -30
     assert found["short_steps"].a < 0.3 < 0.95 < found["short_steps"].b

@@ -8,6 +8,7 @@ import pytest
 from elastic_reasoning.analysis.metrics import paired_difference, summarise
 from elastic_reasoning.analysis.recommend import Recommendation, recommend
 from elastic_reasoning.core.errors import RecordsError, StrategyError, UsageError
+from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.records.manifest import Manifest
 from elastic_reasoning.records.record import Record
 from make_records import make_manifest, make_records
@@ -75,8 +76,8 @@ def test_on_validation_problems_all_are_used_for_both() -> None:
     assert choice.accuracy == choice.accuracy_chosen_on == pytest.approx(row.accuracy)
     assert choice.accuracy_se == pytest.approx(row.accuracy_se)
     assert choice.mean_total_tokens == pytest.approx(row.mean_total_tokens)
-    second = ("mini-e1", "elastic", choice.runner_up or "")
-    gain = paired_difference(MINE, second, ("mini-e1", "elastic", choice.budget))
+    second = Setting.of("mini-e1", "elastic", choice.runner_up or "")
+    gain = paired_difference(MINE, second, Setting.of("mini-e1", "elastic", choice.budget))
     assert (choice.difference, choice.difference_se) == (pytest.approx(gain.difference), pytest.approx(gain.se))
     assert choice.difference == pytest.approx(choice.accuracy - (choice.runner_up_accuracy or 0))
 

@@ -6,6 +6,7 @@ import pytest
 
 from elastic_reasoning.analysis.metrics import paired_difference
 from elastic_reasoning.cli.main import main
+from elastic_reasoning.core.setting import Setting
 from make_records import make_manifest, make_records, write_folder
 
 RECORDS = make_records(num_problems=6, num_samples=2, budgets=("8+20", "24+20"))
@@ -34,7 +35,7 @@ def test_two_runs_are_compared_where_strategy_and_budget_agree(
     assert main(["compare", *folders]) == 0
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines())) <= 80
-    gap = paired_difference(RECORDS, ("mini", "elastic", "24+20"), ("mini-e1", "elastic", "24+20"))
+    gap = paired_difference(RECORDS, Setting.of("mini", "elastic", "24+20"), Setting.of("mini-e1", "elastic", "24+20"))
     assert gap.se is not None
     assert f"{100 * gap.difference:+.1f} ± {100 * gap.se:.1f}" in out
     assert out.count("→") == 1 + 7
@@ -51,7 +52,7 @@ def test_any_terminal_shows_whole_words_and_numbers(
     assert main(["compare", folder, "--a", model, "--b", "mini-e1"]) == 0
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines())) <= width
-    gap = paired_difference(records, (model, "s1", "24+20"), ("mini-e1", "s1", "24+20"))
+    gap = paired_difference(records, Setting.of(model, "s1", "24+20"), Setting.of("mini-e1", "s1", "24+20"))
     assert gap.se is not None
     assert f"{100 * gap.difference:+.1f} ± {100 * gap.se:.1f}" in out
     for word in ("mini-e1/", "s1", "vanilla", "24+20", *(["Qwen3-0.6B/"] if "Qwen" in model else [])):
@@ -97,7 +98,7 @@ def test_json_has_the_numbers(folders: tuple[str, str], capsys: pytest.CaptureFi
     data = json.loads(capsys.readouterr().out)
     assert (data["run_a"], data["run_b"]) == folders
     assert [pair["a"] for pair in data["pairs"]] == ["mini/elastic/8+20", "mini/elastic/24+20"]
-    gap = paired_difference(RECORDS, ("mini", "elastic", "8+20"), ("mini-e1", "elastic", "8+20"))
+    gap = paired_difference(RECORDS, Setting.of("mini", "elastic", "8+20"), Setting.of("mini-e1", "elastic", "8+20"))
     assert data["pairs"][0]["difference"] == gap.difference
 
 

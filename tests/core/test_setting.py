@@ -2,12 +2,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import UsageError
+from elastic_reasoning.core.request import Options
 from elastic_reasoning.core.setting import Setting, chosen
 from elastic_reasoning.core.strategies import STRATEGIES
 
 SETTINGS = [
-    Setting(model, strategy, budget)
+    Setting.of(model, strategy, budget)
     for model in ("mini", "Qwen/Qwen3-0.6B", "a>b")
     for strategy in ("elastic", "s1")
     for budget in ("8+20", "inf+4")
@@ -20,8 +22,20 @@ SETTINGS = [
     st.sampled_from(["8+20", "inf+inf", "0+1", "1024+512"]),
 )
 def test_what_is_spelled_is_read(model: str, strategy: str, budget: str) -> None:
-    setting = Setting(model, strategy, budget)
-    assert Setting.parse(str(setting)) == setting == (model, strategy, budget)
+    setting = Setting.of(model, strategy, budget)
+    assert Setting.parse(str(setting)) == setting
+    assert str(setting) == f"{model}/{strategy}/{budget}"
+
+
+@given(
+    st.dictionaries(
+        st.from_regex(r"[a-z_]+", fullmatch=True), st.text(st.characters(exclude_categories=["Cs"])) | st.integers()
+    )
+)
+def test_options_are_part_of_it_where_they_are_given(given) -> None:
+    setting = Setting("Qwen/Qwen3-0.6B", "s1", Budget(24, None), Options(given))
+    assert Setting.parse(str(setting)) == setting
+    assert str(Setting("mini", "s1", Budget(24, 20), Options(num_waits=1))) == "mini/s1/24+20/num_waits=1"
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_parts_are_in_order(records: Records) -> None:
         for problem, samples in group.by_problem().items():
             assert list(samples) == [r for r in RECORDS if r.setting == setting and r.problem == problem]
     assert list(records.of_model(TRAINED)) == [record for record in RECORDS if record.model == TRAINED]
-    chosen = [Setting(BASE, "s1", "8+20"), Setting("nobody", "s1", "8+20")]
+    chosen = [Setting.of(BASE, "s1", "8+20"), Setting.of("nobody", "s1", "8+20")]
     assert list(records.under(chosen)) == [record for record in RECORDS if record.setting == chosen[0]]
     assert list(records.where(np.array([5, 2]))) == [RECORDS[5], RECORDS[2]]
 

@@ -13,9 +13,9 @@ RECORDS = make_records(num_problems=10, num_samples=2, budgets=("8+20", "24+20")
 def test_pairs_differ_in_model_or_in_strategy_alone() -> None:
     pairs = pairs_of(RECORDS)
     for pair in pairs:
-        differing = [n for n, a, b in zip(("model", "strategy", "budget"), pair.a, pair.b, strict=True) if a != b]
+        differing = [n for n in ("model", "strategy", "budget") if getattr(pair.a, n) != getattr(pair.b, n)]
         assert differing in (["model"], ["strategy"])
-        assert pair.a[0] == "mini" if differing == ["model"] else pair.a[1] == "elastic"
+        assert pair.a.model == "mini" if differing == ["model"] else pair.a.strategy == "elastic"
     assert len({(pair.a, pair.b) for pair in pairs}) == len(pairs) == 15
 
 

@@ -8,7 +8,7 @@ from elastic_reasoning.report.traces import HEAD, PART, TAIL, embed, script_json
 from make_records import make_manifest, make_records
 
 RECORDS = make_records(num_problems=12, num_samples=4, budgets=("8+20",))
-SETTINGS = list(dict.fromkeys(record.key[:3] for record in RECORDS))
+SETTINGS = list(dict.fromkeys(record.setting for record in RECORDS))
 ASKED = make_manifest(12).problems
 
 

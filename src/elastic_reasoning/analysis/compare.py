@@ -104,12 +104,16 @@ def _matches(a: Iterable[Setting], b: Iterable[Setting]) -> list[tuple[Setting, 
     a, b = list(a), list(b)
     if len(a) == len(b) == 1:
         return [(a[0], b[0])]
-    if all(len({setting[:2] for setting in run}) == 1 for run in (a, b)):
+    if all(len({(setting.model, setting.strategy) for setting in run}) == 1 for run in (a, b)):
         at = {setting.budget: setting for setting in b}
         return [(each, at[each.budget]) for each in a if each.budget in at]
-    named = any(len({model for model, _, _ in run}) > 1 for run in (a, b))
-    of_b = {setting if named else setting[1:]: setting for setting in b}
-    return [(each, of_b[key]) for each in a if (key := each if named else each[1:]) in of_b]
+    named = any(len({setting.model for setting in run}) > 1 for run in (a, b))
+
+    def key(setting: Setting) -> Setting:
+        return setting if named else replace(setting, model="")
+
+    of_b = {key(setting): setting for setting in b}
+    return [(each, of_b[key(each)]) for each in a if key(each) in of_b]
 
 
 def _paired(a: Setting, b: Setting, of_a: Graded, of_b: Graded) -> Paired:

@@ -2,7 +2,7 @@
 
     for row in summarise(records):
         print(row.model, row.strategy, row.budget, f"{row.accuracy:.3f} ± {row.accuracy_se:.3f}")
-    gain = paired_difference(records, ("mini", "elastic", "24+20"), ("mini-e1", "elastic", "24+20"))
+    gain = paired_difference(records, Setting.of("mini", "elastic", "24+20"), Setting.of("mini-e1", "elastic", "24+20"))
 
 Standard errors are clustered by problem. A record with an error is counted and otherwise left out; it is not a wrong
 answer.
@@ -153,10 +153,9 @@ def by_setting(records: Iterable[Record]) -> dict[Setting, Records]:
     return {setting: groups[setting] for setting in sorted(groups, key=order)}
 
 
-def budget_order(budget: str) -> tuple[float, float]:
+def budget_order(budget: Budget) -> tuple[float, float]:
     """A key that sorts budgets by their total, then by thinking; unlimited ones come last."""
-    parsed = Budget.parse(budget)
-    thinking, solution = (inf if part is None else part for part in (parsed.thinking, parsed.solution))
+    thinking, solution = (inf if part is None else part for part in (budget.thinking, budget.solution))
     return thinking + solution, thinking
 
 
@@ -178,7 +177,7 @@ def _row(setting: Setting, records: Records, equivalence: Equivalence) -> Row:
     return Row(
         setting.model,
         setting.strategy,
-        setting.budget,
+        str(setting.budget),
         num_problems=len(problems),
         num_samples=len(graded),
         num_samples_each=len(graded) / len(problems) if problems else 0.0,
@@ -236,8 +235,7 @@ def _median(values: Sequence[int]) -> float | None:
 
 def _asked(setting: Setting) -> int | None:
     """The length in tokens that the prompt asks for, where the strategy is one that asks."""
-    budget = Budget.parse(setting.budget)
-    return budget.total if effective(setting.strategy, budget)[1] == "asked" else None
+    return setting.budget.total if effective(setting.strategy, setting.budget)[1] == "asked" else None
 
 
 def _grades(problems: Mapping[str, Records]) -> dict[str, list[float]]:
@@ -245,17 +243,17 @@ def _grades(problems: Mapping[str, Records]) -> dict[str, list[float]]:
     return {problem: samples["correct"].astype(float).tolist() for problem, samples in problems.items()}
 
 
-def paired_difference(records: Iterable[Record], a: tuple[str, str, str], b: tuple[str, str, str]) -> Difference:
+def paired_difference(records: Iterable[Record], a: Setting, b: Setting) -> Difference:
     """Accuracy of `b` less that of `a`, on the problems that both have.
 
     Raises:
         RecordsError: no problem has graded samples under both.
     """
     graded = Records.of(records).graded()
-    of_a, of_b = (_grades(graded.under([Setting(*side)]).by_problem()) for side in (a, b))
+    of_a, of_b = (_grades(graded.under([side]).by_problem()) for side in (a, b))
     both = [problem for problem in of_a if problem in of_b]
     if not both:
-        raise RecordsError(f"no problem was graded under both {'/'.join(a)} and {'/'.join(b)}: sweep both")
+        raise RecordsError(f"no problem was graded under both {a} and {b}: sweep both")
     means = paired_means([of_a[problem] for problem in both], [of_b[problem] for problem in both])
     return Difference(means.difference, means.se, len(both))
 

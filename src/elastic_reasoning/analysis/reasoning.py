@@ -2,7 +2,7 @@
 
     for row in reasoning_rows(records):
         print(row.model, row.budget, row.reflections, row.verified_steps)
-    changes(records, ("mini", "elastic", "24+20"), ("mini-e1", "elastic", "24+20"))      # paired, on the same problems
+    changes(records, a, b)      # of two settings, paired, on the same problems
 
 Every thought is measured by itself; a row has the means over samples and their standard errors, clustered by problem.
 A thought of which a measure has nothing to say, such as an empty one, is left out of that measure. Longer thoughts
@@ -131,16 +131,16 @@ def reasoning_rows(records: Iterable[Record]) -> list[ReasoningRow]:
     return [_row(setting, group) for setting, group in by_setting(records).items()]
 
 
-def changes(records: Iterable[Record], a: tuple[str, str, str], b: tuple[str, str, str]) -> list[Change]:
+def changes(records: Iterable[Record], a: Setting, b: Setting) -> list[Change]:
     """What is different under `b`, in the order of `MEASURES`; a measure that no common problem has is left out.
 
     Raises:
         RecordsError: no problem has samples under both.
     """
     graded = Records.of(records).graded()
-    of_a, of_b = (_measured(graded.under([Setting(*side)])) for side in (a, b))
+    of_a, of_b = (_measured(graded.under([side])) for side in (a, b))
     if not of_a.keys() & of_b.keys():
-        raise RecordsError(f"no problem has samples under both {'/'.join(a)} and {'/'.join(b)}: sweep both")
+        raise RecordsError(f"no problem has samples under both {a} and {b}: sweep both")
     return [change for name in MEASURES if (change := _change(name, of_a, of_b)) is not None]
 
 
@@ -170,7 +170,7 @@ def _row(setting: Setting, records: Records) -> ReasoningRow:
     return ReasoningRow(
         setting.model,
         setting.strategy,
-        setting.budget,
+        str(setting.budget),
         num_problems=len(measured),
         num_samples=len(kept),
         **values,

@@ -79,7 +79,7 @@ class Recommendation:
     @property
     def setting(self) -> Setting:
         """The choice as a whole."""
-        return Setting(self.model, self.strategy, self.budget)
+        return Setting.of(self.model, self.strategy, self.budget)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, with the setting spelled out: mini/elastic/24+20."""
@@ -150,9 +150,9 @@ def _budgets(records: Records, model: str, strategy: str) -> tuple[str, dict[str
         raise UsageError(f"the records are of {len(models)} models: name one with --model ({', '.join(models)})")
     model = model or (models or [""])[0]
     found: dict[str, Graded] = {
-        each.budget: group.graded().by_problem()
+        str(each.budget): group.graded().by_problem()
         for each, group in by_setting(records).items()
-        if (each.model, each.strategy) == (model, strategy) and Budget.parse(each.budget).total is not None
+        if (each.model, each.strategy) == (model, strategy) and each.budget.total is not None
     }
     if not found:
         has = ", ".join(dict.fromkeys(f"{each.model}/{each.strategy}" for each in settings)) or "nothing"

@@ -16,6 +16,7 @@ from elastic_reasoning.cli.output import new_console, say_json
 from elastic_reasoning.cli.progress import progress_bar
 from elastic_reasoning.cli.sweep import run_with_progress
 from elastic_reasoning.core.errors import UsageError
+from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.evaluation.config import SweepConfig
 from elastic_reasoning.records.columns import Records
@@ -124,7 +125,9 @@ def _make(out: Path, console: "Console", command: str) -> tuple[str, ...]:
 def _show_example(console: "Console", records: Records, trained_at: str) -> None:
     """One problem on which the budget cuts both models' thinking, and only the trained one answers well."""
     at_budget = list(
-        records.under([each for each in records.settings if (each.strategy, each.budget) == ("elastic", trained_at)])
+        records.under(
+            [each for each in records.settings if (each.strategy, str(each.budget)) == ("elastic", trained_at)]
+        )
     )
     base = {r.problem: r for r in at_budget if r.model == "mini"}
     pairs = [(base[r.problem], r) for r in at_budget if r.model == "mini-e1" and r.problem in base]
@@ -149,7 +152,9 @@ def _show_results(console: "Console", records: Records, rows: list[Row], trained
     trained = by_setting["mini-e1", "elastic", trained_at]
     for strategy in ("elastic", "s1", "vanilla"):
         other = by_setting["mini", strategy, trained_at]
-        gap = paired_difference(records, ("mini", strategy, trained_at), ("mini-e1", "elastic", trained_at))
+        gap = paired_difference(
+            records, Setting.of("mini", strategy, trained_at), Setting.of("mini-e1", "elastic", trained_at)
+        )
         console.print(
             f"At {trained_at}, where it was trained: E1 {trained.accuracy:.1%}, the base with {strategy} "
             f"{other.accuracy:.1%} (difference {gap.difference:+.1%} ± {gap.se:.1%})"

@@ -77,7 +77,7 @@ def ratings_tables(ratings: Sequence[Rating], width: int) -> list[Table | str]:
     titles = ("rating", "percentile", "solved", "contests")
     figures = [_figures(each) for each in ratings]
     columns = {f" {title}": [each[n] for each in figures] for n, title in enumerate(titles)}
-    names = [str(Setting(each.model, each.strategy, each.budget)) for each in ratings]
+    names = [str(Setting.of(each.model, each.strategy, each.budget)) for each in ratings]
     num_attempts = max((each.num_attempts for each in ratings), default=0)
     num_errors = sum(each.num_errors for each in ratings)
     about = (

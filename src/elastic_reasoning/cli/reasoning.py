@@ -125,7 +125,7 @@ def lengths_tables(rows: Sequence[ReasoningRow], width: int) -> list[Table | str
 
 
 def _names(rows: Sequence[ReasoningRow]) -> list[str]:
-    return [str(Setting(row.model, row.strategy, row.budget)) for row in rows]
+    return [str(Setting.of(row.model, row.strategy, row.budget)) for row in rows]
 
 
 def changes_table(changed: Sequence[Change], a: Setting, b: Setting, width: int) -> Table:
@@ -155,7 +155,7 @@ def _shown(side: Side, colour: bool) -> Table:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     verdict = "correct" if side.correct else "wrong"
-    name = Setting(side.model, side.strategy, side.budget)
+    name = Setting.of(side.model, side.strategy, side.budget)
     table.add_row("", escape(f"{name}, sample {side.sample}: {verdict}"))
     for phase in (Phase.THINKING, Phase.SOLUTION):
         parts = [part for part in side.segments if part["phase"] == phase or _closes(part, phase)]

@@ -1,44 +1,73 @@
 """A setting: who answers, how a budget is spent, and which budget. It has one spelling, mini/elastic/24+20.
 
     Setting.parse("Qwen/Qwen3-0.6B/elastic/1024+512").model     # Qwen/Qwen3-0.6B
-    str(Setting("mini", "s1", "24+20"))                         # mini/s1/24+20
+    str(Setting.of("mini", "s1", "24+20"))                      # mini/s1/24+20
+    str(Setting("mini", "s1", budget, Options(num_waits=1)))    # mini/s1/24+20/num_waits=1
     chosen(settings, ["mini/elastic"], "--a")                   # every budget of it
 
-What else a strategy was told, its options, is the same for all settings of a folder that have the strategy, and stands
-in the manifest.
+Options stand in it where they are not the defaults. Within a folder of records they are the same for all settings that
+have the strategy, and stand in the manifest.
 """
 
+import json
+import re
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from functools import lru_cache
+from urllib.parse import quote, unquote
 
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import BudgetError, UsageError
+from elastic_reasoning.core.request import Options, Value
 
+OPTION = re.compile(r"/(\w+)=([^/]*)$")
+QUOTED = "\"' ,:;!?()"
+"""What stands in the text of an option as it is; a slash does not."""
 MOST_NAMED = 8
 """Settings that an error message names."""
 
 
-class Setting(NamedTuple):
-    """A model under a strategy and a budget, which is kept as text, as 24+20."""
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A model under a strategy and a budget, and what the strategy is told beyond it."""
 
     model: str
     strategy: str
-    budget: str
+    budget: Budget
+    options: Options = field(default_factory=Options)
 
     def __str__(self) -> str:
-        return "/".join(self)
+        told = (f"{name}={quote(json.dumps(value), safe=QUOTED)}" for name, value in sorted(self.options.items()))
+        return "/".join((self.model, self.strategy, str(self.budget), *told))
+
+    @classmethod
+    def of(cls, model: str, strategy: str, budget: str) -> "Setting":
+        """A setting whose budget is text, as a record has it, and whose options stand elsewhere."""
+        return cls(model, strategy, _budget(budget))
 
     @classmethod
     def parse(cls, text: str) -> "Setting":
-        """Read MODEL/STRATEGY/BUDGET; the model's name may hold slashes.
+        """Read MODEL/STRATEGY/BUDGET, and /NAME=VALUE for each option; the model's name may hold slashes.
 
         Raises:
             UsageError: it is something else.
         """
-        model, _, rest = _without_budget(text).rpartition("/")
-        if model and rest:
-            return cls(model, rest, str(Budget.parse(text.rpartition("/")[2])))
+        rest, given = text, dict[str, Value]()
+        while found := OPTION.search(rest):
+            rest = rest[: found.start()]
+            try:
+                given[found[1]] = json.loads(unquote(found[2]))
+            except ValueError:
+                raise UsageError(
+                    f"setting {text!r}: {found[2]!r} is no value; write a number, or text in quotes"
+                ) from None
+        model, _, strategy = _without_budget(rest).rpartition("/")
+        if model and strategy:
+            return cls(model, strategy, Budget.parse(rest.rpartition("/")[2]), Options(given))
         raise UsageError(f"setting {text!r}: write it as {_spelled(text)}")
+
+
+_budget = lru_cache(Budget.parse)
 
 
 def _without_budget(text: str) -> str:

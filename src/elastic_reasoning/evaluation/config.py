@@ -11,6 +11,7 @@ from elastic_reasoning.core.configuration import EXECUTION, INLINE, RESOLVED
 from elastic_reasoning.core.configuration import deciding as deciding_fields
 from elastic_reasoning.core.errors import UsageError
 from elastic_reasoning.core.request import Options, OptionValues, Sampling
+from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.core.strategies import COMPARED, check_options, find_strategy
 from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.engines.names import THEN, parts_of
@@ -151,7 +152,9 @@ def deciding(config: SweepConfig) -> dict[str, object]:
     models, asked = models_of(config), settings(config)
     decides["models"] = models
     decides["budgets"] = tuple(map(str, budgets_of(config)))
-    decides["settings"] = tuple(f"{model}/{strategy}/{budget}" for model in models for strategy, budget, _ in asked)
+    decides["settings"] = tuple(
+        str(Setting(model, strategy, budget)) for model in models for strategy, budget, _ in asked
+    )
     decides["options"] = {strategy: asdict(find_strategy(strategy).read(options)) for strategy, _, options in asked}
     if own := about_own(config.strategies):
         decides["own_strategies"] = own

@@ -181,7 +181,7 @@ class Records:
 
     def under(self, settings: Collection[Setting]) -> "Records":
         """Those of these settings."""
-        codes = [code for setting, code in self._table.settings.items() if Setting(*setting) in settings]
+        codes = [code for setting, code in self._table.settings.items() if Setting.of(*setting) in settings]
         return self.where(np.isin(self["setting"], codes))
 
     def of_model(self, model: str) -> "Records":
@@ -213,7 +213,7 @@ class Records:
     def by_setting(self) -> dict[Setting, "Records"]:
         """The records of each setting, in order of appearance."""
         names = list(self._table.settings)
-        return {Setting(*names[code]): group for code, group in self._groups("setting")}
+        return {Setting.of(*names[code]): group for code, group in self._groups("setting")}
 
     def by_problem(self) -> dict[str, "Records"]:
         """The records of each problem, in order of appearance."""

@@ -107,7 +107,7 @@ class Record:
     @property
     def setting(self) -> Setting:
         """Who answered under what."""
-        return Setting(self.model, self.strategy, self.budget)
+        return Setting.of(self.model, self.strategy, self.budget)
 
     @property
     def num_sampled_tokens(self) -> int:

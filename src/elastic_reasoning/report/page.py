@@ -69,7 +69,7 @@ def render_page(
     data = {
         "settings": [
             {
-                **_setting(*setting),
+                **_setting(setting),
                 "lengths": _shapes(shapes.get(setting)),
                 "measured": [[getattr(row, name), getattr(row, f"{name}_se")] for name in MEASURES],
                 "tenths": row.length_by_tenth,
@@ -124,13 +124,13 @@ def _source(name: str) -> str:
     return files("elastic_reasoning.report").joinpath(name).read_text(encoding="utf-8")
 
 
-def _setting(model: str, strategy: str, budget: str) -> dict[str, Any]:
+def _setting(setting: Setting) -> dict[str, Any]:
     """A setting with what its budget bounds: both phases apart, their total, or nothing that a record tells."""
-    parsed, bounds = effective(strategy, Budget.parse(budget))
+    parsed, bounds = effective(setting.strategy, setting.budget)
     return {
-        "model": model,
-        "strategy": strategy,
-        "budget": budget,
+        "model": setting.model,
+        "strategy": setting.strategy,
+        "budget": str(setting.budget),
         "thinking": parsed.thinking if bounds == "separate" else None,
         "solution": parsed.solution if bounds == "separate" else None,
         "total": parsed.total if bounds == "total" else None,
@@ -190,7 +190,7 @@ def _heat(found: Sequence[Grid], index: Mapping[Setting, int]) -> list[dict[str,
         if row is None or row.accuracy is None:
             return None
         share = min(1.0, row.accuracy / top)
-        return {"setting": index[Setting(row.model, row.strategy, row.budget)], "row": row, "share": round(share, 3)}
+        return {"setting": index[Setting.of(row.model, row.strategy, row.budget)], "row": row, "share": round(share, 3)}
 
     return [
         {

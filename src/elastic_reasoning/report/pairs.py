@@ -36,11 +36,10 @@ def pairs_of(records: Iterable[Record]) -> list[Paired]:
 
 def _worthwhile(settings: Sequence[Setting]) -> list[tuple[Setting, Setting]]:
     present = set(settings)
-    first = settings[0][0] if settings else ""
+    first = settings[0].model if settings else ""
     pairs = []
-    for model, strategy, budget in settings:
-        setting = Setting(model, strategy, budget)
-        for other in (Setting(first, strategy, budget), Setting(model, DEFAULT_STRATEGY, budget)):
+    for setting in settings:
+        for other in (replace(setting, model=first), replace(setting, strategy=DEFAULT_STRATEGY)):
             if other in present and other != setting:
                 pairs.append((other, setting))
     return pairs
@@ -91,7 +90,7 @@ def _table(pairs: Sequence[Paired], titles: Sequence[str], name_width: int) -> T
     for title in titles:
         table.add_column(title, justify="right", no_wrap=True, vertical="bottom")
     for pair in pairs:
-        sides = dict.fromkeys(str(side._replace(model=names[side.model])) for side in (pair.a, pair.b))
+        sides = dict.fromkeys(str(replace(side, model=names[side.model])) for side in (pair.a, pair.b))
         named = "\n→ ".join(lines_of(side, name_width) for side in sides)
         table.add_row(escape(named), *(COLUMNS[title](pair) for title in titles))
     return table

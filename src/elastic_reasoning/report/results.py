@@ -60,7 +60,7 @@ class Results:
     @property
     def settings(self) -> list[Setting]:
         """That of each row."""
-        return [Setting(row.model, row.strategy, row.budget) for row in self.rows]
+        return [Setting.of(row.model, row.strategy, row.budget) for row in self.rows]
 
     def summary(self) -> dict[str, Any]:
         """Every number as plain data: what was run, one object for each setting and pair, tokens and seconds.

@@ -48,7 +48,7 @@ def results_table(rows: Sequence[Row], title: str = "", width: int = 100) -> Tab
 
 def _narrow(rows: Sequence[Row], columns: Sequence[Column], title: str, width: int) -> Table:
     """The table with each setting in one cell, broken behind its slashes."""
-    names = [lines_of(str(Setting(row.model, row.strategy, row.budget)), max(12, width // 2)) for row in rows]
+    names = [lines_of(str(Setting.of(row.model, row.strategy, row.budget)), max(12, width // 2)) for row in rows]
     cells = {column.title: [column.text(row) for row in rows] for column in columns}
     (table, *_) = parts_of(names, cells, BOUNDLESS, "setting")
     table.title, table.caption = title or None, _sizes(rows)

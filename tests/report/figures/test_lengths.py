@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.report.figures.lengths import MAX_BINS, MAX_PANELS, counted, lengths, lengths_figure
 from elastic_reasoning.report.results import Results
 from make_records import make_records
@@ -23,7 +24,7 @@ def test_every_value_is_in_its_bin_and_widening_is_counting_again(values: list[i
 
 def test_lengths_are_those_of_graded_records() -> None:
     records = make_records(num_problems=3, num_samples=2, budgets=("8+20",))
-    thinking, solution = lengths(records)["mini", "elastic", "8+20"]
+    thinking, solution = lengths(records)[Setting.of("mini", "elastic", "8+20")]
     assert sum(thinking.counts) == sum(solution.counts) == 6
     assert thinking.counts[8] == 6  # every thought was cut at its budget
 

@@ -132,7 +132,7 @@ def _rating(
     return Rating(
         setting.model,
         setting.strategy,
-        setting.budget,
+        str(setting.budget),
         rating=rating,
         rating_se=se,
         percentile=None if rating is None else percentile(rating, users),

@@ -18,6 +18,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator, PercentFormatter
 
 from elastic_reasoning.analysis.metrics import budget_order
+from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.request import DEFAULT_STRATEGY
 from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.core.strategies import facts_of, label_of
@@ -78,12 +79,13 @@ def lengths_figure(found: dict[Setting, tuple[Histogram, Histogram]], title: str
     Shown are the budgets of separate budgeting, or of the first strategy where that was not run, and what has no
     budget.
     """
-    strategies = list(dict.fromkeys(strategy for _, strategy, _ in found))
+    strategies = list(dict.fromkeys(setting.strategy for setting in found))
     main = DEFAULT_STRATEGY if DEFAULT_STRATEGY in strategies else next(iter(strategies), "")
-    models = list(dict.fromkeys(model for model, _, _ in found))
+    models = list(dict.fromkeys(setting.model for setting in found))
     colours = {model: COLOURS[n % len(COLOURS)] for n, model in enumerate(models)}
-    budgets = sorted({budget for _, strategy, budget in found if strategy == main}, key=budget_order)
-    free = [(s, b) for s, b in dict.fromkeys((s, b) for _, s, b in found) if s != main and facts_of(s).ignores_budget]
+    budgets = sorted({setting.budget for setting in found if setting.strategy == main}, key=budget_order)
+    others = dict.fromkeys((setting.strategy, setting.budget) for setting in found if setting.strategy != main)
+    free = [(strategy, budget) for strategy, budget in others if facts_of(strategy).ignores_budget]
     panels = [*((main, budget) for budget in _spread(budgets, MAX_PANELS - len(free))), *free]
     if not panels:
         return None
@@ -91,10 +93,11 @@ def lengths_figure(found: dict[Setting, tuple[Histogram, Histogram]], title: str
         figure = Figure(figsize=(WIDTH, 0.9 + 1.35 * len(panels)), layout="constrained")
         axes = figure.subplots(len(panels), 2, squeeze=False)
         for row, (strategy, budget) in zip(axes, panels, strict=True):
-            shown = {m: found[Setting(m, strategy, budget)] for m in models if (m, strategy, budget) in found}
+            asked = {model: Setting(model, strategy, budget) for model in models}
+            shown = {model: found[setting] for model, setting in asked.items() if setting in found}
             for part, panel in enumerate(row):
                 _draw(panel, {model: both[part] for model, both in shown.items()}, colours)
-            name = "" if facts_of(strategy).ignores_budget else f", {compact_budget(budget)}"
+            name = "" if facts_of(strategy).ignores_budget else f", {compact_budget(str(budget))}"
             set_title(row[0], f"{label_of(strategy)}{name}", fontsize=9.5, pad=4)
         for panel, text in zip(axes[-1], ("thinking tokens", "solution tokens"), strict=True):
             panel.set_xlabel(text)
@@ -107,7 +110,7 @@ def lengths_figure(found: dict[Setting, tuple[Histogram, Histogram]], title: str
     return figure
 
 
-def _spread(budgets: Sequence[str], most: int) -> list[str]:
+def _spread(budgets: Sequence[Budget], most: int) -> list[Budget]:
     """At most so many budgets, evenly from the first to the last."""
     if len(budgets) <= most:
         return list(budgets)
