@@ -29,7 +29,7 @@ def sweep(server: Served, out: Path, retry_seconds: float) -> "subprocess.Popen[
 
 def wait_for_records(out: Path, num: int, running: "subprocess.Popen[str]") -> int:
     """How many there are, once there are so many."""
-    while (found := sum(len(file.read_bytes().splitlines()) for file in out.glob("*.jsonl"))) < num:
+    while (found := sum(len(file.read_bytes().splitlines()) for file in out.glob("records/*.jsonl"))) < num:
         assert running.poll() is None, running.communicate()
         time.sleep(0.01)
     return found

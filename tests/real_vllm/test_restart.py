@@ -66,4 +66,4 @@ def test_a_sweep_goes_on(mini: Server, tmp_path: Path, seen: Callable[[str], Non
 
 
 def _num_records(out: Path) -> int:
-    return sum(len(file.read_bytes().splitlines()) for file in out.glob("*.jsonl"))
+    return sum(len(file.read_bytes().splitlines()) for file in out.glob("records/*.jsonl"))
