@@ -20,6 +20,7 @@ import torch
 import yaml
 from transformers import AutoModelForCausalLM
 
+from elastic_reasoning.core.configuration import leaves, with_values
 from elastic_reasoning.engines.names import SHIPPED
 from elastic_reasoning.engines.remote_code import from_pretrained
 from elastic_reasoning.miniature.warmup import WarmupConfig, save_model, warm_up
@@ -36,9 +37,17 @@ OnStep = Callable[[str, int, int], None]
 def recipe(config_class: type[Config], name: str) -> Config:
     """A shipped recipe."""
     text = (files("elastic_reasoning.recipes") / f"{name}.yaml").read_text(encoding="utf-8")
-    given = yaml.safe_load(text).items()
-    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in given}
-    return config_class(**values)
+    given, usual = yaml.safe_load(text), config_class()
+    return with_values(usual, {leaf.key: _given(given, leaf.key, leaf.default) for leaf in leaves(usual)})
+
+
+def _given(values: Any, key: str, default: Any) -> Any:
+    """A value of a recipe by its name, as `vllm.sleep`."""
+    for part in key.split("."):
+        if part not in values:
+            return default
+        values = values[part]
+    return tuple(values) if isinstance(values, list) else values
 
 
 def make_pair(
