@@ -71,6 +71,7 @@ check: $(READY)
 bench: $(READY)
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/generation.py
+	$(BIN)/python benchmarks/streaming.py
 	$(BIN)/python benchmarks/sharing.py
 	$(BIN)/python benchmarks/grading.py
 	$(BIN)/python benchmarks/sandbox.py

@@ -27,6 +27,7 @@ def filled(text: str) -> str:
         "generation": generation,
         "sharing": sharing,
         "startup": startup,
+        "streaming": streaming,
         "vllm_throughput": vllm_throughput,
         "grading": grading,
         "sandbox": sandbox,
@@ -206,6 +207,22 @@ def sharing(report: dict[str, Any]) -> str:
             f"| {f['model']} | {names} | {f['num_shared']:,} | {f['num_separate']:,} | {ratio:.2f} | {share} |"
         )
     return "\n".join([*lines, "", f"Eight budgets, {report['num_problems']} problems. {measured(report)}."])
+
+
+def streaming(report: dict[str, Any]) -> str:
+    lines = [
+        "| engine | tokens | whole, s | streamed, s | ratio | more a token, µs | wanted |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for f in report["figures"]:
+        seconds = f"{f['whole_seconds']:.3f} | {f['streamed_seconds']:.3f}"
+        missed = "" if f["ratio"] <= report["target"] else " (**missed**)"
+        lines.append(
+            f"| {f['engine']} | {f['num_tokens']:,} | {seconds} | {f['ratio']:.2f} | "
+            f"{f['more_microseconds_a_token']:.1f} | ≤ {report['target']:g}{missed} |"
+        )
+    repeats = f"Processor seconds, medians of {report['num_repeats']} interleaved repeats"
+    return "\n".join([*lines, "", f"{repeats}. {measured(report)}."])
 
 
 def startup(report: dict[str, Any]) -> str:

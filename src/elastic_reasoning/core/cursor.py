@@ -32,6 +32,10 @@ class Turn:
     forced: tuple[int, ...]
 
 
+GO_ON = Turn(0, ())
+NOTHING = frozenset[int]()
+
+
 @dataclass(slots=True)
 class Delta:
     """What a listener is told: the next tokens of a segment. Those of a request, put together, are its segments.
@@ -106,11 +110,16 @@ class Cursor:
         call, eos = self.walk.call, self.walk.template.eos
         self._watch = frozenset[int]() if call is None or self.done else eos | call.stop.watch if call.stop else eos
         self._grace_start = None if call is None else _grace_start(call)
+        self.watch, self.banned = self._watch, NOTHING
+        self._is_plain = call is not None and not (self.done or call.min_tokens or self._grace_start)
 
     def _aim(self) -> None:
         """Set what is waited for next."""
         call = self.walk.call
-        self.watch, self.banned = self._watch, frozenset()
+        if self._is_plain and call is not None:  # most often, and for a listener at every token
+            self.left = None if call.max_tokens is None else call.max_tokens - len(self._ids)
+            return
+        self.watch, self.banned = self._watch, NOTHING
         if call is None or self.done:
             self.left = 0
             return
@@ -140,24 +149,26 @@ class Cursor:
         elif self._logprobs is not None:
             self._logprobs.extend(logprobs)
         before = kept = len(self.walk.ids) + len(self._ids)
+        goes_on = True
         while finish := self._judge():  # an interrupt may end the next call too
-            kept = min(kept, self._finish(finish))
+            kept, goes_on = min(kept, self._finish(finish)), False
         self._aim()
         if self._listen is not None:
             self._tell(self._listen)
-        return Turn(before - kept, tuple(self.walk.ids[kept:]))
+        return GO_ON if goes_on else Turn(before - kept, tuple(self.walk.ids[kept:]))
 
     def _judge(self) -> Finish | None:
         """Whether the ids so far end the call, or somebody else does."""
         call, ids = self.walk.call, self._ids
-        if call is None or self.done:
+        if call is None or call.phase is self._until:
             return None
         if not ids:
             return self._interrupted()
-        if ids[-1] in self.walk.template.eos:
-            return Finish.EOS
-        if call.stop and ids[-1] in self._watch and call.stop.ends(ids):
-            return Finish.DELIMITER
+        if ids[-1] in self._watch:
+            if ids[-1] in self.walk.template.eos:
+                return Finish.EOS
+            if call.stop and call.stop.ends(ids):
+                return Finish.DELIMITER
         if call.max_tokens is not None and len(ids) >= call.max_tokens:
             return Finish.LENGTH
         start = self._grace_start
@@ -183,19 +194,21 @@ class Cursor:
     def _tell(self, listen: Listen) -> None:
         """Tell what is new: the rest of finished segments, then of the unfinished call what is sure to be its own."""
         walk = self.walk
-        for segment in walk.segments[walk.num_told :]:
-            start, self._num_told = self._num_told, 0
-            logprobs = segment.logprobs and segment.logprobs[start:]
-            listen(Delta(segment.phase, segment.ids[start:], segment.sampled, logprobs, segment.finish, last=True))
-        walk.num_told = len(walk.segments)
-        call, start = walk.call, self._num_told
-        if call is None or start == len(self._ids):
+        if walk.num_told < len(walk.segments):
+            for segment in walk.segments[walk.num_told :]:
+                start, self._num_told = self._num_told, 0
+                logprobs = segment.logprobs and segment.logprobs[start:]
+                listen(Delta(segment.phase, segment.ids[start:], segment.sampled, logprobs, segment.finish, last=True))
+            walk.num_told = len(walk.segments)
+        call, start, end = walk.call, self._num_told, len(self._ids)
+        if call is None or start == end:
             return
-        end = len(self._ids) - (call.stop.pending(self._ids) if call.stop else 0)
+        if call.stop is not None:
+            end -= call.stop.pending(self._ids)
         if end > start:
             self._num_told = end
             logprobs = None if self._logprobs is None else tuple(self._logprobs[start:end])
-            listen(Delta(call.phase, tuple(self._ids[start:end]), True, logprobs, None, last=False))
+            listen(Delta(call.phase, tuple(self._ids[start:end]), True, logprobs, None, False))
 
 
 def _grace_start(call: Call) -> int | None:

@@ -97,7 +97,7 @@ class TokenDelimiter:
         return 0, self.forced
 
     def pending(self, ids: Sequence[int]) -> int:
-        return self.begun(ids)[0]
+        return self.begun(ids)[0] if ids and ids[-1] in self.ids else 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -75,12 +75,13 @@ class ScriptedEngine:
 
     def _write(self, job: Job) -> None:
         cursor, walk = Cursor(job.walk, job.listen, job.until), job.walk
-        ids = cursor.ids
+        ids, listens = cursor.ids, cursor.listens
         while not cursor.done:
-            start, logprobs = len(ids), list[float]()
+            start = len(ids)
+            logprobs: list[float] = []
             while not logprobs or (len(ids) - start != cursor.left and ids[-1] not in cursor.watch):
                 logprobs.append(scripted_logprob(len(ids), self._sample(walk.request, ids, cursor.banned)))
-                if cursor.listens or walk.interrupted:
+                if listens or walk.interrupted:
                     break
             turn = cursor.wake(ids[start:], logprobs)
             del ids[len(ids) - turn.take_back :]
