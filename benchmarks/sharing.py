@@ -22,8 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from elastic_reasoning.analysis.metrics import generated_tokens
-from elastic_reasoning.engines.engine import Engine
-from elastic_reasoning.engines.loading import load
+from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.evaluation.config import SweepConfig, settings
 from elastic_reasoning.evaluation.sweep import sweep
 from elastic_reasoning.records.log import read_records
@@ -55,19 +54,19 @@ class Figure:
     reached: bool
 
 
-def records_of(config: SweepConfig, engine: Engine, folder: Path) -> dict[Key, Record]:
+def records_of(config: SweepConfig, folder: Path) -> dict[Key, Record]:
     """The records of a sweep into a folder of its own."""
-    sweep(replace(config, out=str(folder)), load_engine=lambda config, model: engine)
+    sweep(replace(config, out=str(folder)))
     return {record.key: record for record in read_records(folder)[1]}
 
 
-def apart(config: SweepConfig, engine: Engine, folder: Path, note: Callable[[str], None]) -> dict[Key, Record]:
+def apart(config: SweepConfig, folder: Path, note: Callable[[str], None]) -> dict[Key, Record]:
     """The records of a run of its own for every setting."""
     records: dict[Key, Record] = {}
     for strategy, budget, options in settings(config):
         note(f"{config.models[0]}: {strategy} {budget} on its own")
         alone = replace(config, strategies=(strategy,), budgets=(str(budget),), options=options, share=False)
-        records |= records_of(alone, engine, folder / f"{strategy} {budget}")
+        records |= records_of(alone, folder / f"{strategy} {budget}")
     return records
 
 
@@ -82,15 +81,17 @@ def compared(model: str, name: str, shared: dict[Key, Record], separate: dict[Ke
 
 def measure(model: str, limit: int, note: Callable[[str], None]) -> list[Figure]:
     """Both comparisons for one model."""
-    config = SweepConfig(models=(model,), strategies=STRATEGIES, limit=limit, options={"answer_tokens": 4})
-    engine = load(model, max_rows=config.engine.max_rows, device="cpu")
+    engine = EngineConfig(device="cpu")
+    config = SweepConfig(
+        models=(model,), strategies=STRATEGIES, limit=limit, options={"answer_tokens": 4}, engine=engine
+    )
     with tempfile.TemporaryDirectory() as folder:
-        separate = apart(config, engine, Path(folder, "apart"), note)
+        separate = apart(config, Path(folder, "apart"), note)
         note(f"{model}: shared")
         elastic = replace(config, strategies=("elastic",), options={})
         return [
-            compared(model, "elastic", records_of(elastic, engine, Path(folder, "elastic")), separate),
-            compared(model, "all", records_of(config, engine, Path(folder, "all")), separate),
+            compared(model, "elastic", records_of(elastic, Path(folder, "elastic")), separate),
+            compared(model, "all", records_of(config, Path(folder, "all")), separate),
         ]
 
 

@@ -156,7 +156,7 @@ def test_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     assert end.value.code == 0
     text = capsys.readouterr().out
     assert "elastic train --recipe mini-e1" in text
-    assert "thinking and solution tokens, as 24+20" in text
+    assert "Thinking and solution tokens, as 24+20" in text
 
 
 def test_an_interrupt_keeps_checkpoints_and_says_how_to_go_on(tmp_path: Path) -> None:
