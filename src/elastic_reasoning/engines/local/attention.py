@@ -4,14 +4,14 @@ Behind a mask, transformers' own attention copies every key and value once for e
 step. With a single query a row, the heads of a group can stand in the place of the queries instead.
 """
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from transformers import AttentionInterface
-
-NAME = "elastic_grouped"
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 
 def grouped_attention(
@@ -43,16 +43,25 @@ def grouped_attention(
     return output.reshape(rows, 1, heads, value.shape[-1]), None
 
 
-AttentionInterface.register(NAME, grouped_attention)
+_here = threading.local()
+"""Of each thread: the model of an engine that computes may meanwhile be called from another one."""
+
+
+def _attention(module: Any, query: torch.Tensor, *states: Any, **settings: Any) -> tuple[torch.Tensor, None]:
+    if getattr(_here, "grouping", False) and query.shape[2] == 1:
+        return grouped_attention(module, query, *states, **settings)
+    output: tuple[torch.Tensor, None] = sdpa_attention_forward(module, query, *states, **settings)
+    return output
+
+
+AttentionInterface.register("sdpa", _attention)
 
 
 @contextmanager
-def grouping(config: Any) -> Iterator[None]:
-    """Let a model whose configuration this is attend by `grouped_attention`, if it would by `sdpa`."""
-    own = config._attn_implementation
-    if own == "sdpa":
-        config._attn_implementation = NAME
+def grouping() -> Iterator[None]:
+    """Let models that attend by `sdpa` attend by `grouped_attention` in this thread."""
+    _here.grouping = True
     try:
         yield
     finally:
-        config._attn_implementation = own
+        _here.grouping = False

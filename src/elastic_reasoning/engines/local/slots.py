@@ -182,7 +182,7 @@ class Slots:
                 self._slide(mask[:num_rows], positions)
             plain = first == last and (kind == "full" or last < self.window)
             masks[kind] = None if plain else mask[:num_rows, None, None, : last + 1]
-        with grouping(self._config):
+        with grouping():
             output = self.model(
                 input_ids=tokens[:, None],
                 position_ids=positions[:, None],
