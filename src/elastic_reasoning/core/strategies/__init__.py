@@ -72,11 +72,12 @@ def check_options(options: Mapping[str, Value], names: Sequence[str]) -> None:
     Raises:
         StrategyError: with the strategies to which it does mean something, or with the nearest name that is known.
     """
-    strategies, known = [find_strategy(name) for name in names], known_options()
+    strategies = [find_strategy(name) for name in names]
     for option, value in options.items():
-        if option not in known:
-            raise StrategyError(unknown("option", option, known))
         if not any(option in strategy.supported_options for strategy in strategies):
+            known = known_options()
+            if option not in known:
+                raise StrategyError(unknown("option", option, known))
             to, having = " or ".join(map(repr, dict.fromkeys(names))), ", ".join(known[option])
             raise StrategyError(f"{option}={value!r} means nothing to strategy {to}: leave it out, or use {having}")
     for strategy in strategies:

@@ -7,6 +7,8 @@ becomes of them (`tail`, `tail_phase`).
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from functools import cache
+from types import MappingProxyType
 from typing import Any, Literal, cast
 
 from elastic_reasoning.core.budget import Budget
@@ -44,6 +46,11 @@ def allows_grammar(options: Any) -> str:
 @dataclass(frozen=True, slots=True)
 class NoOptions:
     """A strategy that can be told nothing beyond the budget."""
+
+
+@cache
+def _defaults(options: type[Any]) -> Mapping[str, Value]:
+    return MappingProxyType({option.name: cast(Value, option.default) for option in fields(options)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +103,9 @@ class Strategy:
         return self.effective_budget(Budget(1, 1)) == Budget(None, None)
 
     @property
-    def supported_options(self) -> dict[str, Value]:
+    def supported_options(self) -> Mapping[str, Value]:
         """What it can be told, with the defaults."""
-        return {option.name: cast(Value, option.default) for option in fields(self.options)}
+        return _defaults(self.options)  # type: ignore[arg-type]
 
     def read(self, given: Mapping[str, Value]) -> Any:
         """Its own options from what was given, which must mean something to it; a number may be given as text.
