@@ -24,7 +24,7 @@ from elastic_reasoning.core.template import Message, Prompt, Template
 from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import Engine
-from elastic_reasoning.engines.job import Job
+from elastic_reasoning.engines.job import Job, lent_by
 
 PROBE = "What is 12 + 30?\n\n  Answer in one word, e.g. `\\boxed{x}`: naïve 数."
 HOW_TO_MEND = "swap models that share one tokenizer and chat template, such as a model and what was trained from it"
@@ -99,7 +99,8 @@ class SwapEngine:
             solves = any(step.call.phase is Phase.SOLUTION for step in job.walk.steps)
             (solving if solves or job.walk.call is None else thinking).append(job)
         if thinking:
-            futures = self.thinking.submit([job.walk for job in thinking], listen, Phase.SOLUTION)
+            with lent_by(None):  # both models compute at the same time
+                futures = self.thinking.submit([job.walk for job in thinking], listen, Phase.SOLUTION)
             for job, future in zip(thinking, futures, strict=True):
                 future.add_done_callback(partial(self._thought, job))
         for job in solving:
@@ -122,7 +123,8 @@ class SwapEngine:
         if job.walk.call is None:
             return job.finish()
         try:
-            [solved] = self.solution.submit([job.walk], job.listen, job.until)
+            with lent_by(None):
+                [solved] = self.solution.submit([job.walk], job.listen, job.until)
         except EngineError as error:
             job.finish(error)
         else:

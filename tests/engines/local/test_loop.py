@@ -24,6 +24,7 @@ from elastic_reasoning.core.trace import Finish, Phase
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import answer, generate, run
 from elastic_reasoning.engines.local.engine import TransformersEngine
+from elastic_reasoning.engines.local.loop import NAME
 from elastic_reasoning.engines.local.slots import Slots
 from letters import finishes, letters, put_together
 from tiny import biased, build, mixed_requests, new_engine, prompt, request, tiny
@@ -394,3 +395,45 @@ def test_a_program_with_walks_under_way_may_fork_be_interrupted_and_end() -> Non
     done = subprocess.run([sys.executable, "-c", SCRIPT + INTERRUPTED], capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == ["fork 6 3", "interrupt abort abort abort", "over"]
+
+
+def computing_threads() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name == NAME]
+
+
+def test_whoever_waits_for_walks_lends_the_thread() -> None:
+    engine, threads = new_engine(tiny("llama")), set[str]()
+
+    def listen(delta: Delta) -> None:
+        threads.add(threading.current_thread().name)
+
+    walks = [walk_of(engine, asked) for asked in mixed_requests(8)]
+    assert len(list(run(engine, walks, listen))) == 8
+    assert threads == {threading.current_thread().name}
+    assert computing_threads() == []
+
+
+def test_a_reader_at_other_things_keeps_nobody_waiting() -> None:
+    engine = new_engine(tiny("llama"), max_rows=3)
+    reader = generate(engine, mixed_requests(8))
+    first = next(reader)
+    [future] = engine.submit([walk_of(engine, mixed_requests(9)[-1])])
+    assert future.result(60).call is None
+    assert len([first, *reader]) == 8
+
+
+def test_two_readers_of_one_engine_wait_for_each_other() -> None:
+    engine = new_engine(tiny("llama"), max_rows=3)
+    requests = mixed_requests(12)
+    expected = sorted(trace.ids for trace in generate(engine, requests))
+    with ThreadPoolExecutor(2) as pool:
+        halves = list(pool.map(lambda part: [t.ids for t in generate(engine, part)], [requests[::2], requests[1::2]]))
+    assert sorted(halves[0] + halves[1]) == expected
+
+
+def test_an_engine_is_closed_while_a_reader_is_at_other_things(endless: TransformersEngine) -> None:
+    walks = [walk_of(endless, request(4, "0+5")), long_walk(endless, sample=1)]
+    reader = run(endless, walks)
+    next(reader)
+    endless.close()
+    assert [trace.segments[-1].finish for trace in reader] == [Finish.ABORT]

@@ -7,7 +7,7 @@ Forced tokens are fed into the same keys and values as sampled ones, nothing is 
 no request waits for another's phase. Rows that end make room for waiting requests, which may come at any time.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -113,6 +113,10 @@ class TransformersEngine:
         jobs = [Job(walk, listen, until) for walk in walks]
         self._loop.submit(jobs)
         return [job.future for job in jobs]
+
+    def work(self, lender: object, done: Callable[[], bool]) -> None:
+        """Compute in this thread; see `elastic_reasoning.engines.flow.Worker`."""
+        self._loop.work(lender, done)
 
     def close(self) -> None:
         """Give up what is under way; it may be called twice. The model is its owner's."""

@@ -1,6 +1,8 @@
 """Continuous batching: one thread computes for all walks that other threads bring, whenever they bring them.
 
-It runs only while there is something to compute, and frees its rows when there is not.
+A thread that waits for its walks anyway lends itself: what computes in parallel (OpenMP) keeps threads for each one
+that calls it, and on few cores two such callers slow each other down. For other walks a thread is started, which runs
+only while there is something to compute. Rows are freed when there is not.
 """
 
 import atexit
@@ -21,6 +23,7 @@ from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.job import Job
 from elastic_reasoning.engines.local.batch import Batch
 
+NAME = "elastic-local"
 ADMIT_SHARE = 8
 """New rows are prefilled together once this share (1/8) of the rows is free."""
 
@@ -58,7 +61,9 @@ class Loop:
         self._attention = threading.Event()  # somebody has brought or interrupted a walk
         self._go_on = threading.Event()  # nobody forks
         self._go_on.set()
-        self._thread: threading.Thread | None = None
+        self._thread: threading.Thread | None = None  # the one that computes, if any
+        self._batch: Batch | None = None
+        self._modules: list[Any] = []
 
     def submit(self, jobs: Sequence[Job]) -> None:
         """Have walks computed; all of them wait before any of them begins.
@@ -79,10 +84,35 @@ class Loop:
                     f"{num_waiting} requests would wait, max_waiting is {self._max_waiting}: ask again a little later"
                 )
             self._waiting.extend(jobs)
-            if jobs and self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="elastic-local", daemon=True)
-                self._thread.start()
+            if any(job.lender is None for job in jobs):
+                self._start()
         attention.set()
+
+    def _start(self) -> None:
+        """Have a thread compute if none does; the lock is held."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name=NAME, daemon=True)
+            self._thread.start()
+
+    def work(self, lender: object | None, done: Callable[[], bool]) -> None:
+        """Compute in this thread; see `elastic_reasoning.engines.flow.Worker`."""
+        with self._lock:
+            if self._thread is not None or not (self._running or self._waiting):
+                return
+            self._thread = threading.current_thread()
+        try:
+            self._compute(done)
+        except Exception as error:
+            self._fail(error)
+        except BaseException:  # between any two of its instructions: the rows are worth nothing now
+            self._fail(EngineError("the thread that computed for this walk was interrupted"), lender)
+            raise
+        finally:
+            with self._lock:
+                if self._thread is threading.current_thread():
+                    self._thread = None
+                if any(job.lender is not lender for job in (*self._running.values(), *self._waiting)):
+                    self._start()
 
     def close(self) -> None:
         """Give up what is under way and wait for the thread; it may be called twice."""
@@ -91,37 +121,48 @@ class Loop:
             walks, thread = [*self._running, *(job.walk for job in self._waiting)], self._thread
         for walk in walks:
             walk.interrupt(Finish.ABORT)
-        if thread is not None and thread is not threading.current_thread():
+        if thread is None:
+            self.work(None, lambda: False)  # what lenders have left, who are at other things
+        elif thread.name == NAME and thread is not threading.current_thread():
             thread.join()
 
     def _run(self) -> None:
         try:
             if self._model.device.type == "cuda":
                 torch.cuda.set_device(self._model.device)  # it is each thread's own
-            self._compute()
+            self._compute(lambda: False)
         except BaseException as error:
-            with self._lock:
-                jobs = [*self._running.values(), *self._waiting]
-                self._running.clear()
-                self._waiting.clear()
-                self._thread = None
-            for job in jobs:
-                job.finish(error)
+            self._fail(error)
 
-    def _compute(self) -> None:
-        modules = list(self._model.modules())
-        batch: Batch | None = None
-        while self._has_work():
+    def _fail(self, error: BaseException, interrupted: object | None = None) -> None:
+        """Hand all walks back with an error; those of a lender who was interrupted, as they were at their last call."""
+        with self._lock:
+            jobs = [*self._running.values(), *self._waiting]
+            self._running.clear()
+            self._waiting.clear()
+            self._thread = self._batch = None
+        for job in jobs:
+            mine = interrupted is not None and job.lender is interrupted
+            if mine:
+                job.walk.interrupt(Finish.ABORT)
+                Cursor(job.walk, job.listen, job.until)
+            job.finish(None if mine else error)
+
+    def _compute(self, enough: Callable[[], bool]) -> None:
+        while not enough() and self._has_work():
             self._attention.clear()
             self._go_on.wait()
-            batch = batch or self._new_batch()
+            if self._batch is None:
+                self._batch, self._modules = self._new_batch(), list(self._model.modules())
+            batch = self._batch
             done = self._give_up_waiting()
             done += batch.interrupt()
-            done += self._admit(batch, modules)
+            done += self._admit(batch)
             if batch.rows and not done:
-                done = self._decode(batch, modules)
+                done = self._decode(batch)
             if not (batch.rows or self._waiting):
-                batch = None  # before anybody is told: whoever waits may need the memory
+                self._batch = None  # before anybody is told: whoever waits may need the memory
+                del batch
             self._finish(done)
 
     def _has_work(self) -> bool:
@@ -149,7 +190,7 @@ class Loop:
             Cursor(job.walk, job.listen, job.until)
         return [job.walk for job in ended]
 
-    def _admit(self, batch: Batch, modules: list[Any]) -> list[Walk]:
+    def _admit(self, batch: Batch) -> list[Walk]:
         """Give rows to walks that wait, once enough are free; those that need none are over."""
         ready: list[Cursor] = []
         done: list[Walk] = []
@@ -163,14 +204,14 @@ class Loop:
             else:
                 ready.append(cursor)
         if ready:
-            with self._computing(modules):
+            with self._computing():
                 batch.admit(ready)
         return done
 
-    def _decode(self, batch: Batch, modules: list[Any]) -> list[Walk]:
+    def _decode(self, batch: Batch) -> list[Walk]:
         """Go on until a walk is over, or somebody wants something."""
         done: list[Walk] = []
-        with self._computing(modules):
+        with self._computing():
             while not done and not self._attention.is_set():
                 events = batch.step()
                 if len(events):
@@ -185,9 +226,9 @@ class Loop:
             job.finish()
 
     @contextmanager
-    def _computing(self, modules: list[Any]) -> Iterator[None]:
+    def _computing(self) -> Iterator[None]:
         try:
-            with evaluating(self._model, modules):
+            with evaluating(self._model, self._modules):
                 yield
         except torch.OutOfMemoryError as error:
             raise EngineError(
