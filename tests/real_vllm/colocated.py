@@ -61,7 +61,7 @@ def new_trainer(model: Any, tokenizer: Any, folder: Path, arguments: dict[str, A
         max_steps=2,
         per_device_train_batch_size=16,
         num_generations=8,
-        temperature=CONFIG.temperature,
+        temperature=CONFIG.rollouts.temperature,
         learning_rate=5e-3,
         lr_scheduler_type="constant",
         use_cpu=True,

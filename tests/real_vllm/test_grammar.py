@@ -30,7 +30,7 @@ CONTEXT = 512
 def answer(server: Server, prompt: Prompt, budget: str, grammar: dict[str, Any]) -> tuple[Trace, str]:
     """What comes of a request with a grammar, and why it ended."""
     request = Request(prompt, Budget.parse(budget))
-    most = most_tokens(request, TEMPLATE)
+    most = max(1, most_tokens(request, TEMPLATE))  # vLLM takes no request for nothing
     body = {"prompt": list(prompt.ids), "max_tokens": most, "temperature": 1, "skip_special_tokens": False}
     status, answer = server.post({**body, "vllm_xargs": to_wire(request), "structured_outputs": grammar})
     assert status == 200, answer

@@ -110,7 +110,7 @@ def in_order(traces: Any) -> list[Trace]:
 def requests(engine: Any, budget: str, num: int = 16, seed: int = 0, **settings: Any) -> list[Request]:
     """Questions under one budget, each asked eight times."""
     asked = problems(num // 8)
-    sampling = Sampling(temperature=CONFIG.temperature)
+    sampling = Sampling(temperature=CONFIG.rollouts.temperature)
     return [
         new_request(
             engine,
@@ -284,7 +284,7 @@ def test_the_end_in_thinking_is_all_that_moves_a_ratio(name: str, unruly_model: 
         prompt = trace.request.prompt.ids
         with torch.no_grad():
             logits = own.model(torch.tensor([[*prompt, *trace.ids]]), use_cache=False).logits[0, len(prompt) - 1 : -1]
-        known = (logits / CONFIG.temperature).log_softmax(dim=-1)  # (tokens, vocabulary)
+        known = (logits / CONFIG.rollouts.temperature).log_softmax(dim=-1)  # (tokens, vocabulary)
         position = 0
         for segment in trace.segments:
             for n, token in enumerate(segment.ids):
