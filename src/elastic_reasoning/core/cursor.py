@@ -59,7 +59,7 @@ class Delta:
 
 
 Listen = Callable[[Delta], None]
-"""Called in the engine's thread; what it raises is raised by whoever waits for the walk, which is aborted."""
+"""Called in the thread that computes; what it raises is raised by whoever waits for the walk, which is aborted."""
 
 
 class Cursor:

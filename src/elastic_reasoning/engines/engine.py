@@ -54,11 +54,11 @@ class Engine(Protocol):
 
         Args:
             walks: fresh or part of their way.
-            listen: told of every token, in the engine's thread.
+            listen: told of every token, in the thread that computes.
             until: hand walks back where their next call samples this phase.
 
         Returns:
-            A future for each, resolved in the engine's thread. Cancelling one gives up its walk. What fails the
+            A future for each, resolved in the thread that computes. Cancelling one gives up its walk. What fails the
             engine, or the listener, is its exception; what fails the walk alone is the walk's `error`.
 
         Raises:
@@ -74,7 +74,7 @@ async def answer(engine: Engine, walk: Walk, listen: Listen | None = None, until
     """Bring one walk to its end within an event loop, beside others; cancelling gives it up.
 
     Args:
-        engine, walk, listen, until: as for `Engine.submit`; the listener is called in the engine's thread.
+        engine, walk, listen, until: as for `Engine.submit`; the listener is called in the thread that computes.
 
     Raises:
         BusyError: as many walks wait as the engine lets wait.

@@ -248,7 +248,7 @@ def _lock_of(model: Any) -> "threading.RLock":
 def evaluating(model: Any, modules: Iterable[Any]) -> Iterator[None]:
     """A model's modules in evaluation mode; each is back in its own mode afterwards.
 
-    Engines that share a model take turns: how it attends is changed too while one of them computes.
+    Engines that share a model take turns: what one found in training mode another would find in evaluation mode.
     """
     with _lock_of(model):
         training = [module for module in modules if module.training]
