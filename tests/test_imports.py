@@ -29,6 +29,7 @@ ROOMS = (
     "evaluation",
     "rollouts",
     "training",
+    "serving",
     "integrations",
     "report",
     "miniature",

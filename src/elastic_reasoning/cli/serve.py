@@ -1,0 +1,54 @@
+"""`elastic serve`: models behind the endpoints that clients know, within tokens, seconds and money."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from elastic_reasoning.cli.command import parse
+from elastic_reasoning.core.errors import check_installed
+from elastic_reasoning.serving.config import make_config, read_config
+
+
+@dataclass(frozen=True)
+class ServeConfig:
+    """What is served, and where."""
+
+    model: str = ""
+    """mini, mini-e1, a folder or a hub name; with urls, the upstream's name for it."""
+    urls: tuple[str, ...] = ()
+    """Upstreams of the model: copies of one server, each as http://127.0.0.1:8000/v1."""
+    tokenizer: str = ""
+    """With urls: mini, mini-e1, a folder or a hub name; if empty, the model's name."""
+    file: str = ""
+    """A YAML file with models, keys, prices and limits; flags come on top of it."""
+    host: str = "127.0.0.1"
+    """Where to listen."""
+    port: int = 8080
+    """Where to listen; 0 for any free port."""
+
+
+EXAMPLE = """
+elastic serve --model mini-e1
+elastic serve --model Qwen/Qwen3-8B --urls http://127.0.0.1:8000/v1
+elastic serve --file gateway.yaml
+"""
+
+
+def main(argv: list[str]) -> int:
+    """Run the command."""
+    config = parse(
+        ServeConfig,
+        argv,
+        command="serve",
+        about="Serve models at OpenAI's and Anthropic's endpoints, each answer within its tokens, seconds and money.",
+        example=EXAMPLE,
+    )
+    check_installed("fastapi", "gateway")
+    check_installed("uvicorn", "gateway")
+    values: dict[str, Any] = read_config(Path(config.file)) if config.file else {}
+    if config.model:
+        model = {"model": config.model, "urls": list(config.urls), "tokenizer": config.tokenizer}
+        values["models"] = {**values.get("models", {}), config.model: model}
+    from elastic_reasoning.serving.run import serve
+
+    return serve(make_config({"host": config.host, "port": config.port, **values}))

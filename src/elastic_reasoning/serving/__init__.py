@@ -1,0 +1,1 @@
+"""The gateway: models behind the endpoints that clients know, within tokens, seconds and money."""

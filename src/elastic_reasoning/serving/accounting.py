@@ -1,0 +1,70 @@
+"""What an answer came to: usage, and the `elastic` object that says what bound it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from elastic_reasoning.core.trace import Finish, Phase, Trace
+from elastic_reasoning.serving.budgets import Plan
+from elastic_reasoning.serving.events import Ended, Usage
+
+ENDS = {
+    Finish.LENGTH: "tokens",
+    Finish.BOUNDARY: "tokens",
+    Finish.DEADLINE: "time",
+    Finish.DELIMITER: "model",
+    Finish.EOS: "model",
+    Finish.STOP: "stop",
+    Finish.ABORT: "client",
+}
+"""What ended a phase, as the `elastic` object says it."""
+
+
+def started(plan: Plan) -> dict[str, Any]:
+    """The `elastic` object of a request that begins."""
+    return {
+        "budget": {"thinking": plan.budget.thinking, "solution": plan.budget.solution},
+        "sources": dict(plan.sources),
+    }
+
+
+def usage_of(trace: Trace) -> Usage:
+    """The tokens of one sample."""
+    return Usage(len(trace.request.prompt.ids), 0, len(trace.ids), trace.num_thinking_tokens)
+
+
+def ended(sample: int, trace: Trace, plan: Plan, stop: str | None, seconds: float) -> Ended:
+    """A sample that is over.
+
+    Args:
+        sample: its number.
+        trace: what it is.
+        plan: its budget, and where that comes from.
+        stop: the client's stop text that was found.
+        seconds: since it began.
+    """
+    is_cut = trace.cut and stop is None
+    account = {
+        "thinking_tokens": trace.num_thinking_tokens,
+        "solution_tokens": trace.num_solution_tokens,
+        "forced_tokens": trace.num_forced_tokens,
+        "thinking_ended_by": _ended_by(trace, Phase.THINKING),
+        "solution_ended_by": _ended_by(trace, Phase.SOLUTION),
+        "escaped": trace.escaped,
+        "seconds": round(seconds, 4),
+    }
+    return Ended(sample, "length" if is_cut else "stop", usage_of(trace), account, stop)
+
+
+def _ended_by(trace: Trace, phase: Phase) -> str | None:
+    finishes = [segment.finish for segment in trace.segments if segment.phase is phase and segment.finish]
+    return ENDS[finishes[-1]] if finishes else None
+
+
+def total(ends: Sequence[Ended], plan: Plan) -> tuple[Usage, Mapping[str, Any]]:
+    """Usage and `elastic` object of all samples of a request."""
+    usage = Usage()
+    for each in ends:
+        usage = usage.plus(each.usage)
+    accounts = [each.account for each in sorted(ends, key=lambda each: each.sample)]
+    rest = accounts[0] if len(accounts) == 1 else {"samples": accounts}
+    return usage, {**started(plan), **rest}

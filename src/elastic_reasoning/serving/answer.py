@@ -1,0 +1,143 @@
+"""One request on its way: walks are given to an engine, and what comes of them is told as events.
+
+Nothing here knows a dialect. Whoever closes the generator gives up the walks, and the engine stops at once.
+"""
+
+import time
+from collections.abc import AsyncGenerator
+from concurrent.futures import Future
+from functools import partial
+
+from elastic_reasoning.core.cursor import Delta
+from elastic_reasoning.core.errors import BusyError, ElasticError
+from elastic_reasoning.core.request import Request
+from elastic_reasoning.core.template import Prompt
+from elastic_reasoning.core.trace import Finish, Phase
+from elastic_reasoning.core.walk import Walk
+from elastic_reasoning.serving.accounting import ended, started, total
+from elastic_reasoning.serving.asked import Asked
+from elastic_reasoning.serving.backend import Backend
+from elastic_reasoning.serving.budgets import Plan
+from elastic_reasoning.serving.errors import ApiError
+from elastic_reasoning.serving.events import Ended, Event, Finished, Started, Text
+from elastic_reasoning.serving.mailbox import Mailbox
+from elastic_reasoning.serving.text import Detokenizer, Stops
+
+Arrival = tuple[int, Delta | Walk | BaseException]
+"""A sample, and what came of it: new tokens, its walk when it is over, or what failed it."""
+
+
+class _Sample:
+    """One sample of a request: its walk, and its text as it comes."""
+
+    def __init__(self, number: int, walk: Walk, stop: tuple[str, ...]) -> None:
+        self.number, self.walk = number, walk
+        self.stops = Stops(stop)
+        self.future: Future[Walk] | None = None
+        self._decode = walk.template.decode
+        self._eos = walk.template.eos
+        self._phase: Phase | None = None
+        self._text = Detokenizer(self._decode)
+        self._num_tokens = 0
+
+    def take(self, delta: Delta) -> list[Text]:
+        """What a client sees of new tokens: neither delimiters nor the end of sequence."""
+        phase = Phase.THINKING if delta.phase is Phase.WRAP_UP else delta.phase
+        self._num_tokens += len(delta.ids)
+        texts = self.end() if phase is not self._phase else []
+        if phase is not self._phase:
+            self._phase, self._text = phase, Detokenizer(self._decode)
+        if phase not in (Phase.THINKING, Phase.SOLUTION):
+            return texts
+        ids = delta.ids[:-1] if delta.ids and delta.ids[-1] in self._eos else delta.ids
+        return texts + self._shown(self._text.add(ids))
+
+    def end(self) -> list[Text]:
+        """What was held back of the phase so far."""
+        if self._phase not in (Phase.THINKING, Phase.SOLUTION):
+            return []
+        texts = self._shown(self._text.end())
+        held = self.stops.end() if self._phase is Phase.SOLUTION else ""
+        return texts + ([Text(self.number, self._phase, held, 0)] if held else [])
+
+    def _shown(self, text: str) -> list[Text]:
+        assert self._phase is not None
+        if self._phase is Phase.SOLUTION:
+            text = self.stops.add(text)
+            if self.stops.found is not None:
+                self.walk.interrupt(Finish.STOP)
+        if not text:
+            return []
+        num_tokens, self._num_tokens = self._num_tokens, 0
+        return [Text(self.number, self._phase, text, num_tokens)]
+
+
+async def answer(backend: Backend, asked: Asked, plan: Plan, prompt: Prompt) -> AsyncGenerator[Event, None]:
+    """Answer a request that is admitted.
+
+    Yields:
+        Started, then Text and Ended for each sample, then Finished.
+
+    Raises:
+        ApiError: it cannot be answered: before `Started` as a refusal, later because an upstream was lost.
+    """
+    began = time.monotonic()
+    mailbox: Mailbox[Arrival] = Mailbox()
+    samples = [_new_sample(backend, asked, plan, prompt, number) for number in range(asked.num_samples)]
+    for sample in samples:
+        if sample.walk.error is not None:
+            raise ApiError(400, sample.walk.error, code="cannot_be_run")
+    try:
+        for sample in samples:
+            _submit(backend, sample, mailbox)
+        yield Started(len(prompt.ids), started(plan))
+        ends: list[Ended] = []
+        while len(ends) < len(samples):
+            number, arrived = await mailbox.get()
+            sample = samples[number]
+            if isinstance(arrived, Delta):
+                for text in sample.take(arrived):
+                    yield text
+                continue
+            if isinstance(arrived, BaseException):
+                raise _failure(arrived)
+            if arrived.error is not None:
+                raise ApiError(502, arrived.error, code="upstream_error")
+            for text in sample.end():
+                yield text
+            ends.append(ended(sample.number, arrived.trace(), plan, sample.stops.found, time.monotonic() - began))
+            yield ends[-1]
+        yield Finished(*total(ends, plan))
+    finally:
+        for sample in samples:
+            if sample.future is not None:
+                sample.future.cancel()
+
+
+def _new_sample(backend: Backend, asked: Asked, plan: Plan, prompt: Prompt, number: int) -> _Sample:
+    request = Request(prompt, plan.budget, asked.strategy, asked.options, asked.sampling, number)
+    return _Sample(number, Walk(request, backend.engine.template, backend.engine.context), asked.stop)
+
+
+def _submit(backend: Backend, sample: _Sample, mailbox: Mailbox[Arrival]) -> None:
+    number = sample.number
+    try:
+        [sample.future] = backend.engine.submit([sample.walk], lambda delta: mailbox.put((number, delta)))
+    except BusyError as error:
+        raise ApiError(429, str(error), code="busy", headers={"Retry-After": "1"}) from None
+    except ElasticError as error:
+        raise ApiError(503, str(error), code="unavailable") from None
+    sample.future.add_done_callback(partial(_over, mailbox, number))
+
+
+def _over(mailbox: Mailbox[Arrival], number: int, future: Future[Walk]) -> None:
+    if future.cancelled():
+        return
+    failure = future.exception()
+    mailbox.put((number, future.result() if failure is None else failure))
+
+
+def _failure(failure: BaseException) -> BaseException:
+    if isinstance(failure, ElasticError):
+        return ApiError(503, str(failure), code="upstream_unavailable")
+    return failure

@@ -1,0 +1,99 @@
+"""The gateway as an ASGI application."""
+
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+
+from elastic_reasoning.serving.asked import Asked
+from elastic_reasoning.serving.dialects.chat import CHAT
+from elastic_reasoning.serving.dialects.dialect import Dialect, Head
+from elastic_reasoning.serving.errors import ApiError, bad_request
+from elastic_reasoning.serving.events import Event
+from elastic_reasoning.serving.gateway import Gateway
+from elastic_reasoning.serving.streaming import EventStream
+from elastic_reasoning.untrusted.json import MalformedError, decode
+
+DIALECTS: tuple[Dialect, ...] = (CHAT,)
+
+
+def new_app(gateway: Gateway) -> FastAPI:
+    """The application of a gateway, which it closes at its end."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        gateway.close()
+
+    app = FastAPI(title="elastic-reasoning gateway", lifespan=lifespan)
+    for dialect in DIALECTS:
+        app.post(dialect.path)(_endpoint(gateway, dialect))
+
+    @app.get("/health")
+    async def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/v1/models")
+    async def models() -> dict[str, Any]:
+        data = [{"id": name, "object": "model", "created": 0, "owned_by": "elastic"} for name in gateway.backends]
+        return {"object": "list", "data": data}
+
+    return app
+
+
+def _endpoint(gateway: Gateway, dialect: Dialect) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        try:
+            asked = dialect.read(await _body(request, gateway.config.max_body_bytes))
+            return await _answer(gateway, dialect, asked)
+        except ApiError as error:
+            return Response(
+                msgspec.json.encode(dialect.refusal(error)), error.status, error.headers, "application/json"
+            )
+
+    return endpoint
+
+
+async def _body(request: Request, most: int) -> dict[str, Any]:
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > most:
+            raise ApiError(413, f"the body is larger than {most:,} bytes", code="body_too_large")
+        parts.append(part)
+    try:
+        body = decode(b"".join(parts))
+    except MalformedError as error:
+        raise bad_request(f"the body: {error}") from None
+    if not isinstance(body, dict):
+        raise bad_request("the body: must be a JSON object")
+    return body
+
+
+async def _answer(gateway: Gateway, dialect: Dialect, asked: Asked) -> Response:
+    backend = gateway.backend(asked.model)
+    head = Head(uuid4().hex, int(time.time()), backend.name)
+    events = gateway.answer(asked)
+    first = await anext(events)  # what is refused, is refused with a status
+    if asked.stream:
+        return EventStream(_stream(dialect, head, asked, first, events), gateway.config.write_seconds)
+    async with aclosing(events):
+        answer = dialect.whole(head, asked, [first, *[event async for event in events]])
+    return Response(msgspec.json.encode(answer), media_type="application/json")
+
+
+async def _stream(
+    dialect: Dialect, head: Head, asked: Asked, first: Event, events: AsyncGenerator[Event, None]
+) -> AsyncGenerator[bytes, None]:
+    writer = dialect.writer(head, asked)
+    async with aclosing(events):
+        try:
+            yield b"".join(writer.write(first))
+            async for event in events:
+                yield b"".join(writer.write(event))
+        except ApiError as error:
+            yield b"".join(writer.fail(error))

@@ -1,0 +1,50 @@
+"""What a client asks for, whatever its dialect."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from elastic_reasoning.core.request import DEFAULT_STRATEGY, Options, Sampling
+from elastic_reasoning.core.template import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a client says of tokens, seconds and money; `None` where it says nothing."""
+
+    thinking: int | None = None
+    """Tokens."""
+    solution: int | None = None
+    """Tokens."""
+    max_tokens: int | None = None
+    """Tokens of thinking and solution together."""
+    effort: str | None = None
+    deadline_seconds: float | None = None
+    max_cost: float | None = None
+    """In the currency of the prices."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """The path under which each was said: {"thinking": "reasoning.max_tokens"}."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request of a client."""
+
+    model: str
+    messages: tuple[Message, ...] = ()
+    prompt: str | tuple[int, ...] | None = None
+    """A prompt as it stands, in place of messages: text or ids."""
+    tools: tuple[Message, ...] = ()
+    """What the model may call, as JSON schemas of functions."""
+    limits: Limits = field(default_factory=Limits)
+    strategy: str = DEFAULT_STRATEGY
+    options: Options = field(default_factory=Options)
+    sampling: Sampling = field(default_factory=Sampling)
+    num_samples: int = 1
+    stop: tuple[str, ...] = ()
+    """Texts at which the solution ends."""
+    chat_template_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    chat_only: Mapping[str, Any] = field(default_factory=dict)
+    """Parameters that only an upstream's own chat endpoint can honour, as they were sent: response_format, ..."""
+    stream: bool = False
+    include_usage: bool = True

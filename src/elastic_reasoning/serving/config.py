@@ -1,0 +1,92 @@
+"""What a gateway serves, and how: read from a file, and from the flags of `elastic serve`.
+
+models:
+  qwen3:
+    model: Qwen/Qwen3-8B
+    urls: [http://127.0.0.1:8000/v1, http://127.0.0.1:8001/v1]
+    budget: 1024+512
+    ceiling: 8192+2048
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from msgspec import Struct, field
+
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.errors import ElasticError, UsageError
+from elastic_reasoning.untrusted.json import MalformedError, convert
+from elastic_reasoning.untrusted.yaml import check_yaml
+
+
+class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One model that clients can ask for."""
+
+    model: str = ""
+    """mini, mini-e1, a folder or a hub name; with urls, the upstream's name for it. The client's name if empty."""
+    urls: tuple[str, ...] = ()
+    """Upstreams: copies of one server, each as http://127.0.0.1:8000/v1; without any, the model is run here."""
+    tokenizer: str = ""
+    """With urls: mini, mini-e1, a folder, or a hub name; if empty, the model's name."""
+    budget: str = "inf+inf"
+    """Thinking and solution tokens where a client asks for none."""
+    ceiling: str = "inf+inf"
+    """The most that a client may ask for."""
+
+    @property
+    def default(self) -> Budget:
+        """Tokens where a client asks for none."""
+        return Budget.parse(self.budget)
+
+    @property
+    def most(self) -> Budget:
+        """The most tokens that a client may ask for."""
+        return Budget.parse(self.ceiling)
+
+
+class GatewayConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """All that a gateway serves."""
+
+    models: dict[str, ModelConfig] = field(default_factory=dict)
+    """What clients can ask for, by the name that they use."""
+    host: str = "127.0.0.1"
+    port: int = 8080
+    max_body_bytes: int = 8 * 2**20
+    """Of a request."""
+    write_seconds: float = 30.0
+    """How long a client may take to read what is sent, before it is dropped."""
+
+    def __post_init__(self) -> None:
+        if not self.models:
+            raise UsageError("the gateway serves no model: give --model mini-e1, or a file with models")
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """A gateway's file, as plain data.
+
+    Raises:
+        UsageError: it cannot be read, or is no YAML mapping.
+    """
+    try:
+        text = path.read_text("utf-8")
+        check_yaml(text)
+    except (OSError, UnicodeError, MalformedError) as error:
+        raise UsageError(f"{path}: {error}") from None
+    values = yaml.safe_load(text)
+    if not isinstance(values, dict):
+        raise UsageError(f"{path}: must be a mapping, as models: {{mini-e1: {{}}}}")
+    return values
+
+
+def make_config(values: Mapping[str, Any]) -> GatewayConfig:
+    """A configuration from plain data.
+
+    Raises:
+        UsageError: a key is not known, or a value cannot be.
+    """
+    try:
+        return convert(values, GatewayConfig)
+    except (MalformedError, ElasticError) as error:
+        raise UsageError(f"the gateway's configuration: {error}") from None

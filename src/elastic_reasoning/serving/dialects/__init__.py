@@ -1,0 +1,1 @@
+"""How clients speak to the gateway, one file each."""
