@@ -311,6 +311,7 @@ COMMANDS = {
         [
             lambda m: {"--records": str(m.records), "--total": "12", "--model": "mini"},
             lambda m: {"--records": str(m.records), "--accuracy": "0.5", "--model": "mini"},
+            lambda m: {"--records": str(m.records), "--save": "budgets.yaml"},
         ],
         ("--records", "--recipe"),
     ),

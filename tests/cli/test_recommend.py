@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from elastic_reasoning.analysis.calibrate import calibrate
+from elastic_reasoning.analysis.effort import read_efforts
 from elastic_reasoning.analysis.recommend import recommend
 from elastic_reasoning.cli.main import main
 from elastic_reasoning.records.log import read_records
@@ -53,12 +55,41 @@ def test_a_validation_split_and_a_single_budget_are_said(tmp_path: Path, capsys:
     assert "it was the only budget that fits" in out
 
 
+def test_efforts_of_every_model_are_saved(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "budgets.yaml"
+    assert main(["recommend", str(folder), "--save", str(path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    saved = read_efforts(path)
+    assert list(saved) == ["mini", "mini-e1"]
+    assert saved["mini-e1"] == calibrate(read_records(folder), model="mini-e1", folder="run")
+    assert lines[0].startswith("mini/elastic: best is 96+20, ")
+    assert lines[0].endswith("on 20 held-out problems, the largest that was measured: a larger one may be better")
+    assert lines[5].startswith(f"  low: {saved['mini-e1'].efforts['low'].budget}, ")
+    assert "90 wanted: " in lines[5]
+    assert lines[-1] == f"saved to {path}; elastic serve --budgets {path} uses it"
+
+
+def test_efforts_of_one_model_with_shares_of_ones_own(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "budgets.yaml"
+    argv = ["recommend", str(folder), "--save", str(path), "--shares", "{low: 20, max: 100}", "--model", "mini"]
+    assert main([*argv, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert list(said) == list(read_efforts(path)) == ["mini"]
+    assert list(said["mini"]["efforts"]) == ["low", "max"]
+    assert said["mini"]["efforts"]["low"]["measured"]["wanted_share_of_best"] == 0.2
+
+
 def test_what_cannot_be_recommended_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for argv, message in (
         ([], "no folder of records"),
         ([str(folder), "--model", "mini"], "give either a total of tokens or an accuracy"),
         ([str(folder), "--model", "mini", "--total", "5"], "the smallest of mini under elastic is 8+20, 28 in all"),
         ([str(folder), "--total", "many"], "must be"),
+        ([str(folder), "--total", "44", "--save", "b.yaml"], "leave out --total and --accuracy, or --save"),
+        ([str(folder), "--shares", "{low: 80}", "--total", "44"], "add --save budgets.yaml"),
+        ([str(folder), "--save", "b.yaml", "--shares", "{lo: 80}"], "unknown effort 'lo': did you mean 'low'"),
         ([str(folder), "--totl", "44"], "did you mean 'total'"),
     ):
         assert main(["recommend", *argv]) == 2

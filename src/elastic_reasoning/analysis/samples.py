@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import closing
 from functools import lru_cache
 from itertools import combinations
-from math import comb
+from math import ceil, comb
 
 from elastic_reasoning.analysis.equivalence import Equivalence, Form, form_of
 from elastic_reasoning.records.columns import Records
@@ -108,6 +108,6 @@ def are_programs(samples: Iterable[Record]) -> bool:
     return 2 * sum("\n" in answer.strip() for answer in answers) > len(answers)
 
 
-def percentile(values: Sequence[int], percent: int) -> float | None:
+def percentile(values: Sequence[int], percent: float) -> float | None:
     """The smallest of the values that at least so many percent of them do not exceed; `None` for no values."""
-    return float(sorted(values)[-(-percent * len(values) // 100) - 1]) if values else None
+    return float(sorted(values)[ceil(percent * len(values) / 100) - 1]) if values else None

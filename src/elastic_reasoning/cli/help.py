@@ -25,7 +25,20 @@ GROUPS = {
     "what it works on": (
         *("question", "records", "run_a", "run_b", "run", "a", "b", "settings", "problem", "url", "models", "model"),
         *("tokenizer", "strategies", "strategy", "task", "budgets", "budget", "limit", "samples", "total", "accuracy"),
-        *("contests", "attempts", "against", "plan", "weights", "rewards", "train", "steps", "seed", "out"),
+        *(
+            "save",
+            "shares",
+            "contests",
+            "attempts",
+            "against",
+            "plan",
+            "weights",
+            "rewards",
+            "train",
+            "steps",
+            "seed",
+            "out",
+        ),
     ),
     "what is shown": (
         *("json", "report", "report_to", "title", "trained_at", "published", "max_problems", "num_mismatches"),

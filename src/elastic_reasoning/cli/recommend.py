@@ -1,8 +1,13 @@
-"""`elastic recommend`: the best budget for a total, or the cheapest for an accuracy, from records."""
+"""`elastic recommend`: the best budget for a total, the cheapest for an accuracy, or for efforts, from records."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from msgspec import to_builtins
+
+from elastic_reasoning.analysis.calibrate import SHARES, calibrate
+from elastic_reasoning.analysis.effort import ModelEfforts, save_efforts
 from elastic_reasoning.analysis.recommend import Recommendation, recommend
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.output import say, say_json
@@ -21,6 +26,10 @@ class RecommendConfig:
     """Tokens of thinking and solution together that may be spent."""
     accuracy: float | None = None
     """Share of correct answers that is wanted, as 0.4; instead of a total."""
+    save: str = ""
+    """File for what low, medium and high effort mean for each model, as budgets.yaml; instead of a total."""
+    shares: dict[str, float] = field(default_factory=lambda: dict(SHARES))
+    """Percent of the best accuracy that each effort keeps, of those that are saved."""
     model: str = ""
     """Which model, where the records are of several."""
     strategy: str = DEFAULT_STRATEGY
@@ -32,6 +41,8 @@ class RecommendConfig:
 EXAMPLE = """
 elastic recommend runs/sweep --total 44 --model mini-e1
 elastic recommend runs/sweep --accuracy 0.5 --model mini-e1
+elastic recommend runs/sweep --save budgets.yaml
+elastic recommend runs/sweep --save budgets.yaml --shares '{low: 80, high: 99}'
 """
 
 
@@ -41,13 +52,18 @@ def main(argv: list[str]) -> int:
         RecommendConfig,
         argv,
         command="recommend",
-        about="Name the best thinking and solution budget for a total of tokens, or the cheapest for an accuracy. "
+        about="Name the best thinking and solution budget for a total of tokens, or the cheapest for an accuracy; "
+        "or save the cheapest that keep 90, 97 and 99.5 % of the best accuracy as low, medium and high effort. "
         "It is chosen on one half of the problems and measured on the other; on a validation split, on all.",
         example=EXAMPLE,
         positional="records",
     )
     if not config.records:
         raise UsageError("no folder of records: elastic recommend runs/sweep --total 44")
+    if config.save:
+        return _save(config)
+    if config.shares != SHARES:
+        raise UsageError("--shares says what --save keeps: add --save budgets.yaml")
     run = read_records(Path(config.records))
     choice = recommend(run, config.total, config.accuracy, config.model, config.strategy)
     if config.json:
@@ -55,6 +71,50 @@ def main(argv: list[str]) -> int:
     else:
         say(in_words(choice))
     return 0
+
+
+def _save(config: RecommendConfig) -> int:
+    """Efforts of every model, or of the one that is named, into the file."""
+    if config.total is not None or config.accuracy is not None:
+        raise UsageError("--save keeps the budgets of all efforts: leave out --total and --accuracy, or --save")
+    folder = Path(config.records)
+    manifest, records = read_records(folder)
+    models = [config.model] if config.model else list(dict.fromkeys(each.model for each in records.settings))
+    found = {
+        model: calibrate((manifest, records), config.shares, model, config.strategy, folder.resolve().name)
+        for model in models
+    }
+    save_efforts(Path(config.save), found)
+    if config.json:
+        say_json(to_builtins(found), indent=2)
+    else:
+        say("\n".join([*(line for model in found for line in _effort_lines(model, found[model])), _saved(config.save)]))
+    return 0
+
+
+def _saved(path: str) -> str:
+    return f"saved to {path}; elastic serve --budgets {path} uses it"
+
+
+def _effort_lines(model: str, efforts: ModelEfforts) -> Iterator[str]:
+    """What efforts mean for a model, a line each."""
+    best, source = efforts.best, efforts.source
+    if best and source:
+        where = "held-out" if source.held_out else "validation"
+        yield (
+            f"{model}/{efforts.strategy}: best is {best.budget}, {100 * best.accuracy:.1f}% right on "
+            f"{source.num_measured_on} {where} problems"
+            + (", the largest that was measured: a larger one may be better" if best.is_largest else "")
+        )
+    for name, effort in efforts.efforts.items():
+        if known := effort.measured:
+            low, high = (100 * bound for bound in known.share_interval)
+            sure = "kept" if known.is_kept else "missed" if known.is_missed else "not sure: more problems would tell"
+            yield (
+                f"  {name}: {effort.budget}, {known.mean_tokens:.1f} sampled on average, {100 * known.accuracy:.1f}% "
+                f"right, {100 * known.share_of_best:.1f}% of the best ({low:.1f} to {high:.1f}, "
+                f"{100 * known.wanted_share_of_best:g} wanted: {sure})"
+            )
 
 
 def in_words(choice: Recommendation) -> str:

@@ -1,16 +1,23 @@
 """YAML that others wrote, looked through before anything is made of it.
 
     check_yaml(Path("recipe.yaml").read_text())
+    read_yaml(text, Config)         # as a type, in which a key that it does not know is an error
 
 A few lines of YAML can stand for gigabytes, by aliases of aliases. What is too large, too deep, or says one thing twice
 is refused from its events alone, of which nothing is built.
 """
 
+import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
+import msgspec.inspect
 import yaml
 
-from elastic_reasoning.untrusted.json import Fault, MalformedError
+from elastic_reasoning.untrusted.json import Fault, MalformedError, convert
+
+Kind = TypeVar("Kind")
 
 MOST_LETTERS = 2**18
 MOST_VALUES = 10_000
@@ -87,3 +94,40 @@ def _check_key(within: _Open, event: yaml.NodeEvent, line: int) -> None:
             raise MalformedError(f"line {line}: {event.value} is given twice", Fault.VALUE)
         within.keys.add(event.value)
     within.wants_key = not within.wants_key
+
+
+def read_yaml(text: str, kind: type[Kind]) -> Kind:
+    """YAML as a type that msgspec knows.
+
+    Raises:
+        MalformedError: it is malformed, too large, or something else; for a key that no field has, with the nearest.
+    """
+    check_yaml(text)
+    try:
+        value = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:  # a ValueError of a date that is none, or of too many digits
+        problem = getattr(error, "problem", None) or str(error)
+        raise MalformedError(f"not YAML ({problem})", Fault.SYNTAX) from None
+    _check_keys(value, msgspec.inspect.type_info(kind), "")
+    return convert(value, kind)
+
+
+def _check_keys(value: Any, kind: msgspec.inspect.Type, place: str) -> None:
+    """Refuse keys that no field has: a misspelt one would leave its field at the default, and nobody would know."""
+    if isinstance(kind, msgspec.inspect.UnionType):
+        for each in kind.types:
+            _check_keys(value, each, place)
+    elif isinstance(kind, (msgspec.inspect.StructType, msgspec.inspect.DataclassType)) and isinstance(value, Mapping):
+        known = {each.encode_name: each.type for each in kind.fields}
+        for key, part in value.items():
+            if key not in known:
+                near = difflib.get_close_matches(str(key), known, n=1)
+                hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+                raise MalformedError(f"{place}{key}: unknown key; {hint}", Fault.VALUE)
+            _check_keys(part, known[key], f"{place}{key}.")
+    elif isinstance(kind, msgspec.inspect.DictType) and isinstance(value, Mapping):
+        for key, part in value.items():
+            _check_keys(part, kind.value_type, f"{place}{key}.")
+    elif isinstance(kind, msgspec.inspect.ListType) and isinstance(value, list):
+        for number, part in enumerate(value):
+            _check_keys(part, kind.item_type, f"{place}{number}.")
