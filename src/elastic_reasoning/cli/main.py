@@ -37,7 +37,7 @@ COMMANDS = {
     "train": "train a model under budget-constrained rollouts",
     "export": "a trained model with its card, to keep or to upload",
     "recipes": "the recipes that come with the package",
-    "serve": "models behind the endpoints that clients know, within tokens, seconds and money",
+    "serve": "a gateway: answers within tokens, seconds and money",
     "doctor": "what a server can do, and how budgets will be kept there",
 }
 
