@@ -48,3 +48,5 @@ class Asked:
     """Parameters that only an upstream's own chat endpoint can honour, as they were sent: response_format, ..."""
     stream: bool = False
     include_usage: bool = True
+    continuous_usage: bool = False
+    """Whether every chunk of a stream says the usage so far."""

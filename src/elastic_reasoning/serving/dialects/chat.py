@@ -11,7 +11,14 @@ from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.serving.asked import Asked
 from elastic_reasoning.serving.budgets import read_limits
 from elastic_reasoning.serving.dialects.dialect import Dialect, Head, Json, sse
-from elastic_reasoning.serving.dialects.openai import error_body, messages_in, sampling_in, stops_in, usage_json
+from elastic_reasoning.serving.dialects.openai import (
+    error_body,
+    messages_in,
+    sampling_in,
+    stops_in,
+    strategy_in,
+    usage_json,
+)
 from elastic_reasoning.serving.errors import ApiError
 from elastic_reasoning.serving.events import Ended, Event, Finished, Started, Text, ToolCall, Usage
 
@@ -20,18 +27,22 @@ DONE = b"data: [DONE]\n\n"
 
 def read(body: Mapping[str, Any]) -> Asked:
     """What a body asks for."""
-    options = body.get("stream_options") or {}
+    streaming = body.get("stream_options") or {}
+    strategy, options = strategy_in(body)
     return Asked(
         model=str(body.get("model") or ""),
         messages=messages_in(body),
         tools=tuple(body.get("tools") or ()),
         limits=read_limits(body, "chat"),
+        strategy=strategy,
+        options=options,
         sampling=sampling_in(body),
         num_samples=int(body.get("n") or 1),
         stop=stops_in(body),
         chat_template_kwargs=dict(body.get("chat_template_kwargs") or {}),
         stream=bool(body.get("stream")),
-        include_usage=bool(options.get("include_usage")),
+        include_usage=bool(streaming.get("include_usage")),
+        continuous_usage=bool(streaming.get("continuous_usage_stats")),
     )
 
 
@@ -80,6 +91,7 @@ class ChatWriter:
 
     def __init__(self, head: Head, asked: Asked) -> None:
         self._asked = asked
+        self._usage = Usage()
         self._head = {
             "id": f"chatcmpl-{head.id}",
             "object": "chat.completion.chunk",
@@ -90,10 +102,14 @@ class ChatWriter:
     def write(self, event: Event) -> Iterable[bytes]:
         """The chunks that an event becomes."""
         if isinstance(event, Started):
+            self._usage = Usage(event.num_prompt_tokens)
             for sample in range(self._asked.num_samples):
-                yield self._chunk(sample, {"role": "assistant", "content": ""})
+                yield self._chunk(sample, {"role": "assistant", "content": ""}, account=event.account)
         elif isinstance(event, Text):
             thinks = event.phase is Phase.THINKING
+            self._usage = self._usage.plus(
+                Usage(completion=event.num_tokens, reasoning=event.num_tokens if thinks else 0)
+            )
             yield self._chunk(
                 event.sample,
                 {"reasoning_content": event.text, "reasoning": event.text} if thinks else {"content": event.text},
@@ -107,9 +123,16 @@ class ChatWriter:
             yield sse({**self._head, "choices": [], **usage, "elastic": event.account})
             yield DONE
 
-    def _chunk(self, sample: int, delta: Json, finish_reason: str | None = None) -> bytes:
+    def _chunk(
+        self, sample: int, delta: Json, finish_reason: str | None = None, account: Mapping[str, Any] | None = None
+    ) -> bytes:
         choice = {"index": sample, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
-        return sse({**self._head, "choices": [choice]})
+        chunk = {**self._head, "choices": [choice]}
+        if self._asked.continuous_usage:  # as vLLM has it; beside the first usage, the budgets as understood
+            chunk["usage"] = usage_json(self._usage)
+            if account is not None:
+                chunk["elastic"] = account
+        return sse(chunk)
 
     def fail(self, error: ApiError) -> Iterable[bytes]:
         """An error event, and the end of the stream."""
