@@ -7,13 +7,14 @@ READY := $(VENV)/ready
 VLLM := .venv-vllm
 LATEST := .venv-latest
 SGLANG := .venv-sglang
+LINT := .venv-lint
 # What the tests on real servers run: all; "not full" is the part that continuous integration has time for.
 SELECT :=
 # Processes that run tests side by side, each on one core; a file's tests stay together, as they share what is costly.
 JOBS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
-.PHONY: setup demo test test-full test-latest real test-servers test-sglang test-vllm check bench bench-vllm results fuzz clean
+.PHONY: setup demo test test-full test-latest real test-servers test-sglang test-vllm check lint-deploy bench bench-vllm results fuzz clean
 
 setup: $(READY)
 
@@ -68,6 +69,18 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_imports.py
 
+# How it is deployed, by linters: no engine that runs containers is needed.
+lint-deploy: $(LINT)/ready
+	$(LINT)/bin/hadolint deploy/*.Dockerfile
+	$(LINT)/bin/check-jsonschema --builtin-schema vendor.compose-spec deploy/compose.yaml
+	$(LINT)/bin/kubernetes-validate --strict deploy/kubernetes/gateway.yaml
+	$(LINT)/bin/yamllint -d '{extends: relaxed, rules: {line-length: {max: 130}}}' deploy
+
+$(LINT)/ready: deploy/linters.txt
+	$(PYTHON) -m venv $(LINT)
+	$(LINT)/bin/pip install -q -r deploy/linters.txt
+	touch $@
+
 bench: $(READY)
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/generation.py
@@ -93,4 +106,4 @@ results: $(READY)
 	$(BIN)/python benchmarks/records.py
 
 clean:
-	rm -rf $(VENV) $(VLLM) $(LATEST) $(SGLANG) runs build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VLLM) $(LATEST) $(SGLANG) $(LINT) runs build .pytest_cache .mypy_cache .ruff_cache
