@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 from elastic_reasoning.core.cursor import Cursor
 from elastic_reasoning.core.drive import unless_interrupted
@@ -37,7 +38,7 @@ class Answering:
 
     Args:
         answer: brings one to its end, or to where it is to be handed back.
-        loop: runs in a thread of its own.
+        loop: where they are brought there; it may run in another thread.
         concurrency: walks under way at once; others wait.
         max_waiting: walks that may wait.
     """
@@ -53,6 +54,8 @@ class Answering:
         self._concurrency, self._max_waiting = concurrency, max_waiting
         self._places = asyncio.Semaphore(concurrency)
         self._num_taken = 0
+        self._tasks: set[asyncio.Task[BaseException | None]] = set()
+        self._is_stopped = False
         self._lock = threading.Lock()
 
     def submit(self, jobs: Sequence[Job]) -> None:
@@ -60,20 +63,34 @@ class Answering:
 
         Raises:
             BusyError: more would wait than may.
-            EngineError: the loop is closed.
+            EngineError: the loop is closed, or this is stopped.
         """
         with self._lock:
-            if self._loop.is_closed():
+            if self._is_stopped or self._loop.is_closed():
                 raise EngineError("the engine is closed: make another one")
             num_waiting = self._num_taken + len(jobs) - self._concurrency
             if num_waiting > self._max_waiting:
                 raise BusyError(f"{num_waiting} requests would wait, {self._max_waiting} may: ask again a little later")
             self._num_taken += len(jobs)
             for job in jobs:
-                asyncio.run_coroutine_threadsafe(self._run(job), self._loop)
+                self._loop.call_soon_threadsafe(self._begin, job)
 
-    async def _run(self, job: Job) -> None:
-        error = None
+    async def stop(self) -> None:
+        """Take no more walks, and give up those that were taken; they have ended then. It runs within the loop."""
+        with self._lock:
+            self._is_stopped = True
+        await asyncio.sleep(0)  # what was submitted before begins now
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _begin(self, job: Job) -> None:
+        task = self._loop.create_task(self._run(job))
+        self._tasks.add(task)
+        task.add_done_callback(partial(self._over, job))
+
+    async def _run(self, job: Job) -> BaseException | None:
+        """What failed, which is the caller's to know."""
         try:
             if await self._finds_place(job):
                 try:
@@ -81,13 +98,19 @@ class Answering:
                 finally:
                     self._places.release()
         except asyncio.CancelledError:
-            job.walk.interrupt(Finish.ABORT)
-            Cursor(job.walk, job.listen, job.until)
+            raise
         except BaseException as failure:
-            error = failure
+            return failure
+        return None
+
+    def _over(self, job: Job, task: asyncio.Task[BaseException | None]) -> None:
+        self._tasks.discard(task)
         with self._lock:
             self._num_taken -= 1
-        job.finish(error)
+        if task.cancelled():  # it may not have begun
+            job.walk.interrupt(Finish.ABORT)
+            Cursor(job.walk, job.listen, job.until)
+        job.finish(None if task.cancelled() else task.result())
 
     async def _finds_place(self, job: Job) -> bool:
         """Wait for a place; False where the walk is over before."""

@@ -26,8 +26,9 @@ def new_app(gateway: Gateway) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await gateway.start()
         yield
-        gateway.close()
+        await gateway.close()
 
     app = FastAPI(title="elastic-reasoning gateway", lifespan=lifespan)
     for dialect in DIALECTS:

@@ -12,6 +12,7 @@ from elastic_reasoning.core.template import Prompt
 from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.engines.engine import Engine
 from elastic_reasoning.engines.http.config import ServerConfig
+from elastic_reasoning.engines.http.engine import OpenAIEngine
 from elastic_reasoning.engines.opening import check_models_by_name, open_engine
 from elastic_reasoning.serving.asked import Asked
 from elastic_reasoning.serving.budgets import Plan
@@ -36,6 +37,17 @@ class Backend:
         self.config = config
         self.engine = engine
         self._tokenizer: Any = getattr(engine, "tokenizer", None)
+
+    async def start(self) -> None:
+        """Have the upstreams asked from the running event loop, so that no token crosses threads."""
+        if isinstance(self.engine, OpenAIEngine):
+            await self.engine.enter()
+
+    async def close(self) -> None:
+        """Give up what is under way, and close the engine."""
+        if isinstance(self.engine, OpenAIEngine):
+            await self.engine.leave()
+        await asyncio.to_thread(self.engine.close)
 
     async def prompt(self, asked: Asked, plan: Plan) -> Prompt:
         """The prompt of a request: its messages through the chat template, or its text as it stands.

@@ -53,10 +53,15 @@ class Gateway:
         finally:
             await events.aclose()
 
-    def close(self) -> None:
-        """Close all engines."""
+    async def start(self) -> None:
+        """Begin to serve within the running event loop."""
         for backend in self.backends.values():
-            backend.engine.close()
+            await backend.start()
+
+    async def close(self) -> None:
+        """Give up what is under way, and close all engines."""
+        for backend in self.backends.values():
+            await backend.close()
 
 
 def open_gateway(config: GatewayConfig) -> Gateway:

@@ -25,7 +25,7 @@ from elastic_reasoning.core.request import Request
 from elastic_reasoning.core.template import Message, Prompt, Template
 from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.core.walk import Walk
-from elastic_reasoning.engines.concurrent import Answering
+from elastic_reasoning.engines.concurrent import Answering, LoopThread
 from elastic_reasoning.engines.http.capabilities import Capabilities, find_capabilities
 from elastic_reasoning.engines.http.config import ServerConfig
 from elastic_reasoning.engines.http.dialects import find_dialect
@@ -92,6 +92,7 @@ class OpenAIEngine:
         self._added = added_to_text(self.tokenizer)
         self._open = ExitStack()
         self._answering: Answering | None = None
+        self._pool: Pool | None = None
         self._lock = threading.Lock()
         self.capabilities = ask_capabilities(config, self.template, self.tokenizer, model)
         self._dialect = find_dialect(self.capabilities.dialect)
@@ -130,13 +131,35 @@ class OpenAIEngine:
         jobs = [Job(walk, listen, until) for walk in walks]
         with self._lock:
             if self._answering is None:
-                pool, loop = self._open.enter_context(connected(self.config))
-                self._answering = Answering(partial(self._answer, pool), loop, self.config.concurrency)
+                thread = LoopThread("elastic-http")
+                self._open.callback(thread.close)
+                self._answering = asyncio.run_coroutine_threadsafe(self._start(), thread.loop).result()
+                self._open.callback(lambda: asyncio.run_coroutine_threadsafe(self.leave(), thread.loop).result())
         self._answering.submit(jobs)
         return [job.future for job in jobs]
 
+    async def enter(self) -> None:
+        """Live in the running event loop, in place of a thread of its own, until `leave`.
+
+        It is for a process that serves others: listeners and futures are then called in its own thread, and servers
+        are looked after also while nobody asks them. It comes before the first walk.
+        """
+        self._answering = await self._start(is_resident=True)
+
+    async def leave(self) -> None:
+        """Give up what is under way and close the connections, within the loop that it lives in."""
+        if self._answering is not None:
+            await self._answering.stop()
+        if self._pool is not None:
+            await self._pool.close()
+
+    async def _start(self, *, is_resident: bool = False) -> Answering:
+        pool = self._pool = Pool(self.config, is_resident=is_resident)
+        return Answering(partial(self._answer, pool), asyncio.get_running_loop(), self.config.concurrency)
+
     def close(self) -> None:
-        """Give up what is under way and close the connections; it may be called twice."""
+        """Give up what is under way and close the connections; it may be called twice. One that has entered a loop
+        is to `leave` it before."""
         self._open.close()
 
     async def _answer(self, pool: Pool, job: Job) -> None:

@@ -50,10 +50,17 @@ class _Failure(Struct):
 
 
 class Pool:
-    """Connections to all replicas; use `connected` to open one. `at_start`, they are asked what they can do."""
+    """Connections to all replicas, within the running event loop; use `connected` to open one in a thread.
 
-    def __init__(self, config: ServerConfig, at_start: bool = False) -> None:
-        self.at_start = at_start
+    Args:
+        config: where they are, and how long one waits for them.
+        at_start: they are asked what they can do.
+        is_resident: it lives as long as a process that serves others, and looks after its replicas also while nobody
+            asks them.
+    """
+
+    def __init__(self, config: ServerConfig, *, at_start: bool = False, is_resident: bool = False) -> None:
+        self.at_start, self.is_resident = at_start, is_resident
         self._aiohttp: Any = require("aiohttp", "server")
         self.config = config
         self._key = os.environ.get(config.api_key_env, "").strip()
@@ -74,7 +81,7 @@ class Pool:
         """Look for replicas that end while all wait for an answer: one that ends badly leaves connections open."""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            for replica in [replica for replica in self._replicas if replica.num_in_flight]:
+            for replica in [replica for replica in self._replicas if self.is_resident or replica.num_in_flight]:
                 try:
                     async with asyncio.timeout(WATCH_SECONDS):
                         await self.once(replica, "models", None)
@@ -90,6 +97,7 @@ class Pool:
                     await replica.mark_healthy()
 
     async def close(self) -> None:
+        """Close all connections."""
         self._watching.cancel()
         await asyncio.gather(self._watching, return_exceptions=True)
         for replica in self._replicas:
@@ -171,7 +179,7 @@ def connected(config: ServerConfig, at_start: bool = False) -> Iterator[tuple[Po
     thread = LoopThread("elastic-http")
 
     async def opened() -> Pool:
-        return Pool(config, at_start)
+        return Pool(config, at_start=at_start)
 
     try:
         pool = asyncio.run_coroutine_threadsafe(opened(), thread.loop).result()
