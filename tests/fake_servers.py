@@ -8,6 +8,7 @@ The shapes of questions and answers are those that each server documents; what a
 import asyncio
 import hashlib
 import json
+import threading
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -138,12 +139,15 @@ class Pace:
         cut: (number of the stream) to the number of events after which it breaks off; `None` for a whole one.
         halt: (number of the stream) to the number of events after which it comes to a halt; `None` for one that
             does not.
+        halted, dropped: set when a stream has come to a halt, and when a client has let go of one.
+        release: set to let streams that have come to a halt go on.
     """
 
     def __init__(self) -> None:
         self.num_streams = self.num_dropped = 0
         self.cut: Callable[[int], int | None] = lambda number: None
         self.halt: Callable[[int], int | None] = lambda number: None
+        self.halted, self.dropped, self.release = threading.Event(), threading.Event(), threading.Event()
 
     async def stream(self, request: web.Request, events: Sequence[Any]) -> web.StreamResponse:
         number, self.num_streams = self.num_streams, self.num_streams + 1
@@ -157,7 +161,9 @@ class Pace:
                     request.transport.abort()  # type: ignore[attr-defined]
                     return response
                 if place == self.halt(number):
-                    await asyncio.sleep(60)
+                    self.halted.set()
+                    while not self.release.is_set():  # in another loop than whoever sets it
+                        await asyncio.sleep(0.005)
                 line = f"data: {json.dumps(event)}\n\n".encode()
                 half = len(line) // 2
                 await response.write(line[:half])
@@ -165,6 +171,7 @@ class Pace:
             await response.write(b": a comment\n\ndata: [DONE]\n\n")
         except (asyncio.CancelledError, ConnectionError):
             self.num_dropped += 1
+            self.dropped.set()
             raise
         return response
 

@@ -3,11 +3,12 @@
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
-import msgspec
 from fastapi import FastAPI, Request, Response
+from starlette.types import Send
 
 from elastic_reasoning.serving.asked import Asked
 from elastic_reasoning.serving.dialects.chat import CHAT
@@ -15,7 +16,7 @@ from elastic_reasoning.serving.dialects.dialect import Dialect, Head
 from elastic_reasoning.serving.errors import ApiError, bad_request
 from elastic_reasoning.serving.events import Event
 from elastic_reasoning.serving.gateway import Gateway
-from elastic_reasoning.serving.streaming import EventStream
+from elastic_reasoning.serving.streaming import Reply, send_events, send_json
 from elastic_reasoning.untrusted.json import MalformedError, decode
 
 DIALECTS: tuple[Dialect, ...] = (CHAT,)
@@ -50,11 +51,9 @@ def _endpoint(gateway: Gateway, dialect: Dialect) -> Callable[[Request], Awaitab
     async def endpoint(request: Request) -> Response:
         try:
             asked = dialect.read(await _body(request, gateway.config.max_body_bytes))
-            return await _answer(gateway, dialect, asked)
         except ApiError as error:
-            return Response(
-                msgspec.json.encode(dialect.refusal(error)), error.status, error.headers, "application/json"
-            )
+            return Reply(partial(_refuse, dialect, error))
+        return Reply(partial(_answer, gateway, dialect, asked))
 
     return endpoint
 
@@ -75,26 +74,31 @@ async def _body(request: Request, most: int) -> dict[str, Any]:
     return body
 
 
-async def _answer(gateway: Gateway, dialect: Dialect, asked: Asked) -> Response:
-    backend = gateway.backend(asked.model)
-    head = Head(uuid4().hex, int(time.time()), backend.name)
-    events = gateway.answer(asked)
-    first = await anext(events)  # what is refused, is refused with a status
-    if asked.stream:
-        return EventStream(_stream(dialect, head, asked, first, events), gateway.config.write_seconds)
-    async with aclosing(events):
-        answer = dialect.whole(head, asked, [first, *[event async for event in events]])
-    return Response(msgspec.json.encode(answer), media_type="application/json")
+async def _answer(gateway: Gateway, dialect: Dialect, asked: Asked, send: Send) -> None:
+    try:
+        head = Head(uuid4().hex, int(time.time()), gateway.backend(asked.model).name)
+        async with aclosing(gateway.answer(asked)) as events:
+            first = await anext(events)  # what is refused, is refused with a status
+            if asked.stream:
+                stream = _stream(dialect, head, asked, first, events)
+                return await send_events(send, stream, gateway.config.write_seconds)
+            whole = dialect.whole(head, asked, [first, *[event async for event in events]])
+    except ApiError as error:
+        return await _refuse(dialect, error, send)
+    await send_json(send, 200, whole)
+
+
+async def _refuse(dialect: Dialect, error: ApiError, send: Send) -> None:
+    await send_json(send, error.status, dialect.refusal(error), error.headers)
 
 
 async def _stream(
     dialect: Dialect, head: Head, asked: Asked, first: Event, events: AsyncGenerator[Event, None]
 ) -> AsyncGenerator[bytes, None]:
     writer = dialect.writer(head, asked)
-    async with aclosing(events):
-        try:
-            yield b"".join(writer.write(first))
-            async for event in events:
-                yield b"".join(writer.write(event))
-        except ApiError as error:
-            yield b"".join(writer.fail(error))
+    try:
+        yield b"".join(writer.write(first))
+        async for event in events:
+            yield b"".join(writer.write(event))
+    except ApiError as error:
+        yield b"".join(writer.fail(error))

@@ -57,6 +57,8 @@ class GatewayConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """Of a request."""
     write_seconds: float = 30.0
     """How long a client may take to read what is sent, before it is dropped."""
+    drain_seconds: float = 30.0
+    """How long requests may go on when the gateway is told to end (SIGTERM)."""
 
     def __post_init__(self) -> None:
         if not self.models:

@@ -1,20 +1,31 @@
 """The gateway: which model a request goes to, and what it may use."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import Any
 
 from elastic_reasoning.core.errors import ElasticError, unknown
 from elastic_reasoning.core.strategies import find_strategy
+from elastic_reasoning.core.template import Prompt
 from elastic_reasoning.serving.answer import answer
 from elastic_reasoning.serving.asked import Asked
 from elastic_reasoning.serving.backend import Backend, open_backend
-from elastic_reasoning.serving.budgets import resolve
+from elastic_reasoning.serving.budgets import Plan, resolve
 from elastic_reasoning.serving.config import GatewayConfig
 from elastic_reasoning.serving.errors import ApiError, bad_request
 from elastic_reasoning.serving.events import Event
 
+LAST_WORD_SECONDS = 2.0
+"""How long a client may take to read that its answer has ended before its end."""
+
 
 class Gateway:
     """Models, and what clients may ask of them.
+
+    Attributes:
+        config, backends: see below.
+        is_draining: no more requests are taken.
 
     Args:
         config: all that it serves.
@@ -24,6 +35,9 @@ class Gateway:
     def __init__(self, config: GatewayConfig, backends: Mapping[str, Backend]) -> None:
         self.config = config
         self.backends = dict(backends)
+        self.is_draining = False
+        self._is_over = False
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     def backend(self, model: str) -> Backend:
         """The model of that name; the only one where a client names none.
@@ -38,20 +52,45 @@ class Gateway:
         return self.backends[model]
 
     async def answer(self, asked: Asked) -> AsyncGenerator[Event, None]:
-        """Answer a request; see `elastic_reasoning.serving.answer`."""
+        """Answer a request; see `elastic_reasoning.serving.answer`. One task reads all of it."""
+        if self.is_draining:
+            headers = {"Retry-After": "1", "Connection": "close"}
+            raise ApiError(503, "the gateway is shutting down: ask again", code="shutting_down", headers=headers)
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            async with aclosing(answer(*await self._admit(asked))) as events:
+                async for event in events:
+                    yield event
+        except asyncio.CancelledError:
+            if not self._is_over:
+                raise
+            task.uncancel()
+            raise ApiError(503, "the gateway has shut down before the answer's end", code="shutting_down") from None
+        finally:
+            self._tasks.discard(task)
+
+    async def _admit(self, asked: Asked) -> tuple[Backend, Asked, Plan, Prompt]:
+        """What a request is answered by, with and from."""
         backend = self.backend(asked.model)
         plan = resolve(asked.limits, backend.config, backend.engine.context)
         try:
             find_strategy(asked.strategy, asked.options).check(plan.budget, asked.options)
         except ElasticError as error:
             raise bad_request(str(error), "strategy") from None
-        prompt = await backend.prompt(asked, plan)
-        events = answer(backend, asked, plan, prompt)
-        try:
-            async for event in events:
-                yield event
-        finally:
-            await events.aclose()
+        return backend, asked, plan, await backend.prompt(asked, plan)
+
+    async def drain(self) -> None:
+        """Take no more requests, and see those that are under way to their ends; late ones end with an error."""
+        self.is_draining = True
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=self.config.drain_seconds)
+            self._is_over = True
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late, timeout=LAST_WORD_SECONDS)
 
     async def start(self) -> None:
         """Begin to serve within the running event loop."""

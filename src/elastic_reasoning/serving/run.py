@@ -1,13 +1,18 @@
 """The gateway as a process: it listens, and ends in order."""
 
+import asyncio
 import socket
+from types import FrameType
 
 import uvicorn
 
 from elastic_reasoning.core.errors import UsageError
 from elastic_reasoning.serving.app import new_app
 from elastic_reasoning.serving.config import GatewayConfig
-from elastic_reasoning.serving.gateway import open_gateway
+from elastic_reasoning.serving.gateway import Gateway, open_gateway
+
+CLOSE_SECONDS = 5
+"""How long connections may take to close when nothing is under way any more."""
 
 
 def serve(config: GatewayConfig) -> int:
@@ -21,9 +26,49 @@ def serve(config: GatewayConfig) -> int:
         gateway = open_gateway(config)
         host, port = listening.getsockname()[:2]
         print(f"elastic: serving {', '.join(gateway.backends)} at http://{host}:{port}/v1", flush=True)
-        server = uvicorn.Server(uvicorn.Config(new_app(gateway), log_level="warning", access_log=False, lifespan="on"))
-        server.run(sockets=[listening])
+        Server(gateway).run(sockets=[listening])
     return 0
+
+
+class Server(uvicorn.Server):
+    """Ends in order when it is told to: new requests are refused, those under way go on for `drain_seconds`.
+
+    Told a second time, it ends at once.
+    """
+
+    def __init__(self, gateway: Gateway) -> None:
+        super().__init__(
+            uvicorn.Config(
+                new_app(gateway),
+                log_level="warning",
+                access_log=False,
+                lifespan="on",
+                timeout_graceful_shutdown=CLOSE_SECONDS,
+            )
+        )
+        self._gateway = gateway
+        self._draining: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen."""
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Told by a signal, in the thread that serves."""
+        if self._gateway.is_draining or self._loop is None:
+            self.should_exit = self.force_exit = True
+        else:
+            self._gateway.is_draining = True
+            self._loop.call_soon_threadsafe(self._drain)
+
+    def _drain(self) -> None:
+        self._draining = asyncio.ensure_future(self._gateway.drain())
+        self._draining.add_done_callback(self._exit)
+
+    def _exit(self, draining: asyncio.Task[None]) -> None:
+        self.should_exit = True
 
 
 def _listen(host: str, port: int) -> socket.socket:

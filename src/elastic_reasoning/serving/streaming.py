@@ -1,51 +1,64 @@
-"""Server-sent events to one client: written as fast as it reads, and given up where it goes away or does not read."""
+"""An answer on its way to one client, which is given up where the client goes away or does not read."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import suppress
 
+import msgspec
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 HEADERS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-store", "x-accel-buffering": "no"}
+JSON = {"content-type": "application/json"}
 
 
-class EventStream(Response):
-    """A streamed answer.
+class Reply(Response):
+    """Sends one answer, and gives it up where its client goes away: queued, under way, whole or streamed.
 
     Args:
-        parts: what is sent; closed where the client goes away.
-        write_seconds: how long the client may take to make room for more.
+        answer: sends it, in a task of its own, which is cancelled then.
     """
 
-    def __init__(self, parts: AsyncGenerator[bytes, None], write_seconds: float) -> None:
-        super().__init__(headers=HEADERS)
-        del self.headers["content-length"]
-        self._parts, self._write_seconds = parts, write_seconds
+    def __init__(self, answer: Callable[[Send], Awaitable[None]]) -> None:
+        super().__init__()
+        self._answer = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send all of it, as ASGI has it."""
-        writing = asyncio.create_task(self._write(send))
+        answering = asyncio.ensure_future(self._answer(send))
         leaving = asyncio.create_task(_left(receive))
         try:
-            await asyncio.wait((writing, leaving), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((answering, leaving), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (writing, leaving):
+            for task in (answering, leaving):
                 task.cancel()
-            await asyncio.gather(writing, leaving, return_exceptions=True)
-            await self._parts.aclose()
-        if not writing.cancelled():
-            writing.result()
-
-    async def _write(self, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        with suppress(TimeoutError):  # a client that does not read is dropped
-            async for part in self._parts:
-                async with asyncio.timeout(self._write_seconds):
-                    await send({"type": "http.response.body", "body": part, "more_body": True})
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            await asyncio.gather(answering, leaving, return_exceptions=True)
+        if not answering.cancelled():
+            answering.result()
 
 
 async def _left(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+async def send_json(send: Send, status: int, value: object, headers: Mapping[str, str] | None = None) -> None:
+    """A whole answer."""
+    body = msgspec.json.encode(value)
+    await send(_start(status, {**JSON, "content-length": str(len(body)), **(headers or {})}))
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+async def send_events(send: Send, parts: AsyncGenerator[bytes, None], write_seconds: float) -> None:
+    """A streamed answer; a client that does not read for `write_seconds` is dropped."""
+    await send(_start(200, HEADERS))
+    with suppress(TimeoutError):
+        async for part in parts:
+            async with asyncio.timeout(write_seconds):
+                await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _start(status: int, headers: Mapping[str, str]) -> dict[str, object]:
+    pairs = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    return {"type": "http.response.start", "status": status, "headers": pairs}
