@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from elastic_reasoning.chat.config import ChatConfig
 from elastic_reasoning.chat.rendering import Renderer, encode_text
 from elastic_reasoning.chat.turn import thinking_of
-from elastic_reasoning.core.errors import TemplateError
+from elastic_reasoning.core.errors import ElasticError, TemplateError
 from elastic_reasoning.core.strategies import find_strategy
 from elastic_reasoning.core.template import Prompt
 from elastic_reasoning.engines.config import EngineConfig
@@ -57,15 +58,17 @@ class Backend:
         """
         try:
             return await asyncio.to_thread(self._prompt, asked, plan)
-        except TemplateError as error:
+        except ElasticError as error:
             raise bad_request(str(error), "messages") from None
 
     def _prompt(self, asked: Asked, plan: Plan) -> Prompt:
         if asked.prompt is not None:
             return self._raw(asked.prompt)
         messages = find_strategy(asked.strategy, asked.options).edit(asked.messages, plan.budget)
-        if self._tokenizer is None or not asked.chat_template_kwargs:
+        if not asked.chat_template_kwargs:
             return self.engine.prompt(messages, asked.tools)
+        if self._tokenizer is None:
+            raise TemplateError("chat_template_kwargs: this model takes none, leave it out")
         return self._renderer(asked.chat_template_kwargs).prompt(messages, asked.tools)
 
     def _raw(self, prompt: str | tuple[int, ...]) -> Prompt:
@@ -77,14 +80,27 @@ class Backend:
         return Prompt(ids, thinking_of(self._tokenizer, self.engine.template, ids))
 
     def _renderer(self, chat_template_kwargs: Mapping[str, Any]) -> Renderer:
-        return Renderer(self._tokenizer, self.engine.template, chat_template_kwargs)
+        arguments = {**self.config.chat_template_kwargs, **chat_template_kwargs}
+        plain = {"apply_chat_template": self.config.apply_chat_template}
+        return Renderer(self._tokenizer, self.engine.template, arguments, **plain)
 
 
-def engine_config(name: str, config: ModelConfig) -> EngineConfig:
+def engine_config(config: ModelConfig) -> EngineConfig:
     """How a model's engine is opened."""
+    chat = ChatConfig(config.opening, config.closing, config.chat_template_kwargs, config.apply_chat_template)
     if not config.urls:
-        return EngineConfig()
-    return EngineConfig("openai", server=ServerConfig(config.urls, tokenizer=config.tokenizer))
+        return EngineConfig("transformers", config.dtype, config.device, config.max_rows, chat)
+    server = ServerConfig(
+        config.urls,
+        config.tokenizer,
+        config.api_key_env,
+        config.max_concurrent * len(config.urls),
+        config.timeout_seconds,
+        config.retry_seconds,
+        mode=config.mode,
+        context=config.context,
+    )
+    return EngineConfig("openai", chat=chat, server=server)
 
 
 def open_backend(name: str, config: ModelConfig) -> Backend:
@@ -93,7 +109,7 @@ def open_backend(name: str, config: ModelConfig) -> Backend:
     Raises:
         ElasticError: it cannot be opened.
     """
-    engine = engine_config(name, config)
+    engine = engine_config(config)
     engine.check("--urls ")
     check_models_by_name(engine, [config.model or name])
     return Backend(name, config, open_engine(engine, config.model or name))

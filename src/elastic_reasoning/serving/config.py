@@ -15,8 +15,11 @@ from typing import Any
 import yaml
 from msgspec import Struct, field
 
+from elastic_reasoning.chat.config import ChatConfig
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import ElasticError, UsageError
+from elastic_reasoning.engines.config import EngineConfig
+from elastic_reasoning.engines.http.config import ServerConfig
 from elastic_reasoning.untrusted.json import MalformedError, convert
 from elastic_reasoning.untrusted.yaml import check_yaml
 
@@ -30,6 +33,24 @@ class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     """Upstreams: copies of one server, each as http://127.0.0.1:8000/v1; without any, the model is run here."""
     tokenizer: str = ""
     """With urls: mini, mini-e1, a folder, or a hub name; if empty, the model's name."""
+    api_key_env: str = ServerConfig.api_key_env
+    mode: str = ServerConfig.mode
+    context: int | None = ServerConfig.context
+    timeout_seconds: float = ServerConfig.timeout_seconds
+    """With urls, as of `ServerConfig`: these four."""
+    retry_seconds: float = 10.0
+    """With urls: how long to keep trying while nothing answers, before a request fails."""
+    max_concurrent: int = 1024
+    """With urls: requests under way at each upstream; more of them wait."""
+    dtype: str = EngineConfig.dtype
+    device: str = EngineConfig.device
+    max_rows: int = EngineConfig.max_rows
+    """Without urls, as of `EngineConfig`: these three."""
+    opening: str | None = ChatConfig.opening
+    closing: str | None = ChatConfig.closing
+    chat_template_kwargs: dict[str, Any] = field(default_factory=dict)
+    apply_chat_template: bool = ChatConfig.apply_chat_template
+    """As of `ChatConfig`: these four; a request's own `chat_template_kwargs` come on top."""
     budget: str = "inf+inf"
     """Thinking and solution tokens where a client asks for none."""
     ceiling: str = "inf+inf"
