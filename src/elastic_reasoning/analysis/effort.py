@@ -23,9 +23,7 @@ from elastic_reasoning.untrusted.json import Count, MalformedError
 from elastic_reasoning.untrusted.yaml import MOST_LETTERS, read_yaml
 
 EFFORTS = ("minimal", "low", "medium", "high", "xhigh", "max")
-"""The names that clients have for efforts, the least first."""
-NO_EFFORT = "none"
-"""Thinking is off. It is not calibrated, but a person may give it a budget, as 0+256."""
+"""The names that clients have for efforts, the least first; `none` turns thinking off and needs no budget."""
 FORMAT = 1
 HEADER = """\
 # What efforts mean for each model: tokens for thinking + tokens for the solution. Written by elastic recommend --save.
@@ -146,15 +144,10 @@ class ModelEfforts(Struct, frozen=True, omit_defaults=True):
     def __post_init__(self) -> None:
         find_strategy(self.strategy)
         for name, effort in self.efforts.items():
-            if name not in (NO_EFFORT, *EFFORTS):
-                raise UsageError(unknown("effort", name, (NO_EFFORT, *EFFORTS)))
-            budget = Budget.parse(effort.budget)
-            if budget.total is None:
+            if name not in EFFORTS:
+                raise UsageError(unknown("effort", name, EFFORTS))
+            if Budget.parse(effort.budget).total is None:
                 raise UsageError(f"effort {name}: budget {effort.budget!r} must be finite, as 1024+512")
-            if name == NO_EFFORT and budget.thinking:
-                raise UsageError(
-                    f"effort {name}: budget {effort.budget!r} must have no thinking, as 0+{budget.solution}"
-                )
 
 
 class _File(Struct, frozen=True):

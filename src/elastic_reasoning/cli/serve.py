@@ -21,6 +21,8 @@ class ServeConfig:
     """With urls: mini, mini-e1, a folder or a hub name; if empty, the model's name."""
     file: str = ""
     """A YAML file with models, keys, prices and limits; flags come on top of it."""
+    budgets: str = ""
+    """A file of elastic recommend --save: what low, medium and high effort mean for these models."""
     host: str = "127.0.0.1"
     """Where to listen."""
     port: int = 8080
@@ -30,6 +32,7 @@ class ServeConfig:
 EXAMPLE = """
 elastic serve --model mini-e1
 elastic serve --model Qwen/Qwen3-8B --urls http://127.0.0.1:8000/v1
+elastic serve --model mini-e1 --budgets budgets.yaml
 elastic serve --file gateway.yaml
 """
 
@@ -51,4 +54,6 @@ def main(argv: list[str]) -> int:
         values["models"] = {**values.get("models", {}), config.model: model}
     from elastic_reasoning.serving.run import serve
 
+    if config.budgets:
+        values["budgets"] = config.budgets
     return serve(make_config({"host": config.host, "port": config.port, **values}))

@@ -7,8 +7,9 @@ The vLLM plug-in reads these names from `extra_args` (over HTTP `vllm_xargs`).
 """
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from elastic_reasoning.core.budget import UNLIMITED, Budget
@@ -24,6 +25,8 @@ NAMES = (THINKING, SOLUTION, STRATEGY, PROMPT, TOOLS)
 BUDGETS = (THINKING, SOLUTION)
 BEGIN = (*BUDGETS, STRATEGY, "min_thinking")
 """One of these makes a request budgeted. The others alone may be somebody else's."""
+LONGEST_NAME = 64
+"""Letters; what is longer is no misspelt name of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +66,8 @@ def from_wire(values: Mapping[str, Any] | None) -> Wire | None:
     """
     values, options = values or {}, known_options()
     is_ours = any(name in values for name in BEGIN)
-    for name in values:
-        near = difflib.get_close_matches(name, (*NAMES, *options) if is_ours else BUDGETS, n=1, cutoff=0.8)
-        if near and name not in (*NAMES, *options):
-            raise UsageError(f"unknown parameter {name!r}: did you mean {near[0]!r}?")
+    known = (*NAMES, *options)
+    refuse_misspelt((name for name in values if name not in known), known if is_ours else BUDGETS)
     if not is_ours:
         return None
     budget = Budget(_tokens(values, THINKING), _tokens(values, SOLUTION))
@@ -79,6 +80,23 @@ def from_wire(values: Mapping[str, Any] | None) -> Wire | None:
             raise StrategyError(f"{name} {value!r}: must be {'text' if kind is str else 'a whole number'}")
     asked.check(budget, given)
     return Wire(budget, strategy, asked.restrict(given), _thinking(values), _tools(values))
+
+
+def refuse_misspelt(names: Iterable[str], known: Iterable[str]) -> None:
+    """Refuse names that look like one that is known.
+
+    Raises:
+        UsageError: with the name that was meant.
+    """
+    known = tuple(known)
+    for name in names:
+        if len(name) <= LONGEST_NAME and (near := _nearest(name, known)):
+            raise UsageError(f"unknown parameter {name!r}: did you mean {near[0]!r}?")
+
+
+@lru_cache(4096)
+def _nearest(name: str, known: tuple[str, ...]) -> list[str]:
+    return difflib.get_close_matches(name, known, n=1, cutoff=0.8)
 
 
 def _tokens(values: Mapping[str, Any], name: str) -> int | None:

@@ -115,7 +115,7 @@ async def answer(backend: Backend, asked: Asked, plan: Plan, prompt: Prompt) -> 
 
 
 def _new_sample(backend: Backend, asked: Asked, plan: Plan, prompt: Prompt, number: int) -> _Sample:
-    request = Request(prompt, plan.budget, asked.strategy, asked.options, asked.sampling, number)
+    request = Request(prompt, plan.budget, plan.strategy, plan.options, asked.sampling, number)
     return _Sample(number, Walk(request, backend.engine.template, backend.engine.context), asked.stop)
 
 

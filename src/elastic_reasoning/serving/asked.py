@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from elastic_reasoning.core.request import DEFAULT_STRATEGY, Options, Sampling
+from elastic_reasoning.core.request import Options, Sampling
 from elastic_reasoning.core.template import Message
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a client says of tokens, seconds and money; `None` where it says nothing."""
+    """What a client says of tokens, seconds and money, and of how they are spent; `None` where it says nothing."""
 
     thinking: int | None = None
     """Tokens."""
@@ -19,9 +19,14 @@ class Limits:
     max_tokens: int | None = None
     """Tokens of thinking and solution together."""
     effort: str | None = None
+    """minimal, low, medium, high, xhigh or max; `none` is 0 tokens of thinking."""
     deadline_seconds: float | None = None
     max_cost: float | None = None
     """In the currency of the prices."""
+    strategy: str | None = None
+    """How the tokens are to be spent."""
+    options: Options = field(default_factory=Options)
+    """What the strategy is told beyond the budget."""
     names: Mapping[str, str] = field(default_factory=dict)
     """The path under which each was said: {"thinking": "reasoning.max_tokens"}."""
 
@@ -37,8 +42,6 @@ class Asked:
     tools: tuple[Message, ...] = ()
     """What the model may call, as JSON schemas of functions."""
     limits: Limits = field(default_factory=Limits)
-    strategy: str = DEFAULT_STRATEGY
-    options: Options = field(default_factory=Options)
     sampling: Sampling = field(default_factory=Sampling)
     num_samples: int = 1
     stop: tuple[str, ...] = ()

@@ -18,6 +18,7 @@ from elastic_reasoning.engines.opening import check_models_by_name, open_engine
 from elastic_reasoning.serving.asked import Asked
 from elastic_reasoning.serving.budgets import Plan
 from elastic_reasoning.serving.config import ModelConfig
+from elastic_reasoning.serving.effort import Efforts
 from elastic_reasoning.serving.errors import bad_request
 
 
@@ -28,15 +29,17 @@ class Backend:
         name: the name that clients use.
         config: its part of the gateway's configuration.
         engine: what answers; the gateway closes it.
+        efforts: what efforts mean for it.
 
     Args:
-        name, config, engine: as above.
+        name, config, engine, efforts: as above.
     """
 
-    def __init__(self, name: str, config: ModelConfig, engine: Engine) -> None:
+    def __init__(self, name: str, config: ModelConfig, engine: Engine, efforts: Efforts) -> None:
         self.name = name
         self.config = config
         self.engine = engine
+        self.efforts = efforts
         self._tokenizer: Any = getattr(engine, "tokenizer", None)
 
     async def start(self) -> None:
@@ -64,7 +67,7 @@ class Backend:
     def _prompt(self, asked: Asked, plan: Plan) -> Prompt:
         if asked.prompt is not None:
             return self._raw(asked.prompt)
-        messages = find_strategy(asked.strategy, asked.options).edit(asked.messages, plan.budget)
+        messages = find_strategy(plan.strategy).edit(asked.messages, plan.budget)
         if not asked.chat_template_kwargs:
             return self.engine.prompt(messages, asked.tools)
         if self._tokenizer is None:
@@ -103,7 +106,7 @@ def engine_config(config: ModelConfig) -> EngineConfig:
     return EngineConfig("openai", chat=chat, server=server)
 
 
-def open_backend(name: str, config: ModelConfig) -> Backend:
+def open_backend(name: str, config: ModelConfig, efforts: Efforts) -> Backend:
     """Load a model, or find out what its upstreams can do.
 
     Raises:
@@ -112,4 +115,4 @@ def open_backend(name: str, config: ModelConfig) -> Backend:
     engine = engine_config(config)
     engine.check("--urls ")
     check_models_by_name(engine, [config.model or name])
-    return Backend(name, config, open_engine(engine, config.model or name))
+    return Backend(name, config, open_engine(engine, config.model or name), efforts)

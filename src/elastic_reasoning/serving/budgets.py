@@ -1,60 +1,156 @@
-"""Budgets as clients say them, and what becomes of them."""
+"""What becomes of the limits that a client asks for: tokens for thinking and for the solution.
+
+    plan = resolve(limits, backend.config, backend.efforts, room=3000)
+    plan.budget, plan.sources      # Budget(2488, 512), {"thinking": "reasoning_effort=high (default table); cut ..."}
+
+What is asked for in tokens is kept or refused. Efforts and defaults are cut to what there is: the ceiling, max_tokens
+less a reserve for the answer, and the context.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.request import DEFAULT_STRATEGY, Options
+from elastic_reasoning.core.strategies import find_strategy
+from elastic_reasoning.core.template import Prompt, Template, Thinking
 from elastic_reasoning.serving.asked import Limits
 from elastic_reasoning.serving.config import ModelConfig
+from elastic_reasoning.serving.effort import Efforts, Meant
 from elastic_reasoning.serving.errors import bad_request
-
-NAMES = {"thinking": "thinking_budget", "solution": "solution_budget", "max_tokens": "max_tokens"}
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Tokens for a request, and where they come from."""
+    """Tokens for a request, where they come from, and how they are spent."""
 
     budget: Budget
     sources: Mapping[str, str]
     """For each part of the budget, what it follows from: {"thinking": "reasoning_effort=high (budgets.yaml)"}."""
+    strategy: str = DEFAULT_STRATEGY
+    options: Options = field(default_factory=Options)
 
 
-def read_limits(body: Mapping[str, Any], dialect: str) -> Limits:
-    """What a body says of limits, under whatever names.
-
-    Args:
-        body: of the request.
-        dialect: chat, completions, responses or messages.
-
-    Raises:
-        ApiError: 400 where a value cannot be, or two names disagree.
-    """
-    found: dict[str, Any] = {}
-    for part, name in NAMES.items():
-        value = body.get(name)
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise bad_request(f"{name} {value!r}: must be a whole number of tokens, 0 or more", name)
-        found[part] = value
-    return Limits(**found, names={part: NAMES[part] for part in found})
-
-
-def resolve(limits: Limits, policy: ModelConfig, room: int | None) -> Plan:
+def resolve(limits: Limits, config: ModelConfig, efforts: Efforts, room: int | None) -> Plan:
     """The budget of a request.
 
     Args:
         limits: what the client asks for.
-        policy: defaults and ceilings of the model.
+        config: defaults and ceilings of the model.
+        efforts: what efforts mean for it.
         room: tokens that fit the context behind the prompt; `None` for no limit.
 
     Raises:
         ApiError: 400 where what is asked for is above a ceiling, or does not fit.
     """
-    default = policy.default
-    thinking = limits.thinking if limits.thinking is not None else default.thinking
-    solution = limits.solution if limits.solution is not None else default.solution
-    names = {part: limits.names.get(part, "default") for part in ("thinking", "solution")}
-    return Plan(Budget(thinking, solution), names)
+    _refuse(limits, config.most, room)
+    total = _least(limits.max_tokens, room)
+    meant = None if limits.effort is None else efforts.find(limits.effort, _least(total, config.most.total))
+    strategy = limits.strategy or (meant and meant.strategy) or DEFAULT_STRATEGY
+    _refuse_unbounded(strategy, limits, config)
+    wanted, solution_source = _wanted_solution(limits, config, efforts, meant)
+    thinking, thinking_source = _thinking(limits, config, efforts, meant)
+    if total is not None:
+        reserve = _reserve(limits, config, wanted, total)
+        if thinking is None or thinking > total - reserve:
+            thinking = total - reserve
+            thinking_source += f"; cut to keep {reserve} of {_bound(limits, room)} for the answer"
+    left = None if total is None or thinking is None else total - thinking
+    solution = _least(wanted, left, config.most.solution)
+    if wanted is not None and solution != wanted:
+        solution_source += f"; cut to what {_bound(limits, room)} leaves"
+    sources = {"thinking": thinking_source, "solution": solution_source}
+    return Plan(Budget(thinking, solution), sources, strategy, limits.options)
+
+
+def room_behind(prompt: Prompt, template: Template, context: int | None, plan: Plan) -> int | None:
+    """Tokens that can be sampled behind a prompt: what the context leaves, less all that a plan may force."""
+    if context is None:
+        return None
+    told = {**find_strategy(plan.strategy).supported_options, **plan.options}
+    forced = sum(len(template.encode(text)) for text in told.values() if isinstance(text, str) and text)
+    if prompt.thinking is not Thinking.CLOSED:
+        forced += template.closing_of(prompt).most_forced
+    if prompt.thinking is Thinking.ABSENT:
+        forced += len(template.opening.forced)
+    return context - len(prompt.ids) - forced
+
+
+def _least(*numbers: int | None) -> int | None:
+    return min((number for number in numbers if number is not None), default=None)
+
+
+def _bound(limits: Limits, room: int | None) -> str:
+    """What holds the total down."""
+    if limits.max_tokens is not None and (room is None or limits.max_tokens <= room):
+        return f"{limits.names['max_tokens']}={limits.max_tokens}"
+    return f"the {room} tokens that the context leaves"
+
+
+def _refuse(limits: Limits, most: Budget, room: int | None) -> None:
+    """Refuse numbers that contradict each other, or that cannot be kept."""
+    asked = [(part, getattr(limits, part)) for part in ("thinking", "solution")]
+    for part, value in asked:
+        ceiling = getattr(most, part)
+        if value is not None and ceiling is not None and value > ceiling:
+            path = limits.names[part]
+            message = f"{path} {value}: above the ceiling of {ceiling} {part} tokens of this model"
+            raise bad_request(f"{message}; ask for at most {ceiling}", path, "above_ceiling")
+    needed = (limits.thinking or 0) + (1 if limits.solution is None else limits.solution)
+    said = " and ".join(f"{limits.names[part]} {value}" for part, value in asked if value) or "an answer"
+    for limit, name in ((limits.max_tokens, limits.names.get("max_tokens", "")), (room, "")):
+        if limit is not None and needed > limit:
+            over = (
+                f"{needed - limit} more than {name} {limit}"
+                if name
+                else (f"{needed - limit} more than the {max(0, limit)} that the context leaves behind the prompt")
+            )
+            rest = ", with at least one for the answer" if limits.solution is None else ""
+            fix = f"lower it, or raise {name}" if name else "lower the budget, or shorten the prompt"
+            raise bad_request(f"{said}: needs {needed} tokens{rest}, {over}; {fix}", name, "does_not_fit")
+
+
+def _refuse_unbounded(strategy: str, limits: Limits, config: ModelConfig) -> None:
+    """Refuse a strategy that would not keep what has to be kept."""
+    if find_strategy(strategy).bounds in ("separate", "total"):
+        return
+    kept = limits.names.get("max_tokens") or (config.most != Budget(None, None) and "the ceiling of this model")
+    if kept:
+        raise bad_request(f"strategy {strategy!r}: bounds no tokens, so it cannot keep {kept}; use elastic", "strategy")
+
+
+def _wanted_solution(
+    limits: Limits, config: ModelConfig, efforts: Efforts, meant: Meant | None
+) -> tuple[int | None, str]:
+    """Solution tokens, before they are cut, and where they come from; `None` for as many as there are."""
+    if limits.solution is not None:
+        return limits.solution, limits.names["solution"]
+    if limits.max_tokens is not None:
+        return None, f"what thinking leaves of {limits.names['max_tokens']}={limits.max_tokens}"
+    if meant is not None and meant.solution is not None:
+        return meant.solution, _effort_source(limits, efforts, meant)
+    return config.default.solution, "default"
+
+
+def _thinking(limits: Limits, config: ModelConfig, efforts: Efforts, meant: Meant | None) -> tuple[int | None, str]:
+    """Thinking tokens up to the ceiling, and where they come from; `None` for as many as there are."""
+    if limits.thinking is not None:
+        return limits.thinking, limits.names["thinking"]
+    if meant is None:
+        wanted, source = config.default.thinking, "default"
+    else:
+        wanted, source = meant.thinking, _effort_source(limits, efforts, meant)
+    thinking = _least(wanted, config.most.thinking)
+    return thinking, source if thinking == wanted else f"{source}; cut to the ceiling of {thinking}"
+
+
+def _effort_source(limits: Limits, efforts: Efforts, meant: Meant) -> str:
+    nearest = "" if meant.name == limits.effort else f", as {meant.name}"
+    return f"{limits.names['effort']}={limits.effort}{nearest} ({efforts.source})"
+
+
+def _reserve(limits: Limits, config: ModelConfig, wanted: int | None, total: int) -> int:
+    """Tokens of the total that thinking leaves to the answer."""
+    if limits.solution is not None:
+        return limits.solution
+    return _least(max(1, min(config.reserve, total // 2)), wanted, config.most.solution) or 0

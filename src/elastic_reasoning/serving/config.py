@@ -10,10 +10,10 @@ models:
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from elastic_reasoning.chat.config import ChatConfig
 from elastic_reasoning.core.budget import Budget
@@ -54,7 +54,17 @@ class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     budget: str = "inf+inf"
     """Thinking and solution tokens where a client asks for none."""
     ceiling: str = "inf+inf"
-    """The most that a client may ask for."""
+    """The most that a client may ask for, and that any default or effort comes to."""
+    reserve: Annotated[int, Meta(ge=1)] = 512
+    """Solution tokens that max_tokens and the context keep where thinking would leave fewer; at most half of them."""
+
+    def __post_init__(self) -> None:
+        for name, part, most in (
+            ("thinking", self.default.thinking, self.most.thinking),
+            ("solution", self.default.solution, self.most.solution),
+        ):
+            if part is not None and most is not None and part > most:
+                raise UsageError(f"budget {self.budget!r}: {part} {name} tokens are above the ceiling of {most}")
 
     @property
     def default(self) -> Budget:
@@ -72,6 +82,8 @@ class GatewayConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     models: dict[str, ModelConfig] = field(default_factory=dict)
     """What clients can ask for, by the name that they use."""
+    budgets: str = ""
+    """A file that `elastic recommend --save` has written: what efforts mean for these models."""
     host: str = "127.0.0.1"
     port: int = 8080
     max_body_bytes: int = 8 * 2**20

@@ -11,8 +11,9 @@ from elastic_reasoning.core.template import Prompt
 from elastic_reasoning.serving.answer import answer
 from elastic_reasoning.serving.asked import Asked
 from elastic_reasoning.serving.backend import Backend, open_backend
-from elastic_reasoning.serving.budgets import Plan, resolve
+from elastic_reasoning.serving.budgets import Plan, resolve, room_behind
 from elastic_reasoning.serving.config import GatewayConfig
+from elastic_reasoning.serving.effort import efforts_of
 from elastic_reasoning.serving.errors import ApiError, bad_request
 from elastic_reasoning.serving.events import Event
 
@@ -74,12 +75,11 @@ class Gateway:
     async def _admit(self, asked: Asked) -> tuple[Backend, Asked, Plan, Prompt]:
         """What a request is answered by, with and from."""
         backend = self.backend(asked.model)
-        plan = resolve(asked.limits, backend.config, backend.engine.context)
-        try:
-            find_strategy(asked.strategy, asked.options).check(plan.budget, asked.options)
-        except ElasticError as error:
-            raise bad_request(str(error), "strategy") from None
-        return backend, asked, plan, await backend.prompt(asked, plan)
+        engine = backend.engine
+        plan = _plan(backend, asked, engine.context)
+        prompt = await backend.prompt(asked, plan)
+        plan = _plan(backend, asked, room_behind(prompt, engine.template, engine.context, plan))
+        return backend, asked, plan, prompt
 
     async def drain(self) -> None:
         """Take no more requests, and see those that are under way to their ends; late ones end with an error."""
@@ -103,16 +103,27 @@ class Gateway:
             await backend.close()
 
 
+def _plan(backend: Backend, asked: Asked, room: int | None) -> Plan:
+    """What a request may use of this room, as its strategy can spend it."""
+    plan = resolve(asked.limits, backend.config, backend.efforts, room)
+    try:
+        find_strategy(plan.strategy).check(plan.budget, plan.options)
+    except ElasticError as error:
+        raise bad_request(str(error), "strategy") from None
+    return plan
+
+
 def open_gateway(config: GatewayConfig) -> Gateway:
     """Open every model of a configuration.
 
     Raises:
         ElasticError: one of them cannot be opened; none is left open then.
     """
+    efforts = efforts_of(config)
     backends: dict[str, Backend] = {}
     try:
         for name, model in config.models.items():
-            backends[name] = open_backend(name, model)
+            backends[name] = open_backend(name, model, efforts[name])
     except BaseException:
         for backend in backends.values():
             backend.engine.close()

@@ -9,18 +9,17 @@ from typing import Any
 
 from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.serving.asked import Asked
-from elastic_reasoning.serving.budgets import read_limits
 from elastic_reasoning.serving.dialects.dialect import Dialect, Head, Json, sse
 from elastic_reasoning.serving.dialects.openai import (
     error_body,
     messages_in,
     sampling_in,
     stops_in,
-    strategy_in,
     usage_json,
 )
 from elastic_reasoning.serving.errors import ApiError
 from elastic_reasoning.serving.events import Ended, Event, Finished, Started, Text, ToolCall, Usage
+from elastic_reasoning.serving.limits import read_limits
 
 DONE = b"data: [DONE]\n\n"
 
@@ -28,14 +27,11 @@ DONE = b"data: [DONE]\n\n"
 def read(body: Mapping[str, Any]) -> Asked:
     """What a body asks for."""
     streaming = body.get("stream_options") or {}
-    strategy, options = strategy_in(body)
     return Asked(
         model=str(body.get("model") or ""),
         messages=messages_in(body),
         tools=tuple(body.get("tools") or ()),
-        limits=read_limits(body, "chat"),
-        strategy=strategy,
-        options=options,
+        limits=read_limits(body),
         sampling=sampling_in(body),
         num_samples=int(body.get("n") or 1),
         stop=stops_in(body),

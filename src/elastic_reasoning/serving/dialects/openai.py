@@ -3,11 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from elastic_reasoning.core.errors import StrategyError, UsageError
-from elastic_reasoning.core.request import DEFAULT_STRATEGY, Options, Sampling
-from elastic_reasoning.core.strategies import find_strategy, known_options
+from elastic_reasoning.core.errors import UsageError
+from elastic_reasoning.core.request import Sampling
 from elastic_reasoning.core.template import Message
-from elastic_reasoning.core.wire import STRATEGY
 from elastic_reasoning.serving.dialects.dialect import Json
 from elastic_reasoning.serving.errors import ApiError, bad_request
 from elastic_reasoning.serving.events import Usage
@@ -36,20 +34,6 @@ def sampling_in(body: Mapping[str, Any]) -> Sampling:
         return Sampling(**{name: body[name] for name in names if body.get(name) is not None})
     except (UsageError, TypeError) as error:
         raise bad_request(str(error)) from None
-
-
-def strategy_in(body: Mapping[str, Any]) -> tuple[str, Options]:
-    """How the budget is to be spent, and what that is told: `strategy`, and its options by their own names.
-
-    Raises:
-        ApiError: 400 where there is no such strategy, or an option means nothing to it.
-    """
-    name = body.get(STRATEGY, DEFAULT_STRATEGY)
-    given = {option: body[option] for option in known_options() if body.get(option) is not None}
-    try:
-        return name, find_strategy(name, given).restrict(given)
-    except (StrategyError, TypeError) as error:
-        raise bad_request(str(error), STRATEGY) from None
 
 
 def stops_in(body: Mapping[str, Any]) -> tuple[str, ...]:
