@@ -58,7 +58,7 @@ def resolve(limits: Limits, config: ModelConfig, efforts: Efforts, room: int | N
     left = None if total is None or thinking is None else total - thinking
     solution = _least(wanted, left, config.most.solution)
     if wanted is not None and solution != wanted:
-        solution_source += f"; cut to what {_bound(limits, room)} leaves"
+        solution_source += f"; cut to the {solution} left"
     sources = {"thinking": thinking_source, "solution": solution_source}
     return Plan(Budget(thinking, solution), sources, strategy, limits.options)
 
@@ -84,7 +84,7 @@ def _bound(limits: Limits, room: int | None) -> str:
     """What holds the total down."""
     if limits.max_tokens is not None and (room is None or limits.max_tokens <= room):
         return f"{limits.names['max_tokens']}={limits.max_tokens}"
-    return f"the {room} tokens that the context leaves"
+    return f"the context's {room} tokens"
 
 
 def _refuse(limits: Limits, most: Budget, room: int | None) -> None:
