@@ -1,3 +1,5 @@
+import math
+
 import pytest
 from hypothesis import given, settings
 
@@ -62,6 +64,18 @@ def test_a_part_that_is_absent_or_said_to_be_so_is_unlimited(unlimited) -> None:
     assert (wire.budget, wire.strategy, wire.thinking) == (Budget(None, 8), "elastic", None)
 
 
+@pytest.mark.parametrize("seconds", [3, 0.5])
+def test_a_deadline_needs_no_budget(seconds) -> None:
+    wire = from_wire({"deadline_seconds": seconds})
+    assert wire is not None
+    assert (wire.deadline_seconds, wire.budget) == (seconds, Budget(None, None))
+    request = Request(OPEN, wire.budget, deadline_seconds=wire.deadline_seconds)
+    assert from_wire(to_wire(request)) == Wire(wire.budget, "elastic", Options(), Thinking.OPEN, False, seconds)
+    assert (
+        from_wire({"deadline_seconds": None}) is None or from_wire({"deadline_seconds": None}).deadline_seconds is None
+    )
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
@@ -86,6 +100,11 @@ def test_a_part_that_is_absent_or_said_to_be_so_is_unlimited(unlimited) -> None:
             r"prompt_thinking 'ajar': must be one of absent, open, closed",
         ),
         ({"thinking_budget": 5, "prompt_thinking": 1}, r"prompt_thinking 1: must be one of"),
+        ({"deadline_second": 5}, r"unknown parameter 'deadline_second': did you mean 'deadline_seconds'\?"),
+        *(
+            ({"deadline_seconds": value}, r"deadline_seconds .*: must be a number of seconds above 0")
+            for value in (0, -1.5, "5", True, [3], math.inf, math.nan)
+        ),
     ],
 )
 def test_a_wrong_value_is_named_with_what_is_allowed(values, message: str) -> None:

@@ -1,8 +1,7 @@
 """Rows as an engine uses them that shows its logits: tokens come one by one, and nothing is ever taken back."""
 
 import random
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 
 import pytest
 from hypothesis import event, given, settings
@@ -11,26 +10,12 @@ from cases import Case, cases
 from checker import check
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.needs import most_tokens
-from elastic_reasoning.core.replay import replay
 from elastic_reasoning.core.request import Options, Request
 from elastic_reasoning.core.strategies import STRATEGIES
 from elastic_reasoning.core.template import Prompt, Template, Thinking
-from elastic_reasoning.core.trace import Finish, Phase, Trace
-from elastic_reasoning.core.walk import Walk
-from elastic_reasoning.engines.scripted import scripted_logprob
-from elastic_reasoning.integrations.row import Row
+from elastic_reasoning.core.trace import Finish, Phase
 from letters import by_count, finishes, letters, show
-
-Script = Callable[[Request, Sequence[int]], Iterator[int]]
-Edits = tuple[int | None, frozenset[int], int | None]
-
-
-def new_row(request: Request, template: Template, context: int | None, ids: Sequence[int] = ()) -> Row:
-    return Row(Walk(request, template, context), list(ids), min(template.eos))
-
-
-def edits(row: Row) -> Edits:
-    return row.forced, row.banned, row.moves_to
+from rows import Edits, Script, edits, in_one_pass, new_row, next_id, read
 
 
 def emit(request: Request, template: Template, context: int | None, script: Script) -> tuple[list[int], list[Edits]]:
@@ -45,29 +30,8 @@ def emit(request: Request, template: Template, context: int | None, script: Scri
     while len(row.output) < limit and not (row.output and row.output[-1] in template.eos):
         row.advance()
         asked.append(edits(row))
-        row.output.append(_next(row, template, script, request))
+        row.output.append(next_id(row, template, script, request))
     return row.output, asked
-
-
-def _next(row: Row, template: Template, script: Script, request: Request) -> int:
-    if row.forced is not None:
-        return row.forced
-    token = next(token for token in script(request, row.output) if token not in row.banned)
-    return row.moves_to if row.moves_to is not None and token in template.eos else token
-
-
-def read(request: Request, ids: Sequence[int], template: Template, context: int | None) -> Trace:
-    """What a client makes of the ids."""
-    logprobs = [scripted_logprob(position, token) for position, token in enumerate(ids)]
-    return replay(request, ids, template, context, logprobs=logprobs, end=template.eos)
-
-
-def in_one_pass(case: Case) -> Case:
-    """The case without what would have to be taken back, and with a context, as every real engine has one."""
-    request = replace(
-        case.request, options=Options({k: v for k, v in case.request.options.items() if k not in ("wait", "num_waits")})
-    )
-    return replace(case, request=request, context=60 if case.context is None else case.context)
 
 
 def by_chance(seed: int, template: Template, num_often: int) -> Script:

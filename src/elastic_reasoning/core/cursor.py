@@ -103,6 +103,11 @@ class Cursor:
         """Ids of the completion so far, those of the unfinished call among them `[n]`."""
         return self.walk.ids + self._ids
 
+    @property
+    def num_banned(self) -> int:
+        """How many tokens are still sampled that cannot be one of `banned`."""
+        return (self.left or 0) if self.banned else 0
+
     def _begin(self) -> None:
         """Begin with the walk's next call."""
         self._ids: list[int] = []
@@ -156,6 +161,13 @@ class Cursor:
         if self._listen is not None:
             self._tell(self._listen)
         return GO_ON if goes_on else Turn(before - kept, tuple(self.walk.ids[kept:]))
+
+    def forget(self, num: int) -> None:
+        """Take it that the last so many ids of the unfinished call have not been shown yet."""
+        del self._ids[len(self._ids) - num :]
+        if self._logprobs is not None:
+            del self._logprobs[len(self._ids) :]
+        self._aim()
 
     def _judge(self) -> Finish | None:
         """Whether the ids so far end the call, or somebody else does."""

@@ -8,6 +8,7 @@ A server's answer is read so, a sequence that was preempted is taken up so, and 
 from collections.abc import Mapping, Sequence
 
 from elastic_reasoning.core.cursor import Cursor
+from elastic_reasoning.core.deadline import after_closing
 from elastic_reasoning.core.errors import EngineError
 from elastic_reasoning.core.request import Request
 from elastic_reasoning.core.template import Template
@@ -51,7 +52,8 @@ def retrace(
 
     What was discarded leaves no id. With the mask the recovery is exact all the same; without it a closing
     delimiter before the end of the budget is read as sampled, as it is on engines that cannot discard, and a
-    "Wait" as the model's own.
+    "Wait" as the model's own. Where a request has a deadline and nothing is said of interrupts, what time has forced is
+    found as far as ids tell (`elastic_reasoning.core.deadline`).
 
     Args:
         walk: of the request, template and context that the completion was made with.
@@ -65,10 +67,15 @@ def retrace(
     Raises:
         EngineError: the ids cannot have come from this request and template, or they end too early.
     """
+    is_timed = interrupts is None and walk.request.deadline_seconds is not None
+    after = after_closing(walk.request, walk.template) if is_timed else None
     cursor, interrupts = _Replay(walk), dict(interrupts or {})
     position = 0
     while not cursor.done:
         position = _read_forced(cursor, ids, position)
+        if after is not None:
+            closed, num = after.found(walk, ids, position, cursor.num_banned), cursor.until_event(ids[position:])
+            interrupts = {} if closed is None or 0 < num <= closed - position else {closed: Finish.DEADLINE}
         forced = _first(sampled_mask, False, position, len(ids))
         interrupt = min((place for place in interrupts if position <= place <= forced), default=None)
         num = cursor.until_event(ids[position : forced if interrupt is None else interrupt])

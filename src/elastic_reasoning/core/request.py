@@ -86,6 +86,8 @@ class Request:
         sampling: how tokens are drawn.
         sample: which of several samples of one prompt this is; part of the key of every draw.
         name: the caller's own name for it, handed back with the trace.
+        deadline_seconds: the answer is to be complete so many seconds after the request has arrived at the server;
+            `None` for whenever it is. Our vLLM plug-in alone keeps it; others refuse such a request.
     """
 
     prompt: Prompt
@@ -95,3 +97,4 @@ class Request:
     sampling: Sampling = field(default_factory=Sampling)
     sample: int = 0
     name: str = ""
+    deadline_seconds: float | None = None

@@ -7,6 +7,7 @@ The vLLM plug-in reads these names from `extra_args` (over HTTP `vllm_xargs`).
 """
 
 import difflib
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,11 +20,12 @@ from elastic_reasoning.core.strategies import find_strategy, known_options
 from elastic_reasoning.core.template import Thinking
 
 THINKING, SOLUTION, STRATEGY, PROMPT = "thinking_budget", "solution_budget", "strategy", "prompt_thinking"
-TOOLS = "prompt_tools"
-NAMES = (THINKING, SOLUTION, STRATEGY, PROMPT, TOOLS)
+TOOLS, DEADLINE = "prompt_tools", "deadline_seconds"
+NAMES = (THINKING, SOLUTION, DEADLINE, STRATEGY, PROMPT, TOOLS)
 """What a request says of itself; what else it may hold are options of its strategy."""
-BUDGETS = (THINKING, SOLUTION)
-BEGIN = (*BUDGETS, STRATEGY, "min_thinking")
+LIMITS = (THINKING, SOLUTION, DEADLINE)
+"""What bounds an answer, in tokens and in seconds."""
+BEGIN = (*LIMITS, STRATEGY, "min_thinking")
 """One of these makes a request budgeted. The others alone may be somebody else's."""
 LONGEST_NAME = 64
 """Letters; what is longer is no misspelt name of ours."""
@@ -36,6 +38,7 @@ class Wire:
     Attributes:
         thinking: what the sender says of the prompt's state of thinking; `None` leaves it to be found out.
         tools: whether the sender says that the prompt offers tools.
+        deadline_seconds: see `Request`.
     """
 
     budget: Budget
@@ -43,23 +46,27 @@ class Wire:
     options: Options
     thinking: Thinking | None
     tools: bool = False
+    deadline_seconds: float | None = None
 
 
-def to_wire(request: Request) -> dict[str, Value]:
-    """The budget, strategy and options of a request; what has its default is left out."""
-    values: dict[str, Value] = {STRATEGY: request.strategy, PROMPT: str(request.prompt.thinking)}
+def to_wire(request: Request) -> dict[str, Value | float]:
+    """The budget, deadline, strategy and options of a request; what has its default is left out."""
+    values: dict[str, Value | float] = {STRATEGY: request.strategy, PROMPT: str(request.prompt.thinking)}
     for name, part in ((THINKING, request.budget.thinking), (SOLUTION, request.budget.solution)):
         if part is not None:
             values[name] = part
     if request.prompt.tools:
         values[TOOLS] = 1
+    if request.deadline_seconds is not None:
+        values[DEADLINE] = request.deadline_seconds
     return {**values, **find_strategy(request.strategy).restrict(request.options)}
 
 
 def from_wire(values: Mapping[str, Any] | None) -> Wire | None:
     """Read what was sent; `None` where nothing of it is about a budget.
 
-    A budget that is absent is unlimited. Names that are not known here may be anybody's, unless they look misspelt.
+    A budget or a deadline that is absent is unlimited. Names that are not known here may be anybody's, unless they
+    look misspelt.
 
     Raises:
         BudgetError, StrategyError, UsageError: a value is not what its name asks for.
@@ -67,7 +74,7 @@ def from_wire(values: Mapping[str, Any] | None) -> Wire | None:
     values, options = values or {}, known_options()
     is_ours = any(name in values for name in BEGIN)
     known = (*NAMES, *options)
-    refuse_misspelt((name for name in values if name not in known), known if is_ours else BUDGETS)
+    refuse_misspelt((name for name in values if name not in known), known if is_ours else LIMITS)
     if not is_ours:
         return None
     budget = Budget(_tokens(values, THINKING), _tokens(values, SOLUTION))
@@ -79,7 +86,7 @@ def from_wire(values: Mapping[str, Any] | None) -> Wire | None:
         if type(value) is not kind:
             raise StrategyError(f"{name} {value!r}: must be {'text' if kind is str else 'a whole number'}")
     asked.check(budget, given)
-    return Wire(budget, strategy, asked.restrict(given), _thinking(values), _tools(values))
+    return Wire(budget, strategy, asked.restrict(given), _thinking(values), _tools(values), _seconds(values))
 
 
 def refuse_misspelt(names: Iterable[str], known: Iterable[str]) -> None:
@@ -106,6 +113,15 @@ def _tokens(values: Mapping[str, Any], name: str) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise BudgetError(f"{name} {value!r}: must be a whole number of tokens, 0 or more, or 'inf'")
     return value
+
+
+def _seconds(values: Mapping[str, Any]) -> float | None:
+    value = values.get(DEADLINE)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise UsageError(f"{DEADLINE} {value!r}: must be a number of seconds above 0")
+    return float(value)
 
 
 def _text(values: Mapping[str, Any], name: str, default: str) -> str:

@@ -12,9 +12,10 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from elastic_reasoning.core.cursor import Listen
+from elastic_reasoning.core.deadline import AfterClosing, after_closing
 from elastic_reasoning.core.drive import Sample, SampleRequest, SampleResult, drive
 from elastic_reasoning.core.needs import needs_of
-from elastic_reasoning.core.trace import Finish
+from elastic_reasoning.core.trace import Finish, Phase
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.job import Job
 
@@ -61,7 +62,10 @@ class OnePass:
         self._walk, self._parts, self._by_call = walk, parts, by_call
         self._ids: list[int] = []
         self._logprobs: list[float] | None = []
-        self._is_left = False
+        self._is_left = self._is_closed = False  # closed: by the other side, which has kept its deadline
+        self._after = None
+        if walk.request.deadline_seconds is not None:
+            self._after = after_closing(walk.request, walk.template)
 
     async def sample(self, request: SampleRequest) -> AsyncGenerator[SampleResult, None]:
         """See `Sample`.
@@ -69,7 +73,7 @@ class OnePass:
         Raises:
             BrokenBudgetError: the completion is not what the budget asks for.
         """
-        if any(step.completion.finish is Finish.DEADLINE for step in self._walk.steps):
+        if not self._is_closed and any(step.completion.finish is Finish.DEADLINE for step in self._walk.steps):
             await self._leave()
         given: list[int] = []
         try:
@@ -109,9 +113,29 @@ class OnePass:
             stop = len(self._ids) if most is None else min(len(self._ids), request.position + most)
             watched = (n + 1 for n in range(start, stop) if self._ids[n] in request.watch)
             stop = next(watched, stop)
+            if self._after is not None:
+                stop = self._before_close(self._after, request, start, stop)
+                if stop == start and not self._is_closed:
+                    await self._more()
+                    continue
             logprobs = None if self._logprobs is None else tuple(self._logprobs[start:stop])
             yield SampleResult(tuple(self._ids[start:stop]), logprobs)
             start = stop
+
+    def _before_close(self, after: AfterClosing, request: SampleRequest, start: int, stop: int) -> int:
+        """Where those of the next ids end that were sampled, if the other side has kept its deadline behind them.
+
+        The walk is told of it. What may turn out to be forced is held back until more has come.
+        """
+        num_banned = request.position + (request.max_tokens or 0) - start if request.banned else 0
+        walk, end = self._walk, None if request.max_tokens is None else request.position + request.max_tokens
+        closed = after.found(walk, self._ids, start, num_banned)
+        if closed is not None and closed < stop:
+            self._is_closed = True
+            walk.interrupt(Finish.DEADLINE)
+            return closed
+        may_be_forced = stop == len(self._ids) != end and walk.call is not None and walk.call.phase is Phase.THINKING
+        return max(start, stop - after.begun(self._ids[len(walk.ids) : stop])) if may_be_forced else stop
 
     async def _more(self) -> None:
         """Wait for more of the completion."""

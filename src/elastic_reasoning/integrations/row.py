@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from elastic_reasoning.core.call import OnEos
 from elastic_reasoning.core.cursor import Cursor
-from elastic_reasoning.core.trace import Phase
+from elastic_reasoning.core.deadline import AfterClosing, after_closing
+from elastic_reasoning.core.trace import Finish, Phase
 from elastic_reasoning.core.walk import Walk
 
 MOST_LOOKED_AT = 128
@@ -17,6 +18,9 @@ class Row:
     What is forced is emitted token by token. An end of sequence cannot be discarded once it is sampled: where the
     strategy would discard it, its probability has to go to the next token of the closing delimiter instead
     (`moves_to`). When the strategy is over, an end of sequence is forced until the engine stops.
+
+    Where the request has a deadline, whoever has the clock closes phases (`close`). What was forced then is found in
+    the ids, see `elastic_reasoning.core.deadline`.
 
     Attributes:
         output: ids of the completion; whoever makes the row sees to it that they are all there when it is looked at.
@@ -41,6 +45,9 @@ class Row:
         self._num_read = 0
         self._closing = walk.template.closing_of(walk.request.prompt)
         self._solution_start: int | None = None
+        self._after = None
+        if walk.request.deadline_seconds is not None:
+            self._after = after_closing(walk.request, walk.template)
         self._aim()
         self._read()
 
@@ -85,9 +92,62 @@ class Row:
         if self._cursor.done:
             return len(ids)
         num = self._cursor.until_event(ids)
+        closed = self._found_close() if self._after is not None else None
+        if closed is not None and (num == 0 or closed < num):
+            return self._close_behind(ids, closed)
         if num:
             self._forced = self._cursor.wake(ids[:num], None).forced
         return num
+
+    def close(self) -> bool:
+        """Close the current phase as if its tokens were spent: thinking, or what ends the request with it.
+
+        What has begun of the text that is forced before the delimiter is completed, so that a sequence that was
+        preempted while it was written goes on with it.
+
+        Returns:
+            Whether it is closed. It is not where the request is over; where an event is so near that it could fall
+            within that text, and will close; nor where a delimiter has begun behind which something is to be forced.
+        """
+        self._read()
+        walk, after = self._cursor.walk, self._after
+        if walk.call is None or after is None:
+            return False
+        num_begun = 0
+        if walk.call.phase is Phase.THINKING:
+            thought = self.output[len(walk.ids) :]
+            num_begun = after.begun(thought)
+            num_shown = max(0, num_begun - len(self.output) + self._num_read)
+            self._cursor.forget(num_shown)  # it has looked for a delimiter there
+            self._num_read -= num_shown
+            if self._must_wait(after, thought, num_begun):
+                return False
+        unread = self.output[self._num_read :]
+        self._num_read += self._close_behind(unread, len(unread) - num_begun)
+        self._aim()
+        return True
+
+    def _must_wait(self, after: AfterClosing, thought: Sequence[int], num_begun: int) -> bool:
+        """Whether what was thought cannot be closed yet, so that it will be read of the ids where it was closed."""
+        if num_begun == 0 and self._closing.begun(thought)[0]:
+            return after.frames
+        left = self._cursor.left
+        return left is not None and left - len(self.output) + self._num_read + num_begun <= len(after.wrap_up)
+
+    def _found_close(self) -> int | None:
+        """How many of the unread ids stand before a close that time has forced."""
+        assert self._after is not None
+        cursor = self._cursor
+        place = self._after.found(cursor.walk, self.output, self._num_read, cursor.num_banned)
+        return None if place is None else place - self._num_read
+
+    def _close_behind(self, ids: Sequence[int], num: int) -> int:
+        """Close the phase behind so many of these ids; how many are read, as those that follow were forced."""
+        self._cursor.walk.interrupt(Finish.DEADLINE)
+        forced = (*self._forced, *self._cursor.wake(ids[:num], None).forced)
+        num_forced = min(len(ids) - num, len(forced))
+        self._forced = forced[num_forced:]
+        return num + num_forced
 
     def _aim(self) -> None:
         cursor, call = self._cursor, self._cursor.walk.call
@@ -98,6 +158,33 @@ class Row:
         self.moves_to = self._next_of_closing() if closes and not self.banned else None
         left = 1 if self.forced is not None else cursor.left
         self._next = float("inf") if left is None else self._num_read + left
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more may be sampled; what is forced may still be to come."""
+        return self._cursor.walk.call is None
+
+    @property
+    def num_pending(self) -> int:
+        """How many forced ids are still to come, the end of sequence not among them."""
+        return len(self._forced)
+
+    @property
+    def num_after(self) -> tuple[int, int | None]:
+        """What follows where time closes the current phase: how many ids are forced, and may be sampled.
+
+        `None` for no limit.
+        """
+        call, after = self._cursor.walk.call, self._after
+        if after is None or call is None or call.phase is not Phase.THINKING:
+            return 0, 0
+        return after.num_forced, after.num_solution
+
+    @property
+    def solution(self) -> tuple[int, Finish | None]:
+        """How many tokens were sampled for the solution, as far as they are read, and why that ended."""
+        solution = [s for s in self._cursor.walk.segments if s.phase is Phase.SOLUTION and s.sampled]
+        return sum(len(s.ids) for s in solution), solution[-1].finish if solution else None
 
     @property
     def in_solution(self) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 from elastic_reasoning.core.errors import ElasticError, UsageError
 from elastic_reasoning.core.request import DEFAULT_STRATEGY, Options
 from elastic_reasoning.core.strategies import find_strategy, known_options
-from elastic_reasoning.core.wire import BUDGETS, STRATEGY, refuse_misspelt
+from elastic_reasoning.core.wire import LIMITS, STRATEGY, refuse_misspelt
 from elastic_reasoning.serving.asked import Limits
 from elastic_reasoning.serving.errors import ApiError, bad_request
 from elastic_reasoning.serving.names import OURS, PLACES, TABLE, Name, shown
@@ -100,7 +100,7 @@ def _strategy(body: Mapping[str, Any]) -> tuple[str | None, Options]:
 
 def _refuse_misspelt(body: Mapping[str, Any]) -> None:
     """A misspelt name of ours would leave an answer without its bound, and nobody would know."""
-    ours = (*BUDGETS, "deadline_seconds", "max_cost", STRATEGY, *known_options())
+    ours = (*LIMITS, "max_cost", STRATEGY, *known_options())
     for root in ROOTS:
         for place in PLACES:
             path = f"{root}{place}".rstrip(".")

@@ -105,7 +105,8 @@ class Served:
             context = min(context, len(prompt_ids) + max_tokens)
         state = wire.thinking or thinking_of(self.tokenizer, self.template, prompt_ids)
         tools = wire.tools or offers_tools(self.tokenizer, self.template, prompt_ids)
-        request = Request(Prompt(tuple(prompt_ids), state, tools), wire.budget, wire.strategy, wire.options)
+        prompt = Prompt(tuple(prompt_ids), state, tools)
+        request = Request(prompt, wire.budget, wire.strategy, wire.options, deadline_seconds=wire.deadline_seconds)
         return Walk(request, self.template, context)
 
     def row(self, params: Any, prompt_ids: list[int] | None, output: list[int]) -> Row | None:
@@ -133,7 +134,7 @@ def admit(params: Any) -> None:
         _check_told(params)
         wire = from_wire(params.extra_args)
         if wire is not None:
-            _check_params(params)
+            _check_params(wire, params)
             _check_request(wire, params)
     except ElasticError as error:
         raise ValueError(str(error)) from None
@@ -168,11 +169,13 @@ def _check_told(params: Any) -> None:
         )
 
 
-def _check_params(params: Any) -> None:
+def _check_params(wire: Wire, params: Any) -> None:
     if params.ignore_eos:
         raise EngineError("ignore_eos cannot be combined with a budget, whose end is an end of sequence")
     if params.thinking_token_budget is not None:
         raise EngineError("thinking_token_budget is vLLM's own: give thinking_budget alone")
+    if wire.deadline_seconds is not None and params.min_tokens:
+        raise EngineError("min_tokens cannot be combined with deadline_seconds, which may end an answer before")
 
 
 def _check_request(wire: Wire, params: Any) -> None:

@@ -4,6 +4,8 @@ Whatever happens to a sequence (preemption, chunked prefill, moves within the ba
 ids that it has emitted, and is made again from them where it has to be.
 """
 
+import time
+from collections.abc import Callable
 from functools import reduce
 from typing import Any, NamedTuple
 
@@ -16,16 +18,19 @@ from vllm.v1.worker.gpu.sample.logits_processor import LogitsProcessor as Proces
 from elastic_reasoning.core.wire import from_wire
 from elastic_reasoning.integrations.row import Row
 from elastic_reasoning.integrations.vllm.admission import Served, admit
+from elastic_reasoning.integrations.vllm.deadlines import Timed, TimeKeeper
+from elastic_reasoning.integrations.vllm.patches.arrivals import deadline_of
 
 NEVER = float("-inf")
 NOTHING = -1
 
 
 class _Budgeted(NamedTuple):
-    """A row, and the temperature at which it is sampled."""
+    """A row, the temperature at which it is sampled, and its deadline, if it has one."""
 
     row: Row
     temperature: float
+    timed: Timed | None
 
 
 class BudgetProcessor(ProcessorV1, ProcessorV2):
@@ -46,6 +51,8 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
         self._states: Any = None if isinstance(where, torch.device) else where
         self._entered: dict[int, Any] = {}
         self._rows: dict[int, _Budgeted] = {}
+        self._time = TimeKeeper(clock_of_all())
+        self._num_timed = 0  # where it is 0, nothing is done about time
         is_v1 = self._states is None
         self._edits = _LogitEdits(vllm_config.scheduler_config.max_num_seqs if is_v1 else where.max_num_reqs)
         if is_v1 and vllm_config.scheduler_config.async_scheduling:
@@ -71,8 +78,10 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
         if batch_update is None:
             return
         for index in batch_update.removed:
+            self._learn(index)
             self._put(index, None)
         for index, params, prompt_ids, output_ids in batch_update.added:
+            self._learn(index)
             self._put(index, self._new(params, prompt_ids, output_ids))
         for source, target, direction in batch_update.moved:
             moved, replaced = self._rows.get(source), self._rows.get(target)
@@ -81,14 +90,27 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
 
     def _new(self, params: Any, prompt_ids: Any, output_ids: list[int]) -> _Budgeted | None:
         row = self._served.row(params, prompt_ids, output_ids)
-        return None if row is None else _Budgeted(row, params.temperature)
+        if row is None:
+            return None
+        deadline = deadline_of(params)
+        return _Budgeted(row, params.temperature, None if deadline is None else Timed(row, *deadline))
 
     def _put(self, place: int, budgeted: _Budgeted | None) -> None:
+        before = self._rows.pop(place, None)
+        self._num_timed -= before is not None and before.timed is not None
         if budgeted is not None:
             self._rows[place] = budgeted
-            self._edits.set(place, *budgeted)
-        elif self._rows.pop(place, None) is not None:
+            self._num_timed += budgeted.timed is not None
+            self._edits.set(place, budgeted.row, budgeted.temperature)
+        elif before is not None:
             self._edits.clear(place)
+
+    def _learn(self, place: int) -> None:
+        """Look at the end of what leaves, which V1 may have seen no step of."""
+        budgeted = self._rows.get(place)
+        if budgeted is not None and budgeted.timed is not None:
+            budgeted.row.advance()
+            self._time.learn(budgeted.timed)
 
     def apply(self, logits: torch.Tensor, ctx: Any = None) -> torch.Tensor:
         """Edit the logits `[rows, vocabulary]` in place."""
@@ -97,11 +119,21 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
         places = np.arange(len(logits)) if ctx is None else ctx.idx_mapping_np
         if ctx is not None and not self._read(ctx):
             return logits
-        for place, (row, temperature) in self._rows.items():
+        for place, (row, temperature, _) in self._rows.items():
             if row.advance():
                 self._edits.set(place, row, temperature)
+        if self._num_timed:
+            self._close_due(places.tolist())
         self._edits.apply(logits, places, self._served.template.eos)
         return logits
+
+    def _close_due(self, places: list[int]) -> None:
+        """Close what can wait no longer, of the sequences of this step."""
+        rows = [(place, self._rows[place]) for place in places if place in self._rows]
+        closed = self._time.close_due([budgeted.timed for _, budgeted in rows if budgeted.timed is not None])
+        for place, (row, temperature, timed) in rows:
+            if timed in closed:
+                self._edits.set(place, row, temperature)
 
     # Model runner V2: rows are keyed by slot, the batch has another order in every step, and the ids are on the device.
 
@@ -207,6 +239,22 @@ def _move_ends(logits: torch.Tensor, moves: np.ndarray, temperature: np.ndarray,
         if greedy.any():
             moved[:, 0] = torch.where(torch.from_numpy(greedy).to(logits.device), part.amax(dim=1), moved[:, 0])
     logits[at, columns] = moved
+
+
+def clock_of_all() -> Callable[[], float]:
+    """The time of day, the same for all who sample together: each tensor-parallel worker draws every token itself."""
+    from vllm.distributed import parallel_state
+
+    if not parallel_state.model_parallel_is_initialized() or parallel_state.get_tp_group().world_size == 1:
+        return time.time
+    group = parallel_state.get_tp_group()
+
+    def agreed() -> float:
+        now = torch.tensor([time.time()], dtype=torch.float64)
+        torch.distributed.broadcast(now, group.ranks[0], group.cpu_group)
+        return float(now)
+
+    return agreed
 
 
 def _have_output_ids() -> None:

@@ -4,6 +4,7 @@ vLLM calls `patch` in each of its processes when it starts (entry point `vllm.ge
 A request without a budget takes the path that it had.
 """
 
+from elastic_reasoning.integrations.vllm.patches.arrivals import note_deadlines
 from elastic_reasoning.integrations.vllm.patches.grammar import let_budgets_end
 from elastic_reasoning.integrations.vllm.patches.protocol import take_budgets
 from elastic_reasoning.integrations.vllm.patches.stops import stop_in_solutions
@@ -15,4 +16,5 @@ def patch() -> None:
     strategy_names(named_in_environment())
     let_budgets_end()
     stop_in_solutions()
+    note_deadlines()
     take_budgets()

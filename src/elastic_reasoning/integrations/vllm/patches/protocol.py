@@ -11,7 +11,7 @@ from typing import Any
 
 from elastic_reasoning.core.errors import ElasticError, UsageError
 from elastic_reasoning.core.strategies import STRATEGIES, known_options
-from elastic_reasoning.core.wire import BEGIN, BUDGETS, NAMES, STRATEGY, from_wire
+from elastic_reasoning.core.wire import BEGIN, LIMITS, NAMES, STRATEGY, from_wire
 
 REQUESTS = {
     "vllm.entrypoints.openai.chat_completion.protocol": "ChatCompletionRequest",
@@ -72,15 +72,15 @@ def stated(request: Any) -> dict[str, Any]:
     template = getattr(request, "chat_template_kwargs", None) or {}
     try:
         for name in extra:
-            near = difflib.get_close_matches(name, BUDGETS, n=1, cutoff=0.8)
+            near = difflib.get_close_matches(name, LIMITS, n=1, cutoff=0.8)
             if near and name not in NAMES:
                 raise UsageError(f"unknown parameter {name!r}: did you mean {near[0]!r}?")
-        is_ours = any(name in extra for name in BEGIN if name in (*BUDGETS, "min_thinking")) or _is_budgeted(inside)
+        is_ours = any(name in extra for name in BEGIN if name in (*LIMITS, "min_thinking")) or _is_budgeted(inside)
         given = {name: extra[name] for name in (*NAMES, *known_options()) if name in extra} if is_ours else {}
         for name, value in given.items():
             if name in inside and inside[name] != value:
                 raise UsageError(f"{name} is {value!r} and in vllm_xargs {inside[name]!r}: give one")
     except ElasticError as error:
         raise ValueError(str(error)) from None
-    names = [name for name in BUDGETS if name in template]
+    names = [name for name in LIMITS if name in template]
     return {**given, TEMPLATE_BUDGETS: names} if names else given

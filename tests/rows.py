@@ -1,0 +1,45 @@
+"""Rows in tests: what an engine does with them, and what a client makes of the ids."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from cases import Case
+from elastic_reasoning.core.replay import replay
+from elastic_reasoning.core.request import Options, Request
+from elastic_reasoning.core.template import Template
+from elastic_reasoning.core.trace import Trace
+from elastic_reasoning.core.walk import Walk
+from elastic_reasoning.engines.scripted import scripted_logprob
+from elastic_reasoning.integrations.row import Row
+
+Script = Callable[[Request, Sequence[int]], Iterator[int]]
+Edits = tuple[int | None, frozenset[int], int | None]
+
+
+def new_row(request: Request, template: Template, context: int | None, ids: Sequence[int] = ()) -> Row:
+    return Row(Walk(request, template, context), list(ids), min(template.eos))
+
+
+def edits(row: Row) -> Edits:
+    return row.forced, row.banned, row.moves_to
+
+
+def next_id(row: Row, template: Template, script: Script, request: Request) -> int:
+    if row.forced is not None:
+        return row.forced
+    token = next(token for token in script(request, row.output) if token not in row.banned)
+    return row.moves_to if row.moves_to is not None and token in template.eos else token
+
+
+def read(request: Request, ids: Sequence[int], template: Template, context: int | None) -> Trace:
+    """What a client makes of the ids."""
+    logprobs = [scripted_logprob(position, token) for position, token in enumerate(ids)]
+    return replay(request, ids, template, context, logprobs=logprobs, end=template.eos)
+
+
+def in_one_pass(case: Case) -> Case:
+    """The case without what would have to be taken back, and with a context, as every real engine has one."""
+    request = replace(
+        case.request, options=Options({k: v for k, v in case.request.options.items() if k not in ("wait", "num_waits")})
+    )
+    return replace(case, request=request, context=60 if case.context is None else case.context)
