@@ -7,7 +7,7 @@ The vLLM plug-in reads these names from `extra_args` (over HTTP `vllm_xargs`).
 """
 
 import difflib
-import math
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -119,7 +119,7 @@ def _seconds(values: Mapping[str, Any]) -> float | None:
     value = values.get(DEADLINE)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= sys.float_info.max:
         raise UsageError(f"{DEADLINE} {value!r}: must be a number of seconds above 0")
     return float(value)
 

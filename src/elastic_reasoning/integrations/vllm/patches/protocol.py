@@ -4,14 +4,13 @@
 {"messages": [...], "chat_template_kwargs": {"thinking_budget": 512}}     # the chat template's, or status 400
 """
 
-import difflib
 import sys
 from collections.abc import Mapping
 from typing import Any
 
 from elastic_reasoning.core.errors import ElasticError, UsageError
 from elastic_reasoning.core.strategies import STRATEGIES, known_options
-from elastic_reasoning.core.wire import BEGIN, LIMITS, NAMES, STRATEGY, from_wire
+from elastic_reasoning.core.wire import BEGIN, LIMITS, NAMES, STRATEGY, from_wire, refuse_misspelt
 
 REQUESTS = {
     "vllm.entrypoints.openai.chat_completion.protocol": "ChatCompletionRequest",
@@ -71,10 +70,7 @@ def stated(request: Any) -> dict[str, Any]:
     extra, inside = request.model_extra or {}, getattr(request, "vllm_xargs", None) or {}
     template = getattr(request, "chat_template_kwargs", None) or {}
     try:
-        for name in extra:
-            near = difflib.get_close_matches(name, LIMITS, n=1, cutoff=0.8)
-            if near and name not in NAMES:
-                raise UsageError(f"unknown parameter {name!r}: did you mean {near[0]!r}?")
+        refuse_misspelt((name for name in extra if name not in NAMES), LIMITS)
         is_ours = any(name in extra for name in BEGIN if name in (*LIMITS, "min_thinking")) or _is_budgeted(inside)
         given = {name: extra[name] for name in (*NAMES, *known_options()) if name in extra} if is_ours else {}
         for name, value in given.items():
