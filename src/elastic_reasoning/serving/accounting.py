@@ -32,7 +32,14 @@ def usage_of(trace: Trace) -> Usage:
     return Usage(len(trace.request.prompt.ids), 0, len(trace.ids), trace.num_thinking_tokens)
 
 
-def ended(sample: int, trace: Trace, plan: Plan, stop: str | None, seconds: float) -> Ended:
+def ended(
+    sample: int,
+    trace: Trace,
+    plan: Plan,
+    stop: str | None,
+    seconds: float,
+    deadline: Mapping[str, Any] | None = None,
+) -> Ended:
     """A sample that is over.
 
     Args:
@@ -41,9 +48,10 @@ def ended(sample: int, trace: Trace, plan: Plan, stop: str | None, seconds: floa
         plan: its budget, and where that comes from.
         stop: the client's stop text that was found.
         seconds: since it began.
+        deadline: what became of its deadline, if it has one.
     """
     is_cut = trace.cut and stop is None
-    account = {
+    account: dict[str, Any] = {
         "thinking_tokens": trace.num_thinking_tokens,
         "solution_tokens": trace.num_solution_tokens,
         "forced_tokens": trace.num_forced_tokens,
@@ -52,6 +60,8 @@ def ended(sample: int, trace: Trace, plan: Plan, stop: str | None, seconds: floa
         "escaped": trace.escaped,
         "seconds": round(seconds, 4),
     }
+    if deadline is not None:
+        account["deadline"] = {**deadline, "closed_by": account["thinking_ended_by"]}
     return Ended(sample, "length" if is_cut else "stop", usage_of(trace), account, stop)
 
 

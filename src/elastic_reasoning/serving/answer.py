@@ -21,6 +21,7 @@ from elastic_reasoning.serving.budgets import Plan
 from elastic_reasoning.serving.errors import ApiError
 from elastic_reasoning.serving.events import Ended, Event, Finished, Started, Text
 from elastic_reasoning.serving.mailbox import Mailbox
+from elastic_reasoning.serving.progress import Progress, Promise
 from elastic_reasoning.serving.text import Detokenizer, Stops
 
 Arrival = tuple[int, Delta | Walk | BaseException]
@@ -87,6 +88,9 @@ async def answer(backend: Backend, asked: Asked, plan: Plan, prompt: Prompt) -> 
     for sample in samples:
         if sample.walk.error is not None:
             raise ApiError(400, sample.walk.error, code="cannot_be_run")
+    seconds = asked.limits.deadline_seconds
+    promise = None if seconds is None else Promise(asked.arrived, seconds)
+    progresses = backend.deadlines.admit([sample.walk for sample in samples], promise)
     try:
         for sample in samples:
             _submit(backend, sample, mailbox)
@@ -96,6 +100,7 @@ async def answer(backend: Backend, asked: Asked, plan: Plan, prompt: Prompt) -> 
             number, arrived = await mailbox.get()
             sample = samples[number]
             if isinstance(arrived, Delta):
+                progresses[number].tell(arrived)
                 for text in sample.take(arrived):
                     yield text
                 continue
@@ -105,13 +110,21 @@ async def answer(backend: Backend, asked: Asked, plan: Plan, prompt: Prompt) -> 
                 raise ApiError(502, arrived.error, code="upstream_error")
             for text in sample.end():
                 yield text
-            ends.append(ended(sample.number, arrived.trace(), plan, sample.stops.found, time.monotonic() - began))
+            ends.append(_ended(sample, progresses[number], arrived, plan, began))
+            backend.deadlines.release([progresses[number]])
             yield ends[-1]
         yield Finished(*total(ends, plan))
     finally:
+        backend.deadlines.release(progresses)
         for sample in samples:
             if sample.future is not None:
                 sample.future.cancel()
+
+
+def _ended(sample: _Sample, progress: Progress, walk: Walk, plan: Plan, began: float) -> Ended:
+    progress.end()
+    seconds = time.monotonic() - began
+    return ended(sample.number, walk.trace(), plan, sample.stops.found, seconds, progress.account())
 
 
 def _new_sample(backend: Backend, asked: Asked, plan: Plan, prompt: Prompt, number: int) -> _Sample:

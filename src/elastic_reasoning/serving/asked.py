@@ -1,5 +1,6 @@
 """What a client asks for, whatever its dialect."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -53,3 +54,5 @@ class Asked:
     include_usage: bool = True
     continuous_usage: bool = False
     """Whether every chunk of a stream says the usage so far."""
+    arrived: float = field(default_factory=time.monotonic)
+    """When it came, by the clock that deadlines are kept by."""

@@ -18,8 +18,10 @@ from elastic_reasoning.engines.opening import check_models_by_name, open_engine
 from elastic_reasoning.serving.asked import Asked
 from elastic_reasoning.serving.budgets import Plan
 from elastic_reasoning.serving.config import ModelConfig
+from elastic_reasoning.serving.deadlines import Deadlines
 from elastic_reasoning.serving.effort import Efforts
 from elastic_reasoning.serving.errors import bad_request
+from elastic_reasoning.serving.pace import Pace
 
 
 class Backend:
@@ -30,6 +32,7 @@ class Backend:
         config: its part of the gateway's configuration.
         engine: what answers; the gateway closes it.
         efforts: what efforts mean for it.
+        deadlines: what was promised of its answers.
 
     Args:
         name, config, engine, efforts: as above.
@@ -40,6 +43,7 @@ class Backend:
         self.config = config
         self.engine = engine
         self.efforts = efforts
+        self.deadlines = Deadlines(Pace(), engine.capacity)
         self._tokenizer: Any = getattr(engine, "tokenizer", None)
 
     async def start(self) -> None:

@@ -1,0 +1,215 @@
+"""Answers that are complete in time: what cannot be is refused, and thinking is closed while there is time to answer.
+
+    [progress] = deadlines.admit([walk], Promise(arrived, 2.5))     # an ApiError where that cannot be kept
+    progress.tell(delta)                                            # from the walk's listener
+    deadlines.release([progress])
+
+A promise is made for the shortest answer: no thinking, and a solution as long as nearly all of them are. What time
+there is beyond that is the model's to think. Thinking is closed at the last moment that leaves the solution its time at
+the present load, and some more; the solution itself is cut where it would miss the deadline none the less.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from elastic_reasoning.core.walk import Walk
+from elastic_reasoning.serving.errors import ApiError
+from elastic_reasoning.serving.pace import Pace
+from elastic_reasoning.serving.progress import Clock, Progress, Promise
+
+DELIVERY_SECONDS = 0.02
+"""Kept for what is neither the model's nor the gateway's: an answer is on its way."""
+CHECK_SECONDS = (0.01, 0.05)
+"""The least and the most time between two looks at what is due."""
+GROWTH = 1.25
+"""Thinking is closed as if so many times as many walks ran: others will come before the solution is there."""
+FREE_SHARE = 8
+"""An engine may let walks wait until this share (1/8) of its capacity is free."""
+
+MOST_RETRY_SECONDS = 60.0
+"""A client is told to come again after so long at the most."""
+
+CallLater = Callable[[float, Callable[[], None]], Any]
+"""Has something called after so many seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a newcomer would find; in seconds from now.
+
+    Attributes:
+        seconds: until it could be answered, hardly ever more; infinite where nobody knows.
+        least_seconds: the mean of the same, if nothing else were under way.
+        others_seconds: until it could break no promise made to others; 0 where it would break none.
+    """
+
+    seconds: float
+    least_seconds: float
+    others_seconds: float
+
+
+class Deadlines:
+    """The promises of one model.
+
+    Attributes:
+        under_way: walks that are, with or without a promise.
+
+    Args:
+        pace: what is known of the model; all walks add to it.
+        capacity: walks that run at once; others wait.
+        now: the clock.
+        call_later: by default that of the running event loop.
+    """
+
+    def __init__(
+        self, pace: Pace, capacity: int, now: Clock = time.monotonic, call_later: CallLater | None = None
+    ) -> None:
+        self.pace, self.capacity = pace, capacity
+        self.under_way: set[Progress] = set()
+        self._now, self._call_later = now, call_later
+        self._is_awaited = False
+
+    def load(self) -> int:
+        """Walks that run."""
+        return max(1, min(len(self.under_way), self.capacity))
+
+    def admit(self, walks: Sequence[Walk], promise: Promise | None = None) -> list[Progress]:
+        """Take the samples of one request, which are submitted next.
+
+        Raises:
+            ApiError: 400 where the promise could never be kept, 429 where it cannot be at present.
+        """
+        is_queued = self._num_over(len(walks)) > 0
+        news = [Progress(walk, self.pace, self.load, promise, is_queued, self._now) for walk in walks]
+        if promise is not None and self.pace.is_known:  # where nothing is known, the first one teaches
+            self._refuse(self.outlook(news), promise)
+        self.under_way.update(news)
+        if promise is not None:
+            self._await(0.0)
+        return news
+
+    def release(self, progresses: Sequence[Progress]) -> None:
+        """Forget walks that are over, however they ended."""
+        self.under_way.difference_update(progresses)
+
+    def _num_over(self, num_new: int) -> int:
+        """How many walks must end before so many new ones can begin."""
+        return len(self.under_way) + num_new - (self.capacity - self.capacity // FREE_SHARE)
+
+    def _refuse(self, outlook: Outlook, promise: Promise) -> None:
+        spent = self._now() - promise.arrived
+        if spent + outlook.seconds <= promise.seconds and not outlook.others_seconds:
+            return
+        earliest = spent + max(outlook.seconds, outlook.others_seconds)
+        details = {"earliest_seconds": round(earliest, 3)} if math.isfinite(earliest) else {}
+        if spent + outlook.least_seconds > promise.seconds:
+            raise ApiError(
+                400,
+                f"deadline_seconds {promise.seconds:g}: this model needs {spent + outlook.least_seconds:.3g} or more "
+                "for the shortest answer: allow more seconds",
+                code="deadline_infeasible",
+                param="deadline_seconds",
+                details=details,
+            )
+        over = outlook.others_seconds or min(earliest - promise.seconds, MOST_RETRY_SECONDS)
+        raise ApiError(
+            429,
+            f"deadline_seconds {promise.seconds:g}: cannot be kept at present: allow more seconds, or ask again later",
+            code="deadline_busy",
+            param="deadline_seconds",
+            headers={"Retry-After": str(math.ceil(over))},
+            details=details,
+        )
+
+    def outlook(self, news: Sequence[Progress]) -> Outlook:
+        """What the samples of a new request would find, and what they would mean for others."""
+        now, num_prompt = self._now(), len(news[0].walk.request.prompt.ids)
+        load = min(len(self.under_way) + len(news), self.capacity)
+        token_seconds = self.pace.token_seconds(load, now)
+        first = self.pace.first_seconds(num_prompt)
+        rest = max(self._rest(one, token_seconds, now) for one in news)
+        idle = max(self._rest(one, self.pace.tokens.at(1) or 0.0, now) for one in news)
+        broken = [
+            one.promise.due - now
+            for one in self.under_way
+            if one.promise is not None and self._left(one, self._least(one, token_seconds, now), now) < 0
+        ]
+        return Outlook(
+            self._wait(len(news), token_seconds, now)
+            + first * self.pace.first_share.high
+            + rest * self.pace.rest_share.high
+            + DELIVERY_SECONDS,
+            first + idle,
+            max(broken, default=0.0),
+        )
+
+    def _left(self, one: Progress, needed: float, now: float) -> float:
+        """Seconds that are left beside what is needed."""
+        assert one.promise is not None
+        return one.promise.due - DELIVERY_SECONDS - needed - now
+
+    def _least(self, one: Progress, token_seconds: float, now: float) -> float:
+        """Seconds that a walk under way still needs at the least, hardly ever more."""
+        needed = self._rest(one, token_seconds, now) * self.pace.rest_share.high
+        if one.is_waiting:
+            needed += self.pace.first_seconds(len(one.walk.request.prompt.ids)) * self.pace.first_share.high
+        return needed
+
+    def _rest(self, one: Progress, token_seconds: float, now: float) -> float:
+        """Seconds to the end of a walk whose thinking is closed now, or has been."""
+        num_tokens, turn = one.solution_tokens(), 0.0
+        if one.thinks and one.most_solution != 0:
+            num_tokens += one.num_forced
+            turn = self.pace.turn_seconds(len(one.walk.request.prompt.ids))
+            if one.closed_at is not None:
+                turn = max(0.0, turn - (now - one.closed_at))
+        return turn + num_tokens * token_seconds
+
+    def _wait(self, num_new: int, token_seconds: float, now: float) -> float:
+        """Seconds until so many new walks can begin; infinite where that cannot be known."""
+        num_over = self._num_over(num_new)
+        if num_over <= 0:
+            return 0.0
+        ends = []
+        for one in self.under_way:
+            left = one.tokens_left() * token_seconds
+            ends.append(left if one.promise is None else min(left, max(0.0, one.promise.due - now)))
+        return sorted(ends)[num_over - 1] if num_over <= len(ends) else math.inf
+
+    def check(self) -> float | None:
+        """Close and cut what is due.
+
+        Returns:
+            Seconds until the next look; `None` where nothing is promised.
+        """
+        now, soonest, is_needed = self._now(), CHECK_SECONDS[1], False
+        token_seconds = self.pace.token_seconds(min(GROWTH * self.load() + 1, self.capacity), now)
+        high = self.pace.rest_share.high
+        for one in self.under_way:
+            if one.promise is None or one.is_cut:
+                continue
+            is_needed = True
+            needed = self._rest(one, token_seconds, now) * high if one.can_be_closed else 2 * token_seconds
+            left = self._left(one, needed, now)
+            if left > 0:
+                soonest = min(soonest, left)
+            elif one.can_be_closed:
+                one.close()
+            elif one.answers or one.most_solution == 0:
+                one.cut()
+        return max(soonest, CHECK_SECONDS[0]) if is_needed else None
+
+    def _await(self, seconds: float) -> None:
+        if not self._is_awaited:
+            self._is_awaited = True
+            (self._call_later or asyncio.get_running_loop().call_later)(seconds, self._look)
+
+    def _look(self) -> None:
+        self._is_awaited = False
+        seconds = self.check()
+        if seconds is not None:
+            self._await(seconds)
