@@ -15,7 +15,9 @@ from elastic_reasoning.serving.dialects.chat import CHAT
 from elastic_reasoning.serving.dialects.dialect import Dialect, Head
 from elastic_reasoning.serving.errors import ApiError, bad_request
 from elastic_reasoning.serving.events import Event
+from elastic_reasoning.serving.facts import facts_of
 from elastic_reasoning.serving.gateway import Gateway
+from elastic_reasoning.serving.pages import add_pages
 from elastic_reasoning.serving.streaming import Reply, send_events, send_json
 from elastic_reasoning.untrusted.json import MalformedError, decode
 
@@ -44,6 +46,11 @@ def new_app(gateway: Gateway) -> FastAPI:
         data = [{"id": name, "object": "model", "created": 0, "owned_by": "elastic"} for name in gateway.backends]
         return {"object": "list", "data": data}
 
+    @app.get("/v1/elastic/models")
+    async def elastic_models() -> dict[str, Any]:
+        return facts_of(gateway)
+
+    add_pages(app)
     return app
 
 

@@ -1,0 +1,78 @@
+"""What a page needs to know of a gateway before it asks anything: GET /v1/elastic/models."""
+
+from collections.abc import Mapping
+from functools import cache
+from itertools import islice
+from typing import Any
+
+from docstring_parser import parse_from_object
+
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.request import DEFAULT_STRATEGY
+from elastic_reasoning.core.strategies import STRATEGIES, label_of
+from elastic_reasoning.core.strategies.strategy import Strategy
+from elastic_reasoning.engines.names import SHIPPED, parts_of
+from elastic_reasoning.serving.backend import Backend
+from elastic_reasoning.serving.gateway import Gateway
+from elastic_reasoning.tasks.arithmetic import ANSWER, Arithmetic
+
+NUM_EXAMPLES = 64
+
+
+def facts_of(gateway: Gateway) -> dict[str, Any]:
+    """Its models with their budgets, and the strategies with all that they can be told."""
+    return {
+        "default_strategy": DEFAULT_STRATEGY,
+        "strategies": [_strategy(name, strategy) for name, strategy in STRATEGIES.items()],
+        "models": [_model(backend) for backend in gateway.backends.values()],
+    }
+
+
+def _strategy(name: str, strategy: Strategy) -> dict[str, Any]:
+    helps = {
+        each.arg_name: " ".join((each.description or "").split()) for each in parse_from_object(strategy.options).params
+    }
+    return {
+        "name": name,
+        "label": label_of(name),
+        "about": strategy.about,
+        "source": strategy.source,
+        "bounds": strategy.bounds,
+        "thinks": strategy.effective_budget(Budget(1, 1)).thinking != 0,
+        "options": [
+            {"name": option, "default": default, "help": helps.get(option, "")}
+            for option, default in strategy.supported_options.items()
+        ],
+    }
+
+
+def _model(backend: Backend) -> dict[str, Any]:
+    config = backend.config
+    return {
+        "id": backend.name,
+        "model": config.model or backend.name,
+        "context": backend.engine.context,
+        "budget": _json(config.default),
+        "ceiling": _json(config.most),
+        "examples": _examples() if _is_miniature(backend) else None,
+    }
+
+
+def _json(budget: Budget) -> dict[str, int | None]:
+    return {"thinking": budget.thinking, "solution": budget.solution}
+
+
+def _is_miniature(backend: Backend) -> bool:
+    """Whether it can do nothing but chains of operations."""
+    config = backend.config
+    return set(parts_of(config.tokenizer or config.model or backend.name)) <= set(SHIPPED)
+
+
+@cache
+def _examples() -> Mapping[str, Any]:
+    """Problems that the miniature can solve and was not trained on, and how its answer is read."""
+    problems = islice(Arithmetic().problems("test", NUM_EXAMPLES), NUM_EXAMPLES)
+    return {
+        "answer_pattern": ANSWER.pattern,
+        "problems": [{"text": each.messages[0]["content"], "answer": each.answer} for each in problems],
+    }

@@ -1,0 +1,194 @@
+// The page: one problem, one column or two, and the load beside them.
+
+import { Refusal, get, key } from "./api.js";
+import { Column } from "./column.js";
+import { announcer, by, el } from "./dom.js";
+import { scaleFor } from "./meter.js";
+import { bodyOf } from "./request.js";
+import { run as start } from "./run.js";
+import { PACES, SIDES, modelOf, read, write } from "./state.js";
+import { startTheme } from "./theme.js";
+
+const EXAMPLES = [
+  ["Count", "How many positive integers below 100 are divisible by neither 2 nor 5?"],
+  ["Ages", "Ann is twice as old as Ben was when Ann was as old as Ben is now. Together they are 63. How old is Ann?"],
+  ["Code", "Write a Python function that returns the longest palindrome in a text, in O(n^2)."],
+];
+const announce = announcer(by("status"));
+let facts, state, columns;
+let stopping = null; // while something runs
+
+function showNotice(text) {
+  by("notice").hidden = text === "";
+  by("notice").textContent = text;
+}
+
+// Both columns have one scale, so that their walls can be compared; it rests while a wall is moved.
+let scales = null;
+function refresh(rests = true) {
+  const shown = shownColumns();
+  if (rests || scales === null) {
+    const deadlines = shown.map((column) => Number(column.own.deadline));
+    scales = { clock: scaleFor(deadlines.map((each) => each * 60)) / 60 };
+    for (const phase of ["thinking", "solution"]) scales[phase] = scaleFor(shown.flatMap((column) => column.reach(phase)));
+  }
+  for (const column of columns) column.refresh(scales);
+  by("columns").classList.toggle("two", state.compare);
+  columns[1].node.hidden = !state.compare;
+  if (rests) history.replaceState(null, "", write(facts, state));
+}
+
+const shownColumns = () => (state.compare ? columns : columns.slice(0, 1));
+
+function fillForm() {
+  for (const name of ["problem", "temperature", "seed", "pace"]) by(name).value = state[name];
+  by("compare").checked = state.compare;
+}
+
+function startForm() {
+  by("pace").append(...Object.entries(PACES).map(([pace, text]) => el("option", { value: pace }, text)));
+  for (const name of ["problem", "temperature", "seed", "pace"]) {
+    by(name).addEventListener("input", () => {
+      state[name] = by(name).value;
+      if (name === "problem") for (const column of columns) column.change(false);
+      refresh();
+    });
+  }
+  by("compare").addEventListener("change", () => {
+    state.compare = by("compare").checked;
+    refresh();
+  });
+  by("ask").addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (stopping) stopping.abort();
+    else runAll();
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !stopping) runAll();
+    if (event.key === "Escape") stopping?.abort();
+  });
+}
+
+function showExamples() {
+  const pose = (text) => {
+    by("problem").value = text;
+    by("problem").dispatchEvent(new Event("input"));
+  };
+  const known = modelOf(facts, state.a.model).examples;
+  const lengths = known?.problems.map((each) => each.text.length) ?? [];
+  const any = (fits) => () => {
+    const others = known.problems.filter((each) => each.text !== state.problem && fits(each.text.length));
+    pose(others[Math.floor(Math.random() * others.length)].text);
+  };
+  const buttons = known
+    ? [
+        ["Short", any((length) => length === Math.min(...lengths))],
+        ["Long", any((length) => length === Math.max(...lengths))],
+        ["⟳ Shuffle a new problem", any(() => true)],
+      ]
+    : EXAMPLES.map(([name, text]) => [name, () => pose(text)]);
+  by("examples").replaceChildren(...buttons.map(([name, onclick]) => el("button", { type: "button", class: "quiet", onclick }, name)));
+}
+
+async function runOne(column, signal) {
+  column.transcript.refuse(null);
+  column.asked = structuredClone(column.own);
+  column.running = true;
+  let drawn = false;
+  const draw = () => {
+    drawn = false;
+    column.draw();
+  };
+  try {
+    await start({
+      body: bodyOf(facts, state, column.own),
+      signal,
+      perSecond: state.pace === "live" ? Infinity : Number(state.pace),
+      show: (run) => {
+        column.run = run;
+        if (!drawn) requestAnimationFrame(draw);
+        drawn = true;
+        announce(shownColumns().map((each) => each.progress()).join(" "));
+      },
+    });
+  } catch (error) {
+    if (!column.run?.thinking.text) column.run = null;
+    refuse(column, error);
+  } finally {
+    column.running = false;
+    column.draw();
+  }
+}
+
+function refuse(column, error) {
+  const refusal = error instanceof Refusal ? error : new Refusal(0, { message: `The gateway cannot be reached: ${error.message}` });
+  if (refusal.status === 401) askForKey();
+  const { earliest_seconds: earliest } = refusal.details;
+  let action = null;
+  if (earliest !== undefined) {
+    const seconds = String(Math.ceil(earliest * 100) / 100);
+    const use = () => {
+      column.own.deadline = seconds;
+      column.change(true);
+      runAll();
+    };
+    action = el("button", { type: "button", onclick: use }, `Run with ${seconds} s`);
+  } else if (refusal.retrySeconds !== null) {
+    action = el("button", { type: "button", onclick: runAll }, `Try again in ${Math.ceil(refusal.retrySeconds)} s`);
+    action.disabled = true;
+    setTimeout(() => {
+      action.disabled = false;
+      action.textContent = "Try again";
+    }, refusal.retrySeconds * 1000);
+  }
+  column.transcript.refuse(refusal, action);
+}
+
+async function runAll() {
+  if (stopping) return;
+  stopping = new AbortController();
+  by("run").textContent = "Stop";
+  by("run").classList.add("stops");
+  await Promise.all(shownColumns().map((column) => runOne(column, stopping.signal)));
+  stopping = null;
+  by("run").textContent = "Run";
+  by("run").classList.remove("stops");
+  refresh();
+  announce(shownColumns().map((column) => column.progress()).join(" "), true);
+}
+
+function askForKey() {
+  if (by("key-row").hidden) by("key").focus();
+  by("key-row").hidden = false;
+  by("key").focus();
+}
+
+async function open() {
+  try {
+    facts = await get("elastic/models");
+  } catch (error) {
+    if (error.status !== 401) return showNotice(`The gateway cannot be asked for its models: ${error.message}`);
+    if (key.get()) showNotice("This key is not known here.");
+    return askForKey();
+  }
+  showNotice("");
+  by("key-row").hidden = key.get() === "";
+  state = read(facts, location.hash);
+  columns = SIDES.map((name) => new Column({ name, facts, state, changed: refresh }));
+  by("columns").replaceChildren(...columns.map((column) => column.node));
+  fillForm();
+  showExamples();
+  refresh();
+  document.body.dataset.ready = "";
+}
+
+by("use-key").addEventListener("click", () => {
+  key.set(by("key").value.trim());
+  open();
+});
+startTheme(by("theme"));
+startForm();
+open();
+window.addEventListener("hashchange", () => {
+  if (facts && location.hash !== write(facts, state)) open();
+});
