@@ -10,10 +10,10 @@ from elastic_reasoning.cli.output import say, say_json
 from elastic_reasoning.core.configuration import INLINE
 from elastic_reasoning.core.errors import EngineError, UsageError
 from elastic_reasoning.core.template import Template, check_pair
+from elastic_reasoning.engines.http.alike import Replicas
 from elastic_reasoning.engines.http.capabilities import Capabilities, Logprobs, name_tokenizer
 from elastic_reasoning.engines.http.config import ServerConfig
 from elastic_reasoning.engines.http.dialects import find_dialect
-from elastic_reasoning.engines.http.engine import ask_capabilities
 from elastic_reasoning.engines.http.pool import connected
 from elastic_reasoning.engines.loading import load_template
 from elastic_reasoning.engines.names import check_tokenizer_name
@@ -72,7 +72,7 @@ def main(argv: list[str]) -> int:
     check_pair(*pair)
     server = replace(server, tokenizer=server.tokenizer or _named(server, config.model, *pair))
     tokenizer, template = load_template(server.tokenizer, *pair)
-    capabilities = ask_capabilities(server, template, tokenizer, config.model)
+    capabilities = Replicas(server, template, tokenizer, config.model).check_all()
     about, url = read_trained_for(Path(server.tokenizer)), ", ".join(server.base_urls)
     if config.json:
         values = {"url": url, **asdict(capabilities), "ids": capabilities.ids, "native_exact": False}

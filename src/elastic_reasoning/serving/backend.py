@@ -23,6 +23,9 @@ from elastic_reasoning.serving.effort import Efforts
 from elastic_reasoning.serving.errors import bad_request
 from elastic_reasoning.serving.pace import Pace
 
+MANY = 2**16
+"""Requests that are sent to upstreams at once: how many each of them gets is held where it is chosen."""
+
 
 class Backend:
     """A model that clients can ask for.
@@ -46,10 +49,15 @@ class Backend:
         self.deadlines = Deadlines(Pace(), engine.capacity)
         self._tokenizer: Any = getattr(engine, "tokenizer", None)
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether it can be expected to answer: the model is run here, or an upstream of it is well."""
+        return not isinstance(self.engine, OpenAIEngine) or any(replica.is_well for replica in self.engine.replicas)
+
     async def start(self) -> None:
         """Have the upstreams asked from the running event loop, so that no token crosses threads."""
         if isinstance(self.engine, OpenAIEngine):
-            await self.engine.enter()
+            await self.engine.enter(self.config.max_concurrent)
 
     async def close(self) -> None:
         """Give up what is under way, and close the engine."""
@@ -101,7 +109,7 @@ def engine_config(config: ModelConfig) -> EngineConfig:
         config.urls,
         config.tokenizer,
         config.api_key_env,
-        config.max_concurrent * len(config.urls),
+        MANY,
         config.timeout_seconds,
         config.retry_seconds,
         mode=config.mode,

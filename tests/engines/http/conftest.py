@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from elastic_reasoning.core.template import Template
-from elastic_reasoning.engines.http import engine, pool, replicas
+from elastic_reasoning.engines.http import alike, engine, pool, replicas
 from elastic_reasoning.engines.http.config import ServerConfig
 from elastic_reasoning.engines.http.engine import OpenAIEngine
 from fake_servers import tokenizer_of
@@ -19,7 +19,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replicas, "FIRST_BACKOFF_SECONDS", 0.01)
     monkeypatch.setattr(replicas, "LONGEST_BACKOFF_SECONDS", 0.05)
     monkeypatch.setattr(pool, "WATCH_SECONDS", 0.05)
-    monkeypatch.setattr(engine, "START_SECONDS", 0.05)
+    monkeypatch.setattr(alike, "START_SECONDS", 0.05)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
 
 

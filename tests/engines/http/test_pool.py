@@ -227,7 +227,8 @@ def test_only_a_refused_connection_tells_that_nobody_listens(server: Running) ->
 
             async def ask(pool: Pool = pool) -> str:
                 with Session(pool) as session:
-                    return await pool.once(session.replica, "models", None)
+                    await session.wait(None)
+                    return await pool.client.once(session.replica, "models", None)
 
             with pytest.raises(UnavailableError) as caught:
                 asyncio.run_coroutine_threadsafe(ask(), loop).result()

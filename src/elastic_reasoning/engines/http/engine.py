@@ -19,30 +19,24 @@ from typing import Any
 from elastic_reasoning.chat.rendering import Renderer, added_to_text
 from elastic_reasoning.core.cursor import Listen
 from elastic_reasoning.core.drive import SampleRequest, SampleResult, drive
-from elastic_reasoning.core.errors import EngineError, UsageError
+from elastic_reasoning.core.errors import EngineError
 from elastic_reasoning.core.needs import most_tokens, needs_of
 from elastic_reasoning.core.request import Request
-from elastic_reasoning.core.template import Message, Prompt, Template
+from elastic_reasoning.core.template import Message, Prompt
 from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.concurrent import Answering, LoopThread
-from elastic_reasoning.engines.http.capabilities import Capabilities, find_capabilities
+from elastic_reasoning.engines.http.alike import Replicas
 from elastic_reasoning.engines.http.config import ServerConfig
 from elastic_reasoning.engines.http.dialects import find_dialect
 from elastic_reasoning.engines.http.dialects.dialect import DialectContext
-from elastic_reasoning.engines.http.pool import Pool, connected
-from elastic_reasoning.engines.http.replicas import RefusedError, UnreachableError
+from elastic_reasoning.engines.http.pool import Pool, Residence
+from elastic_reasoning.engines.http.replicas import RefusedError, Replica
 from elastic_reasoning.engines.http.sampling import sample, sample_whole
 from elastic_reasoning.engines.http.session import Session
 from elastic_reasoning.engines.job import Job
 from elastic_reasoning.engines.loading import load_template
 from elastic_reasoning.engines.one_pass import BrokenBudgetError, can_be_one_pass, drive_one_pass
-
-START_SECONDS = 5.0
-"""How long a server is tried at the start, where a wrong URL is likelier than a restart."""
-PROBE_SECONDS = 60.0
-ALIKE = ("dialect", "plug_in", "context", "prompt_ids", "logprobs", "model")
-"""What must be the same of every replica for its answers to be."""
 
 
 class OpenAIEngine:
@@ -94,7 +88,8 @@ class OpenAIEngine:
         self._answering: Answering | None = None
         self._pool: Pool | None = None
         self._lock = threading.Lock()
-        self.capabilities = ask_capabilities(config, self.template, self.tokenizer, model)
+        self._replicas = Replicas(config, self.template, self.tokenizer, model)
+        self.capabilities = self._replicas.check_all()
         self._dialect = find_dialect(self.capabilities.dialect)
         self.context = self.capabilities.context
         self.counted = not self.capabilities.ids
@@ -138,13 +133,30 @@ class OpenAIEngine:
         self._answering.submit(jobs)
         return [job.future for job in jobs]
 
-    async def enter(self) -> None:
+    async def enter(self, most_each: int) -> None:
         """Live in the running event loop, in place of a thread of its own, until `leave`.
 
-        It is for a process that serves others: listeners and futures are then called in its own thread, and servers
+        It is for a process that serves others: listeners and futures are then called in its own thread, and replicas
         are looked after also while nobody asks them. It comes before the first walk.
+
+        Args:
+            most_each: requests under way at each replica; others wait.
         """
-        self._answering = await self._start(is_resident=True)
+        self._answering = await self._start(Residence(self._replicas.known, self._replicas.check, most_each))
+
+    async def replace_urls(self, urls: Sequence[str]) -> None:
+        """Have these replicas from now on; those that are left out end what they have begun. It comes after `enter`.
+
+        Raises:
+            EngineError: none of them can be asked; those from before stay.
+        """
+        assert self._pool is not None
+        await self._pool.replace(urls)
+
+    @property
+    def replicas(self) -> Sequence[Replica]:
+        """Those that walks are sent to, and how they do; none before the first walk."""
+        return self._pool.replicas if self._pool is not None else ()
 
     async def leave(self) -> None:
         """Give up what is under way and close the connections, within the loop that it lives in."""
@@ -153,8 +165,8 @@ class OpenAIEngine:
         if self._pool is not None:
             await self._pool.close()
 
-    async def _start(self, *, is_resident: bool = False) -> Answering:
-        pool = self._pool = Pool(self.config, is_resident=is_resident)
+    async def _start(self, residence: Residence | None = None) -> Answering:
+        pool = self._pool = Pool(self.config, residence=residence)
         return Answering(partial(self._answer, pool), asyncio.get_running_loop(), self.config.concurrency)
 
     def close(self) -> None:
@@ -165,7 +177,7 @@ class OpenAIEngine:
     async def _answer(self, pool: Pool, job: Job) -> None:
         walk = job.walk
         try:
-            with Session(pool) as session:
+            with Session(pool, walk.request.prompt.ids) as session:
                 streams = job.listen is not None and self._dialect.streams
                 by_call = partial(self._stretch, session, streams)
                 if not (self.in_one_pass and can_be_one_pass(job)):
@@ -207,43 +219,3 @@ class OpenAIEngine:
 
     def _room(self, num_ids: int) -> int | None:
         return None if self.context is None else self.context - num_ids
-
-
-def ask_capabilities(config: ServerConfig, template: Template, tokenizer: Any, model: str = "") -> Capabilities:
-    """What the replicas of a server can do, which must be the same; those that are away are not asked.
-
-    Raises:
-        UnreachableError: none of them answers.
-        EngineError: they differ, or cannot be used.
-        UsageError: there are none.
-    """
-    if not config.base_urls:
-        raise UsageError("no base URL: give one, as http://127.0.0.1:8000/v1")
-    found: dict[str, Capabilities] = {}
-    away: UnreachableError | None = None
-    for url in config.base_urls:
-        shortly = replace(
-            config,
-            base_urls=(url,),
-            retry_seconds=min(config.retry_seconds, START_SECONDS),
-            timeout_seconds=min(config.timeout_seconds, PROBE_SECONDS),
-        )
-        try:
-            with connected(shortly, at_start=True) as (pool, loop):
-                asking = find_capabilities(pool, template, tokenizer, model)
-                found[url] = asyncio.run_coroutine_threadsafe(asking, loop).result()
-        except UnreachableError as error:
-            away = away or error
-    if not found:
-        assert away is not None
-        raise away
-    (first, capabilities), *others = found.items()
-    for url, other in others:
-        pairs = {name: (getattr(capabilities, name), getattr(other, name)) for name in ALIKE}
-        differ = [f"{name} {one!s} and {two!s}" for name, (one, two) in pairs.items() if one != two]
-        if differ:
-            raise EngineError(
-                f"{first} and {url} are not replicas of one server, with {', '.join(differ)}: "
-                "start both with the same settings, or leave one out"
-            )
-    return capabilities

@@ -1,52 +1,38 @@
-"""Connections to one or several replicas of a server, and what a failure means.
+"""Connections to one or several replicas of a server: which are well, and which one a request goes to.
 
-    with connected(ServerConfig(("http://127.0.0.1:8000/v1",), tokenizer="Qwen/Qwen3-8B")) as (pool, loop):
-        ...
-
-A request that the server finds fault with is a `RefusedError`; where another try may succeed, that is an
-`UnavailableError` (see `elastic_reasoning.engines.http.session`).
+with connected(ServerConfig(("http://127.0.0.1:8000/v1",), tokenizer="Qwen/Qwen3-8B")) as (pool, loop):
+    ...
 """
 
 import asyncio
-import errno
-import os
-from collections.abc import Iterator
+import logging
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from typing import Any
+from dataclasses import dataclass
+from math import inf
 
-from msgspec import Struct
-
-from elastic_reasoning.core.errors import EngineError, UsageError, require
+from elastic_reasoning.core.errors import EngineError, require
 from elastic_reasoning.engines.concurrent import LoopThread
-from elastic_reasoning.engines.http.bodies import MOST_BYTES
+from elastic_reasoning.engines.http.client import Client
 from elastic_reasoning.engines.http.config import ServerConfig
-from elastic_reasoning.engines.http.exchange import Tell, exchange
-from elastic_reasoning.engines.http.replicas import (
-    RefusedError,
-    Replica,
-    UnavailableError,
-    retry_after,
-)
-from elastic_reasoning.untrusted.json import MalformedError, decode
+from elastic_reasoning.engines.http.replicas import RefusedError, Replica, UnavailableError
+from elastic_reasoning.engines.http.routing import Prefixes, beginnings_of, choose
 
-CONNECT_SECONDS = 10.0
+logger = logging.getLogger(__name__)
+
 WATCH_SECONDS = 5.0
-MOST_READ, MOST_SHOWN = 4096, 300
-"""Letters of what a server says of an error."""
-UNAVAILABLE = (408, 425, 429)
-"""What a server answers, beside 5xx, when the same request may be right a little later."""
-UNKNOWN_FAILURE = 500
 
 
-class _Code(Struct):
-    code: int = UNKNOWN_FAILURE
+@dataclass(frozen=True)
+class Residence:
+    """How a pool lives in a process that serves others: it looks after its replicas also while nobody asks them."""
 
-
-class _Failure(Struct):
-    """An event that says that a stream has failed."""
-
-    error: _Code
+    known: Collection[str]
+    """URLs that are known to be replicas of one server."""
+    check: Callable[[str], Awaitable[object]]
+    """Raises `EngineError` where another URL does not answer, or is none."""
+    most_each: int
+    """Requests under way at each replica."""
 
 
 class Pool:
@@ -55,121 +41,140 @@ class Pool:
     Args:
         config: where they are, and how long one waits for them.
         at_start: they are asked what they can do.
-        is_resident: it lives as long as a process that serves others, and looks after its replicas also while nobody
-            asks them.
+        residence: of a pool that lives as long as its process.
     """
 
-    def __init__(self, config: ServerConfig, *, at_start: bool = False, is_resident: bool = False) -> None:
-        self.at_start, self.is_resident = at_start, is_resident
-        self._aiohttp: Any = require("aiohttp", "server")
+    def __init__(self, config: ServerConfig, *, at_start: bool = False, residence: Residence | None = None) -> None:
+        self.at_start = at_start
+        self._residence = residence
         self.config = config
-        self._key = os.environ.get(config.api_key_env, "").strip()
-        if not (self._key.isascii() and self._key.isprintable()):
-            raise UsageError(f"the key in {config.api_key_env} holds letters that no HTTP header may: set it anew")
-        self._replicas = [Replica(url, self._new_http) for url in config.base_urls]
+        self.client = Client(config)
+        self.replicas = [self._new_replica(url) for url in config.base_urls]
+        self._leaving: set[Replica] = set()
+        self._closing: set[asyncio.Task[None]] = set()
+        self._prefixes = Prefixes()
+        self._waiting: dict[asyncio.Future[None], None] = {}
         self._watching = asyncio.create_task(self._watch())
 
-    def _new_http(self) -> Any:
-        aiohttp, config = self._aiohttp, self.config
-        return aiohttp.ClientSession(
-            headers={"Authorization": f"Bearer {self._key}"} if self._key else {},
-            connector=aiohttp.TCPConnector(limit=0),
-            timeout=aiohttp.ClientTimeout(total=config.timeout_seconds, sock_connect=CONNECT_SECONDS),
-        )
+    def _new_replica(self, url: str) -> Replica:
+        is_known = self._residence is None or url in self._residence.known
+        return Replica(url, self.client.new_http, is_known)
 
     async def _watch(self) -> None:
         """Look for replicas that end while all wait for an answer: one that ends badly leaves connections open."""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            for replica in [replica for replica in self._replicas if self.is_resident or replica.num_in_flight]:
-                try:
-                    async with asyncio.timeout(WATCH_SECONDS):
-                        await self.once(replica, "models", None)
-                except UnavailableError as error:
-                    if error.is_gone:
-                        replica.mark_failed(asyncio.get_running_loop().time(), error)
-                    continue
-                except TimeoutError:
-                    continue
-                except (RefusedError, EngineError):
-                    pass  # it is there
-                if replica.is_gone:
-                    await replica.mark_healthy()
+            watched = [replica for replica in self.replicas if self._residence or replica.num_in_flight]
+            await asyncio.gather(*(self._look_at(replica) for replica in watched))
+
+    async def _look_at(self, replica: Replica) -> None:
+        if not replica.is_known:
+            return await self._get_to_know(replica)
+        now = asyncio.get_running_loop().time
+        try:
+            async with asyncio.timeout(WATCH_SECONDS):
+                await self.client.once(replica, "models", None)
+        except UnavailableError as error:
+            if error.is_gone or (self._residence and not error.is_late):
+                replica.mark_failed(now(), error)
+            return
+        except TimeoutError:
+            return
+        except (RefusedError, EngineError):
+            pass  # it is there
+        nobody_tries = self._residence and not replica.num_in_flight and replica.retry_at <= now()
+        if replica.is_gone or (replica.is_failing and nobody_tries):
+            await replica.mark_healthy()
+
+    async def _get_to_know(self, replica: Replica) -> None:
+        assert self._residence is not None
+        try:
+            await self._residence.check(replica.url)
+        except EngineError as error:
+            if str(error) != replica.stranger:
+                logger.warning("%s is not asked: %s", replica.base, error)
+            replica.stranger = str(error)
+        else:
+            replica.stranger = None
+            self._wake()
+
+    async def replace(self, urls: Sequence[str]) -> None:
+        """Have these replicas from now on, where at least one of them is well.
+
+        Those that are left out end what they have begun.
+
+        Raises:
+            EngineError: none of them can be asked; those from before stay.
+        """
+        before = {replica.url: replica for replica in self.replicas}
+        after = [before.get(url) or self._new_replica(url) for url in urls]
+        await asyncio.gather(*(self._get_to_know(replica) for replica in after if not replica.is_known))
+        if not any(replica.is_known for replica in after):
+            for replica in after:
+                if replica.url not in before:
+                    await replica.close()
+            raise EngineError("; ".join(f"{replica.base}: {replica.stranger}" for replica in after))
+        self.replicas = after
+        for replica in before.values():
+            if replica not in after:
+                self._prefixes.forget(replica)
+                self._leaving.add(replica)
+                self._let_go(replica)
 
     async def close(self) -> None:
         """Close all connections."""
         self._watching.cancel()
-        await asyncio.gather(self._watching, return_exceptions=True)
-        for replica in self._replicas:
+        await asyncio.gather(self._watching, *self._closing, return_exceptions=True)
+        for replica in (*self.replicas, *self._leaving):
             await replica.close()
 
-    def least_busy(self, now: float) -> Replica:
-        """The least busy of those that are not left alone; the first to be asked again where all are."""
-        return min(self._replicas, key=lambda replica: (max(0.0, replica.retry_at - now), replica.num_in_flight))
+    def beginnings_of(self, ids: Sequence[int]) -> tuple[int, ...]:
+        """Of a prompt, what one of several replicas is chosen by."""
+        return beginnings_of(ids) if len(self.replicas) > 1 else ()
 
-    async def once(
-        self, replica: Replica, path: str, body: Any, most: int = MOST_BYTES, tell: Tell | None = None
-    ) -> str:
-        """One try: the text of the answer to a POST, or to a GET where there is no body. `tell`: see `exchange`.
+    def choose(self, now: float, beginnings: Sequence[int]) -> Replica | None:
+        """The replica to ask; `None` where each has as many requests as it may."""
+        most = self._residence.most_each if self._residence else inf
+        free = [replica for replica in self.replicas if replica.is_known and replica.num_in_flight < most]
+        return choose(free, now, self._prefixes, beginnings) if free else None
 
-        Raises:
-            UnavailableError: another try may succeed.
-            RefusedError: the server finds fault with the request, or its answer is too long, has no end, or is no HTTP.
-            EngineError: the key is not accepted.
-        """
-        url, seconds = replica.address(path), self.config.timeout_seconds
+    def take(self, replica: Replica, beginnings: Sequence[int]) -> None:
+        """Have a place at a replica."""
+        replica.num_in_flight += 1
+        self._prefixes.note(beginnings, replica)
+
+    def release(self, replica: Replica) -> None:
+        """Give a place up."""
+        replica.num_in_flight -= 1
+        self._let_go(replica)
+        self._wake()
+
+    def _let_go(self, replica: Replica) -> None:
+        """Close the connections to a replica that is left out, once nobody has a place there."""
+        if replica in self._leaving and not replica.num_in_flight:
+            self._leaving.remove(replica)
+            closing = asyncio.create_task(replica.close())
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+
+    async def change(self, seconds: float) -> None:
+        """Wait until a place is free, but not for longer; who waits longest is told first."""
+        told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting[told] = None
         try:
-            asked = exchange(replica.http, self._new_http, url, body, most, seconds, tell)
-            status, wait, text = await replica.finish(asked)
-        except self._aiohttp.ClientResponseError as error:
-            raise RefusedError(f"the server does not answer in HTTP: {self._line(str(error.message))}") from None
-        except (self._aiohttp.ClientError, TimeoutError, OSError) as error:
-            late = f"no answer within timeout_seconds {seconds:g}"
-            reason = self._line(str(error)) or (late if isinstance(error, TimeoutError) else type(error).__name__)
-            is_gone = isinstance(error, OSError) and error.errno == errno.ECONNREFUSED
-            is_late = isinstance(error, TimeoutError) and not isinstance(error, self._aiohttp.ServerTimeoutError)
-            # What is caught may hold the headers.
-            raise UnavailableError(reason, is_gone=is_gone, is_late=is_late) from None
-        self._check_status(status, wait, text, url)
-        return text
+            await asyncio.wait([told], timeout=seconds)
+        except asyncio.CancelledError:
+            if told.done():
+                self._wake()
+            raise
+        finally:
+            self._waiting.pop(told, None)
 
-    def _check_status(self, status: int, wait: str, text: str, url: str) -> None:
-        if status in (401, 403):
-            state = "set, and not accepted" if self._key else "not set"
-            raise EngineError(f"{url} answered {status}: the key in {self.config.api_key_env} is {state}")
-        if status in UNAVAILABLE or (status >= 500 and status != 501):
-            retry_after_seconds = retry_after(wait, datetime.now(UTC), self.config.retry_seconds)
-            raise UnavailableError(f"{status} {self._said(text)}", retry_after_seconds)
-        if status >= 300:
-            raise RefusedError(f"the server answered {status}: {self._said(text)}", status)
-
-    def check_event(self, event: str, url: str) -> None:
-        """A stream that has begun may end with an error, which is then an event.
-
-        Raises:
-            UnavailableError, RefusedError, EngineError: as `once`.
-        """
-        if not event.lstrip("{ \n").startswith('"error"'):
-            return
-        try:
-            status = decode(event, _Failure).error.code
-        except MalformedError:
-            status = UNKNOWN_FAILURE
-        self._check_status(status if status >= 300 else UNKNOWN_FAILURE, "", event, url)
-
-    def _said(self, text: str) -> str:
-        """What a server says of an error, on one line."""
-        try:
-            said = decode(text)
-        except MalformedError:
-            return self._line(text)
-        for name in ("error", "message", "detail"):
-            said = said.get(name, said) if isinstance(said, dict) else said
-        return self._line(said if isinstance(said, str) else text)
-
-    def _line(self, text: str) -> str:
-        text = text.replace(self._key, "[key]") if self._key else text
-        return " ".join(text[:MOST_READ].split())[:MOST_SHOWN]
+    def _wake(self) -> None:
+        told = next(iter(self._waiting), None)
+        if told is not None:
+            del self._waiting[told]
+            told.set_result(None)
 
 
 @contextmanager

@@ -76,14 +76,17 @@ class Replica:
     """One replica of the server, and how it does.
 
     Attributes:
+        url: as it was given.
         base, root: its base URL, and what that is without /v1.
         http: aiohttp's session, with the connections to it.
-        num_in_flight: requests that wait for its answers.
+        num_in_flight: requests that have a place at it.
+        stranger: why it is not known to be a replica of the others, and asked for nothing; `None` where it is known.
         retry_at: when it may be asked again, by the loop's clock.
         is_gone: nothing listened there when it was last asked.
     """
 
-    def __init__(self, url: str, new_http: Callable[[], Any]) -> None:
+    def __init__(self, url: str, new_http: Callable[[], Any], is_known: bool = True) -> None:
+        self.url = url
         url = url.rstrip("/")
         self.base = url if urlsplit(url).path else f"{url}/v1"
         self.root = self.base.removesuffix("/v1")
@@ -95,6 +98,26 @@ class Replica:
         self._exchanging: set[asyncio.Task[Any]] = set()
         self._before: list[tuple[Any, set[asyncio.Task[Any]]]] = []
         self.is_gone = False
+        self.stranger: str | None = None if is_known else "it has not been asked yet"
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known to be a replica of the others."""
+        return self.stranger is None
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether what it was asked last has failed, as far as that is over."""
+        return self.retry_at > 0
+
+    @property
+    def is_well(self) -> bool:
+        """Whether it can be expected to answer."""
+        return self.is_known and not self.is_failing
+
+    def reluctance(self, now: float) -> tuple[float, bool]:
+        """How little it is to be asked: seconds until it may be, and whether it is being tried after a failure."""
+        return max(0.0, self.retry_at - now), self.is_failing and self.num_in_flight > 0
 
     def address(self, path: str) -> str:
         """A path with a slash before it stands beside /v1, any other one under it."""

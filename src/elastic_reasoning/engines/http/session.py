@@ -5,14 +5,14 @@ nothing has answered for `retry_seconds` is that an `UnreachableError`.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any, Self, TypeVar
 
 from elastic_reasoning.core.errors import EngineError
 from elastic_reasoning.engines.http import replicas
 from elastic_reasoning.engines.http.bodies import MOST_BYTES
 from elastic_reasoning.engines.http.pool import Pool
-from elastic_reasoning.engines.http.replicas import RefusedError, UnavailableError, UnreachableError, advice
+from elastic_reasoning.engines.http.replicas import RefusedError, Replica, UnavailableError, UnreachableError, advice
 from elastic_reasoning.untrusted.json import Fault, MalformedError
 
 Read = TypeVar("Read")
@@ -29,23 +29,32 @@ class Session:
 
     Attributes:
         pool: the connections that it uses.
-        replica: the replica of the server that is asked next.
+
+    Args:
+        pool: as above.
+        ids: of the prompt, by which a replica is found that has its beginning.
     """
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, ids: Sequence[int] = ()) -> None:
         self.pool = pool
-        self.replica = pool.least_busy(asyncio.get_running_loop().time())
+        self._beginnings = pool.beginnings_of(ids)
+        self._replica: Replica | None = None
 
     def __enter__(self) -> Self:
-        self.replica.num_in_flight += 1
         return self
 
     def __exit__(self, *failure: object) -> None:
-        self.replica.num_in_flight -= 1
+        self._leave()
+
+    @property
+    def replica(self) -> Replica:
+        """The replica that is asked, once it has been waited for."""
+        assert self._replica is not None
+        return self._replica
 
     @property
     def base(self) -> str:
-        """The base URL of the replica that is asked next."""
+        """The base URL of the replica that is asked."""
         return self.replica.base
 
     async def ask(self, path: str, body: Any, read: Callable[[str], Read], most: int = MOST_BYTES) -> Read:
@@ -66,7 +75,7 @@ class Session:
         while True:
             await tries.wait()
             try:
-                answer = self.read(path, await self.pool.once(self.replica, path, body, most), read)
+                answer = self.read(path, await self.pool.client.once(self.replica, path, body, most), read)
             except UnavailableError as error:
                 tries.failed(path, error)
             else:
@@ -84,10 +93,10 @@ class Session:
             most: bytes of one event.
 
         Raises:
-            UnavailableError, RefusedError, EngineError: as `Pool.once`.
+            UnavailableError, RefusedError, EngineError: as `Client.once`.
         """
         if not body.get("stream"):
-            yield await self.pool.once(self.replica, path, body, most)
+            yield await self.pool.client.once(self.replica, path, body, most)
             return
         arrived: asyncio.Queue[str | None] = asyncio.Queue()
         room, url = asyncio.Semaphore(MOST_ARRIVED), self.replica.address(path)
@@ -96,12 +105,12 @@ class Session:
             await room.acquire()
             arrived.put_nowait(event)
 
-        exchanging = asyncio.create_task(self.pool.once(self.replica, path, body, most, tell))
+        exchanging = asyncio.create_task(self.pool.client.once(self.replica, path, body, most, tell))
         exchanging.add_done_callback(lambda task: arrived.put_nowait(None))
         try:
             while (event := await arrived.get()) is not None:
                 room.release()
-                self.pool.check_event(event, url)
+                self.pool.client.check_event(event, url)
                 yield event
             text = exchanging.result()
             if text:
@@ -128,26 +137,30 @@ class Session:
             ) from None
 
     async def wait(self, until: float | None) -> None:
-        """Wait for a replica that may be asked, but not beyond `until`.
+        """Wait for a place at a replica that may be asked; beyond `until`, one that is left alone is asked after all.
 
         It is looked for again and again: another request may find meanwhile that a replica is well.
         """
         clock = asyncio.get_running_loop()
         while True:
             now = clock.time()
-            self._choose(now)
-            retry_at = self.replica.retry_at if until is None else min(self.replica.retry_at, until)
-            if retry_at <= now:
+            if self._replica is not None and self._replica.retry_at <= now:
                 return
-            await asyncio.sleep(min(retry_at - now, replicas.LONGEST_BACKOFF_SECONDS))
+            self._leave()
+            replica = self.pool.choose(now, self._beginnings)
+            times = [] if until is None else [until]
+            if replica is not None:
+                times.append(replica.retry_at)
+                if min(times) <= now:
+                    self._replica = replica
+                    self.pool.take(replica, self._beginnings)
+                    return
+            await self.pool.change(min([time - now for time in times] or [replicas.LONGEST_BACKOFF_SECONDS]))
 
-    def _choose(self, now: float) -> None:
-        """Move to another replica where this one is left alone."""
-        if self.replica.retry_at <= now:
-            return
-        self.replica.num_in_flight -= 1
-        self.replica = self.pool.least_busy(now)
-        self.replica.num_in_flight += 1
+    def _leave(self) -> None:
+        if self._replica is not None:
+            self.pool.release(self._replica)
+            self._replica = None
 
 
 class Tries:
