@@ -149,9 +149,9 @@ def test_any_body_is_read_or_refused(body: dict[str, Any]) -> None:
         ({"deadline_second": 3}, "did you mean 'deadline_seconds'"),
         (
             {"thinking": {"type": "disabled"}, "thinking_budget": 5},
-            "thinking_budget 5 and thinking.type 'disabled' disag",
+            "thinking.type 'disabled' and thinking_budget 5 disag",
         ),
-        ({"reasoning_effort": "none", "thinking_budget": 5}, "thinking_budget 5 and reasoning_effort 'none' disagree"),
+        ({"reasoning_effort": "none", "thinking_budget": 5}, "reasoning_effort 'none' and thinking_budget 5 disagree"),
         (
             {"reasoning_effort": "low", "reasoning": {"effort": "high"}},
             "reasoning_effort 'low' and reasoning.effort 'hi",

@@ -7,20 +7,19 @@ Every name of the table (`elastic_reasoning.serving.names`) is read at every end
 too. Names that disagree are refused, as is a value that cannot be; what the table does not know is somebody else's.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from elastic_reasoning.core.errors import ElasticError, UsageError
 from elastic_reasoning.core.request import DEFAULT_STRATEGY, Options
 from elastic_reasoning.core.strategies import find_strategy, known_options
-from elastic_reasoning.core.wire import LIMITS, STRATEGY, refuse_misspelt
+from elastic_reasoning.core.wire import STRATEGY, refuse_misspelt
 from elastic_reasoning.serving.asked import Limits
-from elastic_reasoning.serving.errors import ApiError, bad_request
-from elastic_reasoning.serving.names import OURS, PLACES, TABLE, Name, shown
+from elastic_reasoning.serving.errors import bad_request
+from elastic_reasoning.serving.names import OURS, OWN, TREE, Name, Tree, shown
 
 EXTRA = "extra_body"
-ROOTS = ("", f"{EXTRA}.")
-"""Some clients send what Python's call `extra_body` as it is."""
+"""Some clients send what Python's call so as it is."""
 
 
 def read_limits(body: Mapping[str, Any]) -> Limits:
@@ -29,92 +28,68 @@ def read_limits(body: Mapping[str, Any]) -> Limits:
     Raises:
         ApiError: 400 where a value cannot be, two names disagree, or a name is misspelt.
     """
-    _refuse_misspelt(body)
+    options = (STRATEGY, *known_options())
     found: dict[str, tuple[Any, str, Any]] = {}
-    for name, path, raw in _said(body):
-        said = name.read(path, raw)
+    for name, path, raw in _said(body, TREE, "", options):
+        said = name.read(path, raw) if isinstance(name, Name) else (name, raw)
         if said is None:
             continue
         part, value = said
         before, other, other_raw = found.setdefault(part, (value, path, raw))
         if before != value:
-            raise _disagreement(other, other_raw, path, raw)
-    strategy, options = _strategy(body)
+            message = f"{other} {shown(other_raw)} and {path} {shown(raw)} disagree: give one of them"
+            raise bad_request(message, path)
+    told = {part: found.pop(part) for part in options if part in found}
+    strategy, chosen = _strategy(told)
     return Limits(
         **{part: value for part, (value, _, _) in found.items()},
         strategy=strategy,
-        options=options,
+        options=chosen,
         names={part: path for part, (_, path, _) in found.items()},
     )
 
 
-def _said(body: Mapping[str, Any]) -> Iterator[tuple[Name, str, Any]]:
-    """Each name of the table that has a value, with its path and the value."""
-    for root in ROOTS:
-        if root and body.get(EXTRA) is None:
-            continue
-        for name in TABLE:
-            path = root + name.path
-            value = _value(body, path)
-            if value is not None:
-                yield name, path, value
-
-
-def _value(body: Mapping[str, Any], path: str) -> Any:
-    """What stands there; `None` where nothing does."""
-    value: Any = body
-    keys = path.split(".")
-    for depth, key in enumerate(keys):
+def _said(
+    values: Mapping[str, Any], tree: Tree, path: str, options: Sequence[str]
+) -> Iterator[tuple[Name | str, str, Any]]:
+    """Each name of the table and each option that has a value, with its path and the value."""
+    is_ours = path.removeprefix(f"{EXTRA}.") in OURS
+    own = (*OWN, *options) if is_ours else ()
+    _refuse_misspelt((key for key in values if key not in tree and key not in own), own or tree, path)
+    for key, value in values.items():
+        place = path + key
+        branch = TREE if place == EXTRA else tree.get(key)
         if value is None:
-            return None
-        if not isinstance(value, Mapping):
-            parent = ".".join(keys[:depth])
-            raise bad_request(f"{parent} {shown(value)}: must be an object, as {{{key}: ...}}", parent)
-        value = value.get(key)
-    return value
+            continue
+        if isinstance(branch, Name):
+            yield branch, place, value
+        elif branch is None:
+            if key in own:
+                yield key, place, value
+        elif isinstance(value, Mapping):
+            yield from _said(value, branch, f"{place}.", options)
+        else:
+            raise bad_request(f"{place} {shown(value)}: must be an object, as {{{next(iter(branch))}: ...}}", place)
 
 
-def _strategy(body: Mapping[str, Any]) -> tuple[str | None, Options]:
+def _refuse_misspelt(names: Iterable[str], known: Iterable[str], path: str) -> None:
+    """A misspelt name would leave an answer without its bound, and nobody would know."""
+    try:
+        refuse_misspelt(names, known)
+    except UsageError as error:
+        where = path.rstrip(".")
+        raise bad_request(f"{where}: {error}" if where else str(error), where) from None
+
+
+def _strategy(told: Mapping[str, tuple[Any, str, Any]]) -> tuple[str | None, Options]:
     """How the tokens are to be spent, as far as it is said."""
-    given: dict[str, tuple[Any, str]] = {}
-    for place in (root + place for root in ROOTS for place in OURS):
-        for key in (STRATEGY, *known_options()):
-            value = _value(body, place + key)
-            if value is None:
-                continue
-            before, other = given.setdefault(key, (value, place + key))
-            if before != value:
-                raise _disagreement(other, before, place + key, value)
-    strategy, path = given.pop(STRATEGY, (None, STRATEGY))
-    if strategy is None and not given:
+    if not told:
         return None, Options()
-    strategy = DEFAULT_STRATEGY if strategy is None else strategy
+    strategy, path, _ = told.get(STRATEGY, (DEFAULT_STRATEGY, next(path for _, path, _ in told.values()), None))
     if not isinstance(strategy, str):
         raise bad_request(f"{path} {shown(strategy)}: must be the name of a strategy", path)
     try:
-        options = {key: value for key, (value, _) in given.items()}
+        options = {name: value for name, (value, _, _) in told.items() if name != STRATEGY}
         return strategy, find_strategy(strategy, options).restrict(options)
     except ElasticError as error:
         raise bad_request(str(error), path) from None
-
-
-def _refuse_misspelt(body: Mapping[str, Any]) -> None:
-    """A misspelt name of ours would leave an answer without its bound, and nobody would know."""
-    ours = (*LIMITS, "max_cost", STRATEGY, *known_options())
-    for root in ROOTS:
-        for place in PLACES:
-            path = f"{root}{place}".rstrip(".")
-            values = _value(body, path) if path else body
-            if not isinstance(values, Mapping):
-                continue
-            known = PLACES[place]
-            try:
-                refuse_misspelt(
-                    (key for key in values if key not in known and key not in ours), ours if place in OURS else known
-                )
-            except UsageError as error:
-                raise bad_request(f"{path}: {error}" if path else str(error), path) from None
-
-
-def _disagreement(path: str, value: Any, other: str, other_value: Any) -> ApiError:
-    return bad_request(f"{path} {shown(value)} and {other} {shown(other_value)} disagree: give one of them", other)

@@ -5,13 +5,14 @@ TABLE[0].path, TABLE[0].means, TABLE[0].of      # thinking_budget, thinking toke
 `elastic_reasoning.serving.limits` reads a body by it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from elastic_reasoning.analysis.effort import EFFORTS
 from elastic_reasoning.core.errors import unknown
 from elastic_reasoning.core.printable import one_line
+from elastic_reasoning.core.wire import DEADLINE, LIMITS, SOLUTION, THINKING
 from elastic_reasoning.serving.errors import bad_request
 
 MOST_TOKENS = 2**31 - 1
@@ -106,6 +107,9 @@ class Name:
     """Where they say so."""
 
 
+MAX_COST = "max_cost"
+OWN = (*LIMITS, MAX_COST)
+"""Our own names, beside those of strategies and what they are told."""
 OURS = ("", "chat_template_kwargs.", "vllm_xargs.")
 """Where our own names may stand: vLLM's clients put them into either mapping."""
 HERE = "docs/gateway.md"
@@ -125,13 +129,10 @@ SEED = "https://huggingface.co/ByteDance-Seed/Seed-OSS-36B-Instruct"
 THINKS, SOLVES, LEVEL, ONOFF, ALL = "thinking tokens", "solution tokens", "effort", "thinking on or off", "all tokens"
 
 TABLE: tuple[Name, ...] = (
-    *(Name(f"{place}thinking_budget", _thinking_or_dynamic, THINKS, "ours, Qwen, Seed-OSS", HERE) for place in OURS),
-    *(Name(f"{place}solution_budget", _tokens("solution"), SOLVES, "ours", HERE) for place in OURS),
-    *(
-        Name(f"{place}deadline_seconds", _amount("deadline_seconds", "seconds"), "seconds", "ours", HERE)
-        for place in OURS
-    ),
-    *(Name(f"{place}max_cost", _amount("max_cost", "the prices' currency"), "money", "ours", HERE) for place in OURS),
+    *(Name(place + THINKING, _thinking_or_dynamic, THINKS, "ours, Qwen, Seed-OSS", HERE) for place in OURS),
+    *(Name(place + SOLUTION, _tokens("solution"), SOLVES, "ours", HERE) for place in OURS),
+    *(Name(place + DEADLINE, _amount(DEADLINE, "seconds"), "seconds", "ours", HERE) for place in OURS),
+    *(Name(place + MAX_COST, _amount(MAX_COST, "the prices' currency"), "money", "ours", HERE) for place in OURS),
     Name("thinking.budget_tokens", _thinking, THINKS, "Anthropic, LiteLLM", f"{ANTHROPIC}/extended-thinking"),
     Name("thinking.type", _kind, ONOFF, "Anthropic, DeepSeek, GLM, Kimi", f"{ANTHROPIC}/extended-thinking"),
     Name("output_config.effort", _effort, LEVEL, "Anthropic", f"{ANTHROPIC}/effort"),
@@ -164,13 +165,23 @@ TABLE: tuple[Name, ...] = (
 )
 """Everything that is understood."""
 
-PLACES: dict[str, tuple[str, ...]] = {
-    place: tuple(
-        dict.fromkeys(name.path.removeprefix(place).split(".")[0] for name in TABLE if name.path.startswith(place))
-    )
-    for place in dict.fromkeys((*OURS, *(name.path[: name.path.rindex(".") + 1] for name in TABLE if "." in name.path)))
-}
-"""The names that the table knows in each mapping."""
+Tree = dict[str, Any]
+"""Keys of a body, each with a `Name` or with what stands in its object."""
+
+
+def _as_tree(names: Iterable[Name]) -> Tree:
+    tree: Tree = {}
+    for name in names:
+        *parents, last = name.path.split(".")
+        branch = tree
+        for key in parents:
+            branch = branch.setdefault(key, {})
+        branch[last] = name
+    return tree
+
+
+TREE = _as_tree(TABLE)
+"""The table, as bodies are nested."""
 
 
 def shown(value: Any) -> str:
