@@ -4,12 +4,15 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from cases import Case, cases
 from elastic_reasoning.analysis.effort import EFFORTS
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import UsageError
 from elastic_reasoning.core.request import Options
+from elastic_reasoning.core.template import Thinking
+from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.serving.asked import Limits
-from elastic_reasoning.serving.budgets import Plan, resolve
+from elastic_reasoning.serving.budgets import Plan, resolve, room_behind
 from elastic_reasoning.serving.config import ModelConfig
 from elastic_reasoning.serving.effort import DEFAULT_THINKING, Efforts
 from elastic_reasoning.serving.errors import ApiError
@@ -217,3 +220,19 @@ def test_a_default_above_the_ceiling_is_refused_when_the_gateway_starts(config: 
     assume(config.most.thinking is not None)
     with pytest.raises(UsageError, match="thinking tokens are above the ceiling of"):
         ModelConfig(budget=f"{(config.most.thinking or 0) + 1}+inf", ceiling=config.ceiling)
+
+
+@given(cases(("elastic", "elastic", "vanilla", "s1", "nothinking")))
+def test_what_fits_the_room_behind_a_prompt_fits_the_context(case: Case) -> None:
+    request, template = case.request, case.template
+    plan = Plan(request.budget, {}, request.strategy, request.options)
+    room = room_behind(request.prompt, template, case.context, plan)
+    if room is None or request.budget.total is None:
+        return
+    error = Walk(request, template, case.context).error or ""
+    is_too_large = "context" in error
+    if request.budget.total <= room:
+        assert not is_too_large
+    elif request.strategy == "elastic" and not request.options.get("wait"):  # then it is exact
+        is_void = request.prompt.thinking is Thinking.CLOSED and (request.budget.solution or 0) <= room
+        assert is_void or error
