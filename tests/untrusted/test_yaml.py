@@ -5,10 +5,11 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Struct
 
 from elastic_reasoning.cli.main import main
 from elastic_reasoning.untrusted.json import MalformedError
-from elastic_reasoning.untrusted.yaml import check_yaml
+from elastic_reasoning.untrusted.yaml import check_yaml, convert_known, load_yaml
 
 RECIPES = sorted((Path(__file__).parents[2] / "recipes").glob("**/*.yaml"))
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -74,3 +75,36 @@ def test_what_yaml_writes_passes(value: object) -> None:
 def test_anything_at_all_passes_or_is_refused(text: str) -> None:
     with suppress(MalformedError):
         check_yaml(text)
+
+
+class _Part(Struct):
+    size: int = 0
+
+
+class _Whole(Struct):
+    parts: dict[str, _Part] = {}
+    listed: list[_Part] = []
+    one: _Part | None = None
+    plain: dict[str, str] = {}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("part: {}", r"part: unknown key; did you mean 'parts'\?"),
+        ("parts: {a: {sise: 1}}", r"parts.a.sise: unknown key; did you mean 'size'\?"),
+        ("listed: [{size: 1}, {sizes: 1}]", r"listed.1.sizes: unknown key; did you mean 'size'\?"),
+        ("one: {other: 1}", "one.other: unknown key; known are size"),
+        ("one: {size: big}", "Expected `int`, got `str`"),
+        ("{[1]: 2}", "not YAML"),
+        ("one: 2026-99-99", "not YAML"),
+    ],
+)
+def test_a_key_that_no_field_has_is_named_with_its_place_and_the_nearest(text: str, message: str) -> None:
+    with pytest.raises(MalformedError, match=message):
+        convert_known(load_yaml(text), _Whole)
+
+
+def test_what_is_known_is_converted() -> None:
+    found = convert_known(load_yaml("{parts: {a: {size: 1}}, one: null, plain: {sise: x}}"), _Whole)
+    assert (found.parts["a"].size, found.one, found.plain) == (1, None, {"sise": "x"})

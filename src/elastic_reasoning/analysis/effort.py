@@ -20,7 +20,7 @@ from elastic_reasoning.core.errors import UsageError, unknown
 from elastic_reasoning.core.strategies import find_strategy
 from elastic_reasoning.records.files import write_atomically
 from elastic_reasoning.untrusted.json import Count, MalformedError
-from elastic_reasoning.untrusted.yaml import MOST_LETTERS, read_yaml
+from elastic_reasoning.untrusted.yaml import MOST_LETTERS, convert_known, load_yaml
 
 EFFORTS = ("minimal", "low", "medium", "high", "xhigh", "max")
 """The names that clients have for efforts, the least first; `none` turns thinking off and needs no budget."""
@@ -165,7 +165,7 @@ def read_efforts(path: Path) -> dict[str, ModelEfforts]:
     """
     try:
         with path.open(encoding="utf-8") as file:
-            found = read_yaml(file.read(MOST_LETTERS + 1), _File)
+            found = convert_known(load_yaml(file.read(MOST_LETTERS + 1)), _File)
     except OSError as error:
         raise UsageError(f"cannot read budgets {path}: {error.strerror}") from None
     except UnicodeDecodeError:

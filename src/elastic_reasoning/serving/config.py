@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from msgspec import Meta, Struct, field
 
 from elastic_reasoning.chat.config import ChatConfig
@@ -20,8 +19,8 @@ from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import ElasticError, UsageError
 from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.engines.http.config import ServerConfig
-from elastic_reasoning.untrusted.json import MalformedError, convert
-from elastic_reasoning.untrusted.yaml import check_yaml
+from elastic_reasoning.untrusted.json import MalformedError
+from elastic_reasoning.untrusted.yaml import convert_known, load_yaml
 
 
 class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -105,11 +104,9 @@ def read_config(path: Path) -> dict[str, Any]:
         UsageError: it cannot be read, or is no YAML mapping.
     """
     try:
-        text = path.read_text("utf-8")
-        check_yaml(text)
+        values = load_yaml(path.read_text("utf-8"))
     except (OSError, UnicodeError, MalformedError) as error:
         raise UsageError(f"{path}: {error}") from None
-    values = yaml.safe_load(text)
     if not isinstance(values, dict):
         raise UsageError(f"{path}: must be a mapping, as models: {{mini-e1: {{}}}}")
     return values
@@ -122,6 +119,6 @@ def make_config(values: Mapping[str, Any]) -> GatewayConfig:
         UsageError: a key is not known, or a value cannot be.
     """
     try:
-        return convert(values, GatewayConfig)
+        return convert_known(values, GatewayConfig)
     except (MalformedError, ElasticError) as error:
         raise UsageError(f"the gateway's configuration: {error}") from None

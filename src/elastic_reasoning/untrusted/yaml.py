@@ -1,7 +1,7 @@
 """YAML that others wrote, looked through before anything is made of it.
 
     check_yaml(Path("recipe.yaml").read_text())
-    read_yaml(text, Config)         # as a type, in which a key that it does not know is an error
+    convert_known(load_yaml(text), Config)      # as a type, in which a key that it does not know is an error
 
 A few lines of YAML can stand for gigabytes, by aliases of aliases. What is too large, too deep, or says one thing twice
 is refused from its events alone, of which nothing is built.
@@ -96,18 +96,26 @@ def _check_key(within: _Open, event: yaml.NodeEvent, line: int) -> None:
     within.wants_key = not within.wants_key
 
 
-def read_yaml(text: str, kind: type[Kind]) -> Kind:
-    """YAML as a type that msgspec knows.
+def load_yaml(text: str) -> Any:
+    """YAML as plain data.
 
     Raises:
-        MalformedError: it is malformed, too large, or something else; for a key that no field has, with the nearest.
+        MalformedError: it is malformed, or too large.
     """
     check_yaml(text)
     try:
-        value = yaml.safe_load(text)
+        return yaml.safe_load(text)
     except (yaml.YAMLError, ValueError) as error:  # a ValueError of a date that is none, or of too many digits
         problem = getattr(error, "problem", None) or str(error)
         raise MalformedError(f"not YAML ({problem})", Fault.SYNTAX) from None
+
+
+def convert_known(value: Any, kind: type[Kind]) -> Kind:
+    """Plain data as a type that msgspec knows, in which a key that no field has is an error.
+
+    Raises:
+        MalformedError: it is something else; for a key that is not known, with the nearest that is.
+    """
     _check_keys(value, msgspec.inspect.type_info(kind), "")
     return convert(value, kind)
 
