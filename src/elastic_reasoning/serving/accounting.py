@@ -70,6 +70,16 @@ def _ended_by(trace: Trace, phase: Phase) -> str | None:
     return ENDS[finishes[-1]] if finishes else None
 
 
+def solution_logprobs(trace: Trace) -> list[tuple[str, float]] | None:
+    """The tokens of the solution, each as text, and their log-probabilities; `None` where they are not known."""
+    segments = [segment for segment in trace.segments if segment.phase is Phase.SOLUTION and segment.sampled]
+    if any(segment.logprobs is None for segment in segments):
+        return None
+    pairs = [pair for segment in segments for pair in zip(segment.ids, segment.logprobs or (), strict=True)]
+    decode, eos = trace.template.decode, trace.template.eos
+    return [(decode([token]), value) for token, value in pairs if token not in eos]
+
+
 def total(ends: Sequence[Ended], plan: Plan) -> tuple[Usage, Mapping[str, Any]]:
     """Usage and `elastic` object of all samples of a request."""
     usage = Usage()

@@ -6,6 +6,7 @@ Nothing here knows a dialect. Whoever closes the generator gives up the walks, a
 import time
 from collections.abc import AsyncGenerator
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 
 from elastic_reasoning.core.cursor import Delta
@@ -14,7 +15,7 @@ from elastic_reasoning.core.request import Request
 from elastic_reasoning.core.template import Prompt
 from elastic_reasoning.core.trace import Finish, Phase
 from elastic_reasoning.core.walk import Walk
-from elastic_reasoning.serving.accounting import ended, started, total
+from elastic_reasoning.serving.accounting import ended, solution_logprobs, started, total
 from elastic_reasoning.serving.asked import Asked
 from elastic_reasoning.serving.backend import Backend
 from elastic_reasoning.serving.budgets import Plan
@@ -112,7 +113,7 @@ async def answer(backend: Backend, asked: Asked, plan: Plan, prompt: Prompt) -> 
                 yield text
             ends.append(_ended(sample, progresses[number], arrived, plan, began))
             backend.deadlines.release([progresses[number]])
-            yield ends[-1]
+            yield replace(ends[-1], logprobs=solution_logprobs(arrived.trace())) if asked.logprobs else ends[-1]
         yield Finished(*total(ends, plan))
     finally:
         backend.deadlines.release(progresses)

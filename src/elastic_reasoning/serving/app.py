@@ -1,5 +1,6 @@
 """The gateway as an ASGI application."""
 
+import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
@@ -12,16 +13,25 @@ from starlette.types import Send
 
 from elastic_reasoning.serving.asked import Asked
 from elastic_reasoning.serving.dialects.chat import CHAT
-from elastic_reasoning.serving.dialects.dialect import Dialect, Head
+from elastic_reasoning.serving.dialects.completions import COMPLETIONS
+from elastic_reasoning.serving.dialects.dialect import Dialect, Head, Json, encode
+from elastic_reasoning.serving.dialects.messages import COUNT, MESSAGES
+from elastic_reasoning.serving.dialects.models import anthropic_model, anthropic_models, openai_model, openai_models
+from elastic_reasoning.serving.dialects.responses import RESPONSES
 from elastic_reasoning.serving.errors import ApiError, bad_request
 from elastic_reasoning.serving.events import Event
 from elastic_reasoning.serving.facts import facts_of
 from elastic_reasoning.serving.gateway import Gateway
 from elastic_reasoning.serving.pages import add_pages
+from elastic_reasoning.serving.several import answer_each
 from elastic_reasoning.serving.streaming import Reply, send_events, send_json
 from elastic_reasoning.untrusted.json import MalformedError, decode
 
-DIALECTS: tuple[Dialect, ...] = (CHAT,)
+logger = logging.getLogger(__name__)
+
+Answer = Callable[[Gateway, Dialect, Asked, Send], Awaitable[None]]
+"""Answers what is asked at one endpoint."""
+DIALECTS: tuple[Dialect, ...] = (CHAT, COMPLETIONS, RESPONSES, MESSAGES)
 
 
 def new_app(gateway: Gateway) -> FastAPI:
@@ -35,16 +45,24 @@ def new_app(gateway: Gateway) -> FastAPI:
 
     app = FastAPI(title="elastic-reasoning gateway", lifespan=lifespan)
     for dialect in DIALECTS:
-        app.post(dialect.path)(_endpoint(gateway, dialect))
+        app.post(dialect.path)(_endpoint(gateway, dialect, _answer))
+    app.post(COUNT.path)(_endpoint(gateway, COUNT, _count))
 
     @app.get("/health")
     async def health() -> dict[str, str]:
         return {"status": "ok"}
 
     @app.get("/v1/models")
-    async def models() -> dict[str, Any]:
-        data = [{"id": name, "object": "model", "created": 0, "owned_by": "elastic"} for name in gateway.backends]
-        return {"object": "list", "data": data}
+    async def models(request: Request) -> Response:
+        return _json(anthropic_models(gateway.backends) if _is_anthropic(request) else openai_models(gateway.backends))
+
+    @app.get("/v1/models/{name:path}")
+    async def model(request: Request, name: str) -> Response:
+        try:
+            name = gateway.backend(name).name
+        except ApiError as error:
+            return Reply(partial(_refuse, MESSAGES if _is_anthropic(request) else CHAT, error))
+        return _json(anthropic_model(name) if _is_anthropic(request) else openai_model(name))
 
     @app.get("/v1/elastic/models")
     async def elastic_models() -> dict[str, Any]:
@@ -54,13 +72,22 @@ def new_app(gateway: Gateway) -> FastAPI:
     return app
 
 
-def _endpoint(gateway: Gateway, dialect: Dialect) -> Callable[[Request], Awaitable[Response]]:
+def _is_anthropic(request: Request) -> bool:
+    """Whether Anthropic's client asks, at a path that OpenAI's client has too."""
+    return "anthropic-version" in request.headers
+
+
+def _json(value: Json) -> Response:
+    return Response(encode(value), media_type="application/json")
+
+
+def _endpoint(gateway: Gateway, dialect: Dialect, answer: Answer) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         try:
             asked = dialect.read(await _body(request, gateway.config.max_body_bytes))
         except ApiError as error:
             return Reply(partial(_refuse, dialect, error))
-        return Reply(partial(_answer, gateway, dialect, asked))
+        return Reply(partial(answer, gateway, dialect, asked))
 
     return endpoint
 
@@ -84,15 +111,31 @@ async def _body(request: Request, most: int) -> dict[str, Any]:
 async def _answer(gateway: Gateway, dialect: Dialect, asked: Asked, send: Send) -> None:
     try:
         head = Head(uuid4().hex, int(time.time()), gateway.backend(asked.model).name)
-        async with aclosing(gateway.answer(asked)) as events:
+        async with aclosing(answer_each(gateway.answer, asked)) as events:
             first = await anext(events)  # what is refused, is refused with a status
             if asked.stream:
                 stream = _stream(dialect, head, asked, first, events)
                 return await send_events(send, stream, gateway.config.write_seconds)
             whole = dialect.whole(head, asked, [first, *[event async for event in events]])
-    except ApiError as error:
-        return await _refuse(dialect, error, send)
+    except Exception as error:
+        return await _refuse(dialect, _told(error), send)
     await send_json(send, 200, whole)
+
+
+async def _count(gateway: Gateway, dialect: Dialect, asked: Asked, send: Send) -> None:
+    try:
+        num_tokens = await gateway.num_prompt_tokens(asked)
+    except Exception as error:
+        return await _refuse(dialect, _told(error), send)
+    await send_json(send, 200, {"input_tokens": num_tokens})
+
+
+def _told(error: Exception) -> ApiError:
+    """What a client is told of a failure."""
+    if isinstance(error, ApiError):
+        return error
+    logger.error("a request failed", exc_info=error)
+    return ApiError(500, "the gateway failed; its log says why", code="internal_error")
 
 
 async def _refuse(dialect: Dialect, error: ApiError, send: Send) -> None:
@@ -107,5 +150,5 @@ async def _stream(
         yield b"".join(writer.write(first))
         async for event in events:
             yield b"".join(writer.write(event))
-    except ApiError as error:
-        yield b"".join(writer.fail(error))
+    except Exception as error:
+        yield b"".join(writer.fail(_told(error)))

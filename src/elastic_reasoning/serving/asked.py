@@ -38,8 +38,8 @@ class Asked:
 
     model: str
     messages: tuple[Message, ...] = ()
-    prompt: str | tuple[int, ...] | None = None
-    """A prompt as it stands, in place of messages: text or ids."""
+    prompts: tuple[str | tuple[int, ...], ...] = ()
+    """Prompts as they stand, in place of messages: each is text or ids."""
     tools: tuple[Message, ...] = ()
     """What the model may call, as JSON schemas of functions."""
     limits: Limits = field(default_factory=Limits)
@@ -49,10 +49,19 @@ class Asked:
     """Texts at which the solution ends."""
     chat_template_kwargs: Mapping[str, Any] = field(default_factory=dict)
     chat_only: Mapping[str, Any] = field(default_factory=dict)
-    """Parameters that only an upstream's own chat endpoint can honour, as they were sent: response_format, ..."""
+    """Parameters that only an upstream's own chat endpoint can honour, as OpenAI's chat endpoint has them.
+
+    `messages` is among them where a message holds more than text.
+    """
     stream: bool = False
     include_usage: bool = True
     continuous_usage: bool = False
     """Whether every chunk of a stream says the usage so far."""
     arrived: float = field(default_factory=time.monotonic)
     """When it came, by the clock that deadlines are kept by."""
+    logprobs: bool = False
+    """Whether the log-probabilities of the solution's tokens are told."""
+    ignored: tuple[str, ...] = ()
+    """Parameters that mean nothing here; the answer names them."""
+    echo: Mapping[str, Any] = field(default_factory=dict)
+    """What an answer repeats of the request, in the dialect's own shape."""

@@ -77,8 +77,8 @@ class Backend:
             raise bad_request(str(error), "messages") from None
 
     def _prompt(self, asked: Asked, plan: Plan) -> Prompt:
-        if asked.prompt is not None:
-            return self._raw(asked.prompt)
+        if asked.prompts:
+            return self._raw(asked.prompts[0])
         messages = find_strategy(plan.strategy).edit(asked.messages, plan.budget)
         if not asked.chat_template_kwargs:
             return self.engine.prompt(messages, asked.tools)

@@ -3,7 +3,7 @@
 Started, then for each sample Text and ToolCall as they come and one Ended; then Finished.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,6 +77,8 @@ class Ended:
     """The sample's part of the `elastic` object."""
     stop: str | None = None
     """The client's stop text that ended it."""
+    logprobs: Sequence[tuple[str, float]] | None = None
+    """The solution's tokens and their log-probabilities, where they are asked for and known."""
 
 
 @dataclass(frozen=True, slots=True)

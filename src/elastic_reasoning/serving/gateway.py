@@ -92,6 +92,16 @@ class Gateway:
             if late:
                 await asyncio.wait(late, timeout=LAST_WORD_SECONDS)
 
+    async def num_prompt_tokens(self, asked: Asked) -> int:
+        """How many tokens the prompt of a request has.
+
+        Raises:
+            ApiError: there is no such model, or no prompt can be made of it.
+        """
+        backend = self.backend(asked.model)
+        plan = _plan(backend, asked, backend.engine.context)
+        return len((await backend.prompt(asked, plan)).ids)
+
     async def start(self) -> None:
         """Begin to serve within the running event loop."""
         for backend in self.backends.values():

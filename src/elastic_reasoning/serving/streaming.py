@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import suppress
 
-import msgspec
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+
+from elastic_reasoning.serving.dialects.dialect import encode
 
 HEADERS = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-store", "x-accel-buffering": "no"}
 JSON = {"content-type": "application/json"}
@@ -44,7 +45,7 @@ async def _left(receive: Receive) -> None:
 
 async def send_json(send: Send, status: int, value: object, headers: Mapping[str, str] | None = None) -> None:
     """A whole answer."""
-    body = msgspec.json.encode(value)
+    body = encode(value)
     await send(_start(status, {**JSON, "content-length": str(len(body)), **(headers or {})}))
     await send({"type": "http.response.body", "body": body, "more_body": False})
 

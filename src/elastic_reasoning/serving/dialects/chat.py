@@ -5,81 +5,172 @@ Thinking is in `reasoning_content` (DeepSeek, vLLM, SGLang, llama.cpp) and in `r
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
 
 from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.serving.asked import Asked
+from elastic_reasoning.serving.dialects.blocks import Sample, gather
+from elastic_reasoning.serving.dialects.body import (
+    Penalty,
+    Samples,
+    Seed,
+    Stops,
+    Temperature,
+    TopK,
+    TopP,
+    ignored_in,
+    read_as,
+)
+from elastic_reasoning.serving.dialects.body import (
+    Text as StopText,
+)
+from elastic_reasoning.serving.dialects.conversation import ChatMessage, Tool, for_template, is_plain
 from elastic_reasoning.serving.dialects.dialect import Dialect, Head, Json, sse
 from elastic_reasoning.serving.dialects.openai import (
+    account_json,
+    call_json,
     error_body,
-    messages_in,
-    sampling_in,
-    stops_in,
+    sampling_of,
+    stops_of,
+    token_logprobs,
     usage_json,
 )
 from elastic_reasoning.serving.errors import ApiError
-from elastic_reasoning.serving.events import Ended, Event, Finished, Started, Text, ToolCall, Usage
+from elastic_reasoning.serving.events import Ended, Event, Started, Text, ToolCall, Usage
 from elastic_reasoning.serving.limits import read_limits
 
 DONE = b"data: [DONE]\n\n"
+SILENT = (
+    "metadata",
+    "user",
+    "store",
+    "service_tier",
+    "safety_identifier",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+)
+"""What concerns the provider's own books, and changes no answer."""
+NEUTRAL: Mapping[str, tuple[Any, ...]] = {
+    "response_format": ({"type": "text"},),
+    "tool_choice": ("auto", "none"),
+    "top_logprobs": (0,),
+    "frequency_penalty": (0,),
+    "presence_penalty": (0,),
+    "logit_bias": ({},),
+    "min_p": (0,),
+    "repetition_penalty": (1,),
+}
+"""What only an upstream's own chat endpoint can honour, with the values that ask for nothing."""
+
+
+class StreamOptions(Struct, kw_only=True):
+    """What a stream says beside the text."""
+
+    include_usage: bool | None = None
+    continuous_usage_stats: bool | None = None
+    """As vLLM has it: usage with every chunk."""
+
+
+class ResponseFormat(Struct, kw_only=True):
+    """What the solution must look like."""
+
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: dict[str, Any] | None = None
+
+
+class ChatRequest(Struct, kw_only=True):
+    """A chat completion that is asked for."""
+
+    model: str = ""
+    messages: Annotated[list[ChatMessage], Meta(min_length=1)]
+    tools: list[Tool] | None = None
+    tool_choice: Literal["none", "auto", "required"] | dict[str, Any] | None = None
+    n: Samples = 1
+    stop: StopText | Stops | None = None
+    stream: bool = False
+    stream_options: StreamOptions | None = None
+    temperature: Temperature | None = None
+    top_p: TopP | None = None
+    top_k: TopK | None = None
+    seed: Seed | None = None
+    logprobs: bool = False
+    top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    response_format: ResponseFormat | None = None
+    frequency_penalty: Penalty | None = None
+    presence_penalty: Penalty | None = None
+    logit_bias: dict[str, float] | None = None
+    min_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    repetition_penalty: Annotated[float, Meta(gt=0)] | None = None
+    chat_template_kwargs: dict[str, Any] | None = None
 
 
 def read(body: Mapping[str, Any]) -> Asked:
     """What a body asks for."""
-    streaming = body.get("stream_options") or {}
+    given = read_as(body, ChatRequest)
+    limits = read_limits(body)
+    streaming = given.stream_options or StreamOptions()
+    messages = tuple(for_template(message) for message in body["messages"])
+    chat_only = {
+        name: body[name]
+        for name, neutral in NEUTRAL.items()
+        if body.get(name) is not None and body[name] not in neutral
+    }
+    if not is_plain(messages):
+        chat_only["messages"] = body["messages"]
     return Asked(
-        model=str(body.get("model") or ""),
-        messages=messages_in(body),
-        tools=tuple(body.get("tools") or ()),
-        limits=read_limits(body),
-        sampling=sampling_in(body),
-        num_samples=int(body.get("n") or 1),
-        stop=stops_in(body),
-        chat_template_kwargs=dict(body.get("chat_template_kwargs") or {}),
-        stream=bool(body.get("stream")),
-        include_usage=bool(streaming.get("include_usage")),
-        continuous_usage=bool(streaming.get("continuous_usage_stats")),
+        model=given.model,
+        messages=messages,
+        tools=() if given.tool_choice == "none" else tuple(body.get("tools") or ()),
+        limits=limits,
+        sampling=sampling_of(given.temperature, given.top_p, given.top_k, given.seed),
+        num_samples=given.n,
+        stop=stops_of(given.stop),
+        chat_template_kwargs=given.chat_template_kwargs or {},
+        chat_only=chat_only,
+        stream=given.stream,
+        include_usage=bool(streaming.include_usage),
+        continuous_usage=bool(streaming.continuous_usage_stats),
+        logprobs=given.logprobs,
+        ignored=ignored_in(body, (*ChatRequest.__struct_fields__, *SILENT)),
     )
 
 
 def whole(head: Head, asked: Asked, events: Iterable[Event]) -> Json:
     """A chat completion."""
-    texts: dict[tuple[int, Phase], str] = {}
-    calls: dict[int, list[Json]] = {}
-    choices: list[Json] = []
-    usage, account = Usage(), dict[str, Any]()
-    for event in events:
-        if isinstance(event, Text):
-            key = (event.sample, event.phase)
-            texts[key] = texts.get(key, "") + event.text
-        elif isinstance(event, ToolCall):
-            calls.setdefault(event.sample, []).append(_call(event))
-        elif isinstance(event, Ended):
-            choices.append({"index": event.sample, "finish_reason": event.finish_reason})
-        elif isinstance(event, Finished):
-            usage, account = event.usage, dict(event.account)
-    for choice in choices:
-        sample = choice["index"]
-        thinking = texts.get((sample, Phase.THINKING))
-        message: Json = {"role": "assistant", "content": texts.get((sample, Phase.SOLUTION), "")}
-        if thinking is not None:
-            message |= {"reasoning_content": thinking, "reasoning": thinking}
-        if sample in calls:
-            message["tool_calls"] = calls[sample]
-        choice |= {"message": message, "logprobs": None}
+    answer = gather(events)
     return {
         "id": f"chatcmpl-{head.id}",
         "object": "chat.completion",
         "created": head.created,
         "model": head.model,
-        "choices": sorted(choices, key=lambda choice: int(choice["index"])),
-        "usage": usage_json(usage),
-        "elastic": account,
+        "choices": [_choice(asked, sample) for sample in answer.samples],
+        "usage": usage_json(answer.finished.usage),
+        "elastic": account_json(asked, answer.finished.account),
     }
 
 
-def _call(event: ToolCall) -> Json:
-    return {"id": event.id, "type": "function", "function": {"name": event.name, "arguments": event.arguments}}
+def _choice(asked: Asked, sample: Sample) -> Json:
+    calls, thinking = sample.calls, sample.text(Phase.THINKING)
+    content = sample.text(Phase.SOLUTION)
+    message: Json = {"role": "assistant", "content": content if content is not None or calls else ""}
+    if thinking is not None:
+        message |= {"reasoning_content": thinking, "reasoning": thinking}
+    if calls:
+        message["tool_calls"] = [call_json(call) for call in calls]
+    return {
+        "index": sample.ended.sample,
+        "message": message,
+        "logprobs": _logprobs(asked, sample.ended),
+        "finish_reason": sample.ended.finish_reason,
+    }
+
+
+def _logprobs(asked: Asked, ended: Ended) -> Json | None:
+    content = token_logprobs(asked, ended)
+    return None if content is None else {"content": content, "refusal": None}
 
 
 class ChatWriter:
@@ -94,35 +185,45 @@ class ChatWriter:
             "created": head.created,
             "model": head.model,
         }
+        self._begin = b"data: " + msgspec.json.encode(self._head)[:-1] + b',"choices":[{"index":'
 
     def write(self, event: Event) -> Iterable[bytes]:
         """The chunks that an event becomes."""
-        if isinstance(event, Started):
+        if isinstance(event, Text):
+            yield self._text(event)
+        elif isinstance(event, Started):
             self._usage = Usage(event.num_prompt_tokens)
             for sample in range(self._asked.num_samples):
                 yield self._chunk(sample, {"role": "assistant", "content": ""}, account=event.account)
-        elif isinstance(event, Text):
-            thinks = event.phase is Phase.THINKING
-            self._usage = self._usage.plus(
-                Usage(completion=event.num_tokens, reasoning=event.num_tokens if thinks else 0)
-            )
-            yield self._chunk(
-                event.sample,
-                {"reasoning_content": event.text, "reasoning": event.text} if thinks else {"content": event.text},
-            )
         elif isinstance(event, ToolCall):
-            yield self._chunk(event.sample, {"tool_calls": [{"index": event.number, **_call(event)}]})
+            yield self._chunk(event.sample, {"tool_calls": [{"index": event.number, **call_json(event)}]})
         elif isinstance(event, Ended):
-            yield self._chunk(event.sample, {}, event.finish_reason)
+            yield self._chunk(event.sample, {}, event.finish_reason, _logprobs(self._asked, event))
         else:
             usage = {"usage": usage_json(event.usage)} if self._asked.include_usage else {}
-            yield sse({**self._head, "choices": [], **usage, "elastic": event.account})
+            yield sse({**self._head, "choices": [], **usage, "elastic": account_json(self._asked, event.account)})
             yield DONE
 
+    def _text(self, event: Text) -> bytes:
+        thinks = event.phase is Phase.THINKING
+        if self._asked.continuous_usage:
+            more = Usage(completion=event.num_tokens, reasoning=event.num_tokens if thinks else 0)
+            self._usage = self._usage.plus(more)
+            names = ("reasoning_content", "reasoning") if thinks else ("content",)
+            return self._chunk(event.sample, dict.fromkeys(names, event.text))
+        text = msgspec.json.encode(event.text)
+        delta = b'"reasoning_content":%b,"reasoning":%b' % (text, text) if thinks else b'"content":' + text
+        return b'%b%d,"delta":{%b},"logprobs":null,"finish_reason":null}]}\n\n' % (self._begin, event.sample, delta)
+
     def _chunk(
-        self, sample: int, delta: Json, finish_reason: str | None = None, account: Mapping[str, Any] | None = None
+        self,
+        sample: int,
+        delta: Json,
+        finish_reason: str | None = None,
+        logprobs: Json | None = None,
+        account: Mapping[str, Any] | None = None,
     ) -> bytes:
-        choice = {"index": sample, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+        choice = {"index": sample, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason}
         chunk = {**self._head, "choices": [choice]}
         if self._asked.continuous_usage:  # as vLLM has it; beside the first usage, the budgets as understood
             chunk["usage"] = usage_json(self._usage)

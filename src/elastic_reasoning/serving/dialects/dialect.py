@@ -1,5 +1,6 @@
 """What a dialect is: how a request is read, and how events are written."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -49,7 +50,15 @@ class Dialect:
     """The body that says why a request is not answered."""
 
 
+def encode(value: object) -> bytes:
+    """JSON; half letters, which msgspec cannot write, are escaped."""
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        return json.dumps(value).encode()
+
+
 def sse(value: object, event: str = "") -> bytes:
     """One server-sent event of JSON."""
     head = f"event: {event}\n".encode() if event else b""
-    return head + b"data: " + msgspec.json.encode(value) + b"\n\n"
+    return head + b"data: " + encode(value) + b"\n\n"

@@ -1,56 +1,35 @@
 """What OpenAI's endpoints have in common."""
 
+import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from elastic_reasoning.core.errors import UsageError
 from elastic_reasoning.core.request import Sampling
-from elastic_reasoning.core.template import Message
+from elastic_reasoning.serving.asked import Asked
 from elastic_reasoning.serving.dialects.dialect import Json
-from elastic_reasoning.serving.errors import ApiError, bad_request
-from elastic_reasoning.serving.events import Usage
+from elastic_reasoning.serving.errors import ApiError
+from elastic_reasoning.serving.events import Ended, ToolCall, Usage
 
 
-def messages_in(body: Mapping[str, Any]) -> tuple[Message, ...]:
-    """The messages of a body.
-
-    Raises:
-        ApiError: 400 where there are none.
-    """
-    messages = body.get("messages")
-    if not isinstance(messages, list) or not messages or not all(isinstance(each, dict) for each in messages):
-        raise bad_request("messages: must be a list of messages, each as {role, content}", "messages")
-    return tuple(messages)
-
-
-def sampling_in(body: Mapping[str, Any]) -> Sampling:
-    """How tokens are to be drawn.
-
-    Raises:
-        ApiError: 400 where a value cannot be.
-    """
-    names = ("temperature", "top_p", "top_k", "seed")
-    try:
-        return Sampling(**{name: body[name] for name in names if body.get(name) is not None})
-    except (UsageError, TypeError) as error:
-        raise bad_request(str(error)) from None
+def sampling_of(
+    temperature: float | None, top_p: float | None, top_k: int | None = None, seed: int | None = None
+) -> Sampling:
+    """How tokens are to be drawn; without a seed, differently each time."""
+    return Sampling(
+        1.0 if temperature is None else temperature,
+        1.0 if top_p is None else top_p,
+        max(top_k or 0, 0),
+        secrets.randbits(63) if seed is None else seed,
+    )
 
 
-def stops_in(body: Mapping[str, Any]) -> tuple[str, ...]:
-    """Texts at which the solution ends.
-
-    Raises:
-        ApiError: 400 where they are no texts.
-    """
-    stop = body.get("stop") or ()
-    texts = (stop,) if isinstance(stop, str) else tuple(stop) if isinstance(stop, (list, tuple)) else (None,)
-    if not all(isinstance(text, str) and text for text in texts):
-        raise bad_request(f"stop {stop!r}: must be a text, or a list of texts that are not empty", "stop")
-    return texts
+def stops_of(stop: str | list[str] | None) -> tuple[str, ...]:
+    """Texts at which the solution ends."""
+    return (stop,) if isinstance(stop, str) else tuple(stop or ())
 
 
 def usage_json(usage: Usage) -> Json:
-    """Usage as OpenAI writes it."""
+    """Usage as OpenAI's chat and completions endpoints write it."""
     return {
         "prompt_tokens": usage.prompt,
         "completion_tokens": usage.completion,
@@ -60,13 +39,34 @@ def usage_json(usage: Usage) -> Json:
     }
 
 
+def account_json(asked: Asked, account: Mapping[str, Any]) -> Json:
+    """The `elastic` object, with the names of parameters that meant nothing."""
+    return {**account, "ignored": list(asked.ignored)} if asked.ignored else dict(account)
+
+
+def call_json(call: ToolCall) -> Json:
+    """A tool call as OpenAI's chat endpoint writes it."""
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+
+
+def token_logprobs(asked: Asked, ended: Ended) -> list[Json] | None:
+    """Log-probabilities of the solution's tokens, where they are asked for and known."""
+    if not asked.logprobs or ended.logprobs is None:
+        return None
+    return [
+        {"token": text, "logprob": value, "bytes": list(text.encode()), "top_logprobs": []}
+        for text, value in ended.logprobs
+    ]
+
+
 def error_body(error: ApiError) -> Json:
     """An error as OpenAI writes it."""
-    kind = "invalid_request_error" if error.status < 500 and error.status != 429 else "server_error"
+    kinds = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
+    kind = "server_error" if error.status >= 500 else "invalid_request_error"
     return {
         "error": {
             "message": error.message,
-            "type": "rate_limit_error" if error.status == 429 else kind,
+            "type": kinds.get(error.status, kind),
             "param": error.param or None,
             "code": error.code or None,
             **error.details,

@@ -1,0 +1,23 @@
+"""Official clients before the embedded engine."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from elastic_reasoning.serving.config import make_config
+from elastic_reasoning.serving.gateway import open_gateway
+from serving.clients import CLAIMS, Claim, Served
+from serving.gateways import listening
+
+QUESTION = "a 4 b -8 c +7 d *3 e +9 f -2 g *7 ="
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    with listening(open_gateway(make_config({"models": {"mini-e1": {}}}))) as url:
+        yield Served(url, "mini-e1", QUESTION)
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.__name__)
+def test_official_clients_find_what_they_look_for(claim: Claim, served: Served) -> None:
+    claim(served)
