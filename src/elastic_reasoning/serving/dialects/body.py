@@ -14,7 +14,7 @@ from elastic_reasoning.core.strategies import known_options
 from elastic_reasoning.core.wire import STRATEGY
 from elastic_reasoning.serving.errors import bad_request
 from elastic_reasoning.serving.limits import EXTRA
-from elastic_reasoning.serving.names import PLACES, shown
+from elastic_reasoning.serving.names import TREE, shown
 from elastic_reasoning.untrusted.json import WITHIN, MalformedError, convert
 
 Body = TypeVar("Body", bound=Struct)
@@ -68,7 +68,7 @@ def ignored_in(body: Mapping[str, Any], known: Iterable[str]) -> tuple[str, ...]
         body: of the request.
         known: what is read, or may be left out without a word; the names of limits are known.
     """
-    read = {*known, EXTRA, *PLACES[""], *(place.split(".")[0] for place in PLACES), STRATEGY, *known_options()}
+    read = {*known, EXTRA, *TREE, STRATEGY, *known_options()}
     return tuple(printable(name) for name, value in body.items() if name not in read and value is not None)
 
 
