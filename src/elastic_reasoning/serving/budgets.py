@@ -89,25 +89,33 @@ def _bound(limits: Limits, room: int | None) -> str:
 
 def _refuse(limits: Limits, most: Budget, room: int | None) -> None:
     """Refuse numbers that contradict each other, or that cannot be kept."""
-    asked = [(part, getattr(limits, part)) for part in ("thinking", "solution")]
-    for part, value in asked:
-        ceiling = getattr(most, part)
+    for part, value, ceiling in (
+        ("thinking", limits.thinking, most.thinking),
+        ("solution", limits.solution, most.solution),
+    ):
         if value is not None and ceiling is not None and value > ceiling:
             path = limits.names[part]
             message = f"{path} {value}: above the ceiling of {ceiling} {part} tokens of this model"
             raise bad_request(f"{message}; ask for at most {ceiling}", path, "above_ceiling")
+    if limits.max_tokens is not None:
+        path = limits.names["max_tokens"]
+        _refuse_above(limits, limits.max_tokens, f"{path} {limits.max_tokens}; lower it, or raise {path}", path)
+    if room is not None:
+        left = max(0, room)
+        fix = "lower the budget, or shorten the prompt"
+        _refuse_above(limits, room, f"the {left} that the context leaves behind the prompt; {fix}", "")
+
+
+def _refuse_above(limits: Limits, most: int, what: str, path: str) -> None:
+    """Refuse numbers that are more than so many tokens together."""
     needed = (limits.thinking or 0) + (1 if limits.solution is None else limits.solution)
-    said = " and ".join(f"{limits.names[part]} {value}" for part, value in asked if value) or "an answer"
-    for limit, name in ((limits.max_tokens, limits.names.get("max_tokens", "")), (room, "")):
-        if limit is not None and needed > limit:
-            over = (
-                f"{needed - limit} more than {name} {limit}"
-                if name
-                else (f"{needed - limit} more than the {max(0, limit)} that the context leaves behind the prompt")
-            )
-            rest = ", with at least one for the answer" if limits.solution is None else ""
-            fix = f"lower it, or raise {name}" if name else "lower the budget, or shorten the prompt"
-            raise bad_request(f"{said}: needs {needed} tokens{rest}, {over}; {fix}", name, "does_not_fit")
+    if needed > most:
+        asked = [(part, getattr(limits, part)) for part in ("thinking", "solution")]
+        said = " and ".join(f"{limits.names[part]} {value}" for part, value in asked if value) or "an answer"
+        rest = ", with at least one for the answer" if limits.solution is None else ""
+        raise bad_request(
+            f"{said}: needs {needed} tokens{rest}, {needed - most} more than {what}", path, "does_not_fit"
+        )
 
 
 def _refuse_unbounded(strategy: str, limits: Limits, config: ModelConfig) -> None:

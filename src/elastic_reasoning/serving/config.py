@@ -9,6 +9,7 @@ models:
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +22,8 @@ from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.engines.http.config import ServerConfig
 from elastic_reasoning.untrusted.json import MalformedError
 from elastic_reasoning.untrusted.yaml import convert_known, load_yaml
+
+_budget = lru_cache(Budget.parse)
 
 
 class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -68,12 +71,12 @@ class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     @property
     def default(self) -> Budget:
         """Tokens where a client asks for none."""
-        return Budget.parse(self.budget)
+        return _budget(self.budget)
 
     @property
     def most(self) -> Budget:
         """The most tokens that a client may ask for."""
-        return Budget.parse(self.ceiling)
+        return _budget(self.ceiling)
 
 
 class GatewayConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
