@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from elastic_reasoning.cli.command import parse
+from elastic_reasoning.cli.output import say
 from elastic_reasoning.core.errors import check_installed
 from elastic_reasoning.serving.config import make_config, read_config
+from elastic_reasoning.serving.keys import entry, new_key
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,14 @@ class ServeConfig:
     """Where to listen."""
     port: int = 8080
     """Where to listen; 0 for any free port."""
+    keys: str = ""
+    """A YAML file of API keys; without one, anyone may ask."""
+    allow_without_keys: bool = False
+    """Listen where others can reach it, although anyone may ask."""
+    state: str = ""
+    """A folder for what outlives the process, as what each key has spent today; without one it is in memory."""
+    new_key: str = ""
+    """Make an API key of this name, print it and its line for the file of keys, and do nothing else."""
 
 
 EXAMPLE = """
@@ -34,7 +44,10 @@ elastic serve --model mini-e1
 elastic serve --model Qwen/Qwen3-8B --urls http://127.0.0.1:8000/v1
 elastic serve --model mini-e1 --budgets budgets.yaml
 elastic serve --file gateway.yaml
+elastic serve --new_key team-a
 """
+FLAGS = ("budgets", "host", "port", "keys", "allow_without_keys", "state")
+"""Those that stand for the key of the same name in a gateway's file."""
 
 
 def main(argv: list[str]) -> int:
@@ -46,14 +59,23 @@ def main(argv: list[str]) -> int:
         about="Serve models at OpenAI's and Anthropic's endpoints, each answer within its tokens, seconds and money.",
         example=EXAMPLE,
     )
+    if config.new_key:
+        return _print_new_key(config.new_key)
     check_installed("fastapi", "gateway")
     check_installed("uvicorn", "gateway")
     values: dict[str, Any] = read_config(Path(config.file)) if config.file else {}
     if config.model:
         model = {"model": config.model, "urls": list(config.urls), "tokenizer": config.tokenizer}
         values["models"] = {**values.get("models", {}), config.model: model}
+    values |= {name: value for name in FLAGS if (value := getattr(config, name)) != getattr(ServeConfig, name)}
     from elastic_reasoning.serving.run import serve
 
-    if config.budgets:
-        values["budgets"] = config.budgets
-    return serve(make_config({"host": config.host, "port": config.port, **values}))
+    return serve(make_config(values))
+
+
+def _print_new_key(name: str) -> int:
+    key = new_key()
+    say(
+        f"the key, which is shown this once:\n  {key}\nits entry under `keys:` in the file of keys:\n{entry(name, key)}"
+    )
+    return 0

@@ -55,8 +55,8 @@ def ended(
         "thinking_tokens": trace.num_thinking_tokens,
         "solution_tokens": trace.num_solution_tokens,
         "forced_tokens": trace.num_forced_tokens,
-        "thinking_ended_by": _ended_by(trace, Phase.THINKING),
-        "solution_ended_by": _ended_by(trace, Phase.SOLUTION),
+        "thinking_ended_by": _ended_by(trace, Phase.THINKING, plan),
+        "solution_ended_by": _ended_by(trace, Phase.SOLUTION, plan),
         "escaped": trace.escaped,
         "seconds": round(seconds, 4),
     }
@@ -65,9 +65,10 @@ def ended(
     return Ended(sample, "length" if is_cut else "stop", usage_of(trace), account, stop)
 
 
-def _ended_by(trace: Trace, phase: Phase) -> str | None:
+def _ended_by(trace: Trace, phase: Phase, plan: Plan) -> str | None:
     finishes = [segment.finish for segment in trace.segments if segment.phase is phase and segment.finish]
-    return ENDS[finishes[-1]] if finishes else None
+    end = ENDS[finishes[-1]] if finishes else None
+    return "money" if end == "tokens" and phase in plan.by_money else end
 
 
 def solution_logprobs(trace: Trace) -> list[tuple[str, float]] | None:

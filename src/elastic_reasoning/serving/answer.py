@@ -22,6 +22,7 @@ from elastic_reasoning.serving.budgets import Plan
 from elastic_reasoning.serving.errors import ApiError
 from elastic_reasoning.serving.events import Ended, Event, Finished, Started, Text
 from elastic_reasoning.serving.mailbox import Mailbox
+from elastic_reasoning.serving.meter import Meter
 from elastic_reasoning.serving.progress import Progress, Promise
 from elastic_reasoning.serving.text import Detokenizer, Stops
 
@@ -74,8 +75,10 @@ class _Sample:
         return [Text(self.number, self._phase, text, num_tokens)]
 
 
-async def answer(backend: Backend, asked: Asked, plan: Plan, prompt: Prompt) -> AsyncGenerator[Event, None]:
-    """Answer a request that is admitted.
+async def answer(
+    backend: Backend, asked: Asked, plan: Plan, prompt: Prompt, meter: Meter
+) -> AsyncGenerator[Event, None]:
+    """Answer a request that is admitted. The meter is told of all tokens as they come.
 
     Yields:
         Started, then Text and Ended for each sample, then Finished.
@@ -102,6 +105,7 @@ async def answer(backend: Backend, asked: Asked, plan: Plan, prompt: Prompt) -> 
             sample = samples[number]
             if isinstance(arrived, Delta):
                 progresses[number].tell(arrived)
+                meter.took(len(arrived.ids))
                 for text in sample.take(arrived):
                     yield text
                 continue

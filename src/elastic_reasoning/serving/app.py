@@ -6,11 +6,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from typing import Any
-from uuid import uuid4
 
 from fastapi import FastAPI, Request, Response
 from starlette.types import Send
 
+from elastic_reasoning.serving.access import Access
 from elastic_reasoning.serving.asked import Asked
 from elastic_reasoning.serving.dialects.chat import CHAT
 from elastic_reasoning.serving.dialects.completions import COMPLETIONS
@@ -21,15 +21,17 @@ from elastic_reasoning.serving.dialects.responses import RESPONSES
 from elastic_reasoning.serving.errors import ApiError, bad_request
 from elastic_reasoning.serving.events import Event
 from elastic_reasoning.serving.facts import facts_of
+from elastic_reasoning.serving.front import Front, access_of
 from elastic_reasoning.serving.gateway import Gateway
 from elastic_reasoning.serving.pages import add_pages
+from elastic_reasoning.serving.probes import add_probes, over
 from elastic_reasoning.serving.several import answer_each
 from elastic_reasoning.serving.streaming import Reply, send_events, send_json
 from elastic_reasoning.untrusted.json import MalformedError, decode
 
 logger = logging.getLogger(__name__)
 
-Answer = Callable[[Gateway, Dialect, Asked, Send], Awaitable[None]]
+Answer = Callable[[Gateway, Dialect, Asked, Access, Send], Awaitable[None]]
 """Answers what is asked at one endpoint."""
 DIALECTS: tuple[Dialect, ...] = (CHAT, COMPLETIONS, RESPONSES, MESSAGES)
 
@@ -44,13 +46,11 @@ def new_app(gateway: Gateway) -> FastAPI:
         await gateway.close()
 
     app = FastAPI(title="elastic-reasoning gateway", lifespan=lifespan)
+    app.add_middleware(Front, keys=gateway.admission.keys, refusal=_refusal, over=over(gateway.admission.metrics))
+    add_probes(app, gateway)
     for dialect in DIALECTS:
         app.post(dialect.path)(_endpoint(gateway, dialect, _answer))
     app.post(COUNT.path)(_endpoint(gateway, COUNT, _count))
-
-    @app.get("/health")
-    async def health() -> dict[str, str]:
-        return {"status": "ok"}
 
     @app.get("/v1/models")
     async def models(request: Request) -> Response:
@@ -61,7 +61,7 @@ def new_app(gateway: Gateway) -> FastAPI:
         try:
             name = gateway.backend(name).name
         except ApiError as error:
-            return Reply(partial(_refuse, MESSAGES if _is_anthropic(request) else CHAT, error))
+            return Reply(partial(_refuse, MESSAGES if _is_anthropic(request) else CHAT, access_of(request), error))
         return _json(anthropic_model(name) if _is_anthropic(request) else openai_model(name))
 
     @app.get("/v1/elastic/models")
@@ -81,13 +81,21 @@ def _json(value: Json) -> Response:
     return Response(encode(value), media_type="application/json")
 
 
+def _refusal(request: Request, error: ApiError) -> Json:
+    """The body that says why a request is not answered, as those who ask so expect it."""
+    path = request.url.path
+    dialect = next((each for each in DIALECTS if path.startswith(each.path)), CHAT)
+    return (MESSAGES if _is_anthropic(request) else dialect).refusal(error)
+
+
 def _endpoint(gateway: Gateway, dialect: Dialect, answer: Answer) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
+        access = access_of(request)
         try:
             asked = dialect.read(await _body(request, gateway.config.max_body_bytes))
         except ApiError as error:
-            return Reply(partial(_refuse, dialect, error))
-        return Reply(partial(answer, gateway, dialect, asked))
+            return Reply(partial(_refuse, dialect, access, error))
+        return Reply(partial(answer, gateway, dialect, asked, access))
 
     return endpoint
 
@@ -108,25 +116,25 @@ async def _body(request: Request, most: int) -> dict[str, Any]:
     return body
 
 
-async def _answer(gateway: Gateway, dialect: Dialect, asked: Asked, send: Send) -> None:
+async def _answer(gateway: Gateway, dialect: Dialect, asked: Asked, access: Access, send: Send) -> None:
     try:
-        head = Head(uuid4().hex, int(time.time()), gateway.backend(asked.model).name)
-        async with aclosing(answer_each(gateway.answer, asked)) as events:
+        head = Head(access.id, int(time.time()), gateway.backend(asked.model).name)
+        async with aclosing(answer_each(partial(gateway.answer, access=access), asked)) as events:
             first = await anext(events)  # what is refused, is refused with a status
             if asked.stream:
                 stream = _stream(dialect, head, asked, first, events)
                 return await send_events(send, stream, gateway.config.write_seconds)
             whole = dialect.whole(head, asked, [first, *[event async for event in events]])
     except Exception as error:
-        return await _refuse(dialect, _told(error), send)
+        return await _refuse(dialect, access, _told(error), send)
     await send_json(send, 200, whole)
 
 
-async def _count(gateway: Gateway, dialect: Dialect, asked: Asked, send: Send) -> None:
+async def _count(gateway: Gateway, dialect: Dialect, asked: Asked, access: Access, send: Send) -> None:
     try:
         num_tokens = await gateway.num_prompt_tokens(asked)
     except Exception as error:
-        return await _refuse(dialect, _told(error), send)
+        return await _refuse(dialect, access, _told(error), send)
     await send_json(send, 200, {"input_tokens": num_tokens})
 
 
@@ -138,7 +146,8 @@ def _told(error: Exception) -> ApiError:
     return ApiError(500, "the gateway failed; its log says why", code="internal_error")
 
 
-async def _refuse(dialect: Dialect, error: ApiError, send: Send) -> None:
+async def _refuse(dialect: Dialect, access: Access, error: ApiError, send: Send) -> None:
+    access.error = error
     await send_json(send, error.status, dialect.refusal(error), error.headers)
 
 

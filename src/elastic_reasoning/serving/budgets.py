@@ -29,6 +29,8 @@ class Plan:
     """For each part of the budget, what it follows from: {"thinking": "reasoning_effort=high (budgets.yaml)"}."""
     strategy: str = DEFAULT_STRATEGY
     options: Options = field(default_factory=Options)
+    by_money: frozenset[str] = frozenset()
+    """The parts of the budget that `max_cost` has made smaller."""
 
 
 def resolve(limits: Limits, config: ModelConfig, efforts: Efforts, room: int | None) -> Plan:

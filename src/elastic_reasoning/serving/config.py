@@ -6,6 +6,9 @@ models:
     urls: [http://127.0.0.1:8000/v1, http://127.0.0.1:8001/v1]
     budget: 1024+512
     ceiling: 8192+2048
+    price: {input: 0.15, cached: 0.03, output: 0.60}
+keys: keys.yaml
+state: /var/lib/elastic
 """
 
 from collections.abc import Mapping
@@ -20,6 +23,7 @@ from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import ElasticError, UsageError
 from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.engines.http.config import ServerConfig
+from elastic_reasoning.serving.prices import Price
 from elastic_reasoning.untrusted.json import MalformedError
 from elastic_reasoning.untrusted.yaml import convert_known, load_yaml
 
@@ -59,6 +63,8 @@ class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     """The most that a client may ask for, and that any default or effort comes to."""
     reserve: Annotated[int, Meta(ge=1)] = 512
     """Solution tokens that max_tokens and the context keep where thinking would leave fewer; at most half of them."""
+    price: Price | None = None
+    """What its tokens cost; without it requests have no cost, and `max_cost` is refused."""
 
     def __post_init__(self) -> None:
         for name, part, most in (
@@ -94,10 +100,33 @@ class GatewayConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """How long a client may take to read what is sent, before it is dropped."""
     drain_seconds: float = 30.0
     """How long requests may go on when the gateway is told to end (SIGTERM)."""
+    keys: str = ""
+    """A file of API keys; without one, anyone may ask."""
+    allow_without_keys: bool = False
+    """Listen where others can reach it, although anyone may ask."""
+    state: str = ""
+    """A folder for what outlives the process: totals of each key and day. Without one they are kept in memory."""
+    currency: str = "USD"
+    """Of all prices."""
+    max_running: int = 1024
+    """Requests under way at once."""
+    max_waiting: int = 1024
+    """Requests that may wait for their turn; beyond, a request is refused with 429."""
+    max_samples: int = 32
+    """Samples (`n`) of a request."""
+    max_stops: int = 16
+    """Texts at which a request may stop."""
+    max_prompt_tokens: int | None = None
+    """Tokens of a prompt; the model's context holds in any case."""
+    log_prompts: bool = False
+    """Write what clients ask into the logs."""
 
     def __post_init__(self) -> None:
         if not self.models:
             raise UsageError("the gateway serves no model: give --model mini-e1, or a file with models")
+        for name, least in (("max_running", 1), ("max_waiting", 0), ("max_samples", 1), ("max_stops", 0)):
+            if getattr(self, name) < least:
+                raise UsageError(f"{name} {getattr(self, name)}: must be {least} or more")
 
 
 def read_config(path: Path) -> dict[str, Any]:

@@ -4,7 +4,7 @@ Started, then for each sample Text and ToolCall as they come and one Ended; then
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from elastic_reasoning.core.trace import Phase
@@ -30,6 +30,10 @@ class Usage:
             self.completion + other.completion,
             self.reasoning + other.reasoning,
         )
+
+    def beside(self, other: "Usage") -> "Usage":
+        """Both together, of different prompts."""
+        return replace(self.plus(other), prompt=self.prompt + other.prompt, cached=self.cached + other.cached)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,15 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
 
-from elastic_reasoning.core.errors import ElasticError, unknown
-from elastic_reasoning.core.strategies import find_strategy
-from elastic_reasoning.core.template import Prompt
+from elastic_reasoning.core.errors import unknown
+from elastic_reasoning.serving.access import Access
+from elastic_reasoning.serving.admission import Admission, resolved
 from elastic_reasoning.serving.answer import answer
 from elastic_reasoning.serving.asked import Asked
 from elastic_reasoning.serving.backend import Backend, open_backend
-from elastic_reasoning.serving.budgets import Plan, resolve, room_behind
 from elastic_reasoning.serving.config import GatewayConfig
 from elastic_reasoning.serving.effort import efforts_of
-from elastic_reasoning.serving.errors import ApiError, bad_request
+from elastic_reasoning.serving.errors import ApiError
 from elastic_reasoning.serving.events import Event
 
 LAST_WORD_SECONDS = 2.0
@@ -26,6 +25,7 @@ class Gateway:
 
     Attributes:
         config, backends: see below.
+        admission: what requests must pass, and what they came to.
         is_draining: no more requests are taken.
 
     Args:
@@ -36,6 +36,7 @@ class Gateway:
     def __init__(self, config: GatewayConfig, backends: Mapping[str, Backend]) -> None:
         self.config = config
         self.backends = dict(backends)
+        self.admission = Admission(config)
         self.is_draining = False
         self._is_over = False
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -52,8 +53,13 @@ class Gateway:
             raise ApiError(404, unknown("model", model, self.backends), code="model_not_found", param="model")
         return self.backends[model]
 
-    async def answer(self, asked: Asked) -> AsyncGenerator[Event, None]:
-        """Answer a request; see `elastic_reasoning.serving.answer`. One task reads all of it."""
+    async def answer(self, asked: Asked, access: Access | None = None) -> AsyncGenerator[Event, None]:
+        """Answer a request; see `elastic_reasoning.serving.answer`. One task reads all of it.
+
+        Args:
+            asked: what is asked.
+            access: the HTTP request that asks, which is told what becomes of it.
+        """
         if self.is_draining:
             headers = {"Retry-After": "1", "Connection": "close"}
             raise ApiError(503, "the gateway is shutting down: ask again", code="shutting_down", headers=headers)
@@ -61,9 +67,13 @@ class Gateway:
         assert task is not None
         self._tasks.add(task)
         try:
-            async with aclosing(answer(*await self._admit(asked))) as events:
+            backend = self.backend(asked.model)
+            async with (
+                self.admission.admitted(asked, backend, access or Access()) as (plan, prompt, meter),
+                aclosing(answer(backend, asked, plan, prompt, meter)) as events,
+            ):
                 async for event in events:
-                    yield event
+                    yield meter.see(event)
         except asyncio.CancelledError:
             if not self._is_over:
                 raise
@@ -71,15 +81,6 @@ class Gateway:
             raise ApiError(503, "the gateway has shut down before the answer's end", code="shutting_down") from None
         finally:
             self._tasks.discard(task)
-
-    async def _admit(self, asked: Asked) -> tuple[Backend, Asked, Plan, Prompt]:
-        """What a request is answered by, with and from."""
-        backend = self.backend(asked.model)
-        engine = backend.engine
-        plan = _plan(backend, asked, engine.context)
-        prompt = await backend.prompt(asked, plan)
-        plan = _plan(backend, asked, room_behind(prompt, engine.template, engine.context, plan))
-        return backend, asked, plan, prompt
 
     async def drain(self) -> None:
         """Take no more requests, and see those that are under way to their ends; late ones end with an error."""
@@ -99,8 +100,12 @@ class Gateway:
             ApiError: there is no such model, or no prompt can be made of it.
         """
         backend = self.backend(asked.model)
-        plan = _plan(backend, asked, backend.engine.context)
+        plan = resolved(asked, backend.config, backend, backend.engine.context)
         return len((await backend.prompt(asked, plan)).ids)
+
+    def unready(self) -> str:
+        """Why it should be sent no requests now; empty where it should."""
+        return "draining" if self.is_draining else ""
 
     async def start(self) -> None:
         """Begin to serve within the running event loop."""
@@ -111,16 +116,7 @@ class Gateway:
         """Give up what is under way, and close all engines."""
         for backend in self.backends.values():
             await backend.close()
-
-
-def _plan(backend: Backend, asked: Asked, room: int | None) -> Plan:
-    """What a request may use of this room, as its strategy can spend it."""
-    plan = resolve(asked.limits, backend.config, backend.efforts, room)
-    try:
-        find_strategy(plan.strategy).check(plan.budget, plan.options)
-    except ElasticError as error:
-        raise bad_request(str(error), "strategy") from None
-    return plan
+        self.admission.close()
 
 
 def open_gateway(config: GatewayConfig) -> Gateway:

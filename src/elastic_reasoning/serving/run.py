@@ -1,6 +1,7 @@
 """The gateway as a process: it listens, and ends in order."""
 
 import asyncio
+import ipaddress
 import socket
 from types import FrameType
 
@@ -10,6 +11,7 @@ from elastic_reasoning.core.errors import UsageError
 from elastic_reasoning.serving.app import new_app
 from elastic_reasoning.serving.config import GatewayConfig
 from elastic_reasoning.serving.gateway import Gateway, open_gateway
+from elastic_reasoning.serving.logs import log_config
 
 CLOSE_SECONDS = 5
 """How long connections may take to close when nothing is under way any more."""
@@ -21,6 +23,7 @@ def serve(config: GatewayConfig) -> int:
     Raises:
         ElasticError: a model cannot be opened, or the address is taken.
     """
+    _check_exposure(config)
     listening = _listen(config.host, config.port)
     with listening:
         gateway = open_gateway(config)
@@ -40,7 +43,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 new_app(gateway),
-                log_level="warning",
+                log_config=log_config(gateway.config.log_prompts),
                 access_log=False,
                 lifespan="on",
                 timeout_graceful_shutdown=CLOSE_SECONDS,
@@ -69,6 +72,23 @@ class Server(uvicorn.Server):
 
     def _exit(self, draining: asyncio.Task[None]) -> None:
         self.should_exit = True
+
+
+def _check_exposure(config: GatewayConfig) -> None:
+    if config.keys or config.allow_without_keys or is_loopback(config.host):
+        return
+    raise UsageError(
+        f"--host {config.host}: others could ask, and no keys are needed; give --keys FILE, listen at 127.0.0.1, or "
+        "say --allow_without_keys"
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens there."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _listen(host: str, port: int) -> socket.socket:
