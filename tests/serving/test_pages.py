@@ -19,7 +19,9 @@ SERVED = [name for name in FILES if name != "index.html" and not name.endswith("
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with listening(open_gateway(make_config({"models": {"mini-e1": {"budget": "16+20"}}}))) as url:
+    with listening(
+        open_gateway(make_config({"models": {"mini-e1": {"budget": "16+20", "price": {"input": 0.1, "output": 0.5}}}}))
+    ) as url:
         yield url
 
 
@@ -63,4 +65,5 @@ def test_the_page_is_told_of_models_and_strategies(url: str) -> None:
     [model] = facts["models"]
     assert model["budget"] == {"thinking": 16, "solution": 20}
     assert model["ceiling"] == {"thinking": None, "solution": None}
+    assert model["prices"] == {"input": 0.1, "cached": 0.1, "output": 0.5, "currency": "USD"}
     assert model["examples"]["problems"][0]["text"].endswith("=")

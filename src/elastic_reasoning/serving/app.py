@@ -20,7 +20,6 @@ from elastic_reasoning.serving.dialects.models import anthropic_model, anthropic
 from elastic_reasoning.serving.dialects.responses import RESPONSES
 from elastic_reasoning.serving.errors import ApiError, bad_request
 from elastic_reasoning.serving.events import Event
-from elastic_reasoning.serving.facts import facts_of
 from elastic_reasoning.serving.front import Front, access_of
 from elastic_reasoning.serving.gateway import Gateway
 from elastic_reasoning.serving.pages import add_pages
@@ -64,11 +63,7 @@ def new_app(gateway: Gateway) -> FastAPI:
             return Reply(partial(_refuse, MESSAGES if _is_anthropic(request) else CHAT, access_of(request), error))
         return _json(anthropic_model(name) if _is_anthropic(request) else openai_model(name))
 
-    @app.get("/v1/elastic/models")
-    async def elastic_models() -> dict[str, Any]:
-        return facts_of(gateway)
-
-    add_pages(app)
+    add_pages(app, gateway)
     return app
 
 

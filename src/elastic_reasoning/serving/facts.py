@@ -14,6 +14,7 @@ from elastic_reasoning.core.strategies.strategy import Strategy
 from elastic_reasoning.engines.names import SHIPPED, parts_of
 from elastic_reasoning.serving.backend import Backend
 from elastic_reasoning.serving.gateway import Gateway
+from elastic_reasoning.serving.prices import Price
 from elastic_reasoning.tasks.arithmetic import ANSWER, Arithmetic
 
 NUM_EXAMPLES = 64
@@ -24,7 +25,7 @@ def facts_of(gateway: Gateway) -> dict[str, Any]:
     return {
         "default_strategy": DEFAULT_STRATEGY,
         "strategies": [_strategy(name, strategy) for name, strategy in STRATEGIES.items()],
-        "models": [_model(backend) for backend in gateway.backends.values()],
+        "models": [_model(backend, gateway.config.currency) for backend in gateway.backends.values()],
     }
 
 
@@ -46,7 +47,7 @@ def _strategy(name: str, strategy: Strategy) -> dict[str, Any]:
     }
 
 
-def _model(backend: Backend) -> dict[str, Any]:
+def _model(backend: Backend, currency: str) -> dict[str, Any]:
     config = backend.config
     return {
         "id": backend.name,
@@ -54,12 +55,19 @@ def _model(backend: Backend) -> dict[str, Any]:
         "context": backend.engine.context,
         "budget": _json(config.default),
         "ceiling": _json(config.most),
+        "prices": None if config.price is None else {**_prices(config.price), "currency": currency},
         "examples": _examples() if _is_miniature(backend) else None,
     }
 
 
 def _json(budget: Budget) -> dict[str, int | None]:
     return {"thinking": budget.thinking, "solution": budget.solution}
+
+
+def _prices(price: Price) -> dict[str, float]:
+    """Of a million tokens."""
+    cached = price.input if price.cached is None else price.cached
+    return {"input": float(price.input), "cached": float(cached), "output": float(price.output)}
 
 
 def _is_miniature(backend: Backend) -> bool:

@@ -7,8 +7,12 @@ fetches nothing from elsewhere.
 from collections.abc import Awaitable, Callable
 from hashlib import blake2b
 from importlib.resources import files
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
+
+from elastic_reasoning.serving.facts import facts_of
+from elastic_reasoning.serving.gateway import Gateway
 
 TYPES = {
     "html": "text/html; charset=utf-8",
@@ -26,8 +30,13 @@ HEADERS = {
 }
 
 
-def add_pages(app: FastAPI) -> None:
-    """Serve the playground's page at `/`, and its files beneath `/playground/`."""
+def add_pages(app: FastAPI, gateway: Gateway) -> None:
+    """Serve the playground's page at `/`, its files beneath `/playground/`, and what it asks for first."""
+
+    @app.get("/v1/elastic/models")
+    async def facts() -> dict[str, Any]:
+        return facts_of(gateway)
+
     for file in (files("elastic_reasoning.serving") / "playground").iterdir():
         kind = TYPES.get(file.name.rpartition(".")[2])
         if kind is not None:

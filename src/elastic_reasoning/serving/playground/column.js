@@ -191,7 +191,7 @@ export class Column {
     if (!this.clock.node.hidden) {
       const limit = value(asked.deadline);
       const late = thinks && closed && known?.thinking_ended_by === "time";
-      const caption = account && limit !== null ? `done in ${duration(account.seconds)}` : "";
+      const caption = account && limit !== null ? `done in ${duration(account.seconds)} by the gateway’s clock` : "";
       const seconds = account?.seconds ?? run?.measured.seconds ?? 0;
       this.clock.draw({ used: seconds, limit, caption, closed: late ? "time" : null });
     }

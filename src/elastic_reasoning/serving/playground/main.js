@@ -3,6 +3,7 @@
 import { Refusal, get, key } from "./api.js";
 import { Column } from "./column.js";
 import { announcer, by, el } from "./dom.js";
+import { startLoad } from "./load.js";
 import { scaleFor } from "./meter.js";
 import { bodyOf } from "./request.js";
 import { run as start } from "./run.js";
@@ -145,7 +146,7 @@ function refuse(column, error) {
 }
 
 async function runAll() {
-  if (stopping) return;
+  if (stopping || !columns) return;
   stopping = new AbortController();
   by("run").textContent = "Stop";
   by("run").classList.add("stops");
@@ -158,8 +159,7 @@ async function runAll() {
 }
 
 function askForKey() {
-  if (by("key-row").hidden) by("key").focus();
-  by("key-row").hidden = false;
+  by("key-form").hidden = false;
   by("key").focus();
 }
 
@@ -172,17 +172,19 @@ async function open() {
     return askForKey();
   }
   showNotice("");
-  by("key-row").hidden = key.get() === "";
+  by("key-form").hidden = key.get() === "";
   state = read(facts, location.hash);
   columns = SIDES.map((name) => new Column({ name, facts, state, changed: refresh }));
   by("columns").replaceChildren(...columns.map((column) => column.node));
   fillForm();
   showExamples();
   refresh();
+  if (!("ready" in document.body.dataset)) startLoad(by("load"));
   document.body.dataset.ready = "";
 }
 
-by("use-key").addEventListener("click", () => {
+by("key-form").addEventListener("submit", (event) => {
+  event.preventDefault();
   key.set(by("key").value.trim());
   open();
 });

@@ -17,7 +17,7 @@ export class Meter {
   constructor({ kind, title, unit, moved = null, digits = 0 }) {
     const id = `meter-${(count += 1)}`;
     this.digits = digits;
-    this.used = el("output", { class: "used" }, "0");
+    this.used = el("span", { class: "used" }, "0");
     this.fill = el("div", { class: "fill" });
     this.over = el("div", { class: "fill over" });
     this.beyond = el("div", { class: "beyond" });
@@ -32,7 +32,7 @@ export class Meter {
     head.append(el(moved ? "label" : "span", { class: "title", for: moved && id }, title), this.used);
     head.append(el("span", { class: "of" }, "of"));
     if (moved === null) {
-      this.limit = el("output", { class: "limit" });
+      this.limit = el("span", { class: "limit" });
       head.append(this.limit, el("span", { class: "of" }, unit));
       return;
     }
@@ -51,7 +51,7 @@ export class Meter {
   set(value, scale, uses = true) {
     this.scale = scale;
     if (this.slider === undefined) {
-      this.limit.value = value;
+      this.limit.textContent = value;
       return;
     }
     if (document.activeElement !== this.limit) this.limit.value = value;
@@ -67,7 +67,7 @@ export class Meter {
     const share = (value) => Math.min(1, value / this.scale);
     const within = mark === null ? used : Math.min(used, mark);
     if (unit !== null) this.unit.textContent = unit;
-    this.used.value = number(used, this.digits);
+    this.used.textContent = number(used, this.digits);
     this.fill.style.width = `${100 * share(within)}%`;
     this.over.style.left = `${100 * share(within)}%`;
     this.over.style.width = `${100 * (share(used) - share(within))}%`;

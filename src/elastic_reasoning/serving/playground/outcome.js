@@ -70,9 +70,9 @@ export function money(cost) {
 
 export function numbers(account, measured) {
   const rows = [
-    ["Time", duration(account.seconds ?? measured.seconds)],
+    ["Time", duration(measured.seconds)],
     ["First token", duration(measured.firstSeconds)],
-    ["Speed", `${number(measured.tokens / Math.max(1e-3, account.seconds ?? measured.seconds))} tokens/s`],
+    ["Speed", `${number(measured.tokens / Math.max(1e-3, measured.seconds))} tokens/s`],
     ["Forced", tokens(account.forced_tokens ?? 0)],
   ];
   if (account.cost) rows.push(["Cost", money(account.cost)]);

@@ -15,13 +15,13 @@ export class Transcript {
     this.alert = find(".alert");
     this.outcome = find(".outcome");
     this.numbers = find(".numbers");
-    this.shown = null;
   }
 
   draw(run, { model, problem }) {
     this.waiting.hidden = run !== null || !this.alert.hidden;
     this.node.hidden = this.outcome.hidden = this.numbers.hidden = run === null;
     if (run === null) return;
+    const followed = this.node.scrollTop + this.node.clientHeight >= this.node.scrollHeight - 40; // nobody has scrolled up
     const closed = run.account !== null || run.solution.text !== "";
     this.write(this.thinking, run.thinking, run.begun && !closed);
     this.write(this.solution, run.solution, closed && run.account === null && !run.stopped);
@@ -32,14 +32,17 @@ export class Transcript {
       this.gate.dataset.cause = cause;
     }
     this.drawOutcome(run, model, problem);
-    this.node.scrollTop = this.node.scrollHeight;
+    if (followed) this.node.scrollTop = this.node.scrollHeight;
   }
 
   write(block, part, active) {
     const text = block.querySelector(".text");
     block.hidden = part.text === "" && !active;
     block.classList.toggle("active", active);
-    if (text.textContent !== part.text) text.textContent = part.text;
+    const shown = text.textContent;
+    if (part.text === shown) return;
+    if (shown !== "" && part.text.startsWith(shown)) text.firstChild.appendData(part.text.slice(shown.length));
+    else text.textContent = part.text;
   }
 
   drawOutcome(run, model, problem) {
