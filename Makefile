@@ -8,13 +8,14 @@ VLLM := .venv-vllm
 LATEST := .venv-latest
 SGLANG := .venv-sglang
 LINT := .venv-lint
+CLIENTS := .venv-clients
 # What the tests on real servers run: all; "not full" is the part that continuous integration has time for.
 SELECT :=
 # Processes that run tests side by side, each on one core; a file's tests stay together, as they share what is costly.
 JOBS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
-.PHONY: setup demo test test-full test-latest real test-servers test-sglang test-vllm check lint-deploy bench bench-vllm results fuzz clean
+.PHONY: setup demo test test-full test-latest real test-servers test-sglang test-vllm test-clients check lint-deploy bench bench-vllm results fuzz clean
 
 setup: $(READY)
 
@@ -25,16 +26,16 @@ demo: $(READY)
 	$(BIN)/elastic demo --out runs/demo
 
 test: $(READY)
-	$(PYTEST) -m "not full and not vllm and not servers and not sglang"
+	$(PYTEST) -m "not full and not vllm and not servers and not sglang and not clients"
 
 test-full: $(READY)
-	$(PYTEST) -m "not vllm and not servers and not sglang"
+	$(PYTEST) -m "not vllm and not servers and not sglang and not clients"
 
 # On the newest versions of everything that we stand on, without the constraints; torch's build is the tested one.
 test-latest:
 	rm -rf $(LATEST)
 	PYTHON="$(PYTHON)" scripts/setup.sh $(LATEST) latest
-	$(LATEST)/bin/python -m pytest -m "not full and not vllm and not servers and not sglang"
+	$(LATEST)/bin/python -m pytest -m "not full and not vllm and not servers and not sglang and not clients"
 
 # A real llama.cpp server, which a package of the environment holds.
 test-servers: $(READY)
@@ -55,6 +56,15 @@ test-sglang: $(SGLANG)/ready
 
 $(SGLANG)/ready: pyproject.toml constraints.txt scripts/setup.sh scripts/setup_vllm.sh scripts/setup_sglang.sh
 	PYTHON="$(PYTHON)" scripts/setup_sglang.sh $(SGLANG)
+
+# LangChain and LiteLLM before the gateway, in an environment of their own.
+test-clients: $(READY) $(CLIENTS)/ready
+	$(BIN)/python -m pytest -m clients tests/real_clients
+
+$(CLIENTS)/ready: tests/real_clients/requirements.txt
+	$(PYTHON) -m venv $(CLIENTS)
+	$(CLIENTS)/bin/pip install -q -r tests/real_clients/requirements.txt
+	touch $@
 
 # Real vLLM on a machine without a GPU, in an environment of its own.
 test-vllm: $(VLLM)/ready
@@ -106,4 +116,4 @@ results: $(READY)
 	$(BIN)/python benchmarks/records.py
 
 clean:
-	rm -rf $(VENV) $(VLLM) $(LATEST) $(SGLANG) $(LINT) runs build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VLLM) $(LATEST) $(SGLANG) $(LINT) $(CLIENTS) runs build .pytest_cache .mypy_cache .ruff_cache

@@ -7,7 +7,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,9 @@ START_SECONDS = 600
 
 class LiveServer:
     """A server that answers GET /health when it is ready. It keeps its port when it is started again.
+
+    Attributes:
+        health: what it answers when it is ready, where that is another path.
 
     Args:
         command: "{port}" in it stands for the port.
@@ -30,6 +33,7 @@ class LiveServer:
             self.port = found.getsockname()[1]
         self.root = f"http://127.0.0.1:{self.port}"
         self.url = f"{self.root}/v1"
+        self.health = "/health"
         self._command = [part.replace("{port}", str(self.port)) for part in command]
         self._log, self._environment = log, environment
         self._process: subprocess.Popen[bytes] | None = None
@@ -47,7 +51,7 @@ class LiveServer:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
-                urllib.request.urlopen(f"{self.root}/health", timeout=5).close()
+                urllib.request.urlopen(f"{self.root}{self.health}", timeout=5).close()
                 return
             except OSError:
                 time.sleep(0.2)
@@ -57,7 +61,8 @@ class LiveServer:
         """End its processes, all of which are in its own group."""
         if self._process is None:
             return
-        os.killpg(self._process.pid, how)
+        with suppress(ProcessLookupError):  # it has ended by itself
+            os.killpg(self._process.pid, how)
         try:
             self._process.wait(60)
         except subprocess.TimeoutExpired:

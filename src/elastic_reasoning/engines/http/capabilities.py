@@ -31,7 +31,7 @@ from elastic_reasoning.engines.http.dialects.dialect import (
     told,
 )
 from elastic_reasoning.engines.http.pool import Pool
-from elastic_reasoning.engines.http.replicas import RefusedError
+from elastic_reasoning.engines.http.replicas import RefusedError, UnreachableError
 from elastic_reasoning.engines.http.sampling import sample
 from elastic_reasoning.engines.http.session import Session
 from elastic_reasoning.untrusted.json import Count
@@ -189,18 +189,21 @@ async def _spoken(server: Server, dialects: Sequence[Dialect], context: DialectC
     Raises:
         EngineError: it speaks none of them.
     """
-    wanted, refusal = probe(context, Sampling(temperature=0), 1), RefusedError("it returns no ids")
+    wanted = probe(context, Sampling(temperature=0), 1)
+    refusal: RefusedError | UnreachableError = RefusedError("it returns no ids")
     for dialect in dialects:
         for prompt_ids in (True,) if dialect.returns_ids else (True, False):
             num_ids = len(wanted.ids) if prompt_ids else None
             try:
                 path, body = dialect.ask(wanted, replace(context, prompt_ids=prompt_ids))
                 answered = await server.ask(path, body, partial(dialect.is_answer, num_ids=num_ids))
-            except RefusedError as error:
+            except (RefusedError, UnreachableError) as error:  # a proxy that knows no ids fails at them
                 refusal = error
                 continue
             if answered:
                 return dialect, prompt_ids
+    if isinstance(refusal, UnreachableError):
+        raise refusal
     raise EngineError(await _why_not(server, [dialect.name for dialect in dialects], refusal))
 
 
