@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 
 from contest_tables import contest_table
 from elastic_reasoning.analysis.codeforces.contests import read_contests
+from elastic_reasoning.analysis.effort import read_efforts
 from elastic_reasoning.cli.live import read_history
 from elastic_reasoning.core.errors import ElasticError, TaskError
 from elastic_reasoning.grading.config import GradingConfig
 from elastic_reasoning.records.log import read_records
 from elastic_reasoning.records.manifest import read_manifest
+from elastic_reasoning.serving.config import make_config, read_config
 from elastic_reasoning.tasks.config import TaskConfig
 from elastic_reasoning.tasks.loading import load_task
 from elastic_reasoning.tasks.rows import read_file
@@ -60,6 +62,10 @@ def records(folder: Path) -> None:
     write_folder(folder, make_records(3, 1, ("8+20",)))
 
 
+EFFORT = {"budget": "8+20"}
+BUDGETS = {"version": 1, "models": {"mini": {"strategy": "elastic", "efforts": {"low": EFFORT, "max": EFFORT}}}}
+GATEWAY = {"models": {"mini": {"budget": "8+20", "ceiling": "64+20", "reserve": 4, "urls": ["http://h/v1"]}}, "port": 0}
+
 READERS: dict[str, tuple[Callable[[Path], Any], str, Callable[[Path], object]]] = {
     "task": (lambda folder: (folder / "rows.jsonl").write_text(lines(ROWS)), "rows.jsonl", load_rows),
     "contests": (
@@ -85,6 +91,16 @@ READERS: dict[str, tuple[Callable[[Path], Any], str, Callable[[Path], object]]] 
         lambda folder: write_run(folder / "run"),
         "run/model/selection.json",
         lambda folder: repair(folder / "run"),
+    ),
+    "budgets": (
+        lambda folder: (folder / "budgets.yaml").write_text(json.dumps(BUDGETS)),
+        "budgets.yaml",
+        lambda folder: read_efforts(folder / "budgets.yaml"),
+    ),
+    "gateway": (
+        lambda folder: (folder / "gateway.yaml").write_text(json.dumps(GATEWAY)),
+        "gateway.yaml",
+        lambda folder: make_config(read_config(folder / "gateway.yaml")),
     ),
     "training": (
         lambda folder: write_run(folder / "run"),

@@ -50,7 +50,8 @@ def calibrate(
     _check_shares(shares)
     found = candidates(run, model, strategy)
     accuracies = {budget: found.accuracy(budget, found.choosing) for budget in found.budgets}
-    best = min(accuracies, key=lambda budget: (-accuracies[budget], *found.cost(budget)))
+    cheapest = sorted(accuracies, key=found.cost)
+    best = max(cheapest, key=accuracies.__getitem__)  # of equals the first
     if not accuracies[best]:
         raise RecordsError(
             f"{found.model} under {strategy} has no right answer on the {len(found.choosing)} problems to choose on, "
@@ -59,8 +60,7 @@ def calibrate(
     efforts = {}
     for name in sorted(shares, key=EFFORTS.index):
         wanted = shares[name] / 100
-        reaching = [budget for budget in accuracies if accuracies[budget] >= wanted * accuracies[best]]
-        budget = min(reaching, key=found.cost)
+        budget = next(each for each in cheapest if accuracies[each] >= wanted * accuracies[best])
         efforts[name] = Effort(budget, _measured(found, budget, best, wanted))
     manifest = run[0]
     source = Source(

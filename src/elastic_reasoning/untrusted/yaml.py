@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import msgspec.inspect
 import yaml
 
+from elastic_reasoning.core.printable import one_line
 from elastic_reasoning.untrusted.json import Fault, MalformedError, convert
 
 Kind = TypeVar("Kind")
@@ -23,6 +24,8 @@ MOST_LETTERS = 2**18
 MOST_VALUES = 10_000
 """Aliases count with all that they stand for."""
 MOST_DEPTH = 64
+MOST_SHOWN = 150
+"""Letters of a key in a message."""
 
 
 @dataclass(slots=True)
@@ -131,7 +134,8 @@ def _check_keys(value: Any, kind: msgspec.inspect.Type, place: str) -> None:
             if key not in known:
                 near = difflib.get_close_matches(str(key), known, n=1)
                 hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-                raise MalformedError(f"{place}{key}: unknown key; {hint}", Fault.VALUE)
+                shown = one_line(f"{place}{key}", most=MOST_SHOWN)
+                raise MalformedError(f"{shown}: unknown key; {hint}", Fault.VALUE)
             _check_keys(part, known[key], f"{place}{key}.")
     elif isinstance(kind, msgspec.inspect.DictType) and isinstance(value, Mapping):
         for key, part in value.items():
