@@ -1,6 +1,6 @@
 """Upstreams on loopback that write with the tokenizer of mini-e1, and gateways before them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,10 +19,10 @@ def fake_mini(**settings: Any) -> FakeModel:
 
 
 @contextmanager
-def before(*urls: str, **settings: Any) -> Iterator[str]:
-    """The root URL of a gateway before these upstreams of the model mini-e1, with these settings of its own."""
-    model = {"urls": list(urls), "model": "fake", "tokenizer": "mini-e1"}
-    with listening(open_gateway(make_config({"models": {"mini-e1": model}, **settings}))) as root:
+def before(*urls: str, model: Mapping[str, Any] | None = None, **settings: Any) -> Iterator[str]:
+    """The root URL of a gateway before these upstreams of mini-e1, with these settings of the model and of its own."""
+    models = {"mini-e1": {"urls": list(urls), "model": "fake", "tokenizer": "mini-e1", **(model or {})}}
+    with listening(open_gateway(make_config({"models": models, **settings}))) as root:
         yield root
 
 
