@@ -16,7 +16,7 @@ from fake_servers import Pace, fake_vllm, serving
 from serving.upstreams import chat, fake_mini
 
 COMMAND = "import sys; from elastic_reasoning.cli.main import main; sys.exit(main())"
-CHAT = "/v1/chat/completions"
+CHAT, LOG = "/v1/chat/completions", "log"
 
 
 @contextmanager
@@ -26,7 +26,10 @@ def served(folder: Path, url: str, **settings: Any) -> Iterator[tuple[subprocess
     models = {"mini-e1": {"urls": [url], "model": "fake", "tokenizer": "mini-e1"}}
     file.write_text(yaml.safe_dump({"models": models, **settings}))
     command = [sys.executable, "-c", COMMAND, "serve", "--file", str(file), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with (
+        (folder / LOG).open("w") as log,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process,
+    ):
         assert process.stdout is not None
         root = process.stdout.readline().split()[-1].removesuffix("/v1")
         try:

@@ -1,13 +1,14 @@
 """`elastic serve`: models behind the endpoints that clients know, within tokens, seconds and money."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.output import say
 from elastic_reasoning.core.errors import check_installed
-from elastic_reasoning.serving.config import make_config, read_config
+from elastic_reasoning.serving.config import GatewayConfig, make_config, read_config
 from elastic_reasoning.serving.keys import entry, new_key
 
 
@@ -63,14 +64,19 @@ def main(argv: list[str]) -> int:
         return _print_new_key(config.new_key)
     check_installed("fastapi", "gateway")
     check_installed("uvicorn", "gateway")
+    from elastic_reasoning.serving.run import serve
+
+    return serve(partial(_gateway_config, config), Path(config.file) if config.file else None)
+
+
+def _gateway_config(config: ServeConfig) -> GatewayConfig:
+    """What the file and the flags come to."""
     values: dict[str, Any] = read_config(Path(config.file)) if config.file else {}
     if config.model:
         model = {"model": config.model, "urls": list(config.urls), "tokenizer": config.tokenizer}
         values["models"] = {**values.get("models", {}), config.model: model}
     values |= {name: value for name in FLAGS if (value := getattr(config, name)) != getattr(ServeConfig, name)}
-    from elastic_reasoning.serving.run import serve
-
-    return serve(make_config(values))
+    return make_config(values)
 
 
 def _print_new_key(name: str) -> int:

@@ -1,7 +1,7 @@
 """One model behind the gateway: its engine, and how clients' messages become its prompts."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from elastic_reasoning.chat.config import ChatConfig
@@ -58,6 +58,15 @@ class Backend:
         """Have the upstreams asked from the running event loop, so that no token crosses threads."""
         if isinstance(self.engine, OpenAIEngine):
             await self.engine.enter(self.config.max_concurrent)
+
+    async def ask_at(self, urls: Sequence[str]) -> None:
+        """Have these upstreams from now on; those that are left out end what they have begun.
+
+        Raises:
+            EngineError: none of them can be asked; those from before stay.
+        """
+        assert isinstance(self.engine, OpenAIEngine)
+        await self.engine.replace_urls(urls)
 
     async def close(self) -> None:
         """Give up what is under way, and close the engine."""

@@ -154,3 +154,12 @@ def make_config(values: Mapping[str, Any]) -> GatewayConfig:
         return convert_known(values, GatewayConfig)
     except (MalformedError, ElasticError) as error:
         raise UsageError(f"the gateway's configuration: {error}") from None
+
+
+def stamp_of(path: Path | None) -> tuple[int, int, int] | None:
+    """What tells a file that has changed: another one under its name too. `None` where there is none."""
+    try:
+        status = None if path is None else path.stat()
+    except OSError:
+        return None
+    return status and (status.st_mtime_ns, status.st_size, status.st_ino)

@@ -39,7 +39,8 @@ class Gateway:
         self.admission = Admission(config)
         self.is_draining = False
         self._is_over = False
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: dict[asyncio.Task[Any], Backend] = {}
+        self._retiring: dict[asyncio.Task[None], Backend] = {}
 
     def backend(self, model: str) -> Backend:
         """The model of that name; the only one where a client names none.
@@ -63,11 +64,10 @@ class Gateway:
         if self.is_draining:
             headers = {"Retry-After": "1", "Connection": "close"}
             raise ApiError(503, "the gateway is shutting down: ask again", code="shutting_down", headers=headers)
-        task = asyncio.current_task()
+        task, backend = asyncio.current_task(), self.backend(asked.model)
         assert task is not None
-        self._tasks.add(task)
+        self._tasks[task] = backend
         try:
-            backend = self.backend(asked.model)
             async with (
                 self.admission.admitted(asked, backend, access or Access()) as (plan, prompt, meter),
                 aclosing(answer(backend, asked, plan, prompt, meter)) as events,
@@ -80,7 +80,7 @@ class Gateway:
             task.uncancel()
             raise ApiError(503, "the gateway has shut down before the answer's end", code="shutting_down") from None
         finally:
-            self._tasks.discard(task)
+            del self._tasks[task]
 
     async def drain(self) -> None:
         """Take no more requests, and see those that are under way to their ends; late ones end with an error."""
@@ -105,7 +105,24 @@ class Gateway:
 
     def unready(self) -> str:
         """Why it should be sent no requests now; empty where it should."""
-        return "draining" if self.is_draining else ""
+        if self.is_draining:
+            return "draining"
+        away = [name for name, backend in self.backends.items() if not backend.is_ready]
+        return f"no upstream answers for {', '.join(away)}" if away else ""
+
+    def change(self, config: GatewayConfig, backends: Mapping[str, Backend]) -> None:
+        """Serve other models from now on. Those that are left out are closed when their last answer has ended."""
+        gone = [backend for backend in self.backends.values() if backend not in backends.values()]
+        self.config, self.backends = config, dict(backends)
+        for backend in gone:
+            retiring = asyncio.create_task(self._retire(backend))
+            self._retiring[retiring] = backend
+            retiring.add_done_callback(self._retiring.pop)
+
+    async def _retire(self, backend: Backend) -> None:
+        while used := [task for task, using in self._tasks.items() if using is backend]:
+            await asyncio.wait(used)
+        await backend.close()
 
     async def start(self) -> None:
         """Begin to serve within the running event loop."""
@@ -114,8 +131,11 @@ class Gateway:
 
     async def close(self) -> None:
         """Give up what is under way, and close all engines."""
-        for backend in self.backends.values():
+        for backend in (*self.backends.values(), *self._retiring.values()):
             await backend.close()
+        for retiring in self._retiring:
+            retiring.cancel()
+        await asyncio.gather(*self._retiring, return_exceptions=True)
         self.admission.close()
 
 

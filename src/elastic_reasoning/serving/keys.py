@@ -24,7 +24,7 @@ from msgspec.structs import replace
 
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import ElasticError, UsageError
-from elastic_reasoning.serving.config import ModelConfig
+from elastic_reasoning.serving.config import ModelConfig, stamp_of
 from elastic_reasoning.serving.errors import ApiError
 from elastic_reasoning.untrusted.json import MalformedError
 from elastic_reasoning.untrusted.yaml import convert_known, load_yaml
@@ -148,7 +148,7 @@ class Keys:
     def __init__(self, path: Path | None, clock: Callable[[], float] = time.monotonic) -> None:
         self._path, self._clock = path, clock
         self._checked = clock()
-        self._stamp = _stamp(path)
+        self._stamp = stamp_of(path)
         self._keys = () if path is None else read_keys(path)
 
     def find(self, headers: Mapping[str, str]) -> Key:
@@ -180,7 +180,7 @@ class Keys:
         if now - self._checked < CHECK_SECONDS or self._path is None:
             return
         self._checked = now
-        stamp = _stamp(self._path)
+        stamp = stamp_of(self._path)
         if stamp == self._stamp:
             return
         self._stamp = stamp
@@ -190,14 +190,6 @@ class Keys:
             logger.error("the keys stay as they were: %s", error)
         else:
             logger.info("%d keys read from %s", len(self._keys), self._path)
-
-
-def _stamp(path: Path | None) -> tuple[int, int, int] | None:
-    try:
-        status = None if path is None else path.stat()
-    except OSError:
-        return None
-    return status and (status.st_mtime_ns, status.st_size, status.st_ino)
 
 
 def _unauthorised(message: str) -> ApiError:

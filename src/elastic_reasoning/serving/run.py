@@ -2,7 +2,10 @@
 
 import asyncio
 import ipaddress
+import signal
 import socket
+from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 
 import uvicorn
@@ -12,24 +15,30 @@ from elastic_reasoning.serving.app import new_app
 from elastic_reasoning.serving.config import GatewayConfig
 from elastic_reasoning.serving.gateway import Gateway, open_gateway
 from elastic_reasoning.serving.logs import log_config
+from elastic_reasoning.serving.reload import Reloader
 
 CLOSE_SECONDS = 5
 """How long connections may take to close when nothing is under way any more."""
 
 
-def serve(config: GatewayConfig) -> int:
+def serve(read: Callable[[], GatewayConfig], file: Path | None = None) -> int:
     """Serve until the process is told to end.
+
+    Args:
+        read: makes the configuration, and makes it anew when its file has changed or a SIGHUP comes.
+        file: that it is made of, if it is.
 
     Raises:
         ElasticError: a model cannot be opened, or the address is taken.
     """
+    config = read()
     _check_exposure(config)
     listening = _listen(config.host, config.port)
     with listening:
         gateway = open_gateway(config)
         host, port = listening.getsockname()[:2]
         print(f"elastic: serving {', '.join(gateway.backends)} at http://{host}:{port}/v1", flush=True)
-        Server(gateway).run(sockets=[listening])
+        Server(gateway, Reloader(gateway, read, file)).run(sockets=[listening])
     return 0
 
 
@@ -37,9 +46,13 @@ class Server(uvicorn.Server):
     """Ends in order when it is told to: new requests are refused, those under way go on for `drain_seconds`.
 
     Told a second time, it ends at once.
+
+    Args:
+        gateway: what it serves.
+        reloader: reads its configuration again.
     """
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, reloader: Reloader) -> None:
         super().__init__(
             uvicorn.Config(
                 new_app(gateway),
@@ -49,13 +62,16 @@ class Server(uvicorn.Server):
                 timeout_graceful_shutdown=CLOSE_SECONDS,
             )
         )
-        self._gateway = gateway
+        self._gateway, self._reloader = gateway, reloader
         self._draining: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen."""
         self._loop = asyncio.get_running_loop()
+        self._loop.add_signal_handler(signal.SIGHUP, self._reloader.tell)
+        self._watching = asyncio.create_task(self._reloader.watch())
         await super().startup(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
