@@ -8,12 +8,15 @@ from functools import partial
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
 from starlette.types import Send
 
+from elastic_reasoning.core.printable import printable
 from elastic_reasoning.serving.access import Access
 from elastic_reasoning.serving.asked import Asked
 from elastic_reasoning.serving.dialects.chat import CHAT
 from elastic_reasoning.serving.dialects.completions import COMPLETIONS
+from elastic_reasoning.serving.dialects.description import components, describe
 from elastic_reasoning.serving.dialects.dialect import Dialect, Head, Json, encode
 from elastic_reasoning.serving.dialects.messages import COUNT, MESSAGES
 from elastic_reasoning.serving.dialects.models import anthropic_model, anthropic_models, openai_model, openai_models
@@ -44,12 +47,12 @@ def new_app(gateway: Gateway) -> FastAPI:
         yield
         await gateway.close()
 
-    app = FastAPI(title="elastic-reasoning gateway", lifespan=lifespan)
+    app = FastAPI(title="elastic-reasoning gateway", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.add_middleware(Front, keys=gateway.admission.keys, refusal=_refusal, over=over(gateway.admission.metrics))
     add_probes(app, gateway)
     for dialect in DIALECTS:
-        app.post(dialect.path)(_endpoint(gateway, dialect, _answer))
-    app.post(COUNT.path)(_endpoint(gateway, COUNT, _count))
+        app.post(dialect.path, **describe(dialect))(_endpoint(gateway, dialect, _answer))
+    app.post(COUNT.path, **describe(COUNT))(_endpoint(gateway, COUNT, _count))
 
     @app.get("/v1/models")
     async def models(request: Request) -> Response:
@@ -60,10 +63,17 @@ def new_app(gateway: Gateway) -> FastAPI:
         try:
             name = gateway.backend(name).name
         except ApiError as error:
-            return Reply(partial(_refuse, MESSAGES if _is_anthropic(request) else CHAT, access_of(request), error))
+            return Reply(partial(_refuse, _dialect(request), access_of(request), error))
         return _json(anthropic_model(name) if _is_anthropic(request) else openai_model(name))
 
+    @app.exception_handler(HTTPException)
+    async def nothing_there(request: Request, error: HTTPException) -> Response:
+        message = f"{request.method} {request.url.path}: {error.detail}"
+        told = ApiError(error.status_code, printable(message), code="no_such_endpoint", headers=error.headers)
+        return Reply(partial(_refuse, _dialect(request), access_of(request), told))
+
     add_pages(app, gateway)
+    app.openapi()["components"] = {"schemas": components([*DIALECTS, COUNT])}
     return app
 
 
@@ -76,11 +86,15 @@ def _json(value: Json) -> Response:
     return Response(encode(value), media_type="application/json")
 
 
+def _dialect(request: Request) -> Dialect:
+    """How those who ask at this path expect to be refused."""
+    if _is_anthropic(request):
+        return MESSAGES
+    return next((dialect for dialect in DIALECTS if request.url.path.startswith(dialect.path)), CHAT)
+
+
 def _refusal(request: Request, error: ApiError) -> Json:
-    """The body that says why a request is not answered, as those who ask so expect it."""
-    path = request.url.path
-    dialect = next((each for each in DIALECTS if path.startswith(each.path)), CHAT)
-    return (MESSAGES if _is_anthropic(request) else dialect).refusal(error)
+    return _dialect(request).refusal(error)
 
 
 def _endpoint(gateway: Gateway, dialect: Dialect, answer: Answer) -> Callable[[Request], Awaitable[Response]]:

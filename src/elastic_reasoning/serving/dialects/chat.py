@@ -42,6 +42,15 @@ from elastic_reasoning.serving.errors import ApiError
 from elastic_reasoning.serving.events import Ended, Event, Started, Text, ToolCall, Usage
 from elastic_reasoning.serving.limits import read_limits
 
+ANSWER = {
+    "id": "string",
+    "object": "string",
+    "created": "integer",
+    "model": "string",
+    "choices": "array",
+    "usage": "object",
+    "elastic": "object",
+}
 DONE = b"data: [DONE]\n\n"
 SILENT = (
     "metadata",
@@ -237,4 +246,4 @@ class ChatWriter:
         yield DONE
 
 
-CHAT = Dialect("/v1/chat/completions", read, whole, ChatWriter, error_body)
+CHAT = Dialect("/v1/chat/completions", ChatRequest, ANSWER, read, whole, ChatWriter, error_body)

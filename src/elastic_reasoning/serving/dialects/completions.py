@@ -26,7 +26,7 @@ from elastic_reasoning.serving.dialects.body import (
     read_as,
 )
 from elastic_reasoning.serving.dialects.body import Text as StopText
-from elastic_reasoning.serving.dialects.chat import DONE, SILENT, StreamOptions
+from elastic_reasoning.serving.dialects.chat import ANSWER, DONE, SILENT, StreamOptions
 from elastic_reasoning.serving.dialects.dialect import Dialect, Head, Json, sse
 from elastic_reasoning.serving.dialects.openai import account_json, error_body, sampling_of, stops_of, usage_json
 from elastic_reasoning.serving.errors import ApiError, bad_request
@@ -169,4 +169,4 @@ class CompletionWriter:
         yield DONE
 
 
-COMPLETIONS = Dialect("/v1/completions", read, whole, CompletionWriter, error_body)
+COMPLETIONS = Dialect("/v1/completions", CompletionRequest, ANSWER, read, whole, CompletionWriter, error_body)

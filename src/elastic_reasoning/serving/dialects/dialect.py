@@ -40,6 +40,10 @@ class Dialect:
 
     path: str
     """Of the endpoint, as /v1/chat/completions."""
+    request: type[msgspec.Struct]
+    """A body."""
+    answer: Mapping[str, str]
+    """The fields of a whole answer, and their types in JSON."""
     read: Callable[[Mapping[str, Any]], Asked]
     """What a body asks for; an `ApiError` of 400 where it asks for nothing that can be."""
     whole: Callable[[Head, Asked, Iterable[Event]], Json]

@@ -32,6 +32,16 @@ from elastic_reasoning.untrusted.json import MalformedError, decode
 
 SILENT = ("metadata", "service_tier", "cache_control", "thinking", "diagnostics", "inference_geo", "speed")
 """What concerns the provider's own books, and changes no answer; the display of thinking."""
+ANSWER = {
+    "id": "string",
+    "type": "string",
+    "role": "string",
+    "content": "array",
+    "model": "string",
+    "stop_reason": "string",
+    "usage": "object",
+    "elastic": "object",
+}
 STOP_REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"}
 KINDS = {
     401: "authentication_error",
@@ -216,5 +226,7 @@ def error_body(error: ApiError) -> Json:
     return {"type": "error", "error": {"type": kind, "message": error.message, **error.details}}
 
 
-MESSAGES = Dialect("/v1/messages", read, whole, MessageWriter, error_body)
-COUNT = Dialect("/v1/messages/count_tokens", read_count, whole, MessageWriter, error_body)
+MESSAGES = Dialect("/v1/messages", MessagesRequest, ANSWER, read, whole, MessageWriter, error_body)
+COUNT = Dialect(
+    "/v1/messages/count_tokens", CountRequest, {"input_tokens": "integer"}, read_count, whole, MessageWriter, error_body
+)

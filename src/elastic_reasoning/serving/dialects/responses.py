@@ -25,6 +25,16 @@ from elastic_reasoning.serving.dialects.responses_out import ResponseWriter, cal
 from elastic_reasoning.serving.events import Event, ToolCall
 from elastic_reasoning.serving.limits import read_limits
 
+ANSWER = {
+    "id": "string",
+    "object": "string",
+    "created_at": "integer",
+    "model": "string",
+    "status": "string",
+    "output": "array",
+    "usage": "object",
+    "elastic": "object",
+}
 LOGPROBS = "message.output_text.logprobs"
 """Of `include`."""
 ECHOED = ("instructions", "metadata", "temperature", "top_p", "max_output_tokens", "reasoning", "text", "truncation")
@@ -75,4 +85,4 @@ def whole(head: Head, asked: Asked, events: Iterable[Event]) -> Json:
     return ended_response(head, asked, output, sample.ended, answer.finished)
 
 
-RESPONSES = Dialect("/v1/responses", read, whole, ResponseWriter, error_body)
+RESPONSES = Dialect("/v1/responses", ResponsesRequest, ANSWER, read, whole, ResponseWriter, error_body)
