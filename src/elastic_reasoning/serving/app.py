@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Send
 
 from elastic_reasoning.core.printable import printable
@@ -16,7 +17,7 @@ from elastic_reasoning.serving.access import Access
 from elastic_reasoning.serving.asked import Asked
 from elastic_reasoning.serving.dialects.chat import CHAT
 from elastic_reasoning.serving.dialects.completions import COMPLETIONS
-from elastic_reasoning.serving.dialects.description import components, describe
+from elastic_reasoning.serving.dialects.description import NOT_FOUND, components, describe
 from elastic_reasoning.serving.dialects.dialect import Dialect, Head, Json, encode
 from elastic_reasoning.serving.dialects.messages import COUNT, MESSAGES
 from elastic_reasoning.serving.dialects.models import anthropic_model, anthropic_models, openai_model, openai_models
@@ -49,6 +50,8 @@ def new_app(gateway: Gateway) -> FastAPI:
 
     app = FastAPI(title="elastic-reasoning gateway", lifespan=lifespan, docs_url=None, redoc_url=None)
     app.add_middleware(Front, keys=gateway.admission.keys, refusal=_refusal, over=over(gateway.admission.metrics))
+    if gateway.config.allow_origins:
+        app.add_middleware(CORSMiddleware, allow_origins=gateway.config.allow_origins, allow_headers=["*"])
     add_probes(app, gateway)
     for dialect in DIALECTS:
         app.post(dialect.path, **describe(dialect))(_endpoint(gateway, dialect, _answer))
@@ -58,7 +61,7 @@ def new_app(gateway: Gateway) -> FastAPI:
     async def models(request: Request) -> Response:
         return _json(anthropic_models(gateway.backends) if _is_anthropic(request) else openai_models(gateway.backends))
 
-    @app.get("/v1/models/{name:path}")
+    @app.get("/v1/models/{name:path}", responses=NOT_FOUND)
     async def model(request: Request, name: str) -> Response:
         try:
             name = gateway.backend(name).name
@@ -134,25 +137,17 @@ async def _answer(gateway: Gateway, dialect: Dialect, asked: Asked, access: Acce
                 stream = _stream(dialect, head, asked, first, events)
                 return await send_events(send, stream, gateway.config.write_seconds)
             whole = dialect.whole(head, asked, [first, *[event async for event in events]])
-    except Exception as error:
-        return await _refuse(dialect, access, _told(error), send)
+    except ApiError as error:
+        return await _refuse(dialect, access, error, send)
     await send_json(send, 200, whole)
 
 
 async def _count(gateway: Gateway, dialect: Dialect, asked: Asked, access: Access, send: Send) -> None:
     try:
         num_tokens = await gateway.num_prompt_tokens(asked)
-    except Exception as error:
-        return await _refuse(dialect, access, _told(error), send)
+    except ApiError as error:
+        return await _refuse(dialect, access, error, send)
     await send_json(send, 200, {"input_tokens": num_tokens})
-
-
-def _told(error: Exception) -> ApiError:
-    """What a client is told of a failure."""
-    if isinstance(error, ApiError):
-        return error
-    logger.error("a request failed", exc_info=error)
-    return ApiError(500, "the gateway failed; its log says why", code="internal_error")
 
 
 async def _refuse(dialect: Dialect, access: Access, error: ApiError, send: Send) -> None:
@@ -168,5 +163,8 @@ async def _stream(
         yield b"".join(writer.write(first))
         async for event in events:
             yield b"".join(writer.write(event))
-    except Exception as error:
-        yield b"".join(writer.fail(_told(error)))
+    except ApiError as error:
+        yield b"".join(writer.fail(error))
+    except Exception:
+        logger.exception("the stream %s failed", head.id)
+        yield b"".join(writer.fail(ApiError(500, "the gateway failed; its log says how", code="internal_error")))

@@ -94,6 +94,8 @@ class GatewayConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """A file that `elastic recommend --save` has written: what efforts mean for these models."""
     host: str = "127.0.0.1"
     port: int = 8080
+    allow_origins: tuple[str, ...] = ()
+    """Pages of other origins that may ask, as https://chat.example; none if empty, "*" for all."""
     max_body_bytes: int = 8 * 2**20
     """Of a request."""
     write_seconds: float = 30.0

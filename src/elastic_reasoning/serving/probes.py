@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from elastic_reasoning.serving.access import Access
@@ -28,12 +28,12 @@ def add_probes(app: FastAPI, gateway: Gateway) -> None:
     async def health() -> dict[str, str]:
         return {"status": "ok"}
 
-    @app.get(READY)
+    @app.get(READY, responses={503: {"description": "Why it is not ready."}})
     async def ready() -> JSONResponse:
         why = gateway.unready()
         return JSONResponse({"status": why or "ok"}, 503 if why else 200)
 
-    @app.get(METRICS)
+    @app.get(METRICS, response_class=PlainTextResponse)
     async def prometheus() -> Response:
         return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
 

@@ -47,6 +47,10 @@ class Elastic(Struct, kw_only=True):
     """Parameters that mean nothing here."""
 
 
+NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"description": "There is none of that name."}}
+"""The answers of an endpoint that looks for something by its name."""
+
+
 def describe(dialect: Dialect) -> dict[str, Any]:
     """What FastAPI is told of an endpoint beside its path."""
     body = {"allOf": [_ref(dialect.request), _ref(Limits)]}
