@@ -78,6 +78,15 @@ def test_thinking_that_is_turned_off(client: httpx2.Client) -> None:
         assert account_of(client, "calibrated", **off)["thinking_tokens"] == 0
 
 
+def test_thinking_that_is_hidden_is_counted(client: httpx2.Client) -> None:
+    shown = ask(client, "calibrated").json()
+    hidden = ask(client, "calibrated", reasoning={"exclude": True}).json()
+    assert shown["choices"][0]["message"]["reasoning_content"]
+    assert not hidden["choices"][0]["message"].get("reasoning_content")
+    assert hidden["choices"][0]["message"]["content"] == shown["choices"][0]["message"]["content"]
+    assert hidden["usage"] == shown["usage"]
+
+
 def test_the_context_keeps_a_reserve_for_the_answer(client: httpx2.Client) -> None:
     """Without any limit thinking would take all that there is."""
     for asked in ({}, {"max_tokens": 100_000}, {"reasoning_effort": "max"}):

@@ -85,6 +85,21 @@ def test_seconds_and_money() -> None:
     assert limits.names == {"deadline_seconds": "deadline_seconds", "max_cost": "extra_body.max_cost"}
 
 
+def test_thinking_that_is_not_to_be_shown() -> None:
+    for hides in (
+        {"reasoning": {"exclude": True}},
+        {"include_reasoning": False},
+        {"thinking": {"type": "adaptive", "display": "omitted"}},
+        {"reasoning_format": "hidden"},
+        {"extra_body": {"google": {"thinking_config": {"include_thoughts": False}}}},
+    ):
+        assert not read_limits(hides).shows_thinking, hides
+    for shows in ({}, {"reasoning": {"exclude": False}}, {"include_reasoning": True}, {"reasoning_format": "auto"}):
+        assert read_limits(shows).shows_thinking
+    with pytest.raises(ApiError, match=r"reasoning.exclude True and include_reasoning True disagree"):
+        read_limits({"reasoning": {"exclude": True}, "include_reasoning": True})
+
+
 def test_the_strategy_and_its_options() -> None:
     limits = read_limits({"strategy": "s1", "answer_tokens": 4, "vllm_xargs": {"num_waits": 1}})
     assert (limits.strategy, dict(limits.options)) == ("s1", {"answer_tokens": 4, "num_waits": 1})

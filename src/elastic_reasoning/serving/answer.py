@@ -33,8 +33,9 @@ Arrival = tuple[int, Delta | Walk | BaseException]
 class _Sample:
     """One sample of a request: its walk, and its text as it comes."""
 
-    def __init__(self, number: int, walk: Walk, stop: tuple[str, ...]) -> None:
+    def __init__(self, number: int, walk: Walk, stop: tuple[str, ...], shows_thinking: bool) -> None:
         self.number, self.walk = number, walk
+        self._hidden = () if shows_thinking else (Phase.THINKING,)
         self.stops = Stops(stop)
         self.future: Future[Walk] | None = None
         self._decode = walk.template.decode
@@ -46,11 +47,11 @@ class _Sample:
     def take(self, delta: Delta) -> list[Text]:
         """What a client sees of new tokens: neither delimiters nor the end of sequence."""
         phase = Phase.THINKING if delta.phase is Phase.WRAP_UP else delta.phase
-        self._num_tokens += len(delta.ids)
         texts = self.end() if phase is not self._phase else []
         if phase is not self._phase:
             self._phase, self._text = phase, Detokenizer(self._decode)
-        if phase not in (Phase.THINKING, Phase.SOLUTION):
+        self._num_tokens += len(delta.ids)
+        if phase not in (Phase.THINKING, Phase.SOLUTION) or phase in self._hidden:
             return texts
         ids = delta.ids[:-1] if delta.ids and delta.ids[-1] in self._eos else delta.ids
         return texts + self._shown(self._text.add(ids))
@@ -59,6 +60,8 @@ class _Sample:
         """What was held back of the phase so far."""
         if self._phase not in (Phase.THINKING, Phase.SOLUTION):
             return []
+        if self._phase in self._hidden:  # its tokens are told all the same
+            return [self._told("")]
         texts = self._shown(self._text.end())
         held = self.stops.end() if self._phase is Phase.SOLUTION else ""
         return texts + ([Text(self.number, self._phase, held, 0)] if held else [])
@@ -69,10 +72,12 @@ class _Sample:
             text = self.stops.add(text)
             if self.stops.found is not None:
                 self.walk.interrupt(Finish.STOP)
-        if not text:
-            return []
+        return [self._told(text)] if text else []
+
+    def _told(self, text: str) -> Text:
+        assert self._phase is not None
         num_tokens, self._num_tokens = self._num_tokens, 0
-        return [Text(self.number, self._phase, text, num_tokens)]
+        return Text(self.number, self._phase, text, num_tokens)
 
 
 async def answer(
@@ -134,7 +139,8 @@ def _ended(sample: _Sample, progress: Progress, walk: Walk, plan: Plan, began: f
 
 def _new_sample(backend: Backend, asked: Asked, plan: Plan, prompt: Prompt, number: int) -> _Sample:
     request = Request(prompt, plan.budget, plan.strategy, plan.options, asked.sampling, number)
-    return _Sample(number, Walk(request, backend.engine.template, backend.engine.context), asked.stop)
+    walk = Walk(request, backend.engine.template, backend.engine.context)
+    return _Sample(number, walk, asked.stop, asked.limits.shows_thinking)
 
 
 def _submit(backend: Backend, sample: _Sample, mailbox: Mailbox[Arrival]) -> None:

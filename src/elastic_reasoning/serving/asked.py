@@ -28,6 +28,8 @@ class Limits:
     """How the tokens are to be spent."""
     options: Options = field(default_factory=Options)
     """What the strategy is told beyond the budget."""
+    shows_thinking: bool = True
+    """Whether the answer holds the text of the thinking."""
     names: Mapping[str, str] = field(default_factory=dict)
     """The path under which each was said: {"thinking": "reasoning.max_tokens"}."""
 

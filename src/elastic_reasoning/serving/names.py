@@ -12,7 +12,7 @@ from typing import Any
 from elastic_reasoning.analysis.effort import EFFORTS
 from elastic_reasoning.core.errors import unknown
 from elastic_reasoning.core.printable import one_line
-from elastic_reasoning.core.wire import DEADLINE, LIMITS, SOLUTION, THINKING
+from elastic_reasoning.core.wire import DEADLINE, LIMITS, SOLUTION
 from elastic_reasoning.serving.errors import bad_request
 
 MOST_TOKENS = 2**31 - 1
@@ -75,6 +75,24 @@ def _kind(path: str, value: Any) -> Said | None:
     return ("thinking", 0) if value == "disabled" else None
 
 
+def _shows(path: str, value: Any) -> Said:
+    """Whether the answer holds the thinking."""
+    if not isinstance(value, bool):
+        raise bad_request(f"{path} {shown(value)}: must be true or false", path)
+    return "shows_thinking", value
+
+
+def _hides(path: str, value: Any) -> Said:
+    """Whether it does not."""
+    part, is_hidden = _shows(path, value)
+    return part, not is_hidden
+
+
+def _display(path: str, value: Any) -> Said | None:
+    """How the thinking is shown; other words than these are about its form, and of other servers."""
+    return ("shows_thinking", False) if value in ("omitted", "hidden") else None
+
+
 def _amount(part: str, unit: str) -> Read:
     """Seconds or money."""
 
@@ -123,13 +141,17 @@ SGLANG = "https://docs.sglang.io/docs/advanced_features/thinking_budget"
 QWEN = "https://help.aliyun.com/zh/model-studio/deep-thinking"
 DEEPSEEK = "https://api-docs.deepseek.com/guides/thinking_mode"
 NIM = "https://docs.nvidia.com/nim/large-language-models/latest/thinking-budget-control.html"
+GROQ = "https://console.groq.com/docs/reasoning"
 OLLAMA = "https://docs.ollama.com/capabilities/thinking"
 SEED = "https://huggingface.co/ByteDance-Seed/Seed-OSS-36B-Instruct"
 
 THINKS, SOLVES, LEVEL, ONOFF, ALL = "thinking tokens", "solution tokens", "effort", "thinking on or off", "all tokens"
+SHOWN = "thinking left out of the answer"
 
 TABLE: tuple[Name, ...] = (
-    *(Name(place + THINKING, _thinking_or_dynamic, THINKS, "ours, Qwen, Seed-OSS", HERE) for place in OURS),
+    Name("thinking_budget", _thinking_or_dynamic, THINKS, "ours, Qwen, SiliconFlow", QWEN),
+    Name("chat_template_kwargs.thinking_budget", _thinking_or_dynamic, THINKS, "ours, Seed-OSS", SEED),
+    Name("vllm_xargs.thinking_budget", _thinking_or_dynamic, THINKS, "ours", HERE),
     *(Name(place + SOLUTION, _tokens("solution"), SOLVES, "ours", HERE) for place in OURS),
     *(Name(place + DEADLINE, _amount(DEADLINE, "seconds"), "seconds", "ours", HERE) for place in OURS),
     *(Name(place + MAX_COST, _amount(MAX_COST, "the prices' currency"), "money", "ours", HERE) for place in OURS),
@@ -159,6 +181,13 @@ TABLE: tuple[Name, ...] = (
     Name("chat_template_kwargs.thinking", _switch, ONOFF, "DeepSeek, Granite by vLLM, SGLang", VLLM),
     Name("chat_template_kwargs.reasoning_effort", _effort, LEVEL, "gpt-oss by vLLM, llama.cpp", VLLM),
     Name("think", _switch_or_effort, f"{ONOFF}, or {LEVEL}", "Ollama", OLLAMA),
+    Name("reasoning.exclude", _hides, SHOWN, "OpenRouter", OPENROUTER),
+    Name("include_reasoning", _shows, SHOWN, "vLLM, OpenRouter", VLLM),
+    Name("thinking.display", _display, SHOWN, "Anthropic", f"{ANTHROPIC}/extended-thinking"),
+    Name("reasoning_format", _display, SHOWN, "Groq", GROQ),
+    Name("thinkingConfig.includeThoughts", _shows, SHOWN, "Gemini", GEMINI),
+    Name("thinking_config.include_thoughts", _shows, SHOWN, "Gemini", GEMINI),
+    Name("google.thinking_config.include_thoughts", _shows, SHOWN, "Gemini, OpenAI's client", GEMINI),
     Name("max_tokens", _tokens("max_tokens", 1), ALL, "OpenAI chat, Anthropic", f"{OPENAI}/chat"),
     Name("max_completion_tokens", _tokens("max_tokens", 1), ALL, "OpenAI chat", f"{OPENAI}/chat"),
     Name("max_output_tokens", _tokens("max_tokens", 1), ALL, "OpenAI responses", f"{OPENAI}/responses"),
