@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from elastic_reasoning.cli.command import parse
-from elastic_reasoning.cli.output import say
+from elastic_reasoning.cli.output import note, say
 from elastic_reasoning.core.errors import check_installed
 from elastic_reasoning.serving.config import GatewayConfig, make_config, read_config
 from elastic_reasoning.serving.keys import entry, new_key
@@ -37,7 +37,7 @@ class ServeConfig:
     state: str = ""
     """A folder for what outlives the process, as what each key has spent today; without one it is in memory."""
     new_key: str = ""
-    """Make an API key of this name, print it and its line for the file of keys, and do nothing else."""
+    """Make an API key of this name: print the file that knows it, and on standard error the key. Nothing is served."""
 
 
 EXAMPLE = """
@@ -45,7 +45,8 @@ elastic serve --model mini-e1
 elastic serve --model Qwen/Qwen3-8B --urls http://127.0.0.1:8000/v1
 elastic serve --model mini-e1 --budgets budgets.yaml
 elastic serve --file gateway.yaml
-elastic serve --new_key team-a
+elastic serve --new_key team-a > keys.yaml
+elastic serve --file gateway.yaml --host 0.0.0.0 --keys keys.yaml --state state/
 """
 FLAGS = ("budgets", "host", "port", "keys", "allow_without_keys", "state")
 """Those that stand for the key of the same name in a gateway's file."""
@@ -80,8 +81,8 @@ def _gateway_config(config: ServeConfig) -> GatewayConfig:
 
 
 def _print_new_key(name: str) -> int:
+    """What a file of keys holds goes to standard output, the key itself to the terminal alone."""
     key = new_key()
-    say(
-        f"the key, which is shown this once:\n  {key}\nits entry under `keys:` in the file of keys:\n{entry(name, key)}"
-    )
+    say(f"keys:\n{entry(name, key)}")
+    note(f"the API key of {name}, which is shown this once: {key}")
     return 0

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
+from elastic_reasoning.serving.asked import Asked
 from elastic_reasoning.serving.errors import ApiError
 from elastic_reasoning.serving.events import Usage
 from elastic_reasoning.serving.keys import ANYONE, Key
@@ -15,7 +16,7 @@ from elastic_reasoning.serving.keys import ANYONE, Key
 class Access:
     """What is known of a request so far; logs, metrics and spans are written from it, and nothing keeps it then.
 
-    Neither prompts nor keys are in it.
+    Neither keys nor, unless the operator wants them logged, prompts are in it.
     """
 
     id: str = field(default_factory=lambda: uuid4().hex)
@@ -26,6 +27,10 @@ class Access:
     """By the monotonic clock."""
     model: str = ""
     """By the name that clients use; empty until it is known that there is such a model."""
+    asked: Asked | None = None
+    """What is asked, where prompts are logged."""
+    traceparent: str = ""
+    """The span of the client that this request is part of, as W3C's header has it."""
     usage: Usage = field(default_factory=Usage)
     """What it has come to, when it is over: of all its prompts, and of what had come where it did not end."""
     account: Mapping[str, Any] = field(default_factory=dict)

@@ -13,7 +13,7 @@ from elastic_reasoning.serving.asked import Asked
 from elastic_reasoning.serving.backend import Backend
 from elastic_reasoning.serving.budgets import Plan, resolve, room_behind
 from elastic_reasoning.serving.config import GatewayConfig, ModelConfig
-from elastic_reasoning.serving.errors import ApiError, bad_request
+from elastic_reasoning.serving.errors import ApiError, bad_request, told
 from elastic_reasoning.serving.gate import Gate
 from elastic_reasoning.serving.keys import Key, Keys
 from elastic_reasoning.serving.ledger import Ledger
@@ -57,6 +57,8 @@ class Admission:
             ApiError: it is refused.
         """
         access.model, key = backend.name, access.key
+        if self._config.log_prompts:
+            access.asked = asked
         self._check(asked, backend, key)
         async with self.gate.place(key):
             plan, prompt = await self._plan(asked, backend, key)
@@ -65,9 +67,10 @@ class Admission:
             with self.ledger.reserved(key, backend.name, most, meter):
                 try:
                     yield plan, prompt, meter
-                except ApiError as error:
-                    meter.lost(error)
-                    raise
+                except Exception as error:
+                    failure = told(error)
+                    meter.lost(failure)
+                    raise failure from None
                 finally:
                     meter.over()
 

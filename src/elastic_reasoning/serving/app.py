@@ -1,6 +1,7 @@
 """The gateway as an ASGI application."""
 
-import logging
+import asyncio
+import os
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
@@ -22,7 +23,7 @@ from elastic_reasoning.serving.dialects.dialect import Dialect, Head, Json, enco
 from elastic_reasoning.serving.dialects.messages import COUNT, MESSAGES
 from elastic_reasoning.serving.dialects.models import anthropic_model, anthropic_models, openai_model, openai_models
 from elastic_reasoning.serving.dialects.responses import RESPONSES
-from elastic_reasoning.serving.errors import ApiError, bad_request
+from elastic_reasoning.serving.errors import ApiError, bad_request, told
 from elastic_reasoning.serving.events import Event
 from elastic_reasoning.serving.front import Front, access_of
 from elastic_reasoning.serving.gateway import Gateway
@@ -30,9 +31,8 @@ from elastic_reasoning.serving.pages import add_pages
 from elastic_reasoning.serving.probes import add_probes, over
 from elastic_reasoning.serving.several import answer_each
 from elastic_reasoning.serving.streaming import Reply, send_events, send_json
+from elastic_reasoning.serving.tracing import open_tracing
 from elastic_reasoning.untrusted.json import MalformedError, decode
-
-logger = logging.getLogger(__name__)
 
 Answer = Callable[[Gateway, Dialect, Asked, Access, Send], Awaitable[None]]
 """Answers what is asked at one endpoint."""
@@ -42,14 +42,19 @@ DIALECTS: tuple[Dialect, ...] = (CHAT, COMPLETIONS, RESPONSES, MESSAGES)
 def new_app(gateway: Gateway) -> FastAPI:
     """The application of a gateway, which it closes at its end."""
 
+    tracing = open_tracing(os.environ)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await gateway.start()
         yield
         await gateway.close()
+        if tracing is not None:
+            await asyncio.to_thread(tracing.close)
 
     app = FastAPI(title="elastic-reasoning gateway", lifespan=lifespan, docs_url=None, redoc_url=None)
-    app.add_middleware(Front, keys=gateway.admission.keys, refusal=_refusal, over=over(gateway.admission.metrics))
+    admission = gateway.admission
+    app.add_middleware(Front, keys=admission.keys, refusal=_refusal, over=over(admission.metrics, tracing))
     if gateway.config.allow_origins:
         app.add_middleware(CORSMiddleware, allow_origins=gateway.config.allow_origins, allow_headers=["*"])
     add_probes(app, gateway)
@@ -163,8 +168,5 @@ async def _stream(
         yield b"".join(writer.write(first))
         async for event in events:
             yield b"".join(writer.write(event))
-    except ApiError as error:
-        yield b"".join(writer.fail(error))
-    except Exception:
-        logger.exception("the stream %s failed", head.id)
-        yield b"".join(writer.fail(ApiError(500, "the gateway failed; its log says how", code="internal_error")))
+    except Exception as error:
+        yield b"".join(writer.fail(told(error)))

@@ -1,7 +1,10 @@
 """What a client is told when it is not answered."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
+
+logger = logging.getLogger(__name__)
 
 
 class ApiError(Exception):
@@ -35,3 +38,11 @@ class ApiError(Exception):
 def bad_request(message: str, param: str = "", code: str = "invalid_value") -> ApiError:
     """A request that asks for what cannot be: status 400."""
     return ApiError(400, message, code=code, param=param)
+
+
+def told(error: Exception) -> ApiError:
+    """What a client is told of a failure; one that is none of a client's is logged."""
+    if isinstance(error, ApiError):
+        return error
+    logger.error("a request failed", exc_info=error)
+    return ApiError(500, "the gateway failed; its log says why", code="internal_error")

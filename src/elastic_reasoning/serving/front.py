@@ -1,6 +1,5 @@
 """What every HTTP request passes first and last: who asks is found out, and how it ended is written down."""
 
-import logging
 from collections.abc import Callable
 
 import msgspec
@@ -10,13 +9,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from elastic_reasoning.serving.access import Access
 from elastic_reasoning.serving.dialects.dialect import Json
-from elastic_reasoning.serving.errors import ApiError
+from elastic_reasoning.serving.errors import ApiError, told
 from elastic_reasoning.serving.keys import Keys
 
 PROTECTED = "/v1/"
 """Paths that begin so are for those with a key; probes, metrics and the playground's files are for all."""
-
-logger = logging.getLogger(__name__)
 
 
 def access_of(request: Request) -> Access:
@@ -49,7 +46,8 @@ class Front:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        access = Access(path=scope["path"])
+        headers = Headers(scope=scope)
+        access = Access(path=scope["path"], traceparent=headers.get("traceparent", ""))
         scope.setdefault("state", {})["access"] = access
 
         async def noting(message: Message) -> None:
@@ -60,14 +58,10 @@ class Front:
 
         try:
             if access.path.startswith(PROTECTED):
-                access.key = self._keys.find(Headers(scope=scope))
+                access.key = self._keys.find(headers)
             await self._app(scope, receive, noting)
-        except ApiError as error:
-            access.error = error
-            await self._refuse(scope, error, noting)
-        except Exception:
-            access.error = ApiError(500, "the gateway failed; its log says how", code="internal_error")
-            logger.exception("request %s failed", access.id)
+        except Exception as error:
+            access.error = told(error)
             if access.status:  # too late to say so
                 raise
             await self._refuse(scope, access.error, noting)

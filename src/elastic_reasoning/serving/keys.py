@@ -43,7 +43,7 @@ class Key(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     name: str
     """What logs and totals call it."""
     sha256: str = ""
-    """Of the key, as `elastic serve --new_key NAME` prints it."""
+    """Of the key, as `elastic serve --new_key NAME` prints it. The key itself is nowhere."""
     daily_limit: Decimal | None = None
     """The most that its requests of one day (UTC) may cost."""
     models: tuple[str, ...] = ()

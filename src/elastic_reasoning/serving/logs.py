@@ -81,5 +81,7 @@ def log_access(access: Access) -> None:
         "finish_reasons": list(access.finish_reasons),
         "error": error and error.code,
     }
+    if access.asked is not None:
+        fields["asked"] = list(access.asked.messages or access.asked.prompts)
     told = {name: value for name, value in fields.items() if value not in (None, "", [])}
     logger.info("request", extra={"fields": told})

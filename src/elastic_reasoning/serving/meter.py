@@ -7,7 +7,7 @@ from dataclasses import replace
 from elastic_reasoning.serving.access import Access
 from elastic_reasoning.serving.errors import ApiError
 from elastic_reasoning.serving.events import Ended, Event, Finished, Started, Usage
-from elastic_reasoning.serving.metrics import COST, DEADLINES, ENDS, FIRST_TOKEN, PER_TOKEN, TOKENS, Metrics
+from elastic_reasoning.serving.metrics import COST, DEADLINES, ENDS, FIRST_TOKEN, GENERATED, PER_TOKEN, TOKENS, Metrics
 from elastic_reasoning.serving.prices import Cost, Price, as_number
 
 PHASES = ("thinking", "solution")
@@ -46,6 +46,7 @@ class Meter:
             self._first = self._clock()
             self._metrics.observe(FIRST_TOKEN, self._access.model, self._first - self._access.arrived)
         self._num_tokens += num_tokens
+        self._metrics.add(GENERATED, self._access.model, amount=num_tokens)
 
     def see(self, event: Event) -> Event:
         """Take note of an event; the last one is told what the answer cost."""

@@ -41,12 +41,13 @@ class Histogram:
 
 REQUESTS = Family("elastic_requests", "Requests that are over, by status of HTTP.", ("model", "status"))
 TOKENS = Family("elastic_tokens", "Tokens by phase; given_up is of answers that came to no end.", ("model", "phase"))
+GENERATED = Family("elastic_generated_tokens", "Tokens of completions as they come, whatever their phase.", ("model",))
 ENDS = Family("elastic_phase_ends", "What ended a phase of a sample.", ("model", "phase", "by"))
 DEADLINES = Family("elastic_deadlines", "Deadlines by outcome: kept, missed or refused.", ("model", "outcome"))
 REFUSALS = Family("elastic_refusals", "Requests that were not answered, or not to their end.", ("code",))
 UPSTREAM_ERRORS = Family("elastic_upstream_errors", "Requests that an upstream failed.", ("model", "code"))
 COST = Family("elastic_cost", "What requests have cost.", ("model", "currency"))
-COUNTERS = (REQUESTS, TOKENS, ENDS, DEADLINES, REFUSALS, UPSTREAM_ERRORS, COST)
+COUNTERS = (REQUESTS, TOKENS, GENERATED, ENDS, DEADLINES, REFUSALS, UPSTREAM_ERRORS, COST)
 
 FIRST_TOKEN = Histogram(
     "elastic_time_to_first_token_seconds",
@@ -150,6 +151,7 @@ def _of_model(counts: Counter[Key], model: str) -> dict[str, Any]:
     return {
         "requests": _by_label(counts, REQUESTS, model),
         "tokens": _by_label(counts, TOKENS, model),
+        "generated_tokens": counts[GENERATED.name, model],
         "thinking_ended_by": _by_label(counts, ENDS, model, "thinking"),
         "solution_ended_by": _by_label(counts, ENDS, model, "solution"),
         "deadlines": _by_label(counts, DEADLINES, model),

@@ -14,6 +14,7 @@ from elastic_reasoning.serving.gateway import Gateway
 from elastic_reasoning.serving.logs import log_access
 from elastic_reasoning.serving.metrics import DEADLINES, REFUSALS, REQUESTS, SECONDS, UPSTREAM_ERRORS, Metrics
 from elastic_reasoning.serving.prices import amount, as_number
+from elastic_reasoning.serving.tracing import Tracing
 
 HEALTH, READY, METRICS, STATS = "/health", "/ready", "/metrics", "/v1/elastic/stats"
 QUIET = frozenset((HEALTH, READY, METRICS, STATS))
@@ -46,14 +47,16 @@ def add_probes(app: FastAPI, gateway: Gateway) -> None:
         return {**metrics.stats(list(gateway.backends)), "currency": gateway.config.currency, "today": today_said}
 
 
-def over(metrics: Metrics) -> Callable[[Access], None]:
-    """What is told of each request when it is over: it is counted, and logged."""
+def over(metrics: Metrics, tracing: Tracing | None) -> Callable[[Access], None]:
+    """What is told of each request when it is over: it is counted, logged, and made a span."""
 
     def note(access: Access) -> None:
         if access.path in QUIET:
             return
         _count(metrics, access)
         log_access(access)
+        if tracing is not None:
+            tracing.record(access)
 
     return note
 
@@ -66,7 +69,7 @@ def _count(metrics: Metrics, access: Access) -> None:
     if error is None:
         return
     metrics.add(REFUSALS, error.code or str(error.status))
-    if error.code == "deadline_infeasible":
+    if error.code in ("deadline_infeasible", "deadline_busy"):
         metrics.add(DEADLINES, model, "refused")
     elif error.status in (502, 503) and error.code != "shutting_down":
         metrics.add(UPSTREAM_ERRORS, model, error.code)

@@ -20,7 +20,7 @@ export function startLoad(panel) {
     if (document.hidden) return;
     try {
       const stats = await get("elastic/stats");
-      const count = sum(Object.values(stats.models).map(({ total }) => sum(total.tokens)));
+      const count = sum(Object.values(stats.models).map(({ total }) => total.generated_tokens));
       const now = performance.now() / 1000;
       if (before !== null) rates.push(Math.max(0, count - before.count) / (now - before.now));
       before = { count, now };
