@@ -71,10 +71,9 @@ class Efforts:
         if not self.budgets:
             thinking, percent = DEFAULT_THINKING[name]
             return Meant(name, thinking if total is None else min(thinking, total * percent // 100))
-        known = sorted(self.budgets, key=EFFORTS.index)
-        nearest = max(
-            (each for each in known if EFFORTS.index(each) <= EFFORTS.index(name)), key=EFFORTS.index, default=known[0]
-        )
+        known = [each for each in EFFORTS if each in self.budgets]
+        lesser = [each for each in known if EFFORTS.index(each) <= EFFORTS.index(name)]
+        nearest = lesser[-1] if lesser else known[0]
         budget = self.budgets[nearest]
         return Meant(nearest, budget.thinking or 0, budget.solution, self.strategy)
 
