@@ -23,6 +23,7 @@ from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.core.wire import to_wire
 from elastic_reasoning.engines.loading import load_template
 from elastic_reasoning.integrations.row import Row
+from elastic_reasoning.integrations.vllm.patches.arrivals import DEADLINE_AT
 
 pytest.importorskip("vllm.v1.worker.gpu_input_batch", reason="vllm is not installed")
 
@@ -46,6 +47,9 @@ class Sequence:
     output: list[int] = field(default_factory=list)
     num_computed: int = 0
     num_scheduled: int = 0
+    arrival: float = 0.0
+    ended: float = 0.0
+    was_preempted: bool = False
 
     @property
     def ids(self) -> list[int]:
@@ -61,10 +65,16 @@ class Sequence:
         return len(self.output) == self.max_tokens or EOS in self.output[-1:]
 
     @property
+    def has_deadline(self) -> bool:
+        return self.request is not None and self.request.deadline_seconds is not None
+
+    @property
     def params(self) -> Any:
         from vllm import SamplingParams
 
-        extra = None if self.request is None else to_wire(self.request)
+        extra: dict[str, Any] | None = None if self.request is None else dict(to_wire(self.request))
+        if extra is not None and self.request is not None and self.request.deadline_seconds is not None:
+            extra[DEADLINE_AT] = self.arrival + self.request.deadline_seconds
         params = SamplingParams(temperature=self.temperature, max_tokens=self.max_tokens, extra_args=extra)
         params.update_from_generation_config({"eos_token_id": EOS}, EOS)
         return params
@@ -76,11 +86,13 @@ class Sequence:
         logits[[EOS, CLOSING]] += 2
         return logits
 
-    def wanted(self, logits: torch.Tensor) -> torch.Tensor:
-        """The logits as the strategy wants them, computed from the ids alone."""
+    def wanted(self, logits: torch.Tensor, is_due: bool = False) -> torch.Tensor:
+        """The logits as the strategy wants them, computed from the ids alone, and from whether time closes a phase."""
         if self.request is None:
             return logits
         row = Row(Walk(self.request, TEMPLATE, CONTEXT), list(self.output), EOS)
+        if is_due:
+            row.close()
         edited = logits.clone()
         if row.forced is not None:
             edited[:] = -torch.inf
@@ -118,7 +130,10 @@ def new_sequence(number: int, chance: random.Random) -> Sequence:
     )
     budget = Budget(chance.choice([2, 6, 15]), chance.choice([0, 1, 5]))
     temperature = chance.choice([0.0, 0.5, 1.0, 1.7])
-    asked = Request(Prompt(tuple(prompt), state), budget, strategy, options, Sampling(temperature))
+    seconds = chance.choice([None, None, 8.0, 25.0, 60.0])
+    asked = Request(
+        Prompt(tuple(prompt), state), budget, strategy, options, Sampling(temperature), deadline_seconds=seconds
+    )
     return Sequence(str(number), None if number % 4 == 3 else asked, prompt, temperature, CONTEXT - len(prompt))
 
 
@@ -260,11 +275,22 @@ def runner(
         del InputBatch.logitsprocs_need_output_token_ids
 
 
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time, which stands still until somebody sets it."""
+    now = [1000.0]
+    monkeypatch.setattr("elastic_reasoning.integrations.vllm.processor.clock_of_all", lambda: lambda: now[0])
+    return now
+
+
 every_runner = pytest.mark.parametrize("runner", ["V1", "V1, asynchronous", "V2"], indirect=True)
 
 
-def live(runner: RunnerV1 | RunnerV2, num: int, seed: int) -> list[Sequence]:
-    """Run so many requests to their ends, with preemptions and prefills in chunks; every step is judged."""
+def live(runner: RunnerV1 | RunnerV2, num: int, seed: int, clock: list[float]) -> list[Sequence]:
+    """Run so many requests to their ends, with preemptions and prefills in chunks; every step is judged.
+
+    Each takes a second. Requests arrive when there is room for them.
+    """
     chance = random.Random(seed)
     waiting = [new_sequence(number, chance) for number in range(num)]
     running: list[Sequence] = []
@@ -273,18 +299,22 @@ def live(runner: RunnerV1 | RunnerV2, num: int, seed: int) -> list[Sequence]:
         for sequence in running[:]:
             preempted = len(running) > 1 and chance.random() < 0.05
             if sequence.done or preempted:
+                sequence.ended = clock[0]
+                sequence.was_preempted |= preempted
                 running.remove(sequence)
                 runner.leave(sequence)
                 (ended if sequence.done else waiting).append(sequence)
         while waiting and len(running) < MAX_ROWS and (not running or chance.random() < 0.7):
             sequence = waiting.pop(0)
             sequence.num_computed = 0
+            sequence.arrival = sequence.arrival or clock[0]
             running.append(sequence)
             runner.enter(sequence)
         for sequence in running:
             sequence.num_scheduled = min(CHUNK, len(sequence.ids) - sequence.num_computed)
         if running:
             _step(runner, running, chance)
+        clock[0] += 1
     return ended
 
 
@@ -295,6 +325,8 @@ def _step(runner: RunnerV1 | RunnerV2, running: list[Sequence], chance: random.R
     for sequence in running:
         if sequence.samples:
             wanted = sequence.wanted(logits[sequence.name])
+            if sequence.has_deadline and not torch.allclose(edited[sequence.name], wanted, atol=1e-5, rtol=1e-5):
+                wanted = sequence.wanted(logits[sequence.name], is_due=True)
             torch.testing.assert_close(edited[sequence.name], wanted, atol=1e-5, rtol=1e-5)
             tokens[sequence.name] = sequence.draw(wanted)
         elif sequence.request is None:
@@ -308,15 +340,20 @@ def _step(runner: RunnerV1 | RunnerV2, running: list[Sequence], chance: random.R
 
 @every_runner
 @pytest.mark.parametrize("seed", range(6))
-def test_each_step_of_each_sequence_is_what_its_strategy_wants(runner: RunnerV1 | RunnerV2, seed: int) -> None:
-    ended = live(runner, 40, seed)
+def test_each_step_of_each_sequence_is_what_its_strategy_wants_and_in_time(
+    clock: list[float], runner: RunnerV1 | RunnerV2, seed: int
+) -> None:
+    ended = live(runner, 40, seed, clock)
     assert len(ended) == 40
+    assert sum(one.has_deadline for one in ended) >= 12
     for sequence in ended:
         if sequence.request is not None:
             logprobs = [-1.0] * len(sequence.output)
             trace = replay(sequence.request, sequence.output, TEMPLATE, CONTEXT, logprobs=logprobs, end=TEMPLATE.eos)
             assert check(trace, CONTEXT) == []
             assert trace.error is None
+        if sequence.has_deadline and not sequence.was_preempted:
+            assert sequence.ended <= sequence.arrival + sequence.request.deadline_seconds
 
 
 @every_runner
