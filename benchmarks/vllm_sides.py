@@ -44,7 +44,7 @@ Side = Callable[[list[Request]], list[Ids]]
 # The model and what it is asked.
 
 
-def write_model(folder: Path) -> None:
+def write_model(folder: Path, context: int = CONTEXT) -> None:
     """A Qwen3 of random weights that never samples a special token, and its tokenizer."""
     config = transformers.Qwen3Config(
         vocab_size=VOCABULARY,
@@ -54,7 +54,7 @@ def write_model(folder: Path) -> None:
         num_attention_heads=4,
         num_key_value_heads=2,
         head_dim=32,
-        max_position_embeddings=CONTEXT,
+        max_position_embeddings=context,
         tie_word_embeddings=False,
         pad_token_id=0,
         bos_token_id=None,

@@ -27,6 +27,7 @@ from elastic_reasoning.core.wire import from_wire
 from elastic_reasoning.engines.concurrent import LoopThread
 from elastic_reasoning.engines.engine import run
 from elastic_reasoning.engines.scripted import ScriptedEngine, scripted_logprob
+from rows import emit_timed
 
 NUM_PROMPT = 4
 """Ids of every prompt: a server does not see where a completion begins, and log-probabilities depend on it."""
@@ -54,6 +55,7 @@ class FakeModel:
         logprobs: which log-probabilities its server reports.
         name: what its server calls it.
         told: the context that its server tells, where that is another one; 0 for none.
+        closes: after so many ids time is up for requests with a deadline.
     """
 
     template: Template
@@ -62,6 +64,7 @@ class FakeModel:
     logprobs: str = "raw"
     name: str = "fake"
     told: int | None = None
+    closes: tuple[int, ...] = ()
 
     def tells(self) -> int:
         return self.context if self.told is None else self.told
@@ -115,13 +118,32 @@ class FakeModel:
             return raw
         return [0.0 if self.logprobs == "processed" and top_p < 0.01 else value / 2 for value in raw]
 
+    def in_time(self, request: Request, context: int | None) -> list[int]:
+        """What our plug-in makes the model write where time is up after `closes`."""
+
+        def script(asked: Request, ids: Sequence[int]) -> Iterator[int]:
+            return iter(self.script(asked, ids))
+
+        ids, _ = emit_timed(request, self.template, context, script, self.closes)
+        return ids
+
     def in_one_pass(self, body: dict[str, Any], context: int) -> list[int]:
         """What our plug-in makes the model write; it must end it with an end of sequence."""
         wire = from_wire(body["vllm_xargs"])
         assert wire is not None
         assert wire.thinking is not None
-        request = Request(Prompt(tuple(body["prompt"]), wire.thinking), wire.budget, wire.strategy, wire.options)
+        request = Request(
+            Prompt(tuple(body["prompt"]), wire.thinking),
+            wire.budget,
+            wire.strategy,
+            wire.options,
+            deadline_seconds=wire.deadline_seconds,
+        )
         assert not needs_of(request, self.template).takes_back
+        if request.deadline_seconds is not None:
+            return emit_timed(
+                request, self.template, context, lambda asked, ids: iter(self.script(asked, ids)), self.closes
+            )[0]
         trace = next(run(ScriptedEngine(self.script, self.template), [Walk(request, self.template, context)]))
         assert trace.error is None, trace.error
         ids = list(trace.ids)

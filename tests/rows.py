@@ -1,9 +1,10 @@
 """Rows in tests: what an engine does with them, and what a client makes of the ids."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from cases import Case
+from elastic_reasoning.core.needs import most_tokens
 from elastic_reasoning.core.replay import replay
 from elastic_reasoning.core.request import Options, Request
 from elastic_reasoning.core.template import Template
@@ -43,3 +44,29 @@ def in_one_pass(case: Case) -> Case:
         case.request, options=Options({k: v for k, v in case.request.options.items() if k not in ("wait", "num_waits")})
     )
     return replace(case, request=request, context=60 if case.context is None else case.context)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a row asked for before an id, whether time did so, and whether nothing more was sampled then."""
+
+    edits: Edits
+    is_due: bool
+    is_over: bool
+
+
+def emit_timed(
+    request: Request, template: Template, context: int | None, script: Script, closes: Collection[int]
+) -> tuple[list[int], list[Asked]]:
+    """What was emitted, where time is up after so many ids, and what was asked before each."""
+    row, asked, is_due = new_row(request, template, context), list[Asked](), False
+    limit = most_tokens(request, template, context)
+    assert limit is not None
+    while len(row.output) < limit and not (row.output and row.output[-1] in template.eos):
+        row.advance()
+        is_due = is_due and row.forced is not None
+        if len(row.output) in closes:
+            is_due = row.close() or is_due
+        asked.append(Asked(edits(row), is_due, row.is_over))
+        row.output.append(next_id(row, template, script, request))
+    return row.output, asked

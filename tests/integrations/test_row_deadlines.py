@@ -1,6 +1,6 @@
 """Rows that time closes: what they force, what is read of it afterwards, and by a row that is made again."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 from hypothesis import event, given, settings
@@ -9,13 +9,12 @@ from hypothesis import strategies as st
 from cases import Case, cases
 from checker import check
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.needs import most_tokens
 from elastic_reasoning.core.request import Options, Request
 from elastic_reasoning.core.template import Prompt, Thinking
 from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.integrations.row import Row
-from letters import finishes, letters, show
-from rows import Edits, edits, in_one_pass, new_row, next_id, read
+from letters import by_count, finishes, letters, show
+from rows import edits, emit_timed, in_one_pass, new_row, read
 
 
 def timed(case: Case) -> Case:
@@ -28,35 +27,10 @@ def is_thinking(row: Row) -> bool:
     return call is not None and call.phase is Phase.THINKING
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What a row asked for before an id, whether time did so, and whether nothing more was sampled then."""
-
-    edits: Edits
-    is_due: bool
-    is_over: bool
-
-
-def emit_timed(case: Case, closes: set[int]) -> tuple[list[int], list[Asked]]:
-    """What was emitted, where time is up after so many ids, and what was asked before each."""
-    request, template, script = case.request, case.template, case.script()
-    row, asked, is_due = new_row(request, template, case.context), [], False
-    bounds = [most_tokens(request, template), case.context - len(request.prompt.ids)]
-    limit = min(bound for bound in bounds if bound is not None)
-    while len(row.output) < limit and not (row.output and row.output[-1] in template.eos):
-        row.advance()
-        is_due = is_due and row.forced is not None
-        if len(row.output) in closes:
-            is_due = row.close() or is_due
-        asked.append(Asked(edits(row), is_due, row.is_over))
-        row.output.append(next_id(row, template, script, request))
-    return row.output, asked
-
-
 @settings(max_examples=500)
 @given(cases().map(timed), st.sets(st.integers(0, 20), max_size=3))
 def test_what_time_has_closed_is_read_of_the_ids_and_keeps_the_budget(case: Case, closes: set[int]) -> None:
-    ids, asked = emit_timed(case, closes)
+    ids, asked = emit_timed(case.request, case.template, case.context, case.script(), closes)
     trace = read(case.request, ids, case.template, case.context)
     event(f"closed: {any(one.is_due for one in asked)}, found: {trace.closed_by_deadline}")
     assert trace.error is not None or check(trace, case.context) == []
@@ -71,7 +45,7 @@ def unframed(case: Case) -> Case:
 @settings(max_examples=400)
 @given(cases().map(unframed), st.sets(st.integers(0, 20), max_size=3))
 def test_a_row_made_again_goes_on_with_what_time_has_forced(case: Case, closes: set[int]) -> None:
-    ids, asked = emit_timed(case, closes)
+    ids, asked = emit_timed(case.request, case.template, case.context, case.script(), closes)
     for num, one in enumerate(asked):
         row = new_row(case.request, case.template, case.context, ids[:num])
         if one.is_due and (one.is_over or is_thinking(row)):
@@ -85,7 +59,7 @@ def says(text: str, budget: str, closes: set[int], closing: str = "C", **options
     request = Request(
         Prompt((), Thinking.OPEN), Budget.parse(budget), "elastic", Options(**options), deadline_seconds=1.0
     )
-    ids, _ = emit_timed(Case(request, template, 60, template.encode(text), counting=True), closes)
+    ids, _ = emit_timed(request, template, 60, by_count(template.encode(text), template), closes)
     trace = read(request, ids, template, 60)
     assert check(trace, 60) == []
     return f"{template.decode(ids)} = {show(trace)}; {' '.join(finishes(trace))}"

@@ -85,7 +85,7 @@ KINDS: tuple[tuple[str, dict[str, Any]], ...] = (
 
 
 def random_request(chance: random.Random, tokenizer: Any, template: Template, question: str) -> Asked:
-    """A request of any kind; one in six has no budget and is decoded greedily."""
+    """A request of any kind, one in four with a deadline; one in six has no budget and is decoded greedily."""
     prompt = random_prompt(chance, tokenizer, template, question)
     body = {"prompt": list(prompt.ids), "temperature": 0, "max_tokens": 60, "skip_special_tokens": False}
     if chance.random() < 1 / 6:
@@ -94,7 +94,8 @@ def random_request(chance: random.Random, tokenizer: Any, template: Template, qu
     thinking = chance.choice([*([] if strategy == "l1-max" else [None]), *range(2, 8), *range(2, 90)])
     budget = Budget(thinking, chance.randrange(25))
     temperature = chance.choice([0, 0.6, 1.0, 1.6])
-    request = Request(prompt, budget, strategy, Options(**options), Sampling(temperature))
+    seconds = chance.choice([None, None, None, chance.uniform(0.5, 8)])
+    request = Request(prompt, budget, strategy, Options(**options), Sampling(temperature), deadline_seconds=seconds)
     most, room = most_tokens(request, template), CONTEXT - len(prompt.ids)
     values = to_wire(request)
     if chance.random() < 0.5:
@@ -110,7 +111,7 @@ def random_request(chance: random.Random, tokenizer: Any, template: Template, qu
             {"top_p": 0.8, "min_p": 0.01},
             {"top_k": 5},
             {"presence_penalty": 1.5, "frequency_penalty": -0.5, "repetition_penalty": 1.3},
-            {"min_tokens": 3},
+            {} if seconds else {"min_tokens": 3},
             {"logprobs": 2},
         ]
     )
@@ -213,6 +214,10 @@ REFUSED = [
     ({"thinking_budget": 5, "min_thinking": 6}, {}, "min_thinking 6 is more than the thinking budget of 5"),
     ({"thinking_budget": 512, "solution_budget": 9}, {}, "more than the model's context leaves"),
     ({"thinking_budget": 5, "solution_budget": 5}, {"max_tokens": 10}, "the budget needs 11"),
+    ({"deadline_seconds": 0}, {}, "deadline_seconds 0: must be a number of seconds above 0"),
+    ({"deadline_seconds": "soon"}, {}, "deadline_seconds 'soon': must be a number of seconds above 0"),
+    ({"deadline_second": 5}, {}, "unknown parameter 'deadline_second': did you mean 'deadline_seconds'?"),
+    ({"deadline_seconds": 5}, {"min_tokens": 5}, "min_tokens cannot be combined with deadline_seconds"),
     ({"thinking_budget": 5}, {"ignore_eos": True}, "ignore_eos cannot be combined with a budget"),
     ({"thinking_budget": 5}, {"structured_outputs": {"regex": "[0-9]"}}, "start vLLM with --reasoning-parser"),
 ]

@@ -66,7 +66,8 @@ class AfterClosing:
 
     def begun(self, ids: Sequence[int]) -> int:
         """How many of the last of these ids, all sampled in thinking, begin the text that is forced there."""
-        text, most = self.text, min(len(ids), len(self.text) - 1) if self.wrap_up or self.frames else 0
+        is_told_apart = self.num_forced and (self.wrap_up or self.frames)
+        text, most = self.text, min(len(ids), len(self.text) - 1) if is_told_apart else 0
         num = next((n for n in range(most, 0, -1) if tuple(ids[-n:]) == text[:n]), 0)
         return 0 if num and self.delimiter.begun(ids[:-num])[0] else num
 

@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 
 from elastic_reasoning.core.cursor import Delta, Listen
+from elastic_reasoning.core.needs import needs_of
 from elastic_reasoning.core.trace import Finish, Phase
 from elastic_reasoning.core.walk import Walk
 
@@ -38,10 +39,22 @@ class Job:
         future: see `Engine.submit`.
         until: where to hand the walk back.
         lender: see `lent_by`.
+        in_one_pass: whether our plug-in keeps its budget in one pass; otherwise it goes by calls, or by token. Without,
+            a deadline would not be kept: a walk that has one fails.
+
+    Args:
+        plug_in: whether the engine has our plug-in.
     """
 
-    def __init__(self, walk: Walk, listen: Listen | None, until: Phase | None) -> None:
+    def __init__(self, walk: Walk, listen: Listen | None, until: Phase | None, *, plug_in: bool = False) -> None:
         self.walk = walk
+        self.in_one_pass = plug_in and _can_be_one_pass(walk, until)
+        seconds = walk.request.deadline_seconds
+        if walk.call is not None and seconds is not None and not self.in_one_pass:
+            walk.fail(
+                f"deadline_seconds {seconds:g} is kept by vLLM with our plug-in alone, in one pass: leave it out, and "
+                "interrupt the walk when its time is up"
+            )
         self.future: Future[Walk] = Future()
         self.until = until
         self.lender: object | None = getattr(_here, "lender", None)
@@ -69,3 +82,11 @@ class Job:
             self.future.set_result(self.walk)
         else:
             self.future.set_exception(error)
+
+
+def _can_be_one_pass(walk: Walk, until: Phase | None) -> bool:
+    """Whether our plug-in can keep the walk's budget in one pass."""
+    has_begun = any(step.call.max_tokens != 0 for step in walk.steps)  # else it had nothing to sample so far
+    if walk.call is None or has_begun or until is not None:
+        return False
+    return not needs_of(walk.request, walk.template).takes_back

@@ -1,6 +1,6 @@
 """A whole completion, sampled in one pass by an engine that has our plug-in, as the stretches that a cursor asks for.
 
-    if can_be_one_pass(job):
+    if job.in_one_pass:
         await drive_one_pass(job.walk, parts, by_call, job.listen)
 
 The same driver thus moves a walk whether its budget is kept by the server or by calls, and a walk that is interrupted
@@ -14,10 +14,8 @@ from contextlib import aclosing
 from elastic_reasoning.core.cursor import Listen
 from elastic_reasoning.core.deadline import AfterClosing, after_closing
 from elastic_reasoning.core.drive import Sample, SampleRequest, SampleResult, drive
-from elastic_reasoning.core.needs import needs_of
 from elastic_reasoning.core.trace import Finish, Phase
 from elastic_reasoning.core.walk import Walk
-from elastic_reasoning.engines.job import Job
 
 
 class BrokenBudgetError(Exception):
@@ -26,14 +24,6 @@ class BrokenBudgetError(Exception):
 
 class BrokenOffError(Exception):
     """No more comes of a completion: what follows is to be asked for by calls."""
-
-
-def can_be_one_pass(job: Job) -> bool:
-    """Whether our plug-in can keep the walk's budget in one pass."""
-    walk = job.walk
-    if walk.call is None or walk.steps or job.until is not None:
-        return False
-    return not needs_of(walk.request, walk.template).takes_back
 
 
 async def drive_one_pass(
@@ -128,14 +118,15 @@ class OnePass:
         The walk is told of it. What may turn out to be forced is held back until more has come.
         """
         num_banned = request.position + (request.max_tokens or 0) - start if request.banned else 0
-        walk, end = self._walk, None if request.max_tokens is None else request.position + request.max_tokens
+        walk = self._walk
         closed = after.found(walk, self._ids, start, num_banned)
         if closed is not None and closed < stop:
             self._is_closed = True
             walk.interrupt(Finish.DEADLINE)
             return closed
-        may_be_forced = stop == len(self._ids) != end and walk.call is not None and walk.call.phase is Phase.THINKING
-        return max(start, stop - after.begun(self._ids[len(walk.ids) : stop])) if may_be_forced else stop
+        if walk.call is None or walk.call.phase is not Phase.THINKING:
+            return stop
+        return max(start, min(stop, len(self._ids) - after.begun(self._ids[len(walk.ids) :])))
 
     async def _more(self) -> None:
         """Wait for more of the completion."""

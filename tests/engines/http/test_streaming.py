@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.cursor import Delta
+from elastic_reasoning.core.needs import needs_of
 from elastic_reasoning.core.replay import replay
 from elastic_reasoning.core.request import Request
 from elastic_reasoning.core.template import Prompt, Thinking
@@ -74,6 +76,42 @@ def test_what_is_streamed_is_what_comes_as_a_whole(name: str, fake: Fake, new_en
     if fake is not FAKES["llama.cpp, loses ids"]:
         whole = [trace for trace in traces if trace.error is None and trace.logprobs is not None]
         assert len(whole) > 10
+
+
+def server_side(model: FakeModel, request: Request, context: int | None) -> Trace:
+    """What the ids say that the fake server answers with where time is up."""
+    ids = model.in_time(request, context)
+    return replay(request, ids, model.template, context, end=model.template.eos)
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+@pytest.mark.parametrize("streams", [True, False])
+def test_what_the_server_has_closed_in_time_is_read_as_that(name: str, streams: bool, new_engine: Any) -> None:
+    """As far as its ids tell: see `elastic_reasoning.core.deadline`."""
+    model = replace(model_of(name), closes=(2, 3, 11))
+    requests = [
+        replace(request, deadline_seconds=5.0)
+        for request in requests_of(model.template, 60)
+        if not needs_of(request, model.template).takes_back
+    ]
+    with serving(lambda: fake_vllm(model, plug_in=True)) as server:
+        engine = new_engine(model.template, server.url)
+        traces = listened(engine, requests) if streams else list(generate(engine, requests))
+        expected = {request: server_side(model, request, engine.context) for request in requests}
+        engine.close()
+    for trace in traces:
+        assert (parts(trace), trace.error) == (parts(expected[trace.request]), expected[trace.request].error)
+    if name == "one token":
+        assert sum(trace.closed_by_deadline for trace in traces) >= 2
+
+
+def test_what_cannot_keep_a_deadline_says_so(new_engine: Any) -> None:
+    model = model_of("one token")
+    with serving(lambda: fake_vllm(model)) as server:
+        engine = new_engine(model.template, server.url)
+        [trace] = generate(engine, [Request(Prompt((1, 1, 1, 1), Thinking.OPEN), Budget(9, 9), deadline_seconds=2.5)])
+        engine.close()
+    assert "deadline_seconds 2.5 is kept by vLLM with our plug-in alone" in str(trace.error)
 
 
 def test_a_server_that_answers_in_text_tells_of_each_call_when_it_is_over(new_engine: Any) -> None:

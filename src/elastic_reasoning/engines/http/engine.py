@@ -36,7 +36,7 @@ from elastic_reasoning.engines.http.sampling import sample, sample_whole
 from elastic_reasoning.engines.http.session import Session
 from elastic_reasoning.engines.job import Job
 from elastic_reasoning.engines.loading import load_template
-from elastic_reasoning.engines.one_pass import BrokenBudgetError, can_be_one_pass, drive_one_pass
+from elastic_reasoning.engines.one_pass import BrokenBudgetError, drive_one_pass
 
 
 class OpenAIEngine:
@@ -123,7 +123,7 @@ class OpenAIEngine:
         With a listener answers are streamed, where the server can. Where no server answers any more, or one answers
         what it should not, that is the exception of the future.
         """
-        jobs = [Job(walk, listen, until) for walk in walks]
+        jobs = [Job(walk, listen, until, plug_in=self.in_one_pass) for walk in walks]
         with self._lock:
             if self._answering is None:
                 thread = LoopThread("elastic-http")
@@ -180,7 +180,7 @@ class OpenAIEngine:
             with Session(pool, walk.request.prompt.ids) as session:
                 streams = job.listen is not None and self._dialect.streams
                 by_call = partial(self._stretch, session, streams)
-                if not (self.in_one_pass and can_be_one_pass(job)):
+                if not job.in_one_pass:
                     return await drive(walk, by_call, job.listen, job.until)
                 async with aclosing(self._whole(session, walk.request, streams)) as parts:
                     await drive_one_pass(walk, parts, by_call, job.listen)

@@ -16,7 +16,7 @@ from elastic_reasoning.core.request import Request
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.core.wire import to_wire
 from elastic_reasoning.engines.job import Job
-from elastic_reasoning.engines.one_pass import BrokenBudgetError, can_be_one_pass, drive_one_pass
+from elastic_reasoning.engines.one_pass import BrokenBudgetError, drive_one_pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ Ask = Callable[[Asked], AsyncGenerator[Any, None]]
 """Hands a request to vLLM, and yields its `CompletionOutput` as it comes."""
 
 
-async def answer(job: Job, ask: Ask, context: int, in_one_pass: bool) -> None:
+async def answer(job: Job, ask: Ask, context: int) -> None:
     """Bring a walk to its end: in one pass with our plug-in, or, where that cannot be, by calls.
 
     A fault of the request's own becomes the error of its trace.
@@ -40,7 +40,6 @@ async def answer(job: Job, ask: Ask, context: int, in_one_pass: bool) -> None:
         job: one that is part of its way goes by calls. Where somebody listens, tokens are asked for as they come.
         ask: see there.
         context: tokens of prompt and completion.
-        in_one_pass: whether the plug-in runs, with the delimiters of the walk's template.
 
     Raises:
         EngineError: the plug-in does not keep to the budget.
@@ -60,7 +59,7 @@ async def answer(job: Job, ask: Ask, context: int, in_one_pass: bool) -> None:
                 yield read(output, asked)
 
     try:
-        if not (in_one_pass and can_be_one_pass(job)):
+        if not job.in_one_pass:
             return await drive(job.walk, sample, job.listen, job.until)
         async with aclosing(parts(ask_whole(job.walk, context, streams))) as whole:
             await drive_one_pass(job.walk, whole, sample, job.listen)

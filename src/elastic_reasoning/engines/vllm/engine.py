@@ -192,7 +192,7 @@ class VllmEngine:
 
         With a listener, tokens are told as they come. Where vLLM has died, that is the exception of the future.
         """
-        jobs = [Job(walk, listen, until) for walk in walks]
+        jobs = [Job(walk, listen, until, plug_in=not self._speculates) for walk in walks]
         self._answering.submit(jobs)
         return [job.future for job in jobs]
 
@@ -207,7 +207,7 @@ class VllmEngine:
         from vllm.v1.engine.exceptions import EngineDeadError
 
         try:
-            await answer(job, self._ask, self.context, in_one_pass=not self._speculates)
+            await answer(job, self._ask, self.context)
         except EngineDeadError as error:
             raise EngineError("vLLM has died: its log, above, says why") from error
 

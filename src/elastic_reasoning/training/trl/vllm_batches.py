@@ -14,7 +14,6 @@ from elastic_reasoning.core.template import Message, Prompt, Template
 from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.job import Job
-from elastic_reasoning.engines.one_pass import can_be_one_pass
 from elastic_reasoning.engines.vllm.answers import Asked, ask_stretch, ask_whole, fail, read
 
 
@@ -57,7 +56,7 @@ class BatchEngine:
 
         Where vLLM has failed, that is the exception of the futures.
         """
-        jobs = [Job(walk, listen, until) for walk in walks]
+        jobs = [Job(walk, listen, until, plug_in=self._in_one_pass) for walk in walks]
         if self._generation.tensor_parallel_size > 1:  # what is left of the training step may not meet vLLM's traffic
             self._generation.accelerator.wait_for_everyone()
         self._wake_up()
@@ -85,7 +84,7 @@ class BatchEngine:
             self._generation.llm.wake_up(tags=["kv_cache"])
 
     def _answer(self, jobs: Sequence[Job]) -> None:
-        whole = {job for job in jobs if self._in_one_pass and can_be_one_pass(job)}
+        whole = {job for job in jobs if job.in_one_pass}
         cursors = {job: Cursor(job.walk, job.listen, job.until) for job in jobs if job not in whole}
         while True:
             going = [job for job in jobs if job in whole or not cursors[job].done]
