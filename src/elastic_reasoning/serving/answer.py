@@ -4,7 +4,7 @@ Nothing here knows a dialect. Whoever closes the generator gives up the walks, a
 """
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
@@ -106,29 +106,45 @@ async def answer(
         yield Started(len(prompt.ids), started(plan))
         ends: list[Ended] = []
         while len(ends) < len(samples):
-            number, arrived = await mailbox.get()
-            sample = samples[number]
-            if isinstance(arrived, Delta):
-                progresses[number].tell(arrived)
-                meter.took(len(arrived.ids))
-                for text in sample.take(arrived):
+            for number, arrived in _joined(await mailbox.get()):
+                sample = samples[number]
+                if isinstance(arrived, Delta):
+                    progresses[number].tell(arrived)
+                    meter.took(len(arrived.ids))
+                    for text in sample.take(arrived):
+                        yield text
+                    continue
+                if isinstance(arrived, BaseException):
+                    raise _failure(arrived)
+                if arrived.error is not None:
+                    raise ApiError(502, arrived.error, code="upstream_error")
+                for text in sample.end():
                     yield text
-                continue
-            if isinstance(arrived, BaseException):
-                raise _failure(arrived)
-            if arrived.error is not None:
-                raise ApiError(502, arrived.error, code="upstream_error")
-            for text in sample.end():
-                yield text
-            ends.append(_ended(sample, progresses[number], arrived, plan, began))
-            backend.deadlines.release([progresses[number]])
-            yield replace(ends[-1], logprobs=solution_logprobs(arrived.trace())) if asked.logprobs else ends[-1]
+                ends.append(_ended(sample, progresses[number], arrived, plan, began))
+                backend.deadlines.release([progresses[number]])
+                yield replace(ends[-1], logprobs=solution_logprobs(arrived.trace())) if asked.logprobs else ends[-1]
         yield Finished(*total(ends, plan))
     finally:
         backend.deadlines.release(progresses)
         for sample in samples:
             if sample.future is not None:
                 sample.future.cancel()
+
+
+def _joined(arrivals: Sequence[Arrival]) -> list[Arrival]:
+    """What came together, the tokens of one segment in one delta: they are decoded and written at once."""
+    joined: list[Arrival] = []
+    for number, arrived in arrivals:
+        before, last = joined[-1] if joined else (None, None)
+        if isinstance(arrived, Delta) and isinstance(last, Delta) and before == number and _go_on(last, arrived):
+            joined[-1] = number, replace(arrived, ids=last.ids + arrived.ids, logprobs=None)
+        else:
+            joined.append((number, arrived))
+    return joined
+
+
+def _go_on(one: Delta, other: Delta) -> bool:
+    return not one.last and one.phase is other.phase and one.sampled == other.sampled
 
 
 def _ended(sample: _Sample, progress: Progress, walk: Walk, plan: Plan, began: float) -> Ended:

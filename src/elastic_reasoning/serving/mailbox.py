@@ -34,13 +34,10 @@ class Mailbox(Generic[Item]):
         self._is_woken = False  # before what has come is looked at: what comes later wakes anew
         self._arrived.set()
 
-    def __len__(self) -> int:
-        return len(self._items)
-
-    async def get(self) -> Item:
-        """The next thing, once there is one."""
+    async def get(self) -> list[Item]:
+        """All that is there, once there is something."""
         while not self._items:
             self._arrived.clear()
             if not self._items:
                 await self._arrived.wait()
-        return self._items.popleft()
+        return [self._items.popleft() for _ in range(len(self._items))]
