@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
 from starlette.types import Send
 
 from elastic_reasoning.core.printable import printable
@@ -36,6 +37,8 @@ from elastic_reasoning.untrusted.json import MalformedError, decode
 
 Answer = Callable[[Gateway, Dialect, Asked, Access, Send], Awaitable[None]]
 """Answers what is asked at one endpoint."""
+CLOSE = {"Connection": "close"}
+"""The rest of such a body is not read."""
 DIALECTS: tuple[Dialect, ...] = (CHAT, COMPLETIONS, RESPONSES, MESSAGES)
 
 
@@ -112,6 +115,8 @@ def _endpoint(gateway: Gateway, dialect: Dialect, answer: Answer) -> Callable[[R
             asked = dialect.read(await _body(request, gateway.config.max_body_bytes))
         except ApiError as error:
             return Reply(partial(_refuse, dialect, access, error))
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody reads it
         return Reply(partial(answer, gateway, dialect, asked, access))
 
     return endpoint
@@ -122,7 +127,7 @@ async def _body(request: Request, most: int) -> dict[str, Any]:
     async for part in request.stream():
         size += len(part)
         if size > most:
-            raise ApiError(413, f"the body is larger than {most:,} bytes", code="body_too_large")
+            raise ApiError(413, f"the body is larger than {most:,} bytes", code="body_too_large", headers=CLOSE)
         parts.append(part)
     try:
         body = decode(b"".join(parts))
@@ -139,8 +144,7 @@ async def _answer(gateway: Gateway, dialect: Dialect, asked: Asked, access: Acce
         async with aclosing(answer_each(partial(gateway.answer, access=access), asked)) as events:
             first = await anext(events)  # what is refused, is refused with a status
             if asked.stream:
-                stream = _stream(dialect, head, asked, first, events)
-                return await send_events(send, stream, gateway.config.write_seconds)
+                return await send_events(send, _stream(dialect, head, asked, first, events))
             whole = dialect.whole(head, asked, [first, *[event async for event in events]])
     except ApiError as error:
         return await _refuse(dialect, access, error, send)

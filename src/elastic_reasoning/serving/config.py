@@ -98,6 +98,16 @@ class GatewayConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """Pages of other origins that may ask, as https://chat.example; none if empty, "*" for all."""
     max_body_bytes: int = 8 * 2**20
     """Of a request."""
+    max_head_bytes: int = 64 * 2**10
+    """Of a request's line and headers."""
+    max_connections: int = 16384
+    """Open at once; fewer where the process may open fewer files. Further ones are closed at once."""
+    head_seconds: float = 10.0
+    """How long a client may take for a request's headers; also how long it may say nothing on a new connection."""
+    body_seconds: float = 60.0
+    """How long it may take for the body."""
+    keep_alive_seconds: float = 75.0
+    """How long a connection is kept for the next request."""
     write_seconds: float = 30.0
     """How long a client may take to read what is sent, before it is dropped."""
     drain_seconds: float = 30.0

@@ -6,6 +6,9 @@ from typing import Any
 
 logger = logging.getLogger(__name__)
 
+MOST_LETTERS = 1000
+"""Of a message: it may say again what a client has sent, which may be long."""
+
 
 class ApiError(Exception):
     """A request that is not answered, as HTTP says it; each dialect writes it in its own shape.
@@ -29,6 +32,7 @@ class ApiError(Exception):
         headers: Mapping[str, str] | None = None,
         details: Mapping[str, Any] | None = None,
     ) -> None:
+        message = message if len(message) <= MOST_LETTERS else f"{message[: MOST_LETTERS - 3]}..."
         super().__init__(message)
         self.status, self.message, self.code, self.param = status, message, code, param
         self.headers = dict(headers or {})

@@ -1,22 +1,29 @@
 """The gateway as a process: it listens, and ends in order."""
 
 import asyncio
+import gc
 import ipaddress
+import resource
 import signal
 import socket
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import uvicorn
 
 from elastic_reasoning.core.errors import UsageError
 from elastic_reasoning.serving.app import new_app
 from elastic_reasoning.serving.config import GatewayConfig
+from elastic_reasoning.serving.connections import Connection, for_connections
 from elastic_reasoning.serving.gateway import Gateway, open_gateway
 from elastic_reasoning.serving.logs import log_config
 from elastic_reasoning.serving.reload import Reloader
 
+SPARE_FILES = 256
+"""Files that are open beside connections."""
 CLOSE_SECONDS = 5
 """How long connections may take to close when nothing is under way any more."""
 
@@ -33,13 +40,34 @@ def serve(read: Callable[[], GatewayConfig], file: Path | None = None) -> int:
     """
     config = read()
     _check_exposure(config)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     listening = _listen(config.host, config.port)
     with listening:
         gateway = open_gateway(config)
+        gc.collect()
+        gc.freeze()  # what is there now stays: to look through it again and again would hold up every stream
         host, port = listening.getsockname()[:2]
         print(f"elastic: serving {', '.join(gateway.backends)} at http://{host}:{port}/v1", flush=True)
         Server(gateway, Reloader(gateway, read, file)).run(sockets=[listening])
     return 0
+
+
+def server_config(gateway: Gateway) -> uvicorn.Config:
+    """How uvicorn serves a gateway: within its bounds, and those of the process, of which half is for upstreams."""
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    room = gateway.config.max_connections if most == resource.RLIM_INFINITY else (most - SPARE_FILES) // 2
+    connection: Any = partial(Connection, gateway.config, max(1, min(gateway.config.max_connections, room)))
+    return uvicorn.Config(
+        for_connections(new_app(gateway)),
+        http=connection,
+        ws="none",
+        log_config=log_config(gateway.config.log_prompts),
+        access_log=False,
+        lifespan="on",
+        timeout_keep_alive=round(gateway.config.keep_alive_seconds),
+        timeout_graceful_shutdown=CLOSE_SECONDS,
+    )
 
 
 class Server(uvicorn.Server):
@@ -53,15 +81,7 @@ class Server(uvicorn.Server):
     """
 
     def __init__(self, gateway: Gateway, reloader: Reloader) -> None:
-        super().__init__(
-            uvicorn.Config(
-                new_app(gateway),
-                log_config=log_config(gateway.config.log_prompts),
-                access_log=False,
-                lifespan="on",
-                timeout_graceful_shutdown=CLOSE_SECONDS,
-            )
-        )
+        super().__init__(server_config(gateway))
         self._gateway, self._reloader = gateway, reloader
         self._draining: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None

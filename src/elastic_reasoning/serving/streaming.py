@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import suppress
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -50,14 +49,12 @@ async def send_json(send: Send, status: int, value: object, headers: Mapping[str
     await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-async def send_events(send: Send, parts: AsyncGenerator[bytes, None], write_seconds: float) -> None:
-    """A streamed answer; a client that does not read for `write_seconds` is dropped."""
+async def send_events(send: Send, parts: AsyncGenerator[bytes, None]) -> None:
+    """A streamed answer."""
     await send(_start(200, HEADERS))
-    with suppress(TimeoutError):
-        async for part in parts:
-            async with asyncio.timeout(write_seconds):
-                await send({"type": "http.response.body", "body": part, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+    async for part in parts:
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _start(status: int, headers: Mapping[str, str]) -> dict[str, object]:
