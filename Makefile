@@ -7,6 +7,7 @@ READY := $(VENV)/ready
 VLLM := .venv-vllm
 LATEST := .venv-latest
 SGLANG := .venv-sglang
+LITELLM := .venv-litellm
 LINT := .venv-lint
 CLIENTS := .venv-clients
 # What the tests on real servers run: all; "not full" is the part that continuous integration has time for.
@@ -15,7 +16,7 @@ SELECT :=
 JOBS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
-.PHONY: setup demo test test-full test-latest real test-servers test-sglang test-vllm test-clients check lint-deploy bench bench-vllm results fuzz clean
+.PHONY: setup demo test test-full test-latest real test-servers test-sglang test-vllm test-clients check lint-deploy bench bench-vllm bench-gateway results fuzz clean
 
 setup: $(READY)
 
@@ -103,6 +104,15 @@ bench-vllm: $(VLLM)/ready
 	$(VLLM)/bin/python benchmarks/vllm_throughput.py
 	$(VLLM)/bin/python benchmarks/vllm_rollouts.py
 
+# The gateway beside LiteLLM's proxy, which has an environment of its own.
+bench-gateway: $(READY) $(LITELLM)/ready
+	$(BIN)/python benchmarks/gateway_load.py --litellm $(LITELLM)/bin/litellm
+
+$(LITELLM)/ready:
+	$(PYTHON) -m venv $(LITELLM)
+	$(LITELLM)/bin/pip install 'litellm[proxy]==1.108.7'
+	touch $@
+
 # Random wrong uses of every command.
 fuzz: $(READY)
 	$(BIN)/python benchmarks/fuzz_commands.py
@@ -116,4 +126,4 @@ results: $(READY)
 	$(BIN)/python benchmarks/records.py
 
 clean:
-	rm -rf $(VENV) $(VLLM) $(LATEST) $(SGLANG) $(LINT) $(CLIENTS) runs build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VLLM) $(LATEST) $(SGLANG) $(LITELLM) $(LINT) $(CLIENTS) runs build .pytest_cache .mypy_cache .ruff_cache
