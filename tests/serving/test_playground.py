@@ -217,7 +217,7 @@ def test_everything_can_be_done_by_keys_alone(page: Any) -> None:
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
     page.keyboard.press("Enter")
-    tab_to("#problem")
+    assert page.evaluate("document.activeElement.id") == "problem"
     page.keyboard.press("Control+a")
     page.keyboard.type(QUESTION)
     tab_to(".meter.thinking input[type=range]")

@@ -15,6 +15,9 @@ export function el(tag, attributes = {}, ...children) {
 export const number = (value, digits = 0) =>
   value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
+// 0.0000159, never 1.59e-5.
+export const plain = (value) => value.toLocaleString("en", { useGrouping: false, maximumSignificantDigits: 12 });
+
 export const tokens = (count) => `${number(count)} ${count === 1 ? "token" : "tokens"}`;
 
 // 64 ms, 1.24 s, 3 min 5 s.

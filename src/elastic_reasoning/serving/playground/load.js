@@ -5,7 +5,7 @@ import { duration, el, number } from "./dom.js";
 import { BINDS, money } from "./outcome.js";
 
 const EVERY_SECONDS = 2;
-const MOST_POINTS = 60;
+const MOST_POINTS = 30;
 const CAUSES = ["model", "tokens", "time", "money"];
 const NAMES = { ...BINDS, model: "by itself" };
 
@@ -71,14 +71,12 @@ function ends(model, counts) {
 
 function facts(stats) {
   const rows = [];
-  const deadlines = { kept: 0, missed: 0, refused: 0 };
-  for (const { minute } of Object.values(stats.models)) {
-    for (const [outcome, count] of Object.entries(minute.deadlines)) deadlines[outcome] += count;
-  }
+  const deadlines = (outcome) => sum(Object.values(stats.models).map(({ minute }) => minute.deadlines[outcome] ?? 0));
+  const [kept, missed] = [deadlines("kept"), deadlines("missed")];
   const firsts = Object.values(stats.models).map(({ minute }) => minute.time_to_first_token_seconds).filter(Boolean);
   rows.push(["Requests a minute", number(added(stats.models, "requests"))]);
   rows.push(["First token after", firsts.length ? duration(sum(firsts) / firsts.length) : "–"]);
-  if (sum(deadlines)) rows.push(["Deadlines kept", `${number(deadlines.kept)} of ${number(sum(deadlines))}`]);
+  if (kept + missed) rows.push(["Deadlines kept", `${number(kept)} of ${number(kept + missed)}`]);
   if (sum(stats.refusals.minute)) rows.push(["Refused", number(sum(stats.refusals.minute))]);
   if (stats.today?.cost) rows.push(["Spent today", money({ total: stats.today.cost, currency: stats.currency })]);
   return rows;

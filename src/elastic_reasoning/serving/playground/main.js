@@ -2,7 +2,7 @@
 
 import { Refusal, get, key } from "./api.js";
 import { Column } from "./column.js";
-import { announcer, by, el } from "./dom.js";
+import { announcer, by, el, plain } from "./dom.js";
 import { startLoad } from "./load.js";
 import { scaleFor } from "./meter.js";
 import { bodyOf } from "./request.js";
@@ -124,17 +124,19 @@ async function runOne(column, signal) {
 function refuse(column, error) {
   const refusal = error instanceof Refusal ? error : new Refusal(0, { message: `The gateway cannot be reached: ${error.message}` });
   if (refusal.status === 401) askForKey();
-  const { earliest_seconds: earliest } = refusal.details;
-  let action = null;
-  if (earliest !== undefined) {
-    const seconds = String(Math.ceil(earliest * 100) / 100);
+  const { earliest_seconds: earliest, least_cost: least } = refusal.details;
+  const instead = (field, value, unit) => {
     const use = () => {
-      column.own.deadline = seconds;
+      column.own[field] = value;
       column.change(true);
       runAll();
     };
-    action = el("button", { type: "button", onclick: use }, `Run with ${seconds} s`);
-  } else if (refusal.retrySeconds !== null) {
+    return el("button", { type: "button", onclick: use }, `Run with ${value} ${unit}`);
+  };
+  let action = null;
+  if (earliest !== undefined) action = instead("deadline", String(Math.ceil(earliest * 100) / 100), "s");
+  else if (least !== undefined) action = instead("cost", plain(least), column.find(".currency").textContent);
+  else if (refusal.retrySeconds !== null) {
     action = el("button", { type: "button", onclick: runAll }, `Try again in ${Math.ceil(refusal.retrySeconds)} s`);
     action.disabled = true;
     setTimeout(() => {
@@ -187,6 +189,10 @@ by("key-form").addEventListener("submit", (event) => {
   event.preventDefault();
   key.set(by("key").value.trim());
   open();
+});
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault(); // the address is what was chosen
+  by("problem").focus();
 });
 startTheme(by("theme"));
 startForm();

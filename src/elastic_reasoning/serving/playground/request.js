@@ -34,6 +34,13 @@ export function bodyOf(facts, state, own) {
 const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 const json = (value) => JSON.stringify(value, null, 2);
 
+// A value as Python writes it.
+function literal(value) {
+  if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;
+  if (typeof value !== "object") return JSON.stringify(value);
+  return `{${Object.entries(value).map(([name, each]) => `${JSON.stringify(name)}: ${literal(each)}`).join(", ")}}`;
+}
+
 function curl(url, body, withKey) {
   const lines = [`curl -s ${url}`, "-H 'Content-Type: application/json'"];
   if (withKey) lines.push('-H "Authorization: Bearer $ELASTIC_API_KEY"');
@@ -48,7 +55,7 @@ function python(facts, state, own) {
     "from openai import OpenAI\n",
     `client = OpenAI(base_url=${JSON.stringify(root.href.replace(/\/$/, ""))}, api_key=${key.get() ? 'os.environ["ELASTIC_API_KEY"]' : '"none"'})`,
     "answer = client.chat.completions.create(",
-    ...named.map(([name, value]) => `    ${name}=${JSON.stringify(value)},`),
+    ...named.map(([name, value]) => `    ${name}=${literal(value)},`),
     ")",
     "print(answer.choices[0].message.reasoning_content)",
     "print(answer.choices[0].message.content)",

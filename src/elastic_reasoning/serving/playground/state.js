@@ -9,7 +9,7 @@ export const strategyOf = (facts, name) => facts.strategies.find((strategy) => s
 const text = (value) => (value === null ? "" : String(value));
 
 function side(model, strategy) {
-  const [thinking, solution] = model.examples ? [16, 20] : [512, 256];
+  const [thinking, solution] = model.examples ? [12, 20] : [512, 256];
   return {
     model: model.id,
     strategy,
