@@ -6,6 +6,7 @@ from typing import Any
 from elastic_reasoning.core.trace import Finish, Phase, Trace
 from elastic_reasoning.serving.budgets import Plan
 from elastic_reasoning.serving.events import Ended, Usage
+from elastic_reasoning.serving.tool_calls import Calls
 
 ENDS = {
     Finish.LENGTH: "tokens",
@@ -38,7 +39,8 @@ def ended(
     plan: Plan,
     stop: str | None,
     seconds: float,
-    deadline: Mapping[str, Any] | None = None,
+    deadline: Mapping[str, Any] | None,
+    calls: Calls,
 ) -> Ended:
     """A sample that is over.
 
@@ -49,6 +51,7 @@ def ended(
         stop: the client's stop text that was found.
         seconds: since it began.
         deadline: what became of its deadline, if it has one.
+        calls: its tool calls.
     """
     is_cut = trace.cut and stop is None
     account: dict[str, Any] = {
@@ -60,9 +63,12 @@ def ended(
         "escaped": trace.escaped,
         "seconds": round(seconds, 4),
     }
+    if trace.num_tool_tokens:
+        account |= {"tool_tokens": trace.num_tool_tokens, "unread_tool_calls": calls.num_unread}
     if deadline is not None:
         account["deadline"] = {**deadline, "closed_by": account["thinking_ended_by"]}
-    return Ended(sample, "length" if is_cut else "stop", usage_of(trace), account, stop)
+    reason = "length" if is_cut else "tool_calls" if calls.num_read else "stop"
+    return Ended(sample, reason, usage_of(trace), account, stop)
 
 
 def _ended_by(trace: Trace, phase: Phase, plan: Plan) -> str | None:

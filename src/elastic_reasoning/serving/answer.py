@@ -20,11 +20,12 @@ from elastic_reasoning.serving.asked import Asked
 from elastic_reasoning.serving.backend import Backend
 from elastic_reasoning.serving.budgets import Plan
 from elastic_reasoning.serving.errors import ApiError
-from elastic_reasoning.serving.events import Ended, Event, Finished, Started, Text
+from elastic_reasoning.serving.events import Ended, Event, Finished, Started, Text, ToolCall
 from elastic_reasoning.serving.mailbox import Mailbox
 from elastic_reasoning.serving.meter import Meter
 from elastic_reasoning.serving.progress import Progress, Promise
 from elastic_reasoning.serving.text import Detokenizer, Stops
+from elastic_reasoning.serving.tool_calls import Calls
 
 Arrival = tuple[int, Delta | Walk | BaseException]
 """A sample, and what came of it: new tokens, its walk when it is over, or what failed it."""
@@ -33,10 +34,11 @@ Arrival = tuple[int, Delta | Walk | BaseException]
 class _Sample:
     """One sample of a request: its walk, and its text as it comes."""
 
-    def __init__(self, number: int, walk: Walk, stop: tuple[str, ...], shows_thinking: bool) -> None:
+    def __init__(self, number: int, walk: Walk, asked: Asked) -> None:
         self.number, self.walk = number, walk
-        self._hidden = () if shows_thinking else (Phase.THINKING,)
-        self.stops = Stops(stop)
+        self._hidden = () if asked.limits.shows_thinking else (Phase.THINKING,)
+        self.stops = Stops(asked.stop)
+        self.calls = Calls(number, walk.template.decode, asked.tools)
         self.future: Future[Walk] | None = None
         self._decode = walk.template.decode
         self._eos = walk.template.eos
@@ -44,27 +46,32 @@ class _Sample:
         self._text = Detokenizer(self._decode)
         self._num_tokens = 0
 
-    def take(self, delta: Delta) -> list[Text]:
-        """What a client sees of new tokens: neither delimiters nor the end of sequence."""
+    def take(self, delta: Delta) -> list[Text | ToolCall]:
+        """What a client sees of new tokens: neither delimiters nor the end of sequence, and tool calls as a whole."""
         phase = Phase.THINKING if delta.phase is Phase.WRAP_UP else delta.phase
         texts = self.end() if phase is not self._phase else []
         if phase is not self._phase:
             self._phase, self._text = phase, Detokenizer(self._decode)
         self._num_tokens += len(delta.ids)
+        ids = delta.ids[:-1] if delta.ids and delta.ids[-1] in self._eos else delta.ids
+        if phase is Phase.TOOL:
+            self.calls.add(ids)
         if phase not in (Phase.THINKING, Phase.SOLUTION) or phase in self._hidden:
             return texts
-        ids = delta.ids[:-1] if delta.ids and delta.ids[-1] in self._eos else delta.ids
-        return texts + self._shown(self._text.add(ids))
+        return [*texts, *self._shown(self._text.add(ids))]
 
-    def end(self) -> list[Text]:
+    def end(self) -> list[Text | ToolCall]:
         """What was held back of the phase so far."""
+        if self._phase is Phase.TOOL:
+            self._num_tokens = 0
+            return self.calls.end()
         if self._phase not in (Phase.THINKING, Phase.SOLUTION):
             return []
         if self._phase in self._hidden:  # its tokens are told all the same
             return [self._told("")]
         texts = self._shown(self._text.end())
         held = self.stops.end() if self._phase is Phase.SOLUTION else ""
-        return texts + ([Text(self.number, self._phase, held, 0)] if held else [])
+        return [*texts, *([Text(self.number, self._phase, held, 0)] if held else [])]
 
     def _shown(self, text: str) -> list[Text]:
         assert self._phase is not None
@@ -150,13 +157,12 @@ def _go_on(one: Delta, other: Delta) -> bool:
 def _ended(sample: _Sample, progress: Progress, walk: Walk, plan: Plan, began: float) -> Ended:
     progress.end()
     seconds = time.monotonic() - began
-    return ended(sample.number, walk.trace(), plan, sample.stops.found, seconds, progress.account())
+    return ended(sample.number, walk.trace(), plan, sample.stops.found, seconds, progress.account(), sample.calls)
 
 
 def _new_sample(backend: Backend, asked: Asked, plan: Plan, prompt: Prompt, number: int) -> _Sample:
     request = Request(prompt, plan.budget, plan.strategy, plan.options, asked.sampling, number)
-    walk = Walk(request, backend.engine.template, backend.engine.context)
-    return _Sample(number, walk, asked.stop, asked.limits.shows_thinking)
+    return _Sample(number, Walk(request, backend.engine.template, backend.engine.context), asked)
 
 
 def _submit(backend: Backend, sample: _Sample, mailbox: Mailbox[Arrival]) -> None:
