@@ -19,13 +19,13 @@ FEW = Key(name="few", sha256="0" * 64, max_concurrent=1)
 class Visitor:
     """A request that holds its place until it is told to go on."""
 
-    def __init__(self, gate: Gate, key: Key = ANYONE) -> None:
+    def __init__(self, gate: Gate) -> None:
         self.has_place = asyncio.Event()
         self.goes = asyncio.Event()
-        self.task = asyncio.create_task(self._visit(gate, key))
+        self.task = asyncio.create_task(self._visit(gate))
 
-    async def _visit(self, gate: Gate, key: Key) -> None:
-        async with gate.place(key):
+    async def _visit(self, gate: Gate) -> None:
+        async with gate.place():
             self.has_place.set()
             await self.goes.wait()
 
@@ -75,19 +75,15 @@ def test_whoever_comes_to_a_full_queue_is_told_when_to_come_again() -> None:
 
 
 def test_a_key_has_no_more_under_way_than_it_may() -> None:
-    async def scenario() -> None:
-        gate = Gate(10, 10)
-        first = Visitor(gate, FEW)
-        await settle()
-        with pytest.raises(ApiError, match="the key 'few' has 1 requests under way"):
-            await Visitor(gate, FEW).task
-        await first.leave()
-        after = Visitor(gate, FEW)
-        await settle()
-        assert after.has_place.is_set()
-        await after.leave()
-
-    run(scenario)
+    gate = Gate(10, 10)
+    with gate.counted(FEW):
+        with pytest.raises(ApiError, match="the key 'few' has 1 requests under way") as refusal:
+            gate.counted(FEW).__enter__()
+        assert refusal.value.status == 429
+        with gate.counted(ANYONE):
+            pass
+    with gate.counted(FEW):
+        pass
 
 
 @given(st.integers(1, 3), st.lists(st.sampled_from(["come", "leave", "give up"]), max_size=30), st.randoms())

@@ -39,5 +39,7 @@ class Access:
     """Of the samples that have ended."""
     error: ApiError | None = None
     """Why it is not answered, or not to its end."""
+    is_given_up: bool = False
+    """The client left before the end."""
     status: int = 0
     """Of HTTP; 0 where the client left before there was an answer."""

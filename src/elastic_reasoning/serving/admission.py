@@ -60,7 +60,7 @@ class Admission:
         if self._config.log_prompts:
             access.asked = asked
         self._check(asked, backend, key)
-        async with self.gate.place(key):
+        async with self.gate.place():
             plan, prompt = await self._plan(asked, backend, key)
             most = await self._worst_cost(plan, asked, backend, prompt, key)
             meter = Meter(access, backend.config.price, self._config.currency, self.metrics)

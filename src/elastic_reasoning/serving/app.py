@@ -141,11 +141,13 @@ async def _body(request: Request, most: int) -> dict[str, Any]:
 async def _answer(gateway: Gateway, dialect: Dialect, asked: Asked, access: Access, send: Send) -> None:
     try:
         head = Head(access.id, int(time.time()), gateway.backend(asked.model).name)
-        async with aclosing(answer_each(partial(gateway.answer, access=access), asked)) as events:
-            first = await anext(events)  # what is refused, is refused with a status
-            if asked.stream:
-                return await send_events(send, _stream(dialect, head, asked, first, events))
-            whole = dialect.whole(head, asked, [first, *[event async for event in events]])
+        answer = partial(gateway.answer, access=access)
+        with gateway.admission.gate.counted(access.key):
+            async with aclosing(answer_each(answer, asked)) as events:
+                first = await anext(events)  # what is refused, is refused with a status
+                if asked.stream:
+                    return await send_events(send, _stream(dialect, head, asked, first, events))
+                whole = dialect.whole(head, asked, [first, *[event async for event in events]])
     except ApiError as error:
         return await _refuse(dialect, access, error, send)
     await send_json(send, 200, whole)

@@ -1,11 +1,11 @@
-"""How many requests are under way at once: the others wait in the order in which they came, and not too many do."""
+"""How many answers are made at once: the others wait in the order in which they came, and not too many do."""
 
 import asyncio
 import math
 import time
 from collections import Counter, deque
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from elastic_reasoning.serving.errors import ApiError
 from elastic_reasoning.serving.keys import Key
@@ -17,15 +17,15 @@ WEIGHT = 0.1
 
 
 class Gate:
-    """Lets requests pass, each in its turn.
+    """Lets each pass in its turn.
 
     Attributes:
-        num_running: requests under way.
-        num_waiting: requests that wait for a place.
+        num_running: answers that are made.
+        num_waiting: answers that wait for a place. A request of several prompts has several answers.
 
     Args:
-        max_running: requests under way at once.
-        max_waiting: requests that may wait for a place.
+        max_running: answers that are made at once.
+        max_waiting: answers that may wait for a place.
         clock: seconds.
     """
 
@@ -41,12 +41,12 @@ class Gate:
     def num_waiting(self) -> int:
         return len(self._waiting)
 
-    @asynccontextmanager
-    async def place(self, key: Key) -> AsyncGenerator[None]:
-        """Wait for a place, and hold it. Whoever is cancelled while it waits leaves the queue at once.
+    @contextmanager
+    def counted(self, key: Key) -> Iterator[None]:
+        """Count a request of a key, whether it waits or is under way.
 
         Raises:
-            ApiError: 429, with when to try again, where too many wait, or the key has as many requests as it may.
+            ApiError: 429 where the key has as many as it may.
         """
         if key.max_concurrent and self._of_keys[key.name] >= key.max_concurrent:
             raise self._refusal(
@@ -56,17 +56,26 @@ class Gate:
             )
         self._of_keys[key.name] += 1
         try:
-            await self._enter()
-            began = self._clock()
-            try:
-                yield
-            finally:
-                self._mean_seconds += WEIGHT * (self._clock() - began - self._mean_seconds)
-                self._leave()
+            yield
         finally:
             self._of_keys[key.name] -= 1
             if not self._of_keys[key.name]:
                 del self._of_keys[key.name]
+
+    @asynccontextmanager
+    async def place(self) -> AsyncGenerator[None]:
+        """Wait for a place, and hold it. Whoever is cancelled while it waits leaves the queue at once.
+
+        Raises:
+            ApiError: 429, with when to try again, where too many wait.
+        """
+        await self._enter()
+        began = self._clock()
+        try:
+            yield
+        finally:
+            self._mean_seconds += WEIGHT * (self._clock() - began - self._mean_seconds)
+            self._leave()
 
     async def _enter(self) -> None:
         if self.num_running < self.max_running:

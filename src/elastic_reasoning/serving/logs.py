@@ -3,14 +3,12 @@
 What clients ask and what models answer is not in them, unless the operator wants it; keys never are.
 """
 
+import json
 import logging
-import logging.config
 import time
 import traceback
 from datetime import UTC, datetime
 from typing import Any
-
-import msgspec
 
 from elastic_reasoning.serving.access import Access
 
@@ -41,7 +39,7 @@ class JsonFormatter(logging.Formatter):
         line |= getattr(record, "fields", {})
         if record.exc_info and record.exc_info[1] is not None:
             line["exception"] = self._told(record.exc_info[1])
-        return msgspec.json.encode(line).decode()
+        return json.dumps(line, default=str)
 
     def _told(self, error: BaseException) -> list[str]:
         frames = [f"{each.filename}:{each.lineno} {each.name}" for each in traceback.extract_tb(error.__traceback__)]
@@ -49,16 +47,12 @@ class JsonFormatter(logging.Formatter):
         return [*frames, f"{type(error).__name__}{said}"]
 
 
-def log_config(log_prompts: bool) -> dict[str, Any]:
-    """How a process that serves writes its logs: all of them to standard error, by `logging.config.dictConfig`."""
-    return {
-        "version": 1,
-        "disable_existing_loggers": False,
-        "formatters": {"json": {"()": JsonFormatter, "with_messages": log_prompts}},
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
-        "root": {"handlers": ["stderr"], "level": "WARNING"},
-        "loggers": {"elastic_reasoning": {"level": "INFO"}, "uvicorn": {"level": "WARNING"}},
-    }
+def write_logs(log_prompts: bool) -> None:
+    """Have all that this process logs written to standard error, as JSON."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonFormatter(log_prompts))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.getLogger("elastic_reasoning").setLevel(logging.INFO)
 
 
 def log_access(access: Access) -> None:
@@ -81,6 +75,8 @@ def log_access(access: Access) -> None:
         "finish_reasons": list(access.finish_reasons),
         "error": error and error.code,
     }
+    if access.is_given_up:
+        fields["given_up"] = True
     if access.asked is not None:
         fields["asked"] = list(access.asked.messages or access.asked.prompts)
     told = {name: value for name, value in fields.items() if value not in (None, "", [])}

@@ -100,6 +100,7 @@ class Meter:
     def over(self) -> None:
         """No more will come, whatever the reason."""
         model, add, used = self._access.model, self._metrics.add, self.used
+        self._access.is_given_up |= self._usage is None and not self._is_lost
         self._access.usage = self._access.usage.beside(used)
         add(TOKENS, model, "prompt", amount=used.prompt)
         add(TOKENS, model, "cached", amount=used.cached)

@@ -31,7 +31,8 @@ def as_number(parts: int) -> float:
 
 def spelled(parts: int) -> str:
     """An amount as a message writes it: 0.00012, never 1.2E-4."""
-    return f"{Decimal(parts) / UNIT:f}".rstrip("0").rstrip(".") if parts else "0"
+    whole, rest = divmod(parts, UNIT)
+    return f"{whole}.{rest:012}".rstrip("0").rstrip(".")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from elastic_reasoning.serving.app import new_app
 from elastic_reasoning.serving.config import GatewayConfig
 from elastic_reasoning.serving.connections import Connection, for_connections
 from elastic_reasoning.serving.gateway import Gateway, open_gateway
-from elastic_reasoning.serving.logs import log_config
+from elastic_reasoning.serving.logs import write_logs
 from elastic_reasoning.serving.reload import Reloader
 
 SPARE_FILES = 256
@@ -42,6 +42,7 @@ def serve(read: Callable[[], GatewayConfig], file: Path | None = None) -> int:
     _check_exposure(config)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    write_logs(config.log_prompts)
     listening = _listen(config.host, config.port)
     with listening:
         gateway = open_gateway(config)
@@ -62,7 +63,7 @@ def server_config(gateway: Gateway) -> uvicorn.Config:
         for_connections(new_app(gateway)),
         http=connection,
         ws="none",
-        log_config=log_config(gateway.config.log_prompts),
+        log_config=None,  # logs are the process's
         access_log=False,
         lifespan="on",
         timeout_keep_alive=round(gateway.config.keep_alive_seconds),
