@@ -9,7 +9,7 @@ from docstring_parser import parse_from_object
 
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.request import DEFAULT_STRATEGY
-from elastic_reasoning.core.strategies import STRATEGIES, label_of
+from elastic_reasoning.core.strategies import STRATEGIES
 from elastic_reasoning.core.strategies.strategy import Strategy
 from elastic_reasoning.engines.names import SHIPPED, parts_of
 from elastic_reasoning.serving.backend import Backend
@@ -30,12 +30,9 @@ def facts_of(gateway: Gateway) -> dict[str, Any]:
 
 
 def _strategy(name: str, strategy: Strategy) -> dict[str, Any]:
-    helps = {
-        each.arg_name: " ".join((each.description or "").split()) for each in parse_from_object(strategy.options).params
-    }
+    helps = _helps(strategy.options)  # type: ignore[arg-type]
     return {
         "name": name,
-        "label": label_of(name),
         "about": strategy.about,
         "source": strategy.source,
         "bounds": strategy.bounds,
@@ -45,6 +42,13 @@ def _strategy(name: str, strategy: Strategy) -> dict[str, Any]:
             for option, default in strategy.supported_options.items()
         ],
     }
+
+
+@cache
+def _helps(options: type[Any]) -> Mapping[str, str]:
+    """The help of each option: the docstring under its field."""
+    fields = parse_from_object(options).params
+    return {field.arg_name: " ".join((field.description or "").split()) for field in fields}
 
 
 def _model(backend: Backend, currency: str) -> dict[str, Any]:

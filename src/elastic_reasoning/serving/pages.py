@@ -22,8 +22,9 @@ TYPES = {
     "woff2": "font/woff2",
 }
 """Of what is served, by the end of its name."""
+LASTING = ("image/svg+xml", "font/woff2")
+"""Types that a browser keeps for a day without asking again; other files may belong to another version by then."""
 HEADERS = {
-    "cache-control": "no-cache",  # kept, but asked for again: another version may be running
     "content-security-policy": "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
@@ -46,7 +47,7 @@ def add_pages(app: FastAPI, gateway: Gateway) -> None:
 
 def _page(content: bytes, kind: str) -> Callable[[Request], Awaitable[Response]]:
     tag = f'"{blake2b(content, digest_size=12).hexdigest()}"'
-    headers = {**HEADERS, "etag": tag}
+    headers = {**HEADERS, "etag": tag, "cache-control": "max-age=86400" if kind in LASTING else "no-cache"}
 
     async def page(request: Request) -> Response:
         if tag in request.headers.get("if-none-match", ""):

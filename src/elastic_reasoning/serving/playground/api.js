@@ -1,5 +1,7 @@
 // The public API, and nothing else.
 
+import { keeper } from "./dom.js";
+
 export const root = new URL("v1/", document.baseURI);
 
 export class Refusal extends Error {
@@ -12,11 +14,7 @@ export class Refusal extends Error {
   }
 }
 
-const KEY = "elastic-key";
-export const key = {
-  get: () => sessionStorage.getItem(KEY) ?? "",
-  set: (value) => (value ? sessionStorage.setItem(KEY, value) : sessionStorage.removeItem(KEY)),
-};
+export const key = keeper("sessionStorage", "elastic-key");
 
 async function ask(path, options = {}) {
   const headers = { ...options.headers, ...(key.get() && { Authorization: `Bearer ${key.get()}` }) };

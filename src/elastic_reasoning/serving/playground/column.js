@@ -38,8 +38,11 @@ export class Column {
   }
 
   addMeters() {
-    const moving = (field) => (text, rests) => {
-      this.own[field] = text === "" ? "" : String(Math.max(0, Math.round(Number(text) || 0)));
+    const moving = (phase) => (text, rests) => {
+      const { ceiling, context } = modelOf(this.facts, this.own.model);
+      const most = Math.min(ceiling[phase] ?? Infinity, context ?? Infinity);
+      const place = Math.max(0, Math.round(Number(text) || 0));
+      this.own[phase] = text === "" ? "" : String(rests ? Math.min(place, most) : place);
       this.change(rests);
     };
     const title = (part) => ({ title: part, unit: "tokens" });
@@ -132,8 +135,9 @@ export class Column {
   // Where each phase must end, and where a budget would end that is no wall under this strategy.
   walls(own, usedThinking = 0, budget = null) {
     const { bounds, thinks } = strategyOf(this.facts, own.strategy);
-    const t = budget?.thinking ?? value(own.thinking);
-    const s = budget?.solution ?? value(own.solution);
+    const defaults = modelOf(this.facts, own.model).budget;
+    const t = budget?.thinking ?? value(own.thinking) ?? defaults.thinking;
+    const s = budget?.solution ?? value(own.solution) ?? defaults.solution;
     const unit = "tokens";
     if (bounds === "separate") return { thinking: { limit: thinks ? t : 0, unit }, solution: { limit: s, unit } };
     if (bounds === "total" && t !== null && s !== null) {
@@ -160,8 +164,8 @@ export class Column {
     this.clock.node.hidden = own.deadline === "";
     if (scales === null) return;
     const uses = strategy.bounds !== "none";
-    this.thinking.set(own.thinking, scales.thinking, uses && strategy.thinks);
-    this.solution.set(own.solution, scales.solution, uses);
+    this.thinking.set(own.thinking, scales.thinking, { uses: uses && strategy.thinks, otherwise: model.budget.thinking });
+    this.solution.set(own.solution, scales.solution, { uses, otherwise: model.budget.solution });
     this.clock.set(own.deadline, scales.clock);
     this.drawCode();
     this.draw();

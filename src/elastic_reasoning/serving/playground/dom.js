@@ -12,6 +12,29 @@ export function el(tag, attributes = {}, ...children) {
   return node;
 }
 
+// A value that outlives a reload: in localStorage or sessionStorage, or nowhere where a browser keeps nothing.
+export function keeper(area, name) {
+  let value = "";
+  return {
+    get() {
+      try {
+        return window[area].getItem(name) ?? "";
+      } catch {
+        return value;
+      }
+    },
+    set(next) {
+      value = next;
+      try {
+        if (next === "") window[area].removeItem(name);
+        else window[area].setItem(name, next);
+      } catch {
+        // it is known until the page is left
+      }
+    },
+  };
+}
+
 export const number = (value, digits = 0) =>
   value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 

@@ -36,6 +36,7 @@ function refresh(rests = true) {
   for (const column of columns) column.refresh(scales);
   by("columns").classList.toggle("two", state.compare);
   columns[1].node.hidden = !state.compare;
+  showExamples();
   if (rests) history.replaceState(null, "", write(facts, state));
 }
 
@@ -70,12 +71,16 @@ function startForm() {
   });
 }
 
+// Those of the left model: problems that it can solve, or some that any may.
+let shownExamples;
 function showExamples() {
   const pose = (text) => {
     by("problem").value = text;
     by("problem").dispatchEvent(new Event("input"));
   };
   const known = modelOf(facts, state.a.model).examples;
+  if (known === shownExamples) return;
+  shownExamples = known;
   const lengths = known?.problems.map((each) => each.text.length) ?? [];
   const any = (fits) => () => {
     const others = known.problems.filter((each) => each.text !== state.problem && fits(each.text.length));
@@ -113,7 +118,7 @@ async function runOne(column, signal) {
       },
     });
   } catch (error) {
-    if (!column.run?.thinking.text) column.run = null;
+    if (!column.run?.thinking.text && !column.run?.solution.text) column.run = null;
     refuse(column, error);
   } finally {
     column.running = false;
@@ -152,6 +157,7 @@ async function runAll() {
   stopping = new AbortController();
   by("run").textContent = "Stop";
   by("run").classList.add("stops");
+  if (by("columns").getBoundingClientRect().top > innerHeight / 2) by("columns").scrollIntoView();
   await Promise.all(shownColumns().map((column) => runOne(column, stopping.signal)));
   stopping = null;
   by("run").textContent = "Run";
@@ -179,7 +185,6 @@ async function open() {
   columns = SIDES.map((name) => new Column({ name, facts, state, changed: refresh }));
   by("columns").replaceChildren(...columns.map((column) => column.node));
   fillForm();
-  showExamples();
   refresh();
   if (!("ready" in document.body.dataset)) startLoad(by("load"));
   document.body.dataset.ready = "";
@@ -198,5 +203,7 @@ startTheme(by("theme"));
 startForm();
 open();
 window.addEventListener("hashchange", () => {
-  if (facts && location.hash !== write(facts, state)) open();
+  if (!facts || location.hash === write(facts, state)) return;
+  stopping?.abort();
+  open();
 });

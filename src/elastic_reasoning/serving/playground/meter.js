@@ -36,7 +36,7 @@ export class Meter {
       head.append(this.limit, el("span", { class: "of" }, unit));
       return;
     }
-    this.limit = el("input", { id, type: "number", min: 0, step: 1, placeholder: "no limit", class: "limit" });
+    this.limit = el("input", { id, type: "number", min: 0, step: 1, class: "limit" });
     this.slider = el("input", { type: "range", min: 0, "aria-label": `${title} wall, ${unit}` });
     this.unit = el("span", { class: "of" }, unit);
     head.append(this.limit, this.unit);
@@ -47,19 +47,21 @@ export class Meter {
     this.slider.addEventListener("change", () => moved(this.slider.value, true));
   }
 
-  // The budget that is asked for, "" for none, on a scale; a strategy may not use it at all.
-  set(value, scale, uses = true) {
+  // The budget that is asked for on a scale, "" for the server's own (a number, or null for none); a strategy may use none.
+  set(value, scale, { uses = true, otherwise = null } = {}) {
     this.scale = scale;
     if (this.slider === undefined) {
       this.limit.textContent = value;
       return;
     }
     if (document.activeElement !== this.limit) this.limit.value = value;
+    this.limit.placeholder = otherwise ?? "no limit";
     this.limit.disabled = this.slider.disabled = !uses;
     this.slider.max = scale;
     this.slider.step = Math.max(1, scale / 256);
-    this.slider.value = value === "" ? scale : value;
-    this.slider.setAttribute("aria-valuetext", value === "" ? "no limit" : `${value} tokens`);
+    const place = value === "" ? otherwise : value;
+    this.slider.value = place ?? scale;
+    this.slider.setAttribute("aria-valuetext", place === null ? "no limit" : `${place} tokens`);
   }
 
   // used: so far; limit: nothing passes it, or null; mark: where a budget would end that is no wall here, or null.

@@ -1,9 +1,11 @@
 // Light or dark: as the system is, until somebody chooses.
 
+import { keeper } from "./dom.js";
+
 const THEMES = ["system", "light", "dark"];
 const SIGNS = { system: "◐", light: "☀", dark: "☾" };
-const stored = localStorage.getItem("elastic-theme");
-let theme = THEMES.includes(stored) ? stored : "system";
+const kept = keeper("localStorage", "elastic-theme");
+let theme = THEMES.find((each) => each === kept.get()) ?? "system";
 
 function apply() {
   if (theme === "system") delete document.documentElement.dataset.theme;
@@ -18,7 +20,7 @@ function apply() {
 export function startTheme(button) {
   button.addEventListener("click", () => {
     theme = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length];
-    localStorage.setItem("elastic-theme", theme);
+    kept.set(theme);
     apply();
   });
   apply();
