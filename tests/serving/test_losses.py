@@ -14,6 +14,7 @@ from fake_servers import Pace, Running, fake_vllm, serving
 from serving.upstreams import before, chat, fake_mini
 
 CHAT = "/v1/chat/completions"
+USAGE = {"include_usage": True}
 NUM_EVENTS = 24
 """More than a stream has."""
 one_pass_too = pytest.mark.parametrize("plug_in", [False, True], ids=["by call", "one pass"])
@@ -33,10 +34,10 @@ def asked(*servers: Running, retry_seconds: float = 10.0) -> Iterator[httpx2.Cli
         yield client
 
 
-def streamed(client: httpx2.Client) -> tuple[str, str, dict[str, Any]]:
+def streamed(client: httpx2.Client, **settings: Any) -> tuple[str, str, dict[str, Any]]:
     """Thinking and solution of a streamed answer, and the last thing that it says."""
     thinking, solution, last = "", "", dict[str, Any]()
-    with client.stream("POST", CHAT, json=chat(stream=True, stream_options={"include_usage": True})) as response:
+    with client.stream("POST", CHAT, json=chat(stream=True, stream_options=USAGE, **settings)) as response:
         assert response.status_code == 200, response.read()
         for line in response.iter_lines():
             if line.startswith("data: {"):

@@ -39,8 +39,8 @@ def ended(
     plan: Plan,
     stop: str | None,
     seconds: float,
-    deadline: Mapping[str, Any] | None,
-    calls: Calls,
+    deadline: Mapping[str, Any] | None = None,
+    calls: Calls | None = None,
 ) -> Ended:
     """A sample that is over.
 
@@ -51,7 +51,7 @@ def ended(
         stop: the client's stop text that was found.
         seconds: since it began.
         deadline: what became of its deadline, if it has one.
-        calls: its tool calls.
+        calls: its tool calls, where they are read here.
     """
     is_cut = trace.cut and stop is None
     account: dict[str, Any] = {
@@ -64,10 +64,10 @@ def ended(
         "seconds": round(seconds, 4),
     }
     if trace.num_tool_tokens:
-        account |= {"tool_tokens": trace.num_tool_tokens, "unread_tool_calls": calls.num_unread}
+        account |= {"tool_tokens": trace.num_tool_tokens, "unread_tool_calls": calls.num_unread if calls else 0}
     if deadline is not None:
         account["deadline"] = {**deadline, "closed_by": account["thinking_ended_by"]}
-    reason = "length" if is_cut else "tool_calls" if calls.num_read else "stop"
+    reason = "length" if is_cut else "tool_calls" if calls and calls.num_read else "stop"
     return Ended(sample, reason, usage_of(trace), account, stop)
 
 

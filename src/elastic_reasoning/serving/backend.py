@@ -86,6 +86,13 @@ class Backend:
             raise bad_request(str(error), "messages") from None
 
     def _prompt(self, asked: Asked, plan: Plan) -> Prompt:
+        if asked.chat_only and not isinstance(self.engine, OpenAIEngine):
+            name = next(iter(asked.chat_only))
+            raise bad_request(
+                f"{name}: only an upstream's own chat endpoint can do that, and this model has none", name
+            )
+        if "messages" in asked.chat_only:  # what images come to is the upstream's to know
+            return Prompt(())
         if asked.prompts:
             return self._raw(asked.prompts[0])
         messages = find_strategy(plan.strategy).edit(asked.messages, plan.budget)
@@ -101,7 +108,11 @@ class Backend:
         ids = encode_text(self._tokenizer, prompt) if isinstance(prompt, str) else prompt
         if ids and max(ids) >= self.engine.template.num_tokens:
             raise bad_request(f"prompt: id {max(ids)} is beyond the vocabulary of {self.engine.template.num_tokens}")
-        return Prompt(ids, thinking_of(self._tokenizer, self.engine.template, ids))
+        return self.raw(ids)
+
+    def raw(self, ids: tuple[int, ...], tools: bool = False) -> Prompt:
+        """A prompt of which the ids are known, and whether it offers tools."""
+        return Prompt(ids, thinking_of(self._tokenizer, self.engine.template, ids), tools)
 
     def _renderer(self, chat_template_kwargs: Mapping[str, Any]) -> Renderer:
         arguments = {**self.config.chat_template_kwargs, **chat_template_kwargs}

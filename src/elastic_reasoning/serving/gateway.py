@@ -15,6 +15,7 @@ from elastic_reasoning.serving.config import GatewayConfig
 from elastic_reasoning.serving.effort import efforts_of
 from elastic_reasoning.serving.errors import ApiError
 from elastic_reasoning.serving.events import Event
+from elastic_reasoning.serving.passthrough import pass_through
 
 LAST_WORD_SECONDS = 2.0
 """How long a client may take to read that its answer has ended before its end."""
@@ -70,7 +71,7 @@ class Gateway:
         try:
             async with (
                 self.admission.admitted(asked, backend, access or Access()) as (plan, prompt, meter),
-                aclosing(answer(backend, asked, plan, prompt, meter)) as events,
+                aclosing((pass_through if asked.chat_only else answer)(backend, asked, plan, prompt, meter)) as events,
             ):
                 async for event in events:
                     yield meter.see(event)

@@ -29,10 +29,10 @@ from elastic_reasoning.engines.concurrent import Answering, LoopThread
 from elastic_reasoning.engines.http.alike import Replicas
 from elastic_reasoning.engines.http.config import ServerConfig
 from elastic_reasoning.engines.http.dialects import find_dialect
-from elastic_reasoning.engines.http.dialects.dialect import DialectContext
+from elastic_reasoning.engines.http.dialects.dialect import Body, DialectContext
 from elastic_reasoning.engines.http.pool import Pool, Residence
 from elastic_reasoning.engines.http.replicas import RefusedError, Replica
-from elastic_reasoning.engines.http.sampling import sample, sample_whole
+from elastic_reasoning.engines.http.sampling import chat, sample, sample_whole
 from elastic_reasoning.engines.http.session import Session
 from elastic_reasoning.engines.job import Job
 from elastic_reasoning.engines.loading import load_template
@@ -157,6 +157,26 @@ class OpenAIEngine:
     def replicas(self) -> Sequence[Replica]:
         """Those that walks are sent to, and how they do; none before the first walk."""
         return self._pool.replicas if self._pool is not None else ()
+
+    async def chat(self, body: Body, ids: Sequence[int]) -> AsyncGenerator[str, None]:
+        """The events of a streamed chat completion, from one replica; it comes after `enter`.
+
+        Closing this drops the request, so that the server stops.
+
+        Args:
+            body: what is sent.
+            ids: of the prompt, as far as they are known: by them a replica is chosen.
+
+        Raises:
+            RefusedError: the server finds fault with the request.
+            UnreachableError: no replica answers, or one breaks off.
+            EngineError: the key is not accepted.
+        """
+        assert self._pool is not None
+        with Session(self._pool, ids) as session:
+            async with aclosing(chat(session, body)) as events:
+                async for event in events:
+                    yield event
 
     async def leave(self) -> None:
         """Give up what is under way and close the connections, within the loop that it lives in."""
