@@ -46,8 +46,10 @@ async def read_body(response: Any, most: int, timeout_seconds: float) -> str:
     return str(b"".join(parts), "utf-8", "replace")
 
 
-async def read_events(response: Any, most: int, timeout_seconds: float) -> AsyncGenerator[str, None]:
-    """The events of a stream (server-sent events, each on one line), as they come; arguments and errors as above.
+async def read_events(response: Any, most: int, timeout_seconds: float) -> AsyncGenerator[list[str], None]:
+    """The events of a stream (server-sent events, each on one line), those that come together in one list.
+
+    Arguments and errors are as above.
 
     Args:
         response, timeout_seconds: see there.
@@ -58,12 +60,15 @@ async def read_events(response: Any, most: int, timeout_seconds: float) -> Async
     async with aclosing(_parts(response, timeout_seconds)) as arriving:
         async for part in arriving:
             *ends, rest = part.split(b"\n")
+            events = []
             for end in ends:
                 whole = b"".join([*line, end])
                 line, room = [], most
                 event = str(whole.removeprefix(EVENT), "utf-8", "replace").strip()
                 if whole.startswith(EVENT) and event != LAST_EVENT:
-                    yield event
+                    events.append(event)
+            if events:
+                yield events
             line.append(rest)
             room -= len(rest)
             _check_room(room, most)

@@ -7,8 +7,8 @@ from typing import Any
 from elastic_reasoning.core.errors import require
 from elastic_reasoning.engines.http.bodies import read_body, read_events
 
-Tell = Callable[[str], Awaitable[None]]
-"""Is handed the events of a stream as they come."""
+Tell = Callable[[list[str]], Awaitable[None]]
+"""Is handed the events of a stream as they come: those that come together at once."""
 
 
 async def exchange(
@@ -49,6 +49,6 @@ async def exchange(
         if tell is None or response.status >= 300 or response.content_type != "text/event-stream":
             return response.status, wait, await read_body(response, most, timeout_seconds)
         async with aclosing(read_events(response, most, timeout_seconds)) as events:
-            async for event in events:
-                await tell(event)
+            async for together in events:
+                await tell(together)
         return response.status, wait, ""

@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from math import isfinite
 
@@ -162,21 +163,43 @@ async def read_parts(
     """
     await tries.wait()
     num_events, end = 0, None
+    read_event = session.read_event if body.get("stream") else session.read
     async with aclosing(session.events(path, body, most_bytes(num_tokens))) as events:
-        async for event in events:
-            num_events += 1
+        async for together in events:
+            num_events += len(together)
             if num_tokens is not None and num_events > num_tokens + SPARE_EVENTS:
                 raise RefusedError(
                     f"the server's answer is longer than {num_tokens} tokens, and was not read to its end"
                 )
-            part = session.read(path, event, read)
+            part, failure = _read_together(together, partial(read_event, path, read=read))
             if part.ids:
                 await tries.progressed()
             end = part.end or end
             yield part
+            if failure is not None:
+                raise failure
     if end is None:
         streamed = body.get("stream")
         raise UnavailableError("its answer breaks off") if streamed else RefusedError("the server's answer has no end")
+
+
+def _read_together(events: list[str], read: Read) -> tuple[Part, Exception | None]:
+    """What these events say up to the first that cannot be read, and why that one cannot."""
+    ids, logprobs, end = list[int](), list[float](), None
+    has_logprobs = True
+    failure: Exception | None = None
+    try:
+        for event in events:
+            part = read(event)
+            ids += part.ids
+            if part.logprobs is not None:
+                logprobs += part.logprobs
+            elif part.ids:
+                has_logprobs = False
+            end = part.end or end
+    except Exception as error:
+        failure = error
+    return Part(ids, logprobs if has_logprobs else None, end), failure
 
 
 class Answer:

@@ -17,8 +17,8 @@ from elastic_reasoning.untrusted.json import Fault, MalformedError
 
 Read = TypeVar("Read")
 
-MOST_ARRIVED = 64
-"""Events that wait to be read, before the server has to wait."""
+MOST_ARRIVED = 16
+"""How often events may come that wait to be read, before the server has to wait."""
 
 
 class Session:
@@ -82,8 +82,9 @@ class Session:
                 await self.replica.mark_healthy()
                 return answer
 
-    async def events(self, path: str, body: Any, most: int) -> AsyncGenerator[str, None]:
-        """One try: the events of an answer as they come; one that is no stream is a single event.
+    async def events(self, path: str, body: Any, most: int) -> AsyncGenerator[list[str], None]:
+        """One try: the events of an answer as they come, those that come together in one list; one that is no stream
+        is a single event.
 
         Closing this drops the request, so that the server stops.
 
@@ -96,28 +97,36 @@ class Session:
             UnavailableError, RefusedError, EngineError: as `Client.once`.
         """
         if not body.get("stream"):
-            yield await self.pool.client.once(self.replica, path, body, most)
+            yield [await self.pool.client.once(self.replica, path, body, most)]
             return
-        arrived: asyncio.Queue[str | None] = asyncio.Queue()
-        room, url = asyncio.Semaphore(MOST_ARRIVED), self.replica.address(path)
+        arrived: asyncio.Queue[list[str] | None] = asyncio.Queue()
+        room = asyncio.Semaphore(MOST_ARRIVED)
 
-        async def tell(event: str) -> None:
+        async def tell(events: list[str]) -> None:
             await room.acquire()
-            arrived.put_nowait(event)
+            arrived.put_nowait(events)
 
         exchanging = asyncio.create_task(self.pool.client.once(self.replica, path, body, most, tell))
         exchanging.add_done_callback(lambda task: arrived.put_nowait(None))
         try:
-            while (event := await arrived.get()) is not None:
+            while (events := await arrived.get()) is not None:
                 room.release()
-                self.pool.client.check_event(event, url)
-                yield event
+                yield events
             text = exchanging.result()
             if text:
-                yield text
+                yield [text]
         finally:
             exchanging.cancel()
             await asyncio.gather(exchanging, return_exceptions=True)
+
+    def read_event(self, path: str, event: str, read: Callable[[str], Read]) -> Read:
+        """What a reader makes of an event of a stream, which may be that it has failed.
+
+        Raises:
+            UnavailableError, RefusedError, EngineError: as `Client.once`, and as `read`.
+        """
+        self.pool.client.check_event(event, self.replica.address(path))
+        return self.read(path, event, read)
 
     def read(self, path: str, text: str, read: Callable[[str], Read]) -> Read:
         """What a reader makes of a text.
