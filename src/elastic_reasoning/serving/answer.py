@@ -108,15 +108,14 @@ async def answer(
     promise = None if seconds is None else Promise(asked.arrived, seconds)
     progresses = backend.deadlines.admit([sample.walk for sample in samples], promise)
     try:
-        for sample in samples:
-            _submit(backend, sample, mailbox)
+        for sample, progress in zip(samples, progresses, strict=True):
+            _submit(backend, sample, progress, mailbox)
         yield Started(len(prompt.ids), started(plan))
         ends: list[Ended] = []
         while len(ends) < len(samples):
             for number, arrived in _joined(await mailbox.get()):
                 sample = samples[number]
                 if isinstance(arrived, Delta):
-                    progresses[number].tell(arrived)
                     meter.took(len(arrived.ids))
                     for text in sample.take(arrived):
                         yield text
@@ -128,7 +127,6 @@ async def answer(
                 for text in sample.end():
                     yield text
                 ends.append(_ended(sample, progresses[number], arrived, plan, began))
-                backend.deadlines.release([progresses[number]])
                 yield replace(ends[-1], logprobs=solution_logprobs(arrived.trace())) if asked.logprobs else ends[-1]
         yield Finished(*total(ends, plan))
     finally:
@@ -155,7 +153,7 @@ def _go_on(one: Delta, other: Delta) -> bool:
 
 
 def _ended(sample: _Sample, progress: Progress, walk: Walk, plan: Plan, began: float) -> Ended:
-    progress.end()
+    progress.learn_lengths()
     seconds = time.monotonic() - began
     return ended(sample.number, walk.trace(), plan, sample.stops.found, seconds, progress.account(), sample.calls)
 
@@ -165,21 +163,28 @@ def _new_sample(backend: Backend, asked: Asked, plan: Plan, prompt: Prompt, numb
     return _Sample(number, Walk(request, backend.engine.template, backend.engine.context), asked)
 
 
-def _submit(backend: Backend, sample: _Sample, mailbox: Mailbox[Arrival]) -> None:
+def _submit(backend: Backend, sample: _Sample, progress: Progress, mailbox: Mailbox[Arrival]) -> None:
     number = sample.number
+
+    def listen(delta: Delta) -> None:
+        progress.tell(delta)  # here: a client that reads slowly makes no model slow
+        mailbox.put((number, delta))
+
     try:
-        [sample.future] = backend.engine.submit([sample.walk], lambda delta: mailbox.put((number, delta)))
+        [sample.future] = backend.engine.submit([sample.walk], listen)
     except BusyError as error:
         raise ApiError(429, str(error), code="busy", headers={"Retry-After": "1"}) from None
     except ElasticError as error:
         raise ApiError(503, str(error), code="unavailable") from None
-    sample.future.add_done_callback(partial(_over, mailbox, number))
+    sample.future.add_done_callback(partial(_over, mailbox, number, progress))
 
 
-def _over(mailbox: Mailbox[Arrival], number: int, future: Future[Walk]) -> None:
+def _over(mailbox: Mailbox[Arrival], number: int, progress: Progress, future: Future[Walk]) -> None:
     if future.cancelled():
         return
     failure = future.exception()
+    if failure is None:
+        progress.end()
     mailbox.put((number, future.result() if failure is None else failure))
 
 

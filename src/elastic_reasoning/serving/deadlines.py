@@ -10,19 +10,19 @@ the present load, and some more; the solution itself is cut where it would miss 
 """
 
 import asyncio
+import heapq
 import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from elastic_reasoning.core.template import Prompt
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.serving.errors import ApiError
 from elastic_reasoning.serving.pace import Pace
 from elastic_reasoning.serving.progress import Clock, Progress, Promise
 
-DELIVERY_SECONDS = 0.02
-"""Kept for what is neither the model's nor the gateway's: an answer is on its way."""
 CHECK_SECONDS = (0.01, 0.05)
 """The least and the most time between two looks at what is due."""
 GROWTH = 1.25
@@ -56,7 +56,9 @@ class Deadlines:
     """The promises of one model.
 
     Attributes:
-        under_way: walks that are, with or without a promise.
+        under_way: walks that are, with or without a promise, in the order in which they came.
+        refused: the prompt of the last request that was refused while nothing was under way: nobody learns then whether
+            the model is still as slow as it was.
 
     Args:
         pace: what is known of the model; all walks add to it.
@@ -69,7 +71,8 @@ class Deadlines:
         self, pace: Pace, capacity: int, now: Clock = time.monotonic, call_later: CallLater | None = None
     ) -> None:
         self.pace, self.capacity = pace, capacity
-        self.under_way: set[Progress] = set()
+        self.under_way: dict[Progress, None] = {}
+        self.refused: Prompt | None = None
         self._now, self._call_later = now, call_later
         self._is_awaited = False
 
@@ -83,30 +86,43 @@ class Deadlines:
         Raises:
             ApiError: 400 where the promise could never be kept, 429 where it cannot be at present.
         """
+        self._forget()
         is_queued = self._num_over(len(walks)) > 0
-        news = [Progress(walk, self.pace, self.load, promise, is_queued, self._now) for walk in walks]
+        num_to_read = sum(len(one.walk.request.prompt.ids) for one in self.under_way if one.is_waiting)
+        num_to_read += sum(len(walk.request.prompt.ids) for walk in walks)
+        news = [Progress(walk, num_to_read, self.pace, self.load, promise, is_queued, self._now) for walk in walks]
         if promise is not None and self.pace.is_known:  # where nothing is known, the first one teaches
-            self._refuse(self.outlook(news), promise)
-        self.under_way.update(news)
+            try:
+                self._refuse(self.outlook(news), promise)
+            except ApiError:
+                self.refused = None if self.under_way else walks[0].request.prompt
+                raise
+        self.under_way.update(dict.fromkeys(news))
         if promise is not None:
             self._await(0.0)
         return news
 
+    def _forget(self) -> None:
+        """Whoever asked for them may not have read their ends yet."""
+        self.release([one for one in self.under_way if one.is_over])
+
     def release(self, progresses: Sequence[Progress]) -> None:
         """Forget walks that are over, however they ended."""
-        self.under_way.difference_update(progresses)
+        for one in progresses:
+            self.under_way.pop(one, None)
 
     def _num_over(self, num_new: int) -> int:
         """How many walks must end before so many new ones can begin."""
         return len(self.under_way) + num_new - (self.capacity - self.capacity // FREE_SHARE)
 
     def _refuse(self, outlook: Outlook, promise: Promise) -> None:
-        spent = self._now() - promise.arrived
-        if spent + outlook.seconds <= promise.seconds and not outlook.others_seconds:
+        now = self._now()
+        if now + outlook.seconds <= promise.aim and not outlook.others_seconds:
             return
-        earliest = spent + max(outlook.seconds, outlook.others_seconds)
-        details = {"earliest_seconds": round(earliest, 3)} if math.isfinite(earliest) else {}
-        if spent + outlook.least_seconds > promise.seconds:
+        spent = now - promise.arrived
+        earliest = promise.least(spent + max(outlook.seconds, outlook.others_seconds))
+        details = {"earliest_seconds": math.ceil(earliest * 1000) / 1000} if math.isfinite(earliest) else {}
+        if now + outlook.least_seconds > promise.due:
             raise ApiError(
                 400,
                 f"deadline_seconds {promise.seconds:g}: this model needs {spent + outlook.least_seconds:.3g} or more "
@@ -121,18 +137,20 @@ class Deadlines:
             f"deadline_seconds {promise.seconds:g}: cannot be kept at present: allow more seconds, or ask again later",
             code="deadline_busy",
             param="deadline_seconds",
-            headers={"Retry-After": str(math.ceil(over))},
+            headers={"Retry-After": str(max(1, math.ceil(over)))},
             details=details,
         )
 
     def outlook(self, news: Sequence[Progress]) -> Outlook:
         """What the samples of a new request would find, and what they would mean for others."""
-        now, num_prompt = self._now(), len(news[0].walk.request.prompt.ids)
+        now = self._now()
         load = min(len(self.under_way) + len(news), self.capacity)
         token_seconds = self.pace.token_seconds(load, now)
-        first = self.pace.first_seconds(num_prompt)
+        first = self.pace.first_seconds(news[0].num_to_read, load, now)
         rest = max(self._rest(one, token_seconds, now) for one in news)
-        idle = max(self._rest(one, self.pace.tokens.at(1) or 0.0, now) for one in news)
+        idle_token = self.pace.tokens.at(1) or 0.0
+        idle = (self.pace.first.at(len(news[0].walk.request.prompt.ids)) or 0.0) + idle_token
+        idle += max(self._rest(one, idle_token, now) for one in news)
         broken = [
             one.promise.due - now
             for one in self.under_way
@@ -141,22 +159,21 @@ class Deadlines:
         return Outlook(
             self._wait(len(news), token_seconds, now)
             + first * self.pace.first_share.high
-            + rest * self.pace.rest_share.high
-            + DELIVERY_SECONDS,
-            first + idle,
+            + rest * self.pace.rest_share.high,
+            idle,
             max(broken, default=0.0),
         )
 
     def _left(self, one: Progress, needed: float, now: float) -> float:
         """Seconds that are left beside what is needed."""
         assert one.promise is not None
-        return one.promise.due - DELIVERY_SECONDS - needed - now
+        return one.promise.aim - needed - now
 
     def _least(self, one: Progress, token_seconds: float, now: float) -> float:
         """Seconds that a walk under way still needs at the least, hardly ever more."""
         needed = self._rest(one, token_seconds, now) * self.pace.rest_share.high
         if one.is_waiting:
-            needed += self.pace.first_seconds(len(one.walk.request.prompt.ids)) * self.pace.first_share.high
+            needed += self.pace.first_seconds(one.num_to_read, self.load(), now) * self.pace.first_share.high
         return needed
 
     def _rest(self, one: Progress, token_seconds: float, now: float) -> float:
@@ -170,15 +187,24 @@ class Deadlines:
         return turn + num_tokens * token_seconds
 
     def _wait(self, num_new: int, token_seconds: float, now: float) -> float:
-        """Seconds until so many new walks can begin; infinite where that cannot be known."""
-        num_over = self._num_over(num_new)
-        if num_over <= 0:
+        """Seconds until so many new walks can begin, behind those that wait; infinite where they are more than fit."""
+        if self._num_over(num_new) <= 0:
             return 0.0
-        ends = []
+        running = [one for one in self.under_way if not one.is_waiting]
+        num_free = self.capacity - self.capacity // FREE_SHARE - len(running)
+        ends = [0.0] * num_free + sorted(self._end(one, 0.0, token_seconds, now) for one in running)
+        del ends[: max(0, -num_free)]
+        heapq.heapify(ends)
         for one in self.under_way:
-            left = one.tokens_left() * token_seconds
-            ends.append(left if one.promise is None else min(left, max(0.0, one.promise.due - now)))
-        return sorted(ends)[num_over - 1] if num_over <= len(ends) else math.inf
+            if one.is_waiting:
+                start = heapq.heappop(ends)
+                heapq.heappush(ends, self._end(one, start, token_seconds, now))
+        return heapq.nsmallest(num_new, ends)[-1] if num_new <= len(ends) else math.inf
+
+    def _end(self, one: Progress, start: float, token_seconds: float, now: float) -> float:
+        """Seconds from now until a walk is over that goes on, or begins, at `start`; rarely more."""
+        end = start + one.tokens_left() * token_seconds
+        return end if one.promise is None else min(end, max(0.0, one.promise.due - now))
 
     def check(self) -> float | None:
         """Close and cut what is due.
@@ -186,22 +212,31 @@ class Deadlines:
         Returns:
             Seconds until the next look; `None` where nothing is promised.
         """
+        self._forget()
         now, soonest, is_needed = self._now(), CHECK_SECONDS[1], False
-        token_seconds = self.pace.token_seconds(min(GROWTH * self.load() + 1, self.capacity), now)
-        high = self.pace.rest_share.high
+        token_seconds, high = self._growing_token_seconds(now), self.pace.rest_share.high
+        cut_seconds = 2 * ((self.pace.turn or 0.0) + token_seconds)
         for one in self.under_way:
             if one.promise is None or one.is_cut:
                 continue
             is_needed = True
-            needed = self._rest(one, token_seconds, now) * high if one.can_be_closed else 2 * token_seconds
-            left = self._left(one, needed, now)
+            rest = self._rest(one, token_seconds, now) if one.can_be_closed else 0.0
+            left = self._left(one, rest * high if one.can_be_closed else cut_seconds, now)
             if left > 0:
                 soonest = min(soonest, left)
             elif one.can_be_closed:
-                one.close()
+                one.close(rest)
             elif one.answers or one.most_solution == 0:
                 one.cut()
         return max(soonest, CHECK_SECONDS[0]) if is_needed else None
+
+    def close(self, one: Progress) -> None:
+        """Close the thinking of a walk now, although it has time."""
+        now = self._now()
+        one.close(self._rest(one, self._growing_token_seconds(now), now))
+
+    def _growing_token_seconds(self, now: float) -> float:
+        return self.pace.token_seconds(min(GROWTH * self.load() + 1, self.capacity), now)
 
     def _await(self, seconds: float) -> None:
         if not self._is_awaited:

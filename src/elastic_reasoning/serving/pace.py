@@ -4,28 +4,22 @@
     pace.see_tokens(8, seconds=0.16, load=3, now=now)    # eight tokens of one walk, while three were under way
     pace.token_seconds(load=4, now=now)                  # what a token will take a walk when there are four
 
-Times are in seconds. `save_paces` and `read_paces` keep all of it beyond the process.
+All times are in seconds.
 """
 
 import bisect
-import logging
 import math
-from collections.abc import Mapping
-from pathlib import Path
 
-import msgspec
 from msgspec import Struct, field
 
-from elastic_reasoning.records.files import write_atomically
-from elastic_reasoning.untrusted.json import MalformedError, decode
+from elastic_reasoning.analysis.effort import Lengths as Quantiles
 
-logger = logging.getLogger(__name__)
-
-FORMAT = 1
 MOST_LENGTHS = 512
 """Lengths that are kept, each kind."""
-DRIFT_SECONDS = 0.25
-"""How fast the present drift is learned; it is forgotten a quarter as fast, and the lasting pace learned a 40th."""
+DRIFT_SECONDS = 0.5
+"""How fast the present drift is learned; it is forgotten half as fast, and the lasting pace learned a 20th."""
+SILENCE_SECONDS = 10.0
+"""What is seen after so long a silence counts more than what was known before."""
 FASTEST, SLOWEST = 1e-6, 1e4
 """Seconds a token that are believed."""
 
@@ -39,45 +33,55 @@ class Curve(Struct):
     def see(self, x: float, value: float, weight: float) -> None:
         """Move the mean at x towards a value, by a share of the way; the first value there is taken as it is."""
         place = round(math.log2(max(x, 1.0)))
-        known = self.means.get(place)
-        self.means[place] = value if known is None else known + weight * (value - known)
+        known = self.means.get(place, value)
+        self.means[place] = known + weight * (value - known)
 
     def at(self, x: float) -> float | None:
         """The mean at x; `None` where nothing has been seen. Beyond what has been seen it grows as x does."""
         if not self.means:
             return None
-        places = sorted(self.means)
-        values: list[float] = []
-        for place in places:  # more load was never faster: what seems so is noise
+        xs, values = list[float](), list[float]()
+        for place in sorted(self.means):  # more was never faster: what seems so is noise
+            xs.append(2.0**place)
             values.append(max(self.means[place], values[-1] if values else 0.0))
-        xs = [2.0**place for place in places]
-        if x >= xs[-1]:
-            return values[-1] * x / xs[-1]
         above = bisect.bisect_right(xs, x)
+        if above == len(xs):
+            return values[-1] * x / xs[-1]
         if above == 0:
             return values[0]
         share = (x - xs[above - 1]) / (xs[above] - xs[above - 1])
         return values[above - 1] + share * (values[above] - values[above - 1])
 
 
-class Spread(Struct):
-    """Mean and mean deviation of something that changes, as TCP knows its round trips (RFC 6298), more slowly."""
+class Spread(Struct, dict=True):
+    """Mean and mean deviation of how much of the time that was foretold something took.
 
-    mean: float
-    deviation: float
+    As TCP knows its round trips (RFC 6298), but more slowly learned.
+    """
+
+    mean: float = 1.0
+    deviation: float = 0.25
     num_seen: int = 0
 
-    def see(self, value: float) -> None:
-        """Take one more value; the first ones count as much as what was assumed before them."""
-        weight = max(1 / 32, 1 / (self.num_seen + 2))
+    def __post_init__(self) -> None:
+        self._seen_at: float | None = None
+
+    def see(self, value: float, now: float) -> None:
+        """Take one more value. The first ones count as much as what is assumed without any."""
+        weight = max(1 / 32, 1 / (self.num_seen + 2), silence(self._seen_at, now))
         self.deviation += weight * (abs(value - self.mean) - self.deviation)
         self.mean += weight * (value - self.mean)
-        self.num_seen += 1
+        self.num_seen, self._seen_at = self.num_seen + 1, now
 
     @property
     def high(self) -> float:
-        """What it hardly ever exceeds."""
-        return self.mean + 4 * self.deviation
+        """What it hardly ever exceeds; no less than what was foretold."""
+        return max(1.0, self.mean + 3 * self.deviation)
+
+
+def silence(seen_at: float | None, now: float) -> float:
+    """How much of what was seen then is outdated: from 0 to 1."""
+    return 0.0 if seen_at is None else 1 - math.exp(-max(0.0, now - seen_at) / SILENCE_SECONDS)
 
 
 class Lengths(Struct, dict=True):
@@ -94,6 +98,19 @@ class Lengths(Struct, dict=True):
         bisect.insort(self._ordered, num_tokens)
         if len(self.recent) > MOST_LENGTHS:
             self._ordered.remove(self.recent.pop(0))
+
+    def expect(self, quantiles: Quantiles) -> None:
+        """Begin with what was measured elsewhere, as if a hundred had been seen."""
+        counts = (
+            (50, quantiles.p50),
+            (40, quantiles.p90),
+            (5, quantiles.p95),
+            (4, quantiles.p99),
+            (1, quantiles.p99_5),
+        )
+        for num, length in counts:
+            for _ in range(num):
+                self.see(length)
 
     def remaining(self, share: float, done: int, most: int | None, default: int) -> int:
         """How many more tokens there will be at the most, behind `done`, in this share of the cases.
@@ -118,24 +135,28 @@ class Pace(Struct, dict=True):
 
     Attributes:
         tokens: seconds a token of one walk, by how many walks are under way.
-        first: seconds from the submission to the first token, where nothing is waited for, by tokens of the prompt.
-        first_share: how much of that the first token took in fact.
-        turn: seconds from an interrupt to the next token; `None` where that is not known.
-        rest_share: how much of what was expected the way from the end of thinking to the end took in fact.
-        thinking, solution: lengths in tokens.
+        first: seconds from the submission to the first token, without those of a token, where no place is waited for:
+            by the prompt tokens that were to be read then, of this walk and of those before it.
+        first_share: how much of the expected time the first token took in fact.
+        turn: seconds that an interrupt takes; `None` where that is not known.
+        rest_share: how much of the time that was kept for it the way from the end of thinking to the end took in fact.
+        thinking, solution: lengths in tokens, where the model ended thinking by itself.
+        rest: tokens of the solution where thinking was closed: what a model has not thought it may write there.
     """
 
     tokens: Curve = field(default_factory=Curve)
     first: Curve = field(default_factory=Curve)
-    first_share: Spread = field(default_factory=lambda: Spread(1.0, 0.25))
+    first_share: Spread = field(default_factory=Spread)
     turn: float | None = None
-    rest_share: Spread = field(default_factory=lambda: Spread(1.0, 0.25))
+    rest_share: Spread = field(default_factory=Spread)
     thinking: Lengths = field(default_factory=Lengths)
     solution: Lengths = field(default_factory=Lengths)
+    rest: Lengths = field(default_factory=Lengths)
 
     def __post_init__(self) -> None:
         self._drift = 1.0  # how much slower than `tokens` it has been of late: a machine has neighbours
-        self._drift_seen_at = -math.inf
+        self._seen_at: float | None = None
+        self._first_seen_at: float | None = None
 
     @property
     def is_known(self) -> bool:
@@ -155,59 +176,41 @@ class Pace(Struct, dict=True):
         expected = self.tokens.at(load) or token_seconds
         drift = self._drift_at(now)
         self._drift = drift + (1 - math.exp(-share)) * (token_seconds / expected - drift)
-        self._drift_seen_at = now
-        self.tokens.see(load, token_seconds, 1 - math.exp(-share / 40))
+        self.tokens.see(load, token_seconds, max(1 - math.exp(-share / 20), silence(self._seen_at, now)))
+        self._seen_at = now
 
-    def see_first(self, num_prompt: int, seconds: float) -> None:
-        """Learn from a first token that waited for no other walk."""
-        expected = self.first.at(num_prompt)
-        self.first.see(num_prompt, seconds, 1 / 16)
-        self.first_share.see(seconds / (expected or seconds or 1.0))
+    def see_first(self, num_prompt: int, seconds: float, load: int, now: float) -> None:
+        """Learn from a first token that waited for no other walk's end; arguments as for `first_seconds`."""
+        expected = self.first_seconds(num_prompt, load, now)
+        if self.first.means:
+            self.first_share.see(seconds / expected, now)
+        alone = max(seconds - self.token_seconds(load, now), FASTEST)
+        self.first.see(num_prompt, alone, max(1 / 16, silence(self._first_seen_at, now)))
+        self._first_seen_at = now
 
     def see_turn(self, seconds: float) -> None:
-        """Learn from the time between an interrupt and the next token."""
+        """Learn from an interrupt, behind which the next token took so many seconds more than others do."""
+        seconds = max(seconds, 0.0)
         self.turn = seconds if self.turn is None else self.turn + (seconds - self.turn) / 32
 
     def _drift_at(self, now: float) -> float:
-        return 1 + (self._drift - 1) * math.exp(-max(0.0, now - self._drift_seen_at) / (4 * DRIFT_SECONDS))
+        age = math.inf if self._seen_at is None else max(0.0, now - self._seen_at)
+        return 1 + (self._drift - 1) * math.exp(-age / (2 * DRIFT_SECONDS))
 
     def token_seconds(self, load: float, now: float) -> float:
         """Seconds a token takes a walk while so many are under way; 0 where nothing is known."""
         return (self.tokens.at(load) or 0.0) * max(1.0, self._drift_at(now))
 
-    def first_seconds(self, num_prompt: int) -> float:
-        """Seconds from the submission to the first token of a prompt; 0 where nothing is known."""
-        return self.first.at(num_prompt) or 0.0
+    def first_seconds(self, num_prompt: int, load: float, now: float) -> float:
+        """Seconds from the submission to the first token; 0 where nothing is known.
+
+        Args:
+            num_prompt: prompt tokens to be read until then.
+            load: walks that run.
+            now: the time.
+        """
+        return (self.first.at(num_prompt) or 0.0) + self.token_seconds(load, now)
 
     def turn_seconds(self, num_prompt: int) -> float:
-        """Seconds from an interrupt to the next token; as for a first token, where nothing is known."""
-        return self.first_seconds(num_prompt) if self.turn is None else self.turn
-
-
-class _File(Struct):
-    version: int
-    models: dict[str, Pace]
-
-
-def save_paces(path: Path, paces: Mapping[str, Pace]) -> None:
-    """Keep what is known of each model. A failure is logged: the gateway goes on without."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, msgspec.json.encode(_File(FORMAT, dict(paces))).decode())
-    except OSError as error:
-        logger.warning("what is known of the models' pace cannot be kept in %s: %s", path, error.strerror)
-
-
-def read_paces(path: Path) -> dict[str, Pace]:
-    """What was known of each model. A file that cannot be read is begun anew, with a warning."""
-    try:
-        found = decode(path.read_bytes(), _File)
-    except FileNotFoundError:
-        return {}
-    except (OSError, MalformedError) as error:
-        logger.warning("what was known of the models' pace in %s is lost: %s", path, error)
-        return {}
-    if found.version != FORMAT:
-        logger.warning("what was known of the models' pace in %s is of version %d", path, found.version)
-        return {}
-    return found.models
+        """Seconds that an interrupt takes, beside the tokens behind it; as a first token where nothing is known."""
+        return (self.first.at(num_prompt) or 0.0) if self.turn is None else self.turn

@@ -1,4 +1,7 @@
-"""How far one walk has come, as time sees it: it tells the pace what it sees, and knows what is still to come."""
+"""How far one walk has come, as time sees it: it tells the pace what it sees, and knows what is still to come.
+
+The thread that computes tells it of tokens, and an event loop asks it. Whatever is set has one of them alone to set it.
+"""
 
 import time
 from collections.abc import Callable
@@ -6,16 +9,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from elastic_reasoning.core.cursor import Delta
+from elastic_reasoning.core.deadline import after_closing
 from elastic_reasoning.core.trace import Finish, Phase
-from elastic_reasoning.core.walk import Completion, Walk
+from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.serving.pace import Pace
 
+DELIVERY_SECONDS = 0.02
+"""Kept for an answer on its way to its client."""
+MARGIN_SHARE, MOST_MARGIN_SECONDS = 0.04, 0.5
+"""Kept for what nobody foresees: so much of the deadline, and seconds at the most."""
 NUM_MEASURED = 8
 """Tokens of a walk that are timed together."""
 SHARE = 0.98
 """So many solutions are to be no longer than what is reserved for them."""
-UNKNOWN_TOKENS = 512
-"""What is reserved for a solution where neither a budget nor experience says how long it is."""
+UNKNOWN_TOKENS = 256
+"""What is reserved for a solution at the most, where too few were seen to tell how long they are."""
 
 Clock = Callable[[], float]
 """Seconds that only grow, as `time.monotonic`."""
@@ -33,12 +41,24 @@ class Promise:
         """When it must be over, by the clock."""
         return self.arrived + self.seconds
 
+    @property
+    def aim(self) -> float:
+        """When it is meant to be over: a client is to have all of it in time, and machines falter."""
+        return self.due - DELIVERY_SECONDS - min(MARGIN_SHARE * self.seconds, MOST_MARGIN_SECONDS)
+
+    @staticmethod
+    def least(seconds: float) -> float:
+        """The shortest deadline that aims at no less than so many seconds."""
+        seconds += DELIVERY_SECONDS
+        return min(seconds / (1 - MARGIN_SHARE), seconds + MOST_MARGIN_SECONDS)
+
 
 class Progress:
     """One walk that is submitted.
 
     Attributes:
         walk: what is under way.
+        num_to_read: prompt tokens that were to be read when it came: its own, and those of others that waited.
         promise: what was promised of it, if anything.
         num_forced, most_solution: what follows where thinking ends now: tokens that are forced, and tokens that may
             be sampled; `None` for no limit.
@@ -46,11 +66,13 @@ class Progress:
         thinks: whether it still thinks, as far as anybody has told.
         closed_at: when time closed its thinking; `None` if it has not.
         is_cut: whether time has cut what follows.
+        is_over: whether it has come to its end.
         num_thinking, num_solution: sampled tokens.
         answers: whether a token has come of what follows thinking.
 
     Args:
         walk: fresh.
+        num_to_read: see above.
         pace: of its model.
         load: tells how many walks run.
         promise: see above.
@@ -61,26 +83,28 @@ class Progress:
     def __init__(
         self,
         walk: Walk,
+        num_to_read: int,
         pace: Pace,
         load: Callable[[], int],
         promise: Promise | None = None,
         is_queued: bool = False,
         now: Clock = time.monotonic,
     ) -> None:
-        self.walk, self.promise = walk, promise
+        self.walk, self.num_to_read, self.promise = walk, num_to_read, promise
         self._pace, self._load, self._now = pace, load, now
         self._is_queued = is_queued
         call = walk.call
         self.thinks = call is not None and call.phase is Phase.THINKING
         self._most_thinking = call.max_tokens if call is not None else 0
-        self.num_forced, self.most_solution = _rest(walk)
-        self.is_waiting, self.is_cut, self.answers = True, False, False
+        after = after_closing(walk.request, walk.template)
+        self.num_forced, self.most_solution = after.num_forced, after.num_solution
+        self.is_waiting, self.is_cut, self.answers, self.is_over = True, False, False, False
         self.closed_at: float | None = None
         self.num_thinking = self.num_solution = 0
         self._began = self._measured_at = now()
         self._num_measured = 0
         self._phase: Phase | None = None
-        self._expected = (0.0, 0.0)  # when thinking was closed: seconds until the next token, and a token behind it
+        self._kept_seconds = self._token_seconds = 0.0  # as they were when thinking was closed
 
     @property
     def can_be_closed(self) -> bool:
@@ -89,15 +113,14 @@ class Progress:
 
     def solution_tokens(self) -> int:
         """Tokens that its solution still needs, hardly ever more."""
-        default = UNKNOWN_TOKENS if self.most_solution is None else self.most_solution
-        return self._pace.solution.remaining(SHARE, self.num_solution, self.most_solution, default)
+        lengths = self._pace.rest if self.thinks or self.closed_at is not None else self._pace.solution
+        return lengths.remaining(SHARE, self.num_solution, self.most_solution, UNKNOWN_TOKENS)
 
     def tokens_left(self) -> int:
         """Tokens until its end if nobody closes anything, rarely more."""
         left = self.num_forced + self.solution_tokens()
         if self.thinks and self.closed_at is None:
-            default = 4 * UNKNOWN_TOKENS if self._most_thinking is None else self._most_thinking
-            left += self._pace.thinking.remaining(0.9, self.num_thinking, self._most_thinking, default)
+            left += self._pace.thinking.remaining(0.9, self.num_thinking, self._most_thinking, 4 * UNKNOWN_TOKENS)
         return left
 
     def tell(self, delta: Delta) -> None:
@@ -109,7 +132,7 @@ class Progress:
         if self.is_waiting:
             self.is_waiting = False
             if not self._is_queued:
-                self._pace.see_first(len(self.walk.request.prompt.ids), now - self._began)
+                self._pace.see_first(self.num_to_read, now - self._began, self._load(), now)
         if delta.phase is Phase.THINKING:
             self.num_thinking += num
         elif delta.phase is Phase.SOLUTION:
@@ -132,15 +155,12 @@ class Progress:
             return
         self.thinks, self.answers = False, True
         if self.closed_at is not None:
-            self._pace.see_turn(now - self.closed_at)
+            self._pace.see_turn(now - self.closed_at - (self.num_forced + 1) * self._token_seconds)
 
-    def close(self) -> None:
-        """Close thinking: its time is needed for the solution."""
+    def close(self, kept_seconds: float) -> None:
+        """Close thinking, so many seconds being what the rest is expected to take."""
         self.closed_at = now = self._now()
-        self._expected = (
-            self._pace.turn_seconds(len(self.walk.request.prompt.ids)),
-            self._pace.token_seconds(self._load(), now),
-        )
+        self._kept_seconds, self._token_seconds = kept_seconds, self._pace.token_seconds(self._load(), now)
         self.walk.interrupt(Finish.DEADLINE)
 
     def cut(self) -> None:
@@ -149,16 +169,23 @@ class Progress:
         self.walk.interrupt(Finish.DEADLINE)
 
     def end(self) -> None:
-        """The walk has come to its end by itself or by time: learn from all of it."""
-        if self.closed_at is not None and self.num_solution:
-            turn, token_seconds = self._expected
-            expected = turn + token_seconds * (self.num_forced + self.num_solution)
-            if expected:
-                self._pace.rest_share.see((self._now() - self.closed_at) / expected)
-        elif self.num_thinking:
-            self._pace.thinking.see(self.num_thinking)
-        if self.num_solution:  # one that time has cut would have been longer, nobody knows by how much
-            self._pace.solution.see(2 * self.num_solution if self.is_cut else self.num_solution)
+        """The walk has come to its end by itself or by time: learn how long that took."""
+        self.is_over = True
+        if self.closed_at is not None and self._kept_seconds:
+            now = self._now()
+            self._pace.rest_share.see((now - self.closed_at) / self._kept_seconds, now)
+
+    def learn_lengths(self) -> None:
+        """Learn from what a client has asked for. What was cut would have been longer, nobody knows by how much."""
+        solution = self._pace.solution
+        for segment in self.walk.segments:
+            is_cut = segment.finish in (Finish.LENGTH, Finish.BOUNDARY, Finish.DEADLINE)
+            if segment.phase is Phase.SOLUTION and segment.finish:
+                solution.see(self.num_solution + (self.solution_tokens() if is_cut else 0))
+            elif segment.phase is Phase.THINKING and is_cut:
+                solution = self._pace.rest
+            elif segment.phase is Phase.THINKING and segment.finish:
+                self._pace.thinking.see(self.num_thinking)
 
     def account(self) -> dict[str, Any] | None:
         """What became of the promise, for the `elastic` object; `None` where there is none."""
@@ -166,13 +193,3 @@ class Progress:
             return None
         margin = self.promise.due - self._now()
         return {"seconds": self.promise.seconds, "kept": margin >= 0, "margin_seconds": round(margin, 4)}
-
-
-def _rest(walk: Walk) -> tuple[int, int | None]:
-    """What follows where thinking ends now: tokens that are forced, and tokens that may be sampled."""
-    other = Walk(walk.request, walk.template)
-    num_segments = len(other.segments)
-    while other.call is not None and other.call.phase is Phase.THINKING:
-        other.finish(Completion((), None, Finish.DEADLINE))
-    num_forced = sum(len(segment.ids) for segment in other.segments[num_segments:] if not segment.sampled)
-    return num_forced, 0 if other.call is None else other.call.max_tokens

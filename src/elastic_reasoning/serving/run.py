@@ -21,6 +21,7 @@ from elastic_reasoning.serving.connections import Connection, for_connections
 from elastic_reasoning.serving.gateway import Gateway, open_gateway
 from elastic_reasoning.serving.logs import write_logs
 from elastic_reasoning.serving.reload import Reloader
+from elastic_reasoning.serving.warm_up import keep_up
 
 SPARE_FILES = 256
 """Files that are open beside connections."""
@@ -86,6 +87,7 @@ class Server(uvicorn.Server):
         self._gateway, self._reloader = gateway, reloader
         self._draining: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._learning: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -94,6 +96,7 @@ class Server(uvicorn.Server):
         self._loop.add_signal_handler(signal.SIGHUP, self._reloader.tell)
         self._watching = asyncio.create_task(self._reloader.watch())
         await super().startup(sockets)
+        self._learning = asyncio.create_task(keep_up(self._gateway))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Told by a signal, in the thread that serves."""
