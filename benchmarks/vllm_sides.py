@@ -192,7 +192,9 @@ def over_http(model: str, num_rows: int) -> Iterator[dict[str, Side]]:
 
 
 @contextmanager
-def served(model: str, num_rows: int, block_size: int) -> Iterator[tuple[subprocess.Popen[bytes], str, Path]]:
+def served(
+    model: str, num_rows: int, block_size: int, *arguments: str
+) -> Iterator[tuple[subprocess.Popen[bytes], str, Path]]:
     """A vLLM server that is about to start: its process, its base URL, and its log."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -200,7 +202,7 @@ def served(model: str, num_rows: int, block_size: int) -> Iterator[tuple[subproc
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", f"--model={model}", "--host=127.0.0.1"]
     command += [f"--port={port}", "--dtype=float32", "--enforce-eager", "--distributed-executor-backend=uni"]
     command += [f"--block-size={block_size}", f"--max-num-seqs={num_rows}", "--no-enable-chunked-prefill"]
-    command += ["--logprobs-mode=processed_logprobs", "--disable-uvicorn-access-log"]
+    command += ["--logprobs-mode=processed_logprobs", "--disable-uvicorn-access-log", *arguments]
     log = Path(model) / f"{port}.log"
     with log.open("wb") as file:
         process = subprocess.Popen(command, stdout=file, stderr=file)
