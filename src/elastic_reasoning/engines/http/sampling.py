@@ -138,11 +138,13 @@ async def chat(session: Session, body: Body) -> AsyncGenerator[str, None]:
         await tries.wait()
         try:
             async with aclosing(session.events(path, body, most_bytes(None))) as events:
-                async for event in events:
-                    if not has_begun:
-                        await tries.progressed()
-                        has_begun = True
-                    yield event
+                async for together in events:
+                    for event in together:
+                        said = session.read_event(path, event, str)
+                        if not has_begun:
+                            await tries.progressed()
+                            has_begun = True
+                        yield said
         except UnavailableError as error:
             tries.failed(path, error)
             if has_begun:
