@@ -150,6 +150,21 @@ def test_two_strategies_run_side_by_side_on_one_scale(page: Any, url: str) -> No
     assert tops["A"] == tops["B"]
 
 
+def test_each_strategy_has_the_walls_that_it_keeps(page: Any, url: str) -> None:
+    go(page, url, "a=mini-e1/s1/16%2B20&b=mini-e1/nothinking/16%2B20&pace=live")
+    run(page)
+    thinking = meter(page, "A", "thinking")
+    assert (thinking["used"], thinking["caption"]) == (16, "closed at 16 by the budget")
+    assert thinking["wall"] == pytest.approx(thinking["filled"])  # t + s less what is kept for the answer
+    assert meter(page, "B", "thinking")["caption"] == "this strategy does not think"
+    assert column(page, "B").locator(".gate").is_hidden()
+    go(page, url, "a=mini-e1/unconstrained/16%2B20&b=mini-e1/l1-max/16%2B20&pace=live")
+    run(page)
+    assert {meter(page, letter, "thinking")["closed"] for letter in "AB"} == {"model"}
+    assert column(page, "A").get_by_label("Thinking", exact=True).is_disabled()
+    assert "asks for this length" in column(page, "B").locator(".about").inner_text()
+
+
 def test_a_known_problem_is_graded(page: Any, url: str) -> None:
     page.get_by_role("button", name="Shuffle a new problem").click()
     assert page.locator("#problem").input_value() != QUESTION

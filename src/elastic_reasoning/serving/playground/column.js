@@ -30,7 +30,6 @@ export class Column {
     this.addMeters();
     this.addChoices();
     this.addForms();
-    this.refresh();
   }
 
   find(selector) {
@@ -140,18 +139,22 @@ export class Column {
     const s = budget?.solution ?? value(own.solution) ?? defaults.solution;
     const unit = "tokens";
     if (bounds === "separate") return { thinking: { limit: thinks ? t : 0, unit }, solution: { limit: s, unit } };
-    if (bounds === "total" && t !== null && s !== null) {
+    const bothAsked = t !== null && s !== null;
+    if (bounds === "total" && bothAsked) {
       const left = Math.max(0, t + s - usedThinking);
       return {
         thinking: { limit: t + s, mark: t, unit: `+ ${s} tokens` },
         solution: { limit: left, mark: left > s ? s : null, unit: `tokens, ${left} left` },
       };
     }
-    return { thinking: { limit: null, mark: bounds === "asked" ? t : null, unit }, solution: { limit: null, unit } };
+    if (bounds === "asked" && bothAsked) {
+      return { thinking: { limit: null, mark: t + s, unit: `+ ${s} tokens` }, solution: { limit: null, unit } };
+    }
+    return { thinking: { limit: null, unit }, solution: { limit: null, unit } };
   }
 
   // Everything but what came of a run, from what is asked.
-  refresh(scales = null) {
+  refresh(scales) {
     const { own } = this;
     const strategy = strategyOf(this.facts, own.strategy);
     const model = modelOf(this.facts, own.model);
@@ -162,7 +165,6 @@ export class Column {
     this.find(".price").hidden = !model.prices;
     this.find(".currency").textContent = model.prices?.currency ?? "";
     this.clock.node.hidden = own.deadline === "";
-    if (scales === null) return;
     const uses = strategy.bounds !== "none";
     this.thinking.set(own.thinking, scales.thinking, { uses: uses && strategy.thinks, otherwise: model.budget.thinking });
     this.solution.set(own.solution, scales.solution, { uses, otherwise: model.budget.solution });

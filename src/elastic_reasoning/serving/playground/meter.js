@@ -75,7 +75,7 @@ export class Meter {
     this.over.style.width = `${100 * (share(used) - share(within))}%`;
     this.beyond.style.left = `${100 * share(limit ?? this.scale)}%`;
     this.wall.hidden = limit === null && closed === null;
-    const place = share(closed === null || closed === "tokens" ? (limit ?? used) : used);
+    const place = share(closed === null ? (limit ?? used) : used);
     this.wall.style.left = `${100 * place}%`;
     this.wall.dataset.closed = closed ?? "";
     this.soft.hidden = mark === null;

@@ -29,6 +29,12 @@ export function solutionCaption(account) {
   return cause === "model" || cause === "stop" ? `complete at ${number(used)}` : `cut at ${number(used)} by ${by(cause)}`;
 }
 
+// Whether something other than the model ended its thinking; a budget of no tokens ends nothing.
+const wasBound = ({ thinking_tokens: used, thinking_ended_by: cause }) =>
+  Boolean(cause) && cause !== "model" && !(cause === "tokens" && used === 0);
+
+export const hasGate = (account) => account.thinking_ended_by === "model" || wasBound(account);
+
 export function gateText(account) {
   const { thinking_tokens: used, thinking_ended_by: cause } = account;
   const after = `after ${tokens(used)}`;
@@ -48,7 +54,7 @@ export function verdict(text, model, problem) {
 // Each as [kind, text]; a kind has its colour.
 export function chips(account) {
   const found = [];
-  if (account.thinking_ended_by && account.thinking_ended_by !== "model") {
+  if (wasBound(account)) {
     found.push([account.thinking_ended_by, `thinking ${ending(account)} by ${by(account.thinking_ended_by)}`]);
   }
   if (!account.solution_ended_by) found.push(["bad", "no solution"]);

@@ -1,7 +1,7 @@
 // What a model wrote, the gate between its thinking and its solution, and what came of it.
 
 import { el, number } from "./dom.js";
-import { chips, gateText, numbers, verdict } from "./outcome.js";
+import { chips, gateText, hasGate, numbers, verdict } from "./outcome.js";
 
 export class Transcript {
   constructor(node, letter) {
@@ -25,11 +25,10 @@ export class Transcript {
     const closed = run.account !== null || run.solution.text !== "";
     this.write(this.thinking, run.thinking, run.begun && !closed);
     this.write(this.solution, run.solution, closed && run.account === null && !run.stopped);
-    const cause = run.known?.thinking_ended_by;
-    this.gate.hidden = !(closed && cause);
+    this.gate.hidden = !(closed && run.known && hasGate(run.known));
     if (!this.gate.hidden) {
       this.gate.textContent = gateText(run.known);
-      this.gate.dataset.cause = cause;
+      this.gate.dataset.cause = run.known.thinking_ended_by;
     }
     this.drawOutcome(run, model, problem);
     if (followed) this.node.scrollTop = this.node.scrollHeight;
