@@ -102,6 +102,7 @@ bench: $(READY)
 
 bench-vllm: $(VLLM)/ready
 	$(VLLM)/bin/python benchmarks/vllm_throughput.py
+	$(VLLM)/bin/python benchmarks/vllm_deadlines.py
 	$(VLLM)/bin/python benchmarks/vllm_rollouts.py
 
 # The gateway beside LiteLLM's proxy, which has an environment of its own.

@@ -38,6 +38,7 @@ def filled(text: str) -> str:
         "training": training,
         "step_time": step_time,
         "vllm_rollouts": vllm_rollouts,
+        "vllm_deadlines": vllm_deadlines,
     }.items():
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         path = RESULTS / f"{FROM.get(name, name)}.json"
@@ -250,6 +251,29 @@ def vllm_throughput(report: dict[str, Any]) -> str:
             "",
             f"{report['num_prompts']} prompts, {report['num_rows']} rows, s = 32, medians of {report['num_repeats']} "
             f"interleaved repeats. {measured(report)}, vLLM {report['versions']['vllm']}.",
+        ]
+    )
+
+
+def vllm_deadlines(report: dict[str, Any]) -> str:
+    lines = [
+        "| load | limits | in time | without a solution | whole solutions | thinking tokens | p50, s | p99, s |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for line in report["loads"]:
+        lines.append(
+            f"| {line['load']:g} × capacity | {line['limits']} | {100 * line['in_time']:.1f} % | "
+            f"{line['num_without_solution']} | {100 * line['whole']:.1f} % | {line['mean_thinking']:.0f} | "
+            f"{line['seconds_p50']:.2f} | {line['seconds_p99']:.2f} |"
+        )
+    deadlines = ", ".join(sorted({f"{line['deadline_seconds']:.2f}" for line in report["loads"]}))
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"{report['loads'][0]['num_requests']} requests of {report['budget']} tokens a line, "
+            f"{report['num_rows']} rows; "
+            f"deadlines {deadlines} s. {measured(report)}, vLLM {report['versions']['vllm']}.",
         ]
     )
 

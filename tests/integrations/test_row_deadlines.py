@@ -27,7 +27,7 @@ def is_thinking(row: Row) -> bool:
     return call is not None and call.phase is Phase.THINKING
 
 
-@settings(max_examples=500)
+@settings(max_examples=350)
 @given(cases().map(timed), st.sets(st.integers(0, 20), max_size=3))
 def test_what_time_has_closed_is_read_of_the_ids_and_keeps_the_budget(case: Case, closes: set[int]) -> None:
     ids, asked = emit_timed(case.request, case.template, case.context, case.script(), closes)
@@ -42,7 +42,7 @@ def unframed(case: Case) -> Case:
     return timed(replace(case, template=template))
 
 
-@settings(max_examples=400)
+@settings(max_examples=300)
 @given(cases().map(unframed), st.sets(st.integers(0, 20), max_size=3))
 def test_a_row_made_again_goes_on_with_what_time_has_forced(case: Case, closes: set[int]) -> None:
     ids, asked = emit_timed(case.request, case.template, case.context, case.script(), closes)

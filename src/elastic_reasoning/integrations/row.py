@@ -171,14 +171,14 @@ class Row:
 
     @property
     def num_after(self) -> tuple[int, int | None]:
-        """What follows where time closes the current phase: how many ids are forced, and may be sampled.
+        """What follows where time closes the current phase: how many ids are forced, and how many may be sampled.
 
-        `None` for no limit.
+        `None` for no limit. Where text is forced before the delimiter, closing may have to wait for as many tokens.
         """
         call, after = self._cursor.walk.call, self._after
         if after is None or call is None or call.phase is not Phase.THINKING:
             return 0, 0
-        return after.num_forced, after.num_solution
+        return after.num_forced + len(after.wrap_up), after.num_solution
 
     @property
     def solution(self) -> tuple[int, Finish | None]:

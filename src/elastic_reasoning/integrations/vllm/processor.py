@@ -6,7 +6,6 @@ ids that it has emitted, and is made again from them where it has to be.
 
 import time
 from collections.abc import Callable
-from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,10 +18,8 @@ from elastic_reasoning.core.wire import from_wire
 from elastic_reasoning.integrations.row import Row
 from elastic_reasoning.integrations.vllm.admission import Served, admit
 from elastic_reasoning.integrations.vllm.deadlines import Timed, TimeKeeper
+from elastic_reasoning.integrations.vllm.edits import LogitEdits
 from elastic_reasoning.integrations.vllm.patches.arrivals import deadline_of
-
-NEVER = float("-inf")
-NOTHING = -1
 
 
 class _Budgeted(NamedTuple):
@@ -54,7 +51,7 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
         self._time = TimeKeeper(clock_of_all())
         self._num_timed = 0  # where it is 0, nothing is done about time
         is_v1 = self._states is None
-        self._edits = _LogitEdits(vllm_config.scheduler_config.max_num_seqs if is_v1 else where.max_num_reqs)
+        self._edits = LogitEdits(vllm_config.scheduler_config.max_num_seqs if is_v1 else where.max_num_reqs)
         if is_v1 and vllm_config.scheduler_config.async_scheduling:
             _have_output_ids()
 
@@ -174,71 +171,6 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
             elif num_ids > num_prompt + len(output):  # steps in which it was not asked
                 output.extend(self._states.all_token_ids.gpu[slot, num_prompt + len(output) : num_ids].tolist())
         return True
-
-
-class _LogitEdits:
-    """What the rows ask of their next logits, by place: kept as arrays, which change at events alone.
-
-    Args:
-        num_places: rows that there can be.
-    """
-
-    def __init__(self, num_places: int) -> None:
-        self._forced = np.full(num_places, NOTHING)
-        self._moves_to = np.full(num_places, NOTHING)
-        self._temperature = np.ones(num_places, dtype=np.float32)
-        self._banned: dict[int, list[int]] = {}
-
-    def set(self, place: int, row: Row, temperature: float) -> None:
-        """Write down what a row asks for."""
-        self._forced[place] = NOTHING if row.forced is None else row.forced
-        self._moves_to[place] = NOTHING if row.moves_to is None else row.moves_to
-        self._temperature[place] = temperature
-        self._banned.pop(place, None)
-        if row.banned:
-            self._banned[place] = list(row.banned)
-
-    def clear(self, place: int) -> None:
-        """There is no row any more."""
-        self._forced[place] = self._moves_to[place] = NOTHING
-        self._banned.pop(place, None)
-
-    def apply(self, logits: torch.Tensor, places: np.ndarray, eos: frozenset[int]) -> None:
-        """Edit the logits `[rows, vocabulary]` of rows at these places `[rows]`."""
-        if self._banned:
-            for row in np.flatnonzero(np.isin(places, list(self._banned))).tolist():
-                logits[row, self._banned[int(places[row])]] = NEVER
-        moves_to = self._moves_to[places]
-        for target in np.unique(moves_to[moves_to >= 0]).tolist():  # most often one
-            _move_ends(logits, moves_to == target, self._temperature[places], (target, *sorted(eos)))
-        forced = self._forced[places]
-        rows = np.flatnonzero(forced >= 0)
-        if len(rows):
-            at = torch.from_numpy(rows).to(logits.device)
-            logits[at] = NEVER
-            logits[at, torch.from_numpy(forced[rows]).to(logits.device)] = 0.0
-
-
-def _move_ends(logits: torch.Tensor, moves: np.ndarray, temperature: np.ndarray, ids: tuple[int, ...]) -> None:
-    """Give the probability of all these ids to the first of them, in the rows that move `[rows]`.
-
-    In greedy rows, of temperature 0, it gets the largest, so that the same is sampled as where ends are discarded.
-    """
-    rows = np.flatnonzero(moves)
-    greedy = temperature[rows] == 0
-    columns = torch.tensor(ids, device=logits.device)
-    at = torch.from_numpy(rows).to(logits.device)[:, None]
-    part = logits[at, columns]  # [rows that move, ids]
-    moved = torch.full_like(part, NEVER)
-    if greedy.all():
-        moved[:, 0] = part.amax(dim=1)
-    else:
-        scale = torch.from_numpy(np.where(greedy, 1, temperature[rows])).to(logits.device)
-        # For two or three ids this is one kernel or two, where logsumexp is many.
-        moved[:, 0] = reduce(torch.logaddexp, (part / scale[:, None]).unbind(1)) * scale
-        if greedy.any():
-            moved[:, 0] = torch.where(torch.from_numpy(greedy).to(logits.device), part.amax(dim=1), moved[:, 0])
-    logits[at, columns] = moved
 
 
 def clock_of_all() -> Callable[[], float]:
