@@ -18,6 +18,7 @@ from openai import BadRequestError, NotFoundError, OpenAI
 from openai.types import Completion
 from pydantic import BaseModel, TypeAdapter
 
+QUESTION = "a 4 b -8 c +7 d *3 e +9 f -2 g *7 ="
 BUDGETS = {"thinking_budget": 8, "solution_budget": 20}
 
 
@@ -108,7 +109,8 @@ def chat_streams_helper(served: Served) -> None:
         whole = chat(served, client)
         body = {"model": served.model, "messages": served.messages, "temperature": 0, "extra_body": BUDGETS}
         with client.chat.completions.stream(**body) as stream:
-            final = stream.get_final_completion()
+            stream.until_done()
+            final = stream.current_completion_snapshot
     assert final.choices[0].message.content == whole.choices[0].message.content
 
 

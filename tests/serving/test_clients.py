@@ -6,10 +6,8 @@ import pytest
 
 from elastic_reasoning.serving.config import make_config
 from elastic_reasoning.serving.gateway import open_gateway
-from serving.clients import CLAIMS, Claim, Served
+from serving.clients import CLAIMS, QUESTION, Claim, Served
 from serving.gateways import listening
-
-QUESTION = "a 4 b -8 c +7 d *3 e +9 f -2 g *7 ="
 
 
 @pytest.fixture(scope="module")
