@@ -55,11 +55,12 @@ class Dialect:
 
 
 def encode(value: object) -> bytes:
-    """JSON; half letters, which msgspec cannot write, are escaped."""
+    """JSON; half letters, which clients refuse to read, become question marks."""
     try:
         return msgspec.json.encode(value)
     except UnicodeEncodeError:
-        return json.dumps(value).encode()
+        text = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+        return msgspec.json.encode(json.loads(text))
 
 
 def sse(value: object, event: str = "") -> bytes:

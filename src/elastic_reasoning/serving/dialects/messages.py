@@ -16,7 +16,7 @@ from elastic_reasoning.serving.asked import Asked
 from elastic_reasoning.serving.dialects.blocks import Passage, gather
 from elastic_reasoning.serving.dialects.body import ignored_in, read_as
 from elastic_reasoning.serving.dialects.conversation import for_template
-from elastic_reasoning.serving.dialects.dialect import Dialect, Head, Json, sse
+from elastic_reasoning.serving.dialects.dialect import Dialect, Head, Json, encode, sse
 from elastic_reasoning.serving.dialects.messages_in import (
     CountRequest,
     MessagesRequest,
@@ -169,7 +169,7 @@ class MessageWriter:
         elif isinstance(event, ToolCall):
             yield from self._close()
             yield self._start(_use(event, {}))
-            arguments = msgspec.json.encode(_arguments(event)).decode()
+            arguments = encode(_arguments(event)).decode()
             yield self._change({"type": "input_json_delta", "partial_json": arguments})
             yield self._stop()
         elif isinstance(event, Ended):
