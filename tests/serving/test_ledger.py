@@ -3,10 +3,11 @@
 import asyncio
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -19,7 +20,7 @@ from elastic_reasoning.core.errors import UsageError
 from elastic_reasoning.serving.errors import ApiError
 from elastic_reasoning.serving.events import Usage
 from elastic_reasoning.serving.keys import Key
-from elastic_reasoning.serving.ledger import Ledger
+from elastic_reasoning.serving.ledger import FILE, Ledger
 from elastic_reasoning.serving.prices import UNIT, Cost
 
 MIDDAY = 1_795_780_800.0  # 2026-11-27 12:00 UTC
@@ -145,6 +146,23 @@ def test_a_killed_process_loses_nothing_that_was_charged_and_keeps_nothing_reser
         assert ledger.totals("team")["requests"] in (said, said + 1)
         with ledger.reserved(limited("1"), "m", UNIT, spent(1)):
             pass
+
+
+def test_what_cannot_be_written_counts_as_long_as_the_process_lives(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with opened(tmp_path):
+        pass
+    with closing(sqlite3.connect(tmp_path / FILE)) as totals:
+        totals.execute("create trigger full before insert on spending begin select raise(abort, 'disk full'); end")
+    with opened(tmp_path) as ledger:
+        with ledger.reserved(limited("1"), "m", UNIT, spent(UNIT // 2)):
+            pass
+        with pytest.raises(ApiError), ledger.reserved(limited("1"), "m", UNIT, spent(0)):
+            pass
+        with ledger.reserved(limited("1"), "m", UNIT // 2, spent(0)):
+            pass
+    assert "0.5 of the key 'team' could not be charged: disk full" in caplog.text
 
 
 def test_a_folder_belongs_to_one_process(tmp_path: Path) -> None:

@@ -164,6 +164,7 @@ def test_a_failure_is_logged_by_where_it_was_and_not_by_what_it_says() -> None:
         record = logging.LogRecord(
             "x", logging.ERROR, __file__, 1, "failed", (), (KeyError, error, error.__traceback__)
         )
+    record.msg = f"failed\nfuture: {SECRET}"
     assert SECRET not in JsonFormatter().format(record)
     assert json.loads(JsonFormatter().format(record))["exception"][-1] == "KeyError"
     assert SECRET in JsonFormatter(with_messages=True).format(record)

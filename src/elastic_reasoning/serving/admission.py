@@ -1,6 +1,7 @@
 """What a request must pass before it is answered: who asks, for which model, how much of it, and at what cost."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,6 +21,8 @@ from elastic_reasoning.serving.ledger import Ledger
 from elastic_reasoning.serving.meter import Meter
 from elastic_reasoning.serving.metrics import Metrics
 from elastic_reasoning.serving.money import afford, most_completion
+
+logger = logging.getLogger(__name__)
 
 
 class Admission:
@@ -44,6 +47,8 @@ class Admission:
         self.gate = Gate(config.max_running, config.max_waiting)
         self.ledger = Ledger(Path(config.state) if config.state else None)
         self.metrics = Metrics(self.gate)
+        if not config.state and self.keys.have_limits:
+            logger.warning("what keys with daily limits have spent is forgotten at the end: give --state FOLDER")
 
     @asynccontextmanager
     async def admitted(

@@ -151,6 +151,11 @@ class Keys:
         self._stamp = stamp_of(path)
         self._keys = () if path is None else read_keys(path)
 
+    @property
+    def have_limits(self) -> bool:
+        """Whether any of them has a daily limit."""
+        return any(key.daily_limit is not None for key in self._keys)
+
     def find(self, headers: Mapping[str, str]) -> Key:
         """Who asks.
 

@@ -7,6 +7,7 @@ What has been charged is in an SQLite file before the answer is over, and outliv
 reserved is in memory, and is free again with the next start. The file belongs to one process.
 """
 
+import logging
 import sqlite3
 import time
 from collections import Counter
@@ -37,6 +38,8 @@ CHARGE = f"""
 insert into spending values (?, ?, ?, 1, ?, ?, ?, ?)
 on conflict do update set {", ".join(f"{name} = {name} + excluded.{name}" for name in COLUMNS)}
 """
+
+logger = logging.getLogger(__name__)
 
 
 class Spent(Protocol):
@@ -94,14 +97,16 @@ class Ledger:
         try:
             yield
         finally:
+            self._reserved[account] -= most
             try:
                 usage = spent.used
                 row = (day, key.name, model, usage.prompt, usage.cached, usage.completion, spent.cost.total)
                 self._totals.execute(CHARGE, row)
-            finally:
-                self._reserved[account] -= most
-                if not self._reserved[account]:
-                    del self._reserved[account]
+            except sqlite3.Error as error:
+                self._reserved[account] += spent.cost.total  # the limit holds, as long as the process lives
+                logger.error("%s of the key %r could not be charged: %s", spelled(spent.cost.total), key.name, error)
+            if not self._reserved[account]:
+                del self._reserved[account]
 
     def _check(self, key: Key, day: str, most: int, limit: int) -> None:
         spent = self.totals(key.name, day)["cost"]

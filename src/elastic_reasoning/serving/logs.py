@@ -39,6 +39,8 @@ class JsonFormatter(logging.Formatter):
         line |= getattr(record, "fields", {})
         if record.exc_info and record.exc_info[1] is not None:
             line["exception"] = self._told(record.exc_info[1])
+            if not self._with_messages:  # asyncio shows the exception on further lines
+                line["message"] = line["message"].partition("\n")[0]
         return json.dumps(line, default=str)
 
     def _told(self, error: BaseException) -> list[str]:
@@ -53,6 +55,7 @@ def write_logs(log_prompts: bool) -> None:
     handler.setFormatter(JsonFormatter(log_prompts))
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger("elastic_reasoning").setLevel(logging.INFO)
+    logging.captureWarnings(True)
 
 
 def log_access(access: Access) -> None:
