@@ -1,17 +1,22 @@
 """The playground in a real browser, before a gateway with the miniature."""
 
+import itertools
 import json
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from elastic_reasoning.core.cursor import Delta, Listen
+from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.core.wire import from_wire
 from elastic_reasoning.serving.config import make_config
 from elastic_reasoning.serving.gateway import Gateway, open_gateway
@@ -250,17 +255,39 @@ def test_everything_can_be_done_by_keys_alone(page: Any) -> None:
     assert column(page, "A").locator(".code pre").is_visible()
 
 
-def test_a_stop_in_the_middle_stops_the_server(page: Any, url: str, gateway: Gateway) -> None:
+@pytest.fixture
+def held(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """The engine stands still after a few tokens, until this is set."""
+    engine = gateway.backends["mini-e1"].engine
+    submit, go_on, told = engine.submit, threading.Event(), itertools.count()
+
+    def submit_held(walks: list[Walk], listen: Listen, *more: Any) -> list[Future[Walk]]:
+        def tell(delta: Delta) -> None:
+            listen(delta)
+            if next(told) == 8:
+                go_on.wait(60)
+
+        return submit(walks, tell, *more)
+
+    monkeypatch.setattr(engine, "submit", submit_held)
+    yield go_on
+    go_on.set()
+
+
+def test_a_stop_in_the_middle_stops_the_server(page: Any, url: str, held: threading.Event) -> None:
     go(page, url, "a=mini-e1/elastic/450%2B20&a.min_thinking=450&compare=0&pace=live")
     page.locator("#run").click()
     page.locator(".block.thinking .text:not(:empty)").wait_for()
+    assert page.locator("#run").inner_text() == "Stop"
     page.keyboard.press("Escape")
     over(page)
     assert column(page, "A").locator(".outcome").inner_text() == "stopped by you"
     assert 0 < meter(page, "A", "thinking")["used"] < 450
-    with page.expect_response("**/elastic/stats") as stats:
-        pass
-    assert stats.value.json()["running"] == 0
+    while page.request.get(f"{url}/v1/elastic/stats").json()["running"]:
+        page.wait_for_timeout(20)
+    held.set()
+    given_up = page.request.get(f"{url}/v1/elastic/stats").json()["models"]["mini-e1"]["total"]["tokens"]["given_up"]
+    assert 0 < given_up < 450
 
 
 def test_a_refusal_is_told(page: Any, url: str) -> None:

@@ -206,9 +206,10 @@ export class Column {
 
   progress() {
     const { run } = this;
-    if (run?.account) return `${this.letter}: ${this.transcript.said()}`;
-    if (run?.solution.text) return `${this.letter}: solution, ${tokens(run.solution.tokens)}.`;
-    return `${this.letter}: thinking, ${tokens(run?.thinking.tokens ?? 0)}.`;
+    if (run === null) return `${this.letter}: no answer.`;
+    if (run.account || run.stopped) return `${this.letter}: ${this.transcript.said()}`;
+    if (run.solution.text) return `${this.letter}: solution, ${tokens(run.solution.tokens)}.`;
+    return `${this.letter}: thinking, ${tokens(run.thinking.tokens)}.`;
   }
 }
 

@@ -15,6 +15,7 @@ const EXAMPLES = [
   ["Ages", "Ann is twice as old as Ben was when Ann was as old as Ben is now. Together they are 63. How old is Ann?"],
   ["Code", "Write a Python function that returns the longest palindrome in a text, in O(n^2)."],
 ];
+const NUM_EXTREME = 8; // problems that count as short, and as long
 const announce = announcer(by("status"));
 let facts, state, columns;
 let stopping = null; // while something runs
@@ -81,16 +82,16 @@ function showExamples() {
   const known = modelOf(facts, state.a.model).examples;
   if (known === shownExamples) return;
   shownExamples = known;
-  const lengths = known?.problems.map((each) => each.text.length) ?? [];
-  const any = (fits) => () => {
-    const others = known.problems.filter((each) => each.text !== state.problem && fits(each.text.length));
-    pose(others[Math.floor(Math.random() * others.length)].text);
+  const texts = known?.problems.map((each) => each.text).sort((left, right) => left.length - right.length);
+  const oneOf = (some) => () => {
+    const others = some.filter((text) => text !== state.problem);
+    pose(others[Math.floor(Math.random() * others.length)]);
   };
   const buttons = known
     ? [
-        ["Short", any((length) => length === Math.min(...lengths))],
-        ["Long", any((length) => length === Math.max(...lengths))],
-        ["⟳ Shuffle a new problem", any(() => true)],
+        ["Short", oneOf(texts.slice(0, NUM_EXTREME))],
+        ["Long", oneOf(texts.slice(-NUM_EXTREME))],
+        ["⟳ Shuffle a new problem", oneOf(texts)],
       ]
     : EXAMPLES.map(([name, text]) => [name, () => pose(text)]);
   by("examples").replaceChildren(...buttons.map(([name, onclick]) => el("button", { type: "button", class: "quiet", onclick }, name)));

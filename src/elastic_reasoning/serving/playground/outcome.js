@@ -82,6 +82,5 @@ export function numbers(account, measured) {
     ["Forced", tokens(account.forced_tokens ?? 0)],
   ];
   if (account.cost) rows.push(["Cost", money(account.cost)]);
-  if (account.upstream) rows.push(["Upstream", String(account.upstream)]);
   return rows;
 }

@@ -3,11 +3,10 @@
 import { stream } from "./api.js";
 import { Playback } from "./playback.js";
 
-// What is known of a run so far.
-export const nothing = () => ({
+// What is known of a run before anything has come.
+const nothing = () => ({
   thinking: { text: "", tokens: 0 },
   solution: { text: "", tokens: 0 },
-  begun: false,
   budget: null,
   known: null, // the account, once it has come
   account: null, // the same, once all before it is shown
@@ -17,7 +16,7 @@ export const nothing = () => ({
 
 function item(chunk, before) {
   const delta = chunk.choices[0]?.delta ?? {};
-  const thinks = delta.reasoning_content !== undefined;
+  const thinks = typeof delta.reasoning_content === "string";
   const text = delta.reasoning_content ?? delta.content ?? "";
   if (text === "" && !chunk.elastic) return null;
   const usage = chunk.usage ?? {};
@@ -44,7 +43,6 @@ export async function run({ body, signal, perSecond, show }) {
     show(now);
   });
   signal.addEventListener("abort", () => playback.flush());
-  now.begun = true;
   show(now);
   try {
     for await (const chunk of stream(body, signal)) {

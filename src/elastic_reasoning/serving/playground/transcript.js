@@ -1,6 +1,6 @@
 // What a model wrote, the gate between its thinking and its solution, and what came of it.
 
-import { el, number } from "./dom.js";
+import { el } from "./dom.js";
 import { chips, gateText, hasGate, numbers, verdict } from "./outcome.js";
 
 export class Transcript {
@@ -23,7 +23,7 @@ export class Transcript {
     if (run === null) return;
     const followed = this.node.scrollTop + this.node.clientHeight >= this.node.scrollHeight - 40; // nobody has scrolled up
     const closed = run.account !== null || run.solution.text !== "";
-    this.write(this.thinking, run.thinking, run.begun && !closed);
+    this.write(this.thinking, run.thinking, !closed && !run.stopped);
     this.write(this.solution, run.solution, closed && run.account === null && !run.stopped);
     this.gate.hidden = !(closed && run.known && hasGate(run.known));
     if (!this.gate.hidden) {
@@ -69,7 +69,7 @@ export class Transcript {
     this.alert.replaceChildren();
     this.alert.hidden = refusal === null;
     if (refusal === null) return;
-    const status = refusal.status ? `${number(refusal.status).replace(",", "")} ${refusal.code}`.trim() : refusal.code;
+    const status = refusal.status ? `${refusal.status} ${refusal.code}`.trim() : refusal.code;
     this.alert.append(el("p", {}, ...(status ? [el("b", {}, status), " "] : []), refusal.message), ...(action ? [action] : []));
     this.waiting.hidden = true;
   }
