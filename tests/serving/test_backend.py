@@ -1,16 +1,22 @@
 """A model behind the gateway: how its engine is opened, and what becomes of messages."""
 
+import asyncio
 from collections.abc import Iterator
+from contextlib import aclosing
 
 import httpx2
 import pytest
 
+from elastic_reasoning.core.errors import UsageError
+from elastic_reasoning.serving.asked import Asked
 from elastic_reasoning.serving.backend import engine_config
 from elastic_reasoning.serving.config import ModelConfig, make_config
+from elastic_reasoning.serving.errors import ApiError
+from elastic_reasoning.serving.events import Started
 from elastic_reasoning.serving.gateway import open_gateway
 from hybrid import write_hybrid
 from serving.gateways import listening
-from serving.upstreams import chat
+from serving.upstreams import QUESTION, chat
 
 PAIR = "mini>mini-e1"
 
@@ -47,6 +53,35 @@ def test_arguments_that_mean_nothing_are_refused(client: httpx2.Client, model: s
     response = client.post("/v1/chat/completions", json=asked)
     assert response.status_code == 400
     assert "chat_template_kwargs" in response.json()["error"]["message"]
+
+
+def test_a_model_that_is_closed_under_way_says_so() -> None:
+    async def work() -> list[object]:
+        gateway = open_gateway(make_config({"models": {"mini-e1": {"strategy": "vanilla", "max_rows": 1}}}))
+        await gateway.start()
+        begun = asyncio.Semaphore(0)
+
+        async def read() -> None:
+            messages = ({"role": "user", "content": QUESTION},)
+            async with aclosing(gateway.answer(Asked("mini-e1", messages))) as events:
+                async for event in events:
+                    if isinstance(event, Started):
+                        begun.release()
+
+        reading = [asyncio.create_task(read()) for _ in range(20)]
+        for _ in reading:
+            await begun.acquire()
+        await gateway.close()
+        return await asyncio.gather(*reading, return_exceptions=True)
+
+    last = asyncio.run(work())[-1]
+    assert isinstance(last, ApiError)
+    assert (last.status, last.code) == (503, "shutting_down")
+
+
+def test_a_strategy_that_is_not_known_is_refused() -> None:
+    with pytest.raises(UsageError, match="vanila"):
+        make_config({"models": {"mini-e1": {"strategy": "vanila"}}})
 
 
 def test_settings_of_a_model_are_those_of_its_engine() -> None:

@@ -124,6 +124,8 @@ async def answer(
                     raise _failure(arrived)
                 if arrived.error is not None:
                     raise ApiError(502, arrived.error, code="upstream_error")
+                if arrived.segments and arrived.segments[-1].finish is Finish.ABORT:
+                    raise ApiError(503, "the model was closed before the answer's end", code="shutting_down")
                 for text in sample.end():
                     yield text
                 ends.append(_ended(sample, progresses[number], arrived, plan, began))

@@ -48,7 +48,7 @@ def resolve(limits: Limits, config: ModelConfig, efforts: Efforts, room: int | N
     _refuse(limits, config.most, room)
     total = _least(limits.max_tokens, room)
     meant = None if limits.effort is None else efforts.find(limits.effort, _least(total, config.most.total))
-    strategy = limits.strategy or (meant and meant.strategy) or DEFAULT_STRATEGY
+    strategy = limits.strategy or (meant and meant.strategy) or config.strategy
     _refuse_unbounded(strategy, limits, config)
     wanted, solution_source = _wanted_solution(limits, config, efforts, meant)
     thinking, thinking_source = _thinking(limits, config, efforts, meant)

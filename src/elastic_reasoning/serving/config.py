@@ -21,6 +21,8 @@ from msgspec import Meta, Struct, field
 from elastic_reasoning.chat.config import ChatConfig
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import ElasticError, UsageError
+from elastic_reasoning.core.request import DEFAULT_STRATEGY
+from elastic_reasoning.core.strategies import find_strategy
 from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.engines.http.config import ServerConfig
 from elastic_reasoning.serving.prices import Price
@@ -57,6 +59,8 @@ class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     chat_template_kwargs: dict[str, Any] = field(default_factory=dict)
     apply_chat_template: bool = ChatConfig.apply_chat_template
     """As of `ChatConfig`: these four; a request's own `chat_template_kwargs` come on top."""
+    strategy: str = DEFAULT_STRATEGY
+    """How tokens are spent where a client does not say."""
     budget: str = "inf+inf"
     """Thinking and solution tokens where a client asks for none."""
     ceiling: str = "inf+inf"
@@ -67,6 +71,7 @@ class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     """What its tokens cost; without it requests have no cost, and `max_cost` is refused."""
 
     def __post_init__(self) -> None:
+        find_strategy(self.strategy)
         for name, part, most in (
             ("thinking", self.default.thinking, self.most.thinking),
             ("solution", self.default.solution, self.most.solution),
