@@ -1,7 +1,10 @@
 """What operators see of a gateway before a scripted upstream, and what is charged whatever becomes of a request."""
 
+import asyncio
+import gc
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,10 +14,12 @@ import httpx2
 import pytest
 
 from elastic_reasoning.engines.http import pool
+from elastic_reasoning.serving.access import Access
 from elastic_reasoning.serving.config import make_config
 from elastic_reasoning.serving.gateway import open_gateway
 from elastic_reasoning.serving.keys import entry
 from elastic_reasoning.serving.logs import JsonFormatter
+from elastic_reasoning.serving.meter import Meter
 from fake_servers import Pace, Running, fake_vllm, serving
 from serving.gateways import listening
 from serving.upstreams import before, chat, fake_mini
@@ -125,6 +130,27 @@ def test_a_gateway_whose_upstream_is_gone_lives_and_is_not_ready(monkeypatch: py
             pass
         assert response.json()["status"] == "no upstream answers for mini-e1"
         assert client.get("/health").status_code == 200
+
+
+def test_two_hundred_at_once_spend_no_more_than_the_day_allows(tmp_path: Path) -> None:
+    keys = tmp_path / "keys.yaml"
+    keys.write_text("keys:\n" + entry("team", KEY) + "\n    daily_limit: 0.0006\n")
+
+    async def statuses(url: httpx2.URL) -> list[int]:
+        limits = httpx2.Limits(max_connections=200)
+        async with httpx2.AsyncClient(base_url=url, headers={"x-api-key": KEY}, timeout=60, limits=limits) as client:
+            answers = await asyncio.gather(*(client.post(CHAT, json=chat(seed=seed)) for seed in range(200)))
+        return [answer.status_code for answer in answers]
+
+    with gateway(keys=str(keys)) as client:
+        client.headers["x-api-key"] = KEY
+        found = Counter(asyncio.run(statuses(client.base_url)))
+        today = client.get(STATS).json()["today"]
+    assert found.keys() <= {200, 402, 429}
+    assert (today["requests"], found.total()) == (found[200], 200)
+    assert 0 < today["cost"] <= 0.0006
+    gc.collect()
+    assert not [each for each in gc.get_objects() if type(each) in (Access, Meter)]
 
 
 def test_neither_keys_nor_prompts_are_told_to_anyone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
