@@ -96,6 +96,14 @@ def test_money_leaves_the_solution_its_reserve_before_there_is_any_thinking() ->
     assert found.sources == {"thinking": "max_cost=0.00006", "solution": "max_cost=0.00006"}
 
 
+def test_images_may_fill_the_context() -> None:
+    asked = Asked("m", limits=Limits(max_cost=0.00012))
+    found = afford(Plan(Budget(50, 50), {}), asked, backend(100, "1", 5), Prompt(()))
+    assert found.budget.total == 18  # 100 of the prompt, and two delimiters
+    with pytest.raises(ApiError, match="nothing bounds"):
+        afford(Plan(Budget(50, 50), {}), asked, backend(None, "1", 5), Prompt(()))
+
+
 def test_without_prices_nothing_keeps_a_cost() -> None:
     model: Any = backend(None, "2", 20)
     model.config.price = None

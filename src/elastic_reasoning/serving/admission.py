@@ -20,7 +20,7 @@ from elastic_reasoning.serving.keys import Key, Keys
 from elastic_reasoning.serving.ledger import Ledger
 from elastic_reasoning.serving.meter import Meter
 from elastic_reasoning.serving.metrics import Metrics
-from elastic_reasoning.serving.money import afford, most_completion
+from elastic_reasoning.serving.money import afford, most_cost
 
 logger = logging.getLogger(__name__)
 
@@ -137,14 +137,14 @@ class Admission:
         price = backend.config.price
         if price is None or key.daily_limit is None:
             return 0
-        num_tokens = await asyncio.to_thread(most_completion, plan, asked, backend, prompt)
-        if num_tokens is None:
+        most = await asyncio.to_thread(most_cost, plan, asked, backend, prompt, price)
+        if most is None:
             raise bad_request(
                 f"budget {plan.budget}: nothing bounds what this request may cost, and the key {key.name!r} has a "
                 "daily limit; give thinking_budget and solution_budget",
                 code="cost_unbounded",
             )
-        return price.most(len(prompt.ids), num_tokens)
+        return most
 
     def close(self) -> None:
         """Close the totals."""

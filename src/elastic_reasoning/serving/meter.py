@@ -104,7 +104,7 @@ class Meter:
         self._access.usage = self._access.usage.beside(used)
         add(TOKENS, model, "prompt", amount=used.prompt)
         add(TOKENS, model, "cached", amount=used.cached)
-        add(TOKENS, model, "given_up", amount=used.completion - self._num_tokens_ended)
+        add(TOKENS, model, "given_up", amount=max(0, used.completion - self._num_tokens_ended))
         if self._price is not None:
             add(COST, model, self._currency, amount=as_number(self.cost.total))
         num_gaps = self._num_tokens - self._num_ended

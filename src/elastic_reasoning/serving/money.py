@@ -18,7 +18,7 @@ MOST_TOKENS = 2**20
 """Of a part of a budget, where no context is known: the worst case of a longer one is not worked out."""
 
 
-def most_completion(plan: Plan, asked: Asked, backend: Backend, prompt: Prompt) -> int | None:
+def _most_completion(plan: Plan, asked: Asked, backend: Backend, prompt: Prompt) -> int | None:
     """The most tokens that all samples of a request can come to, forced ones too; `None` where nothing bounds them."""
     context, budget = backend.engine.context, plan.budget
     if context is not None:  # what goes beyond it changes nothing
@@ -27,6 +27,18 @@ def most_completion(plan: Plan, asked: Asked, backend: Backend, prompt: Prompt) 
         return None
     most = most_tokens(Request(prompt, budget, plan.strategy, plan.options), backend.engine.template, context)
     return None if most is None else asked.num_samples * max(most, 0)
+
+
+def most_cost(plan: Plan, asked: Asked, backend: Backend, prompt: Prompt, price: Price) -> int | None:
+    """The most that a request can cost, in parts; `None` where nothing bounds it.
+
+    What images come to is known to the upstream alone: they may fill the context.
+    """
+    num_prompt_tokens = len(prompt.ids) or backend.engine.context
+    num_tokens = _most_completion(plan, asked, backend, prompt) if price.output else 0
+    if num_prompt_tokens is None or num_tokens is None:
+        return None
+    return price.most(num_prompt_tokens, num_tokens)
 
 
 def _lower(asked_for: int | None, room: int) -> int | None:
@@ -60,12 +72,8 @@ def afford(plan: Plan, asked: Asked, backend: Backend, prompt: Prompt) -> Plan:
     most = amount(asked.limits.max_cost)
     said = f"{name}={spelled(most)}"
 
-    def costs(budget: Budget) -> int | None:
-        num_tokens = most_completion(replace(plan, budget=budget), asked, backend, prompt) if price.output else 0
-        return None if num_tokens is None else price.most(len(prompt.ids), num_tokens)
-
     def fits(budget: Budget) -> bool:
-        cost = costs(budget)
+        cost = most_cost(replace(plan, budget=budget), asked, backend, prompt, price)
         return cost is not None and cost <= most
 
     asked_for, reserve = plan.budget, backend.config.reserve
@@ -73,7 +81,8 @@ def afford(plan: Plan, asked: Asked, backend: Backend, prompt: Prompt) -> Plan:
         return plan
     shortest = Budget(0, reserve if asked_for.solution is None else min(reserve, asked_for.solution))
     if not fits(shortest):
-        raise _infeasible(name, said, costs(shortest), price)
+        least = most_cost(replace(plan, budget=shortest), asked, backend, prompt, price)
+        raise _infeasible(name, said, least)
     room = MOST_TOKENS if backend.engine.context is None else backend.engine.context
     thinking = _largest(lambda t: fits(Budget(t, shortest.solution)), asked_for.thinking, room)
     solution = _largest(lambda s: fits(Budget(thinking, s)), asked_for.solution, room)
@@ -89,7 +98,7 @@ def _largest(fits: Callable[[int], bool], asked_for: int | None, room: int) -> i
     return bisect_left(range(1, most + 1), True, key=lambda number: not fits(number))
 
 
-def _infeasible(name: str, said: str, least: int | None, price: Price) -> ApiError:
+def _infeasible(name: str, said: str, least: int | None) -> ApiError:
     if least is None:
         return bad_request(
             f"{said}: nothing bounds the tokens of such a request, so that nothing bounds its cost; "
