@@ -60,6 +60,28 @@ def test_places_are_given_in_the_order_of_arrival() -> None:
     run(scenario)
 
 
+@pytest.mark.parametrize("leaves_first", [True, False])
+def test_who_gives_up_in_the_moment_of_a_turn_takes_no_place(leaves_first: bool) -> None:
+    async def scenario() -> None:
+        gate = Gate(1, 10)
+        holder, leaver, next_one = (Visitor(gate) for _ in range(3))
+        await settle()
+        if leaves_first:
+            holder.goes.set()
+            leaver.task.cancel()
+        else:
+            leaver.task.cancel()
+            holder.goes.set()
+        await settle()
+        assert next_one.has_place.is_set()
+        assert (gate.num_running, gate.num_waiting) == (1, 0)
+        for visitor in (holder, leaver, next_one):
+            await visitor.leave()
+        assert gate.num_running == 0
+
+    run(scenario)
+
+
 def test_whoever_comes_to_a_full_queue_is_told_when_to_come_again() -> None:
     async def scenario() -> None:
         gate = Gate(1, 1)

@@ -113,10 +113,11 @@ async def answer(
         yield Started(len(prompt.ids), started(plan))
         ends: list[Ended] = []
         while len(ends) < len(samples):
-            for number, arrived in _joined(await mailbox.get()):
+            arrivals = await mailbox.get()
+            meter.took(_num_tokens(arrivals))
+            for number, arrived in _joined(arrivals):
                 sample = samples[number]
                 if isinstance(arrived, Delta):
-                    meter.took(len(arrived.ids))
                     for text in sample.take(arrived):
                         yield text
                     continue
@@ -136,6 +137,11 @@ async def answer(
         for sample in samples:
             if sample.future is not None:
                 sample.future.cancel()
+        meter.took(_num_tokens(mailbox.rest()))  # nobody reads them: they were made all the same
+
+
+def _num_tokens(arrivals: Sequence[Arrival]) -> int:
+    return sum(len(arrived.ids) for _, arrived in arrivals if isinstance(arrived, Delta))
 
 
 def _joined(arrivals: Sequence[Arrival]) -> list[Arrival]:

@@ -92,18 +92,20 @@ class Gate:
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
+            if not turn.cancelled():
                 self._leave()  # the place was given in the same moment: to the next
-            else:
+            elif turn in self._waiting:
                 self._waiting.remove(turn)
             raise
 
     def _leave(self) -> None:
         """Hand the place to who has waited longest."""
-        if self._waiting:
-            self._waiting.popleft().set_result(None)
-        else:
-            self.num_running -= 1
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():  # nor was it cancelled a moment ago
+                turn.set_result(None)
+                return
+        self.num_running -= 1
 
     def _refusal(self, message: str, code: str) -> ApiError:
         turns = (len(self._waiting) + 1) / self.max_running

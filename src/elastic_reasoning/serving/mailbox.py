@@ -40,4 +40,8 @@ class Mailbox(Generic[Item]):
             self._arrived.clear()
             if not self._items:
                 await self._arrived.wait()
+        return self.rest()
+
+    def rest(self) -> list[Item]:
+        """All that is there, if there is anything."""
         return [self._items.popleft() for _ in range(len(self._items))]

@@ -42,7 +42,9 @@ class Meter:
 
     def took(self, num_tokens: int) -> None:
         """Tokens of a sample have come, forced ones among them."""
-        if not self._num_tokens and num_tokens:
+        if not num_tokens:
+            return
+        if not self._num_tokens:
             self._first = self._clock()
             self._metrics.observe(FIRST_TOKEN, self._access.model, self._first - self._access.arrived)
         self._num_tokens += num_tokens
