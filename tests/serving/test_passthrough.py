@@ -31,13 +31,14 @@ class Upstream:
     Attributes:
         bodies: what the chat endpoint was asked.
         pace: of its streams.
-        deltas: what it says, in place of what the model says.
+        deltas, logprobs: what it says, in place of what the model says.
     """
 
     def __init__(self, **settings: Any) -> None:
         self.bodies: list[dict[str, Any]] = []
         self.pace = Pace()
         self.deltas: list[dict[str, Any]] = []
+        self.logprobs: dict[str, Any] | None = None
         self._settings = settings
 
     def app(self) -> web.Application:
@@ -50,7 +51,8 @@ class Upstream:
         self.bodies.append(body)
         if body.get("response_format") == {"type": "json_schema", "json_schema": {}}:
             return web.json_response({"error": {"message": "no schema"}}, status=400)
-        events = [{"choices": [{"index": 0, "delta": delta}]} for delta in self.deltas] or list(self._written(body))
+        events = [{"choices": [{"index": 0, "delta": delta, "logprobs": self.logprobs}]} for delta in self.deltas]
+        events = events or list(self._written(body))
         events += [{"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}]
         events += [{"choices": [], "usage": {"prompt_tokens": 18, "completion_tokens": 15}}]
         return await self.pace.stream(request, events)
@@ -131,6 +133,18 @@ def test_images_and_calls_go_through_as_they_are() -> None:
     assert (call["id"], call["function"]) == ("call_1", {"name": "add", "arguments": '{"x": 1}'})
     [body] = upstream.bodies
     assert (body["messages"], body["tools"], body["tool_choice"]) == (messages, [tool], "required")
+
+
+def test_what_else_was_likely_is_told() -> None:
+    upstream, top = Upstream(plug_in=True), [{"token": "so", "logprob": -0.1}, {"token": "hm", "logprob": -2.5}]
+    said = {"token": "so", "logprob": -0.1, "top_logprobs": top}
+    upstream.deltas = [{"reasoning": "hm"}, {"content": "so"}]
+    upstream.logprobs = {"content": [said]}
+    with asked_of(upstream) as client:
+        answer = post(client, logprobs=True, top_logprobs=2).json()
+    [told] = answer["choices"][0]["logprobs"]["content"]
+    assert [(each["token"], each["logprob"]) for each in told["top_logprobs"]] == [("so", -0.1), ("hm", -2.5)]
+    assert (upstream.bodies[0]["logprobs"], upstream.bodies[0]["top_logprobs"]) == (True, 2)
 
 
 def test_what_the_upstream_refuses_is_refused() -> None:

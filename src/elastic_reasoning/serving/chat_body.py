@@ -57,7 +57,12 @@ def chat_body(engine: OpenAIEngine, config: ModelConfig, asked: Asked, plan: Pla
         **{name: value for name, value in asked.chat_only.items() if name != "messages"},
     }
     arguments = {**config.chat_template_kwargs, **asked.chat_template_kwargs}
-    optional = {"tools": list(asked.tools), "stop": list(asked.stop), "chat_template_kwargs": arguments}
+    optional = {
+        "tools": list(asked.tools),
+        "stop": list(asked.stop),
+        "chat_template_kwargs": arguments,
+        "logprobs": asked.logprobs,
+    }
     if kept_by == PLUG_IN:
         body |= {"return_token_ids": True, "min_p": 0.0, "repetition_penalty": 1.0} | body
     return {**body, **{name: value for name, value in optional.items() if value}}, kept_by

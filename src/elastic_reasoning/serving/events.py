@@ -83,6 +83,8 @@ class Ended:
     """The client's stop text that ended it."""
     logprobs: Sequence[tuple[str, float]] | None = None
     """The solution's tokens and their log-probabilities, where they are asked for and known."""
+    alternatives: Sequence[Sequence[tuple[str, float]]] = ()
+    """What else was likely in place of each of them, where an upstream tells."""
 
 
 @dataclass(frozen=True, slots=True)

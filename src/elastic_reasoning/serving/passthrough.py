@@ -6,6 +6,7 @@ One upstream answers it, from its first token to its last.
 import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 from msgspec import Struct, field
@@ -46,12 +47,23 @@ class _Delta(Struct):
     tool_calls: list[_Call] | None = None
 
 
+class _Token(Struct):
+    token: str
+    logprob: float
+    top_logprobs: "list[_Token]" = field(default_factory=list)
+
+
+class _Logprobs(Struct):
+    content: list[_Token] | None = None
+
+
 class _Choice(Struct):
     index: Count = 0
     delta: _Delta = field(default_factory=_Delta)
     finish_reason: str | None = None
     stop_reason: Any = None
     token_ids: list[Count] | None = None
+    logprobs: _Logprobs | None = None
 
 
 class _Details(Struct):
@@ -81,6 +93,7 @@ class _Sample:
         self.ids: list[int] = []
         self.texts = {Phase.THINKING: "", Phase.SOLUTION: ""}
         self.calls: dict[int, _Call] = {}
+        self.logprobs: list[_Token] = []
         self._shows_thinking = shows_thinking
 
     def take(self, choice: _Choice) -> Iterator[Text]:
@@ -93,6 +106,8 @@ class _Sample:
             if text:
                 is_shown = phase is Phase.SOLUTION or self._shows_thinking
                 yield Text(self.number, phase, text if is_shown else "", len(ids))
+        if delta.content and choice.logprobs is not None:
+            self.logprobs += choice.logprobs.content or ()
         for call in delta.tool_calls or ():
             known = self.calls.setdefault(call.index, _Call(function=_Function("", "")))
             known.id = known.id or call.id
@@ -158,8 +173,8 @@ class _Reading:
             yield from sample.take(choice)
             if choice.finish_reason is not None and sample.number not in self._ends:
                 yield from sample.told_calls()
-                self._ends[sample.number] = self._ended(sample, choice)
-                yield self._ends[sample.number]
+                end = self._ends[sample.number] = self._ended(sample, choice)
+                yield replace(end, **_logprobs(sample)) if self._asked.logprobs else end
 
     def end(self) -> Iterator[Event]:
         """The stream is over.
@@ -217,3 +232,12 @@ class _Reading:
         }
         completion = len(sample.ids) or thinking + solution
         return Ended(sample.number, reason, Usage(len(self._prompt.ids), 0, completion, thinking), account, stop)
+
+
+def _logprobs(sample: _Sample) -> dict[str, Any]:
+    """The solution's tokens with their log-probabilities, and what else was likely there."""
+    pairs = [(each.token, each.logprob) for each in sample.logprobs]
+    return {
+        "logprobs": pairs,
+        "alternatives": [[(top.token, top.logprob) for top in each.top_logprobs] for each in sample.logprobs],
+    }

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Mapping
+from itertools import zip_longest
 from typing import Any
 
 from elastic_reasoning.core.request import Sampling
@@ -53,10 +54,12 @@ def token_logprobs(asked: Asked, ended: Ended) -> list[Json] | None:
     """Log-probabilities of the solution's tokens, where they are asked for and known."""
     if not asked.logprobs or ended.logprobs is None:
         return None
-    return [
-        {"token": text, "logprob": value, "bytes": list(text.encode()), "top_logprobs": []}
-        for text, value in ended.logprobs
-    ]
+    pairs = zip_longest(ended.logprobs, ended.alternatives, fillvalue=())
+    return [{**_token(*token), "top_logprobs": [_token(*each) for each in others]} for token, others in pairs]
+
+
+def _token(text: str, logprob: float) -> Json:
+    return {"token": text, "logprob": logprob, "bytes": list(text.encode())}
 
 
 def error_body(error: ApiError) -> Json:
