@@ -63,3 +63,14 @@ def test_the_most_tokens_are_those_of_the_budget_and_what_is_forced(strategy, bu
     if strategy == "elastic" and most is not None:
         tireless = Case(request, template, None, template.encode("a" * 40), counting=True)
         assert len(tireless.run("token").ids) == most - len(options.get("wait", "")) * 3
+
+
+@pytest.mark.parametrize(
+    ("strategy", "options"),
+    [("s1", {"num_waits": 100_000}), ("elastic", {"min_thinking": 19_000, "wait": "Wait"})],
+)
+def test_what_may_be_replaced_without_end_is_bounded_by_the_context_alone(strategy, options) -> None:
+    request = Request(OPEN, Budget(20_000, 100), strategy, Options(options))
+    assert needs_of(request, letters()).takes_back
+    assert most_tokens(request, letters()) is None
+    assert most_tokens(request, letters(), 64) == 63

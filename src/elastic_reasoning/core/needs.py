@@ -24,6 +24,9 @@ WORD, BEGUN, END, OPENING, CLOSING = range(-5, 0)
 """Ids that no model has: a word, the beginning of a delimiter, an end of sequence, and the two delimiters."""
 MOST_CALLS = 10_000
 """Of a walk; one that is not over by then may never be."""
+MOST_REPLACED = 64
+"""Delimiters that are replaced in a row; where there may be more, only the context is known to end a completion: every
+answer behind them is another walk through all of them, and whoever serves waits meanwhile."""
 UNLIMITED = 10_000
 """Tokens that stand for as many as there may be, where only few of them are written."""
 DEPTH = 3
@@ -47,7 +50,8 @@ class Needs:
 def needs_of(request: Request, template: Template) -> Needs:
     """What a request can need, whatever the context. No budget cuts a tool call: with tools nothing is bounded."""
     prompt = Prompt((), request.prompt.thinking)
-    needs = _dry(find_strategy(request.strategy), replace(request, prompt=prompt, name="", sample=0), template)
+    bare = Request(prompt, request.budget, request.strategy, request.options)  # what else it says makes no difference
+    needs = _dry(find_strategy(request.strategy), bare, template)
     return replace(needs, tokens=None, sampled=None) if template.tools_of(request.prompt) else needs
 
 
@@ -191,7 +195,10 @@ class _DryRun:
 
     def needs(self) -> Needs:
         path = self._replacements()
-        self._try(path, DEPTH)
+        if len(path) < MOST_REPLACED:
+            self._try(path, DEPTH)
+        else:
+            self.unlimited = True
         tokens, sampled = (None, None) if self.unlimited else (self.tokens, self.sampled)
         return Needs(tokens, sampled, self.takes_back, self.bans)
 
@@ -200,7 +207,7 @@ class _DryRun:
         path: list[Answer] = []
         for answer in REPLACED:
             walk = self._walk(path)
-            while len(path) < MOST_CALLS and self._take(walk, answer) and _takes_back(walk.call):
+            while len(path) < MOST_REPLACED and self._take(walk, answer) and _takes_back(walk.call):
                 path.append(answer)
                 self.takes_back = True
         return path
@@ -248,7 +255,7 @@ class _DryRun:
         self.sampled = max(self.sampled, sum(len(segment.ids) for segment in walk.segments if segment.sampled))
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=4096)
 def _dry(strategy: Strategy, request: Request, template: Template) -> Needs:
     """The needs of a request whose prompt is empty; the strategy is part of the key, as names can be given anew."""
     return _DryRun(request, template).needs()
