@@ -161,6 +161,14 @@ def chat_turns(served: Served) -> None:
         strict(chat(served, client, messages=turns))
 
 
+def chat_limits_in_other_places(served: Served) -> None:
+    with openai(served) as client:
+        for place in ("chat_template_kwargs", "vllm_xargs", "extra_body"):
+            said = strict(chat(served, client, extra_body={place: BUDGETS}))
+            assert said["elastic"]["sources"]["thinking"] == f"{place}.thinking_budget"
+            check_account(said["elastic"])
+
+
 def completions_answer(served: Served) -> None:
     body: dict[str, Any] = {"model": served.model, "temperature": 0, "extra_body": BUDGETS}
     prompts = [served.question, served.question[:-1]]
@@ -314,6 +322,7 @@ CLAIMS: tuple[Claim, ...] = (
     chat_stops,
     chat_logprobs,
     chat_turns,
+    chat_limits_in_other_places,
     completions_answer,
     responses_answer,
     responses_go_on,

@@ -8,8 +8,9 @@ from elastic_reasoning.chat.config import ChatConfig
 from elastic_reasoning.chat.rendering import Renderer, encode_text
 from elastic_reasoning.chat.turn import thinking_of
 from elastic_reasoning.core.errors import ElasticError, TemplateError
-from elastic_reasoning.core.strategies import find_strategy
+from elastic_reasoning.core.strategies import find_strategy, known_options
 from elastic_reasoning.core.template import Prompt
+from elastic_reasoning.core.wire import STRATEGY
 from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.engines.engine import Engine
 from elastic_reasoning.engines.http.config import ServerConfig
@@ -21,6 +22,7 @@ from elastic_reasoning.serving.config import ModelConfig
 from elastic_reasoning.serving.deadlines import Deadlines
 from elastic_reasoning.serving.effort import Efforts
 from elastic_reasoning.serving.errors import bad_request
+from elastic_reasoning.serving.names import TREE
 from elastic_reasoning.serving.pace import Pace
 
 MANY = 2**16
@@ -115,9 +117,13 @@ class Backend:
         return Prompt(ids, thinking_of(self._tokenizer, self.engine.template, ids), tools)
 
     def _renderer(self, chat_template_kwargs: Mapping[str, Any]) -> Renderer:
-        arguments = {**self.config.chat_template_kwargs, **chat_template_kwargs}
-        plain = {"apply_chat_template": self.config.apply_chat_template}
-        return Renderer(self._tokenizer, self.engine.template, arguments, **plain)
+        """A renderer with a request's own arguments; what speaks of limits may be none of the chat template's."""
+        tokenizer, template, applies = self._tokenizer, self.engine.template, self.config.apply_chat_template
+        taken = Renderer(tokenizer, template, apply_chat_template=applies).arguments
+        limits = {*TREE["chat_template_kwargs"], STRATEGY, *known_options()} - {*taken}
+        own = {name: value for name, value in chat_template_kwargs.items() if name not in limits}
+        arguments = {**self.config.chat_template_kwargs, **own}
+        return Renderer(tokenizer, template, arguments, apply_chat_template=applies)
 
 
 def engine_config(config: ModelConfig) -> EngineConfig:

@@ -56,7 +56,7 @@ def describe(dialect: Dialect) -> dict[str, Any]:
     body = {"allOf": [_ref(dialect.request), _ref(Limits)]}
     answer = {"application/json": {"schema": _answer(dialect)}}
     if dialect.answer.get("elastic"):
-        answer["text/event-stream"] = {"schema": {"type": "string"}}
+        answer["text/event-stream"] = {"schema": {}}
     refusal = {"description": "Why it is not answered.", "content": {"application/json": {"schema": _refusal(dialect)}}}
     return {
         "summary": (dialect.request.__doc__ or "").rstrip("."),
