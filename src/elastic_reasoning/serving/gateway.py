@@ -62,6 +62,7 @@ class Gateway:
             asked: what is asked.
             access: the HTTP request that asks, which is told what becomes of it.
         """
+        access = access or Access()
         if self.is_draining:
             headers = {"Retry-After": "1", "Connection": "close"}
             raise ApiError(503, "the gateway is shutting down: ask again", code="shutting_down", headers=headers)
@@ -70,7 +71,7 @@ class Gateway:
         self._tasks[task] = backend
         try:
             async with (
-                self.admission.admitted(asked, backend, access or Access()) as (plan, prompt, meter),
+                self.admission.admitted(asked, backend, access) as (plan, prompt, meter),
                 aclosing((pass_through if asked.chat_only else answer)(backend, asked, plan, prompt, meter)) as events,
             ):
                 async for event in events:
@@ -79,7 +80,8 @@ class Gateway:
             if not self._is_over:
                 raise
             task.uncancel()
-            raise ApiError(503, "the gateway has shut down before the answer's end", code="shutting_down") from None
+            access.error = ApiError(503, "the gateway has shut down before the answer's end", code="shutting_down")
+            raise access.error from None
         finally:
             del self._tasks[task]
 

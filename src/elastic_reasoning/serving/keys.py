@@ -194,7 +194,7 @@ class Keys:
         except UsageError as error:
             logger.error("the keys stay as they were: %s", error)
         else:
-            logger.info("%d keys read from %s", len(self._keys), self._path)
+            logger.info("keys read from %s: %d", self._path, len(self._keys))
 
 
 def _unauthorised(message: str) -> ApiError:

@@ -65,7 +65,7 @@ def log_access(access: Access) -> None:
         "id": access.id,
         "path": access.path[:MOST_LETTERS],
         "status": access.status,
-        "key": access.key.name,
+        "key": "" if access.status == 401 else access.key.name,
         "model": access.model,
         "seconds": round(time.monotonic() - access.arrived, 4),
         "prompt_tokens": access.usage.prompt,
