@@ -122,7 +122,7 @@ async def measure(url: str, num_requests: int, num_rows: int, note: Any) -> dict
 def gateway(*arguments: str) -> Iterator[str]:
     """The base URL of a gateway in a process of its own."""
     command = [sys.executable, "-m", "elastic_reasoning.cli.main", "serve", f"--model={MODEL}", "--port=0", *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert process.stdout is not None
     try:
         said = process.stdout.readline()

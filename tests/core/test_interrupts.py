@@ -155,6 +155,19 @@ def test_a_deadline_for_thinking_that_is_over_does_nothing() -> None:
     assert show(trace) == "thinking:ab closing:C solution:xyz$"
 
 
+def test_a_deadline_for_thinking_alone_leaves_a_solution_that_has_begun() -> None:
+    template = letters()
+    walk = Walk(Request(Prompt(template.encode("q")), Budget(2, 3), "elastic"), template)
+    cursor = Cursor(walk)
+    cursor.wake(template.encode("ab"), None)
+    assert walk.call is not None
+    assert walk.call.phase is Phase.SOLUTION
+    walk.interrupt(Finish.DEADLINE, Phase.THINKING)
+    assert walk.interrupted is None
+    walk.interrupt(Finish.DEADLINE, Phase.SOLUTION)
+    assert walk.interrupted is Finish.DEADLINE
+
+
 def test_a_walk_that_is_over_cannot_be_interrupted() -> None:
     case = case_of("abCxyz$")
     walk = Walk(case.request, case.template)

@@ -96,7 +96,7 @@ class Walk:
                 self._deadline = None
         return kept
 
-    def interrupt(self, finish: Finish) -> None:
+    def interrupt(self, finish: Finish, phase: Phase | None = None) -> None:
         """Have it end here, or close its current phase; the engine that has it does so at its next token.
 
         What was sampled so far stays. It may be called from any thread, more than once, and when the walk is over.
@@ -105,11 +105,14 @@ class Walk:
             finish: `DEADLINE` closes the current phase as if its tokens were spent: what follows thinking has all of
                 its tokens. A solution or a tool call that is closed ends the request. A deadline for thinking that is
                 over by then does nothing. `STOP` and `ABORT` end the request.
+            phase: the one that a deadline closes; if another one has begun by now, it does nothing.
         """
         if finish not in INTERRUPTS:
             raise ValueError(f"{finish!r} is no interrupt: {', '.join(INTERRUPTS)} are")
         with self._lock:
             if finish is Finish.DEADLINE:
+                if phase not in (None, self._phase):
+                    return
                 self._deadline = self._phase
             else:
                 self._ended = self._ended or finish

@@ -15,6 +15,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from elastic_reasoning.core.template import Prompt
@@ -30,6 +31,8 @@ GROWTH = 1.25
 FREE_SHARE = 8
 """An engine may let walks wait until this share (1/8) of its capacity is free."""
 
+LAG_SECONDS = 2.0
+"""How long it is remembered that the event loop was busy with other things when something was due."""
 MOST_RETRY_SECONDS = 60.0
 """A client is told to come again after so long at the most."""
 
@@ -75,6 +78,11 @@ class Deadlines:
         self.refused: Prompt | None = None
         self._now, self._call_later = now, call_later
         self._is_awaited = False
+        self._lag, self._lag_seen_at = 0.0, now()
+
+    def lag(self, now: float) -> float:
+        """Seconds by which the event loop has of late been behind."""
+        return self._lag * math.exp(-max(0.0, now - self._lag_seen_at) / LAG_SECONDS)
 
     def load(self) -> int:
         """Walks that run."""
@@ -159,7 +167,8 @@ class Deadlines:
         return Outlook(
             self._wait(len(news), token_seconds, now)
             + first * self.pace.first_share.high
-            + rest * self.pace.rest_share.high,
+            + rest * self.pace.rest_share.high
+            + self.lag(now),
             idle,
             max(broken, default=0.0),
         )
@@ -167,7 +176,7 @@ class Deadlines:
     def _left(self, one: Progress, needed: float, now: float) -> float:
         """Seconds that are left beside what is needed."""
         assert one.promise is not None
-        return one.promise.aim - needed - now
+        return one.promise.aim - self.lag(now) - needed - now
 
     def _least(self, one: Progress, token_seconds: float, now: float) -> float:
         """Seconds that a walk under way still needs at the least, hardly ever more."""
@@ -241,10 +250,12 @@ class Deadlines:
     def _await(self, seconds: float) -> None:
         if not self._is_awaited:
             self._is_awaited = True
-            (self._call_later or asyncio.get_running_loop().call_later)(seconds, self._look)
+            look = partial(self._look, self._now() + seconds)
+            (self._call_later or asyncio.get_running_loop().call_later)(seconds, look)
 
-    def _look(self) -> None:
-        self._is_awaited = False
+    def _look(self, due: float) -> None:
+        self._is_awaited, now = False, self._now()
+        self._lag, self._lag_seen_at = max(self.lag(now), now - due), now
         seconds = self.check()
         if seconds is not None:
             self._await(seconds)

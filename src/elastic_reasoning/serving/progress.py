@@ -161,7 +161,7 @@ class Progress:
         """Close thinking, so many seconds being what the rest is expected to take."""
         self.closed_at = now = self._now()
         self._kept_seconds, self._token_seconds = kept_seconds, self._pace.token_seconds(self._load(), now)
-        self.walk.interrupt(Finish.DEADLINE)
+        self.walk.interrupt(Finish.DEADLINE, Phase.THINKING)
 
     def cut(self) -> None:
         """End what follows thinking with what there is."""
