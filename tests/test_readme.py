@@ -1,12 +1,16 @@
 """What the README shows works as it stands."""
 
+import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from readme import PAGES, filled
+
+from live_server import LiveServer, running
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -29,6 +33,8 @@ def test_every_command_of_the_readme_is_understood(tmp_path, monkeypatch, capsys
     assert len(lines) >= 4
     for line in lines:
         arguments = [a.strip('"') for a in re.findall(r'"[^"]*"|\S+', line)]
+        if arguments[0] == "serve":
+            continue  # until it is told to end: see below
         if "Qwen/Qwen3-0.6B" in arguments or arguments[:2] == ["train", "--recipe"]:  # a hub, or takes long
             arguments += ["--print_config"]
             with pytest.raises(SystemExit) as exit_info:
@@ -38,6 +44,19 @@ def test_every_command_of_the_readme_is_understood(tmp_path, monkeypatch, capsys
         if arguments[0] == "sweep":
             arguments[arguments.index("--limit") + 1] = "4"
         assert main(arguments) == 0, (line, capsys.readouterr().err)
+
+
+def test_the_gateway_of_the_readme_answers_its_curl_line(tmp_path):
+    (served,) = re.findall(r"^\.venv/bin/elastic (serve .*)\n(curl (?:.|\n)*?)```", README, re.MULTILINE)
+    serve, curl = served
+    command = [sys.executable, "-m", "elastic_reasoning.cli.main", *shlex.split(serve), "--port", "{port}"]
+    server = LiveServer(command, tmp_path / "log", {"OMP_NUM_THREADS": "1"})
+    with running(server):
+        line = curl.replace("localhost:8080", server.root)
+        done = subprocess.run(shlex.split(line), capture_output=True, text=True, check=True, timeout=120)
+    answer = json.loads(done.stdout)
+    assert answer["choices"][0]["message"]["content"]
+    assert answer["elastic"]["thinking_tokens"] <= 16
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
