@@ -14,6 +14,7 @@ from elastic_reasoning.core.request import DEFAULT_STRATEGY, Request
 from elastic_reasoning.core.strategies import find_strategy
 from elastic_reasoning.core.template import Message, Prompt, Thinking
 from elastic_reasoning.core.wire import PROMPT, to_wire
+from elastic_reasoning.engines.http.dialects import find_dialect
 from elastic_reasoning.engines.http.engine import OpenAIEngine
 from elastic_reasoning.serving.asked import Asked
 from elastic_reasoning.serving.budgets import Plan
@@ -22,8 +23,6 @@ from elastic_reasoning.serving.errors import bad_request
 
 PLUG_IN, UPSTREAM = "plug-in", "upstream"
 """Who keeps the budget, as the `elastic` object says it."""
-NATIVE = {"vllm": "thinking_token_budget", "llama.cpp": "thinking_budget_tokens"}
-"""What servers call a thinking budget of their own."""
 
 Body = dict[str, Any]
 
@@ -100,8 +99,8 @@ def _limits(engine: OpenAIEngine, asked: Asked, plan: Plan, prompt: Prompt) -> t
         return {}, UPSTREAM
     if prompt.thinking is Thinking.CLOSED:  # there is no thinking to bound
         return {"max_tokens": budget.solution}, UPSTREAM
-    name = NATIVE.get(capabilities.dialect)
-    if name is None or budget.thinking is None or capabilities.native is False:
+    name = find_dialect(capabilities.dialect).native_parameter
+    if not name or budget.thinking is None or capabilities.native is False:
         raise bad_request(
             f"{wanted}: this upstream cannot keep budget {budget} beside it; use vLLM with the plug-in "
             "(elastic-reasoning[vllm]) or with a reasoning parser, or leave it out"

@@ -83,7 +83,7 @@ class Gateway:
             access.error = ApiError(503, "the gateway has shut down before the answer's end", code="shutting_down")
             raise access.error from None
         finally:
-            del self._tasks[task]
+            self._tasks.pop(task, None)
 
     async def drain(self) -> None:
         """Take no more requests, and see those that are under way to their ends; late ones end with an error."""

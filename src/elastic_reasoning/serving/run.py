@@ -94,8 +94,8 @@ class Server(uvicorn.Server):
         """Begin to listen."""
         self._loop = asyncio.get_running_loop()
         self._loop.add_signal_handler(signal.SIGHUP, self._reloader.tell)
-        self._watching = asyncio.create_task(self._reloader.watch())
         await super().startup(sockets)
+        self._watching = asyncio.create_task(self._reloader.watch())
         self._learning = asyncio.create_task(keep_up(self._gateway))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

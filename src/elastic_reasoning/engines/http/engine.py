@@ -27,12 +27,13 @@ from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.concurrent import Answering, LoopThread
 from elastic_reasoning.engines.http.alike import Replicas
+from elastic_reasoning.engines.http.chat import chat
 from elastic_reasoning.engines.http.config import ServerConfig
 from elastic_reasoning.engines.http.dialects import find_dialect
 from elastic_reasoning.engines.http.dialects.dialect import Body, DialectContext
 from elastic_reasoning.engines.http.pool import Pool, Residence
 from elastic_reasoning.engines.http.replicas import RefusedError, Replica
-from elastic_reasoning.engines.http.sampling import chat, sample, sample_whole
+from elastic_reasoning.engines.http.sampling import sample, sample_whole
 from elastic_reasoning.engines.http.session import Session
 from elastic_reasoning.engines.job import Job
 from elastic_reasoning.engines.loading import load_template

@@ -49,15 +49,15 @@ class Pool:
         self._residence = residence
         self.config = config
         self.client = Client(config)
-        self.replicas = [self._new_replica(url) for url in config.base_urls]
+        known = config.base_urls if residence is None else residence.known
+        self.replicas = [self._new_replica(url, url in known) for url in config.base_urls]
         self._leaving: set[Replica] = set()
         self._closing: set[asyncio.Task[None]] = set()
         self._prefixes = Prefixes()
         self._waiting: dict[asyncio.Future[None], None] = {}
         self._watching = asyncio.create_task(self._watch())
 
-    def _new_replica(self, url: str) -> Replica:
-        is_known = self._residence is None or url in self._residence.known
+    def _new_replica(self, url: str, is_known: bool) -> Replica:
         return Replica(url, self.client.new_http, is_known)
 
     async def _watch(self) -> None:
@@ -107,7 +107,7 @@ class Pool:
             EngineError: none of them can be asked; those from before stay.
         """
         before = {replica.url: replica for replica in self.replicas}
-        after = [before.get(url) or self._new_replica(url) for url in urls]
+        after = [before.get(url) or self._new_replica(url, is_known=False) for url in urls]
         await asyncio.gather(*(self._get_to_know(replica) for replica in after if not replica.is_known))
         if not any(replica.is_known for replica in after):
             for replica in after:

@@ -157,14 +157,14 @@ class Session:
                 return
             self._leave()
             replica = self.pool.choose(now, self._beginnings)
-            times = [] if until is None else [until]
-            if replica is not None:
-                times.append(replica.retry_at)
-                if min(times) <= now:
-                    self._replica = replica
-                    self.pool.take(replica, self._beginnings)
-                    return
-            await self.pool.change(min([time - now for time in times] or [replicas.LONGEST_BACKOFF_SECONDS]))
+            if replica is None:
+                await self.pool.change(replicas.LONGEST_BACKOFF_SECONDS)
+                continue
+            retry_at = replica.retry_at if until is None else min(replica.retry_at, until)
+            if retry_at <= now:
+                self._replica = replica
+                return self.pool.take(replica, self._beginnings)
+            await self.pool.change(min(retry_at - now, replicas.LONGEST_BACKOFF_SECONDS))
 
     def _leave(self) -> None:
         if self._replica is not None:

@@ -155,6 +155,8 @@ class Dialect:
     """Whether a text is an answer of this kind of server; to a prompt of so many ids, where ids were sent."""
     native_budget: str
     """What its own thinking budget does, and why that is not enough."""
+    native_parameter: str = ""
+    """What its chat endpoint calls that; empty where there is none."""
     recognise: Callable[[Server, int | None], Awaitable[Introduction | None]] | None = None
     """(server, the context that its list of models tells) to what a server of this kind says of itself; `None` for
     another kind. A kind that has no such sign is tried."""

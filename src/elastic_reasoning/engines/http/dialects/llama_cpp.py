@@ -123,5 +123,6 @@ DIALECT = Dialect(
     read=lambda wanted, context: _Reader(context),
     is_answer=lambda text, num_ids: bool(decode(text, _Answer)),
     recognise=_recognise,
+    native_parameter="thinking_budget_tokens",
     native_budget="thinking_budget_tokens, not used: it has no solution budget",
 )

@@ -160,6 +160,7 @@ DIALECT = Dialect(
     is_answer=lambda text, num_ids: bool(decode(text, _Completion).choices[0].token_ids),
     examine=_examine,
     one_pass=OnePass(_ask_one_pass, _read_part),
+    native_parameter="thinking_token_budget",
     native_budget=(
         "thinking_token_budget, not used: it has no solution budget, charges what stands behind the opening delimiter "
         "in the prompt, lets an end of sequence in thinking end without an answer, and starts anew where thinking is "
