@@ -99,7 +99,7 @@ def show(loads: list[dict[str, Any]], console: Console) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--requests", type=int, default=400, help="of each load; with fewer, nothing is written")
+    parser.add_argument("--requests", type=int, default=200, help="of each load; with fewer, nothing is written")
     parser.add_argument("--rows", type=int, default=32, help="sequences that run together")
     parser.add_argument("--out", type=Path, default=RESULTS)
     chosen = parser.parse_args(arguments)

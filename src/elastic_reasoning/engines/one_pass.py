@@ -17,6 +17,9 @@ from elastic_reasoning.core.drive import Sample, SampleRequest, SampleResult, dr
 from elastic_reasoning.core.trace import Finish, Phase
 from elastic_reasoning.core.walk import Walk
 
+MOST_HELD = 256
+"""Ids among which the beginning of text that the other side has forced is looked for."""
+
 
 class BrokenBudgetError(Exception):
     """A completion is not what its budget asks for."""
@@ -126,7 +129,8 @@ class OnePass:
             return closed
         if walk.call is None or walk.call.phase is not Phase.THINKING:
             return stop
-        return max(start, min(stop, len(self._ids) - after.begun(self._ids[len(walk.ids) :])))
+        tail = self._ids[max(len(walk.ids), len(self._ids) - MOST_HELD) :]
+        return max(start, min(stop, len(self._ids) - after.begun(tail)))
 
     async def _more(self) -> None:
         """Wait for more of the completion."""

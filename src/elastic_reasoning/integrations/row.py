@@ -181,6 +181,14 @@ class Row:
         return after.num_forced + len(after.wrap_up), after.num_solution
 
     @property
+    def num_solved(self) -> int | None:
+        """Tokens since the solution began; `None` where it is not what is sampled next."""
+        call = self._cursor.walk.call
+        if call is None or call.phase is not Phase.SOLUTION:
+            return None
+        return 0 if self._solution_start is None else len(self.output) - self._solution_start
+
+    @property
     def solution(self) -> tuple[int, Finish | None]:
         """How many tokens were sampled for the solution, as far as they are read, and why that ended."""
         solution = [s for s in self._cursor.walk.segments if s.phase is Phase.SOLUTION and s.sampled]

@@ -12,7 +12,7 @@ from elastic_reasoning.core.template import Prompt, Thinking
 from elastic_reasoning.core.trace import Finish
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.integrations.row import Row
-from elastic_reasoning.integrations.vllm.deadlines import FEWEST_SOLUTIONS, Timed, TimeKeeper
+from elastic_reasoning.integrations.vllm.deadlines import FEWEST_SOLUTIONS, FEWEST_TOKENS, Timed, TimeKeeper
 from letters import letters
 
 TEMPLATE = letters()
@@ -121,10 +121,10 @@ def test_where_nothing_closes_thinking_time_ends_the_request() -> None:
     assert 1001 - 5 * STEP < sequence.ended <= 1001
 
 
-def test_what_has_waited_too_long_is_closed_at_once() -> None:
+def test_what_has_waited_too_long_is_closed_at_once_and_has_a_few_tokens_to_answer() -> None:
     world = World()
     sequence = world.run(world.enter(2.0, waited=2.5))
-    assert sequence.timed.row.output == [CLOSING, END]
+    assert sequence.timed.row.output == [CLOSING, *[9] * FEWEST_TOKENS, END]
 
 
 def test_a_solution_without_a_limit_has_half_of_the_time_until_lengths_are_known() -> None:

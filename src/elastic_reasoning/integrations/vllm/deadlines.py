@@ -24,6 +24,8 @@ SLOW_STEPS = 2
 """Of the slowest steps lately, so many are kept: one until the next look at the clock, one until an answer is out."""
 DELIVERY_SECONDS = 0.02
 """From the engine to the client."""
+FEWEST_TOKENS = 4
+"""Of a solution, be it late: one of no token answers nothing."""
 NUM_SOLUTIONS, FEWEST_SOLUTIONS, SHARE = 256, 16, 0.95
 """Solutions whose lengths are remembered, those that it takes to know anything, and how many are to have their time."""
 
@@ -114,7 +116,10 @@ class TimeKeeper:
 
     def _is_due(self, timed: Timed, now: float) -> bool:
         row, left = timed.row, timed.at - now - DELIVERY_SECONDS
-        if row.is_over or (len(self._steps) < FEWEST_STEPS and left > timed.seconds / 2):
+        num_solved = row.num_solved
+        if row.is_over or (num_solved is not None and num_solved < FEWEST_TOKENS):
+            return False
+        if len(self._steps) < FEWEST_STEPS and left > timed.seconds / 2:
             return False
         num_forced, num_solution = row.num_after
         lengths = [num for num in (num_solution, self._longest) if num is not None]
