@@ -101,6 +101,18 @@ def test_what_would_be_in_the_way_of_a_budget_is_refused(admit: Admit) -> None:
     assert "thinking_token_budget is vLLM's own" in refused(admit, SMALL, thinking_token_budget=5)
 
 
+def test_a_deadline_counts_from_arrival_and_goes_with_the_request_alone(admit: Admit) -> None:
+    mine = {"deadline_seconds": 2.5, "deadline_at": 1.0}
+    request = admit(mine)
+    assert request.sampling_params.extra_args == {"deadline_seconds": 2.5, "deadline_at": request.arrival_time + 2.5}
+    assert mine == {"deadline_seconds": 2.5, "deadline_at": 1.0}
+    assert admit({"deadline_seconds": None}).sampling_params.extra_args == {"deadline_seconds": None}
+    assert "min_tokens cannot be combined with deadline_seconds" in refused(
+        admit, {"deadline_seconds": 3}, min_tokens=2
+    )
+    assert "deadline_seconds -1: must be a number of seconds above 0" in refused(admit, {"deadline_seconds": -1})
+
+
 def test_a_prompt_of_embeddings_is_refused(admit: Admit, config_of: Callable[..., Any]) -> None:
     import torch
 

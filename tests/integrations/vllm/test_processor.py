@@ -130,7 +130,7 @@ def new_sequence(number: int, chance: random.Random) -> Sequence:
     )
     budget = Budget(chance.choice([2, 6, 15]), chance.choice([0, 1, 5]))
     temperature = chance.choice([0.0, 0.5, 1.0, 1.7])
-    seconds = chance.choice([None, None, 8.0, 25.0, 60.0])
+    seconds = chance.choice([None, None, 16.0, 25.0, 60.0])
     asked = Request(
         Prompt(tuple(prompt), state), budget, strategy, options, Sampling(temperature), deadline_seconds=seconds
     )
