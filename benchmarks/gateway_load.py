@@ -29,7 +29,7 @@ from urllib.request import urlopen
 
 import uvloop
 from gateway_clients import Answer, connect, request_of
-from gateway_sides import Process, gateway, litellm, megabytes, num_files, processor_seconds, upstream
+from gateway_sides import Process, gateway, litellm, megabytes, num_files, processor_seconds, scripted, upstream
 from rich.console import Console
 
 RESULTS = Path(__file__).parent / "results" / "gateway_load.json"
@@ -226,7 +226,7 @@ def measure(chosen: argparse.Namespace, note: Callable[[str], None]) -> dict[str
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         paced, fast = stack.enter_context(upstream([PACE, 0]))
-        process, url = stack.enter_context(gateway({"paced": paced, "fast": fast}, folder))
+        process, url = stack.enter_context(gateway({"paced": scripted(paced), "fast": scripted(fast)}, folder))
         if "streams" in chosen.parts:
             urls = {"direct": paced, "gateway": url}
             num_streams, num_tokens = (50, 10) if chosen.quick else (chosen.streams, 100)

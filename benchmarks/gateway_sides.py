@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -48,13 +49,14 @@ def upstream(paces: Sequence[float]) -> Iterator[list[str]]:
         yield [f"http://127.0.0.1:{port}" for port in json.loads(process.stdout.readline())]
 
 
+def scripted(url: str) -> dict[str, Any]:
+    """How the gateway is told of a scripted upstream."""
+    return {"model": "scripted", "urls": [f"{url}/v1"], "tokenizer": TOKENIZER}
+
+
 @contextmanager
-def gateway(urls: dict[str, str], folder: Path) -> Iterator[tuple[Process, str]]:
-    """Our gateway in front of upstreams, by the names of their models: its process and its root URL."""
-    models = {
-        name: {"model": "scripted", "urls": [f"{url}/v1"], "tokenizer": TOKENIZER, "budget": "16+16"}
-        for name, url in urls.items()
-    }
+def gateway(models: dict[str, dict[str, Any]], folder: Path) -> Iterator[tuple[Process, str]]:
+    """Our gateway before models by the names that clients use: its process and its root URL."""
     file, port = folder / "gateway.yaml", _free_port()
     file.write_text(yaml.safe_dump({"models": models}))
     command = [sys.executable, "-m", "elastic_reasoning.cli.main", "serve", f"--file={file}", f"--port={port}"]

@@ -44,15 +44,15 @@ Side = Callable[[list[Request]], list[Ids]]
 # The model and what it is asked.
 
 
-def write_model(folder: Path, context: int = CONTEXT) -> None:
-    """A Qwen3 of random weights that never samples a special token, and its tokenizer."""
+def write_model(folder: Path, context: int = CONTEXT, scale: int = 1) -> None:
+    """A Qwen3 of random weights that never samples a special token, and its tokenizer; `scale` times as wide."""
     config = transformers.Qwen3Config(
         vocab_size=VOCABULARY,
-        hidden_size=128,
-        intermediate_size=384,
+        hidden_size=128 * scale,
+        intermediate_size=384 * scale,
         num_hidden_layers=4,
-        num_attention_heads=4,
-        num_key_value_heads=2,
+        num_attention_heads=4 * scale,
+        num_key_value_heads=2 * scale,
         head_dim=32,
         max_position_embeddings=context,
         tie_word_embeddings=False,
