@@ -121,7 +121,7 @@ async def measure(url: str, num_requests: int, num_rows: int, note: Any) -> dict
 @contextmanager
 def gateway(*arguments: str) -> Iterator[str]:
     """The base URL of a gateway in a process of its own."""
-    command = [sys.executable, "-m", "elastic_reasoning.cli.main", "serve", f"--model={MODEL}", "--port=0", *arguments]
+    command = [sys.executable, "-m", "elastic_reasoning.cli.main", "serve", "--port=0", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     assert process.stdout is not None
     try:
@@ -145,7 +145,10 @@ def vllm_gateway(num_rows: int) -> Iterator[str]:
         model = shutil.copytree(model_path(MODEL), Path(folder) / MODEL)
         process, address, log = stack.enter_context(served(str(model), num_rows, 32, f"--served-model-name={MODEL}"))
         upstream = wait_for(process, address, log)
-        yield stack.enter_context(gateway(f"--urls={upstream}", f"--tokenizer={MODEL}"))
+        config = Path(folder) / "gateway.json"  # JSON is YAML
+        served_model = {"urls": [upstream], "tokenizer": MODEL, "max_concurrent": num_rows}
+        config.write_text(json.dumps({"models": {MODEL: served_model}}))
+        yield stack.enter_context(gateway(f"--file={config}"))
 
 
 def show(found: dict[str, Any], console: Console) -> None:
@@ -182,7 +185,7 @@ def main(arguments: list[str] | None = None) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     quiet, console = Console(stderr=True, highlight=False), Console(width=140)
     load_before, num_rows = os.getloadavg()[0], NUM_ROWS[chosen.engine]
-    with gateway() if chosen.engine == "local" else vllm_gateway(num_rows) as url:
+    with gateway(f"--model={MODEL}") if chosen.engine == "local" else vllm_gateway(num_rows) as url:
         found = asyncio.run(measure(url, chosen.requests, num_rows, quiet.print))
     show(found, console)
     if chosen.requests >= parser.get_default("requests"):

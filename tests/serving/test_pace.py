@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from elastic_reasoning.analysis.effort import Lengths as Quantiles
 from elastic_reasoning.serving.asked import Asked, Limits
 from elastic_reasoning.serving.config import make_config
 from elastic_reasoning.serving.errors import ApiError
@@ -52,6 +53,15 @@ def test_a_length_is_no_more_than_is_allowed_and_a_default_until_enough_is_seen(
         seen.see(7)
     assert seen.remaining(0.98, 0, 20, 256) == 7
     assert seen.remaining(0.98, 3, 20, 256) == 4
+
+
+def test_lengths_begin_with_what_was_measured_elsewhere() -> None:
+    lengths = Lengths()
+    lengths.expect(Quantiles(p50=10, p90=30, p95=40, p99=70, p99_5=100))
+    assert [lengths.remaining(share, 0, None, 256) for share in (0.4, 0.89, 0.94, 0.98)] == [10, 30, 40, 70]
+    for _ in range(512):
+        lengths.see(5)
+    assert lengths.remaining(0.98, 0, None, 256) == 5
 
 
 def test_what_comes_after_a_silence_counts_more() -> None:

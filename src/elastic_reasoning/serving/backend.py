@@ -48,7 +48,8 @@ class Backend:
         self.config = config
         self.engine = engine
         self.efforts = efforts
-        self.deadlines = Deadlines(Pace(), engine.capacity)
+        capacity = config.max_concurrent * len(config.urls) if config.urls else engine.capacity
+        self.deadlines = Deadlines(Pace.starting(efforts.measured), capacity)
         self._tokenizer: Any = getattr(engine, "tokenizer", None)
 
     @property
@@ -69,6 +70,7 @@ class Backend:
         """
         assert isinstance(self.engine, OpenAIEngine)
         await self.engine.replace_urls(urls)
+        self.deadlines.capacity = self.config.max_concurrent * len(urls)
 
     async def close(self) -> None:
         """Give up what is under way, and close the engine."""

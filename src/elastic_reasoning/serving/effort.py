@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from elastic_reasoning.analysis.effort import EFFORTS, ModelEfforts, read_efforts
+from elastic_reasoning.analysis.effort import EFFORTS, Measured, ModelEfforts, read_efforts
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import UsageError
 from elastic_reasoning.serving.config import GatewayConfig
@@ -52,12 +52,16 @@ class Efforts:
     """What an answer calls the file that they are from."""
     strategy: str | None = None
     """That they were measured with."""
+    measured: Measured | None = None
+    """What is known of the one that was measured on most samples: how long solutions are, among others."""
 
     @classmethod
     def calibrated(cls, efforts: ModelEfforts, source: str) -> "Efforts":
         """Those of a file."""
         budgets = {name: Budget.parse(effort.budget) for name, effort in efforts.efforts.items()}
-        return cls(budgets, source, efforts.strategy)
+        measured = [effort.measured for effort in efforts.efforts.values() if effort.measured is not None]
+        most = max(measured, key=lambda each: each.num_samples, default=None)
+        return cls(budgets, source, efforts.strategy, most)
 
     def find(self, name: str, total: int | None) -> Meant:
         """The budget of an effort.

@@ -13,6 +13,7 @@ import math
 from msgspec import Struct, field
 
 from elastic_reasoning.analysis.effort import Lengths as Quantiles
+from elastic_reasoning.analysis.effort import Measured
 
 MOST_LENGTHS = 512
 """Lengths that are kept, each kind."""
@@ -157,6 +158,16 @@ class Pace(Struct, dict=True):
         self._drift = 1.0  # how much slower than `tokens` it has been of late: a machine has neighbours
         self._seen_at: float | None = None
         self._first_seen_at: float | None = None
+
+    @classmethod
+    def starting(cls, measured: Measured | None) -> "Pace":
+        """With the lengths that were measured elsewhere, if they were."""
+        pace = cls()
+        if measured is not None:
+            pace.thinking.expect(measured.thinking_tokens)
+            for lengths in (pace.solution, pace.rest):
+                lengths.expect(measured.solution_tokens)
+        return pace
 
     @property
     def is_known(self) -> bool:
