@@ -31,8 +31,8 @@ GROWTH = 1.25
 FREE_SHARE = 8
 """An engine may let walks wait until this share (1/8) of its capacity is free."""
 
-LAG_SECONDS = 2.0
-"""How long it is remembered that the event loop was busy with other things when something was due."""
+LATE_SECONDS = 4.0
+"""How long it is remembered that the engine, or the event loop, came late."""
 MOST_RETRY_SECONDS = 60.0
 """A client is told to come again after so long at the most."""
 
@@ -78,11 +78,14 @@ class Deadlines:
         self.refused: Prompt | None = None
         self._now, self._call_later = now, call_later
         self._is_awaited = False
-        self._lag, self._lag_seen_at = 0.0, now()
+        self._late, self._late_seen_at = 0.0, now()
 
-    def lag(self, now: float) -> float:
-        """Seconds by which the event loop has of late been behind."""
-        return self._lag * math.exp(-max(0.0, now - self._lag_seen_at) / LAG_SECONDS)
+    def late(self, now: float) -> float:
+        """Seconds by which what was due has of late come too late, the longer ago the less."""
+        return self._late * math.exp(-max(0.0, now - self._late_seen_at) / LATE_SECONDS)
+
+    def _was_late(self, seconds: float, now: float) -> None:
+        self._late, self._late_seen_at = max(self.late(now), seconds), now
 
     def load(self) -> int:
         """Walks that run."""
@@ -112,11 +115,13 @@ class Deadlines:
 
     def _forget(self) -> None:
         """Whoever asked for them may not have read their ends yet."""
-        self.release([one for one in self.under_way if one.is_over])
+        self.release([one for one in self.under_way if one.over_at is not None])
 
     def release(self, progresses: Sequence[Progress]) -> None:
         """Forget walks that are over, however they ended."""
         for one in progresses:
+            if one in self.under_way and one.over_at is not None and one.promise is not None:
+                self._was_late(one.over_at - one.promise.aim, one.over_at)
             self.under_way.pop(one, None)
 
     def _num_over(self, num_new: int) -> int:
@@ -168,7 +173,7 @@ class Deadlines:
             self._wait(len(news), token_seconds, now)
             + first * self.pace.first_share.high
             + rest * self.pace.rest_share.high
-            + self.lag(now),
+            + self.late(now),
             idle,
             max(broken, default=0.0),
         )
@@ -176,7 +181,7 @@ class Deadlines:
     def _left(self, one: Progress, needed: float, now: float) -> float:
         """Seconds that are left beside what is needed."""
         assert one.promise is not None
-        return one.promise.aim - self.lag(now) - needed - now
+        return one.promise.aim - self.late(now) - needed - now
 
     def _least(self, one: Progress, token_seconds: float, now: float) -> float:
         """Seconds that a walk under way still needs at the least, hardly ever more."""
@@ -255,7 +260,7 @@ class Deadlines:
 
     def _look(self, due: float) -> None:
         self._is_awaited, now = False, self._now()
-        self._lag, self._lag_seen_at = max(self.lag(now), now - due), now
+        self._was_late(now - due, now)
         seconds = self.check()
         if seconds is not None:
             self._await(seconds)

@@ -66,7 +66,7 @@ class Progress:
         thinks: whether it still thinks, as far as anybody has told.
         closed_at: when time closed its thinking; `None` if it has not.
         is_cut: whether time has cut what follows.
-        is_over: whether it has come to its end.
+        over_at: when it came to its end; `None` while it has not.
         num_thinking, num_solution: sampled tokens.
         answers: whether a token has come of what follows thinking.
 
@@ -98,8 +98,9 @@ class Progress:
         self._most_thinking = call.max_tokens if call is not None else 0
         after = after_closing(walk.request, walk.template)
         self.num_forced, self.most_solution = after.num_forced, after.num_solution
-        self.is_waiting, self.is_cut, self.answers, self.is_over = True, False, False, False
+        self.is_waiting, self.is_cut, self.answers = True, False, False
         self.closed_at: float | None = None
+        self.over_at: float | None = None
         self.num_thinking = self.num_solution = 0
         self._began = self._measured_at = now()
         self._num_measured = 0
@@ -170,9 +171,8 @@ class Progress:
 
     def end(self) -> None:
         """The walk has come to its end by itself or by time: learn how long that took."""
-        self.is_over = True
+        self.over_at = now = self._now()
         if self.closed_at is not None and self._kept_seconds:
-            now = self._now()
             self._pace.rest_share.see((now - self.closed_at) / self._kept_seconds, now)
 
     def learn_lengths(self) -> None:
