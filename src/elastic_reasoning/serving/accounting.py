@@ -6,6 +6,7 @@ from typing import Any
 from elastic_reasoning.core.trace import Finish, Phase, Trace
 from elastic_reasoning.serving.budgets import Plan
 from elastic_reasoning.serving.events import Ended, Usage
+from elastic_reasoning.serving.text import Detokenizer
 from elastic_reasoning.serving.tool_calls import Calls
 
 ENDS = {
@@ -78,13 +79,13 @@ def _ended_by(trace: Trace, phase: Phase, plan: Plan) -> str | None:
 
 
 def solution_logprobs(trace: Trace) -> list[tuple[str, float]] | None:
-    """The tokens of the solution, each as text, and their log-probabilities; `None` where they are not known."""
+    """The text that each token of the solution adds, and its log-probability; `None` where they are not known."""
     segments = [segment for segment in trace.segments if segment.phase is Phase.SOLUTION and segment.sampled]
     if any(segment.logprobs is None for segment in segments):
         return None
     pairs = [pair for segment in segments for pair in zip(segment.ids, segment.logprobs or (), strict=True)]
-    decode, eos = trace.template.decode, trace.template.eos
-    return [(decode([token]), value) for token, value in pairs if token not in eos]
+    text = Detokenizer(trace.template.decode)
+    return [(text.add([token]), value) for token, value in pairs if token not in trace.template.eos]
 
 
 def total(ends: Sequence[Ended], plan: Plan) -> tuple[Usage, Mapping[str, Any]]:

@@ -80,8 +80,8 @@ def new_app(gateway: Gateway) -> FastAPI:
     @app.exception_handler(HTTPException)
     async def nothing_there(request: Request, error: HTTPException) -> Response:
         message = f"{request.method} {request.url.path}: {error.detail}"
-        told = ApiError(error.status_code, printable(message), code="no_such_endpoint", headers=error.headers)
-        return Reply(partial(_refuse, _dialect(request), access_of(request), told))
+        refusal = ApiError(error.status_code, printable(message), code="no_such_endpoint", headers=error.headers)
+        return Reply(partial(_refuse, _dialect(request), access_of(request), refusal))
 
     add_pages(app, gateway)
     app.openapi()["components"] = {"schemas": components([*DIALECTS, COUNT])}

@@ -6,6 +6,7 @@ sent as it stands, as text or as ids; where it does not open thinking, thinking 
 """
 
 from collections.abc import Iterable, Mapping
+from itertools import accumulate
 from typing import Annotated, Any
 
 import msgspec
@@ -130,7 +131,7 @@ def _logprobs(asked: Asked, ended: Ended) -> Json | None:
     if not asked.logprobs or ended.logprobs is None:
         return None
     tokens = [text for text, _ in ended.logprobs]
-    offsets = [sum(map(len, tokens[:number])) for number in range(len(tokens))]
+    offsets = [0, *accumulate(len(text) for text in tokens[:-1])] if tokens else []
     values = [value for _, value in ended.logprobs]
     return {"tokens": tokens, "token_logprobs": values, "top_logprobs": None, "text_offset": offsets}
 

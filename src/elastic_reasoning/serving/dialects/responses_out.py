@@ -107,6 +107,7 @@ class ResponseWriter:
         self._output: list[Json] = []
         self._open: Passage | None = None
         self._ended: Ended | None = None
+        self._before_text = b""  # of a delta of the item that is open, up to its number
 
     def write(self, event: Event) -> Iterable[bytes]:
         """The events that an event becomes."""
