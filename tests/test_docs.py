@@ -50,11 +50,7 @@ def all_commands() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("place", "line"), [pytest.param(*each, id=" ".join(each)) for each in all_commands()])
 def test_commands_have_the_flags_that_they_are_shown_with(place, line, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)  # recipes are those of the package, from wherever one is
-<<<<<<< Updated upstream
     written = re.sub(r"\s{2,}\(.*|\s>\s\S+$", "", line)  # what stands beside an example, or where it goes
-=======
-    written = re.sub(r"\s{2,}\(.*| > \S+", "", line)  # what stands beside an example, and where its output goes
->>>>>>> Stashed changes
     values = re.sub(r"(--(?:total|accuracy)) [A-Z]\b", r"\1 1", written)  # placeholders of numbers
     with pytest.raises(SystemExit) as exit_info:
         raise SystemExit(main([*shlex.split(values, comments=True), "--print_config"]))
