@@ -1,5 +1,6 @@
 """Which replica a prompt goes to."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,7 +60,8 @@ def test_who_is_left_alone_is_not_asked_and_who_failed_is_tried_by_one() -> None
     assert choose([one, two], 11.0, prefixes, beginnings_of(LONG)) is one
 
 
-def test_no_more_than_so_many_beginnings_are_remembered() -> None:
+def test_no_more_than_so_many_beginnings_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routing, "MOST_REMEMBERED", 8)
     [one] = replicas(0)
     prefixes = Prefixes()
     prefixes.note(range(routing.MOST_REMEMBERED + 5), one)
