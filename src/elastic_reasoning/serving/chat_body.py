@@ -23,6 +23,8 @@ from elastic_reasoning.serving.errors import bad_request
 
 PLUG_IN, UPSTREAM = "plug-in", "upstream"
 """Who keeps the budget, as the `elastic` object says it."""
+LEAST_SECONDS = 1e-3
+"""What is left of a deadline that has passed: a deadline of 0 is none."""
 
 Body = dict[str, Any]
 
@@ -111,7 +113,7 @@ def _limits(engine: OpenAIEngine, asked: Asked, plan: Plan, prompt: Prompt) -> t
 
 def _for_plug_in(engine: OpenAIEngine, asked: Asked, plan: Plan, prompt: Prompt) -> Body:
     seconds = asked.limits.deadline_seconds
-    left = None if seconds is None else asked.arrived + seconds - time.monotonic()
+    left = None if seconds is None else max(LEAST_SECONDS, asked.arrived + seconds - time.monotonic())
     request = Request(prompt, plan.budget, plan.strategy, plan.options, asked.sampling, deadline_seconds=left)
     if needs_of(request, engine.template).takes_back:
         raise bad_request("wait, num_waits: cannot be kept beside " + ", ".join(asked.chat_only), "wait")
