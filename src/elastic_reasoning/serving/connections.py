@@ -49,6 +49,7 @@ class Connection(HttpToolsProtocol):
         self._bounds, self._max_connections = bounds, max_connections
         self._waiting: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
+        self._closing: asyncio.TimerHandle | None = None
         self._answered: RequestResponseCycle | None = None
         self._in_body = False
         self._num_head_bytes = 0
@@ -65,8 +66,9 @@ class Connection(HttpToolsProtocol):
         """It has gone, or was cut; uvicorn tells only the last of the requests under way."""
         self._wait(None)
         self._unset_keepalive_if_required()
-        if self._unread is not None:
-            self._unread.cancel()
+        for timer in (self._unread, self._closing):
+            if timer is not None:
+                timer.cancel()
         if self._answered is not None:
             self._answered.disconnected = True
             self._answered.message_event.set()
@@ -148,7 +150,8 @@ class Connection(HttpToolsProtocol):
 
     def _cut_later(self) -> None:
         """Do not wait longer for a client to read than it may take."""
-        self.loop.call_later(self._bounds.write_seconds, self.transport.abort)
+        if self._closing is None:
+            self._closing = self.loop.call_later(self._bounds.write_seconds, self.transport.abort)
 
     def _wait(self, seconds: float | None) -> None:
         if self._waiting is not None:
