@@ -67,7 +67,7 @@ def test_schemathesis_finds_no_server_error(
 def test_schemathesis_finds_none_in_a_long_search(
     label: str, mode: GenerationMode, root: str, session: requests.Session
 ) -> None:
-    explore(label, mode, root, session, 400)
+    explore(label, mode, root, session, 150)
 
 
 def explore(label: str, mode: GenerationMode, root: str, session: requests.Session, num_examples: int) -> None:

@@ -137,6 +137,11 @@ def test_what_asks_for_nothing_needs_no_chat_endpoint() -> None:
     assert asked.messages == ({"role": "user", "content": "a\nb"},)
 
 
+def test_grammars_of_servers_are_for_their_own_endpoint() -> None:
+    asked = CHAT.read({"messages": [{"role": "user", "content": "a"}], "guided_regex": "[0-9]+"})
+    assert (asked.chat_only, asked.ignored) == ({"guided_regex": "[0-9]+"}, ())
+
+
 def test_the_answer_names_what_meant_nothing() -> None:
     asked = CHAT.read({"messages": [{"role": "user", "content": "a"}], "web_search_options": {}, "lora": None})
     assert asked.ignored == ("web_search_options",)
@@ -147,6 +152,7 @@ def test_the_answer_names_what_meant_nothing() -> None:
     ("read", "body", "param"),
     [
         (CHAT.read, {**bodies.CHAT, "n": 0}, "n"),
+        (CHAT.read, {**bodies.CHAT, "functions": [{"name": "add"}]}, "functions"),
         (CHAT.read, {**bodies.CHAT, "tools": [{"type": "custom"}]}, "tools[0].type"),
         (
             CHAT.read,

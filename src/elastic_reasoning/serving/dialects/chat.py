@@ -38,7 +38,7 @@ from elastic_reasoning.serving.dialects.openai import (
     token_logprobs,
     usage_json,
 )
-from elastic_reasoning.serving.errors import ApiError
+from elastic_reasoning.serving.errors import ApiError, bad_request
 from elastic_reasoning.serving.events import Ended, Event, Started, Text, ToolCall, Usage
 from elastic_reasoning.serving.limits import read_limits
 
@@ -71,6 +71,9 @@ NEUTRAL: Mapping[str, tuple[Any, ...]] = {
     "logit_bias": ({},),
     "min_p": (0,),
     "repetition_penalty": (1,),
+    **dict.fromkeys(
+        ("structured_outputs", "guided_json", "guided_regex", "guided_choice", "guided_grammar", "grammar"), ()
+    ),
 }
 """What only an upstream's own chat endpoint can honour, with the values that ask for nothing."""
 
@@ -119,7 +122,8 @@ class ChatRequest(Struct, kw_only=True):
 def read(body: Mapping[str, Any]) -> Asked:
     """What a body asks for."""
     given = read_as(body, ChatRequest)
-    limits = read_limits(body)
+    if body.get("functions"):
+        raise bad_request("functions: are no longer read, send them as tools", "functions", "unsupported_parameter")
     streaming = given.stream_options or StreamOptions()
     messages = tuple(for_template(message) for message in body["messages"])
     chat_only = {
@@ -133,7 +137,7 @@ def read(body: Mapping[str, Any]) -> Asked:
         model=given.model,
         messages=messages,
         tools=() if given.tool_choice == "none" else tuple(body.get("tools") or ()),
-        limits=limits,
+        limits=read_limits(body),
         sampling=sampling_of(given.temperature, given.top_p, given.top_k, given.seed),
         num_samples=given.n,
         stop=stops_of(given.stop),
@@ -143,7 +147,7 @@ def read(body: Mapping[str, Any]) -> Asked:
         include_usage=bool(streaming.include_usage),
         continuous_usage=bool(streaming.continuous_usage_stats),
         logprobs=given.logprobs,
-        ignored=ignored_in(body, (*ChatRequest.__struct_fields__, *SILENT)),
+        ignored=ignored_in(body, (*ChatRequest.__struct_fields__, *NEUTRAL, *SILENT)),
     )
 
 
