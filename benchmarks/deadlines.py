@@ -20,13 +20,13 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-from open_loop import Answer, Timed, closed_loop, open_loop, poisson, summary
+from open_loop import Answer, Summary, Timed, closed_loop, open_loop, poisson, summary
 from provenance import provenance
 from rich.console import Console
 from rich.table import Table
@@ -41,6 +41,8 @@ LOADS = (0.5, 1.0, 2.0)
 NUM_ROWS = {"local": 64, "vllm": 32}
 NUM_IMPOSSIBLE = 20
 IMPOSSIBLE_SECONDS = 0.001
+NOBODY = dict.fromkeys((field.name for field in fields(Summary)), 0.0)
+"""Of a load of which nothing was admitted."""
 TASK = Arithmetic()
 PROBLEMS = TASK.problems("test")
 
@@ -81,7 +83,9 @@ async def ask(session: aiohttp.ClientSession, url: str, said: dict[str, Any], nu
 def line(load: float, name: str, arrivals: Sequence[float], answers: Sequence[Timed], seconds: float) -> dict[str, Any]:
     """What became of a load; the share of all requests, refused ones too, whose answer was right and in time."""
     useful = sum(bool(timed.answer.is_right) and timed.seconds <= seconds for timed in answers)
-    found = asdict(summary(arrivals, answers, seconds))
+    is_refused = all(timed.answer.is_refused for timed in answers)
+    nobody = {**NOBODY, "num_requests": len(answers), "num_refused": len(answers)}
+    found = nobody if is_refused else asdict(summary(arrivals, answers, seconds))
     return {"load": load, "limits": name, **found, "right_in_time_of_all": useful / len(answers)}
 
 

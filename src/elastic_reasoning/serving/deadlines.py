@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain, islice
 from typing import Any
 
 from elastic_reasoning.core.template import Prompt
@@ -31,6 +32,8 @@ GROWTH = 1.25
 FREE_SHARE = 8
 """An engine may let walks wait until this share (1/8) of its capacity is free."""
 
+MOST_READ = 64
+"""Prompts that are read together at the most, as far as is looked."""
 LATE_SECONDS = 4.0
 """How long it is remembered that the engine, or the event loop, came late."""
 MOST_RETRY_SECONDS = 60.0
@@ -97,12 +100,12 @@ class Deadlines:
         Raises:
             ApiError: 400 where the promise could never be kept, 429 where it cannot be at present.
         """
-        self._forget()
         is_queued = self._num_over(len(walks)) > 0
-        num_to_read = sum(len(one.walk.request.prompt.ids) for one in self.under_way if one.is_waiting)
-        num_to_read += sum(len(walk.request.prompt.ids) for walk in walks)
+        waiting = (one.walk for one in islice(reversed(self.under_way), MOST_READ) if one.is_waiting)
+        num_to_read = sum(len(walk.request.prompt.ids) for walk in chain(waiting, walks))
         news = [Progress(walk, num_to_read, self.pace, self.load, promise, is_queued, self._now) for walk in walks]
         if promise is not None and self.pace.is_known:  # where nothing is known, the first one teaches
+            self._forget()
             try:
                 self._refuse(self.outlook(news), promise)
             except ApiError:
@@ -133,7 +136,7 @@ class Deadlines:
         if now + outlook.seconds <= promise.aim and not outlook.others_seconds:
             return
         spent = now - promise.arrived
-        earliest = promise.least(spent + max(outlook.seconds, outlook.others_seconds))
+        earliest = promise.least(spent + outlook.others_seconds + outlook.seconds)
         details = {"earliest_seconds": math.ceil(earliest * 1000) / 1000} if math.isfinite(earliest) else {}
         if now + outlook.least_seconds > promise.due:
             raise ApiError(
@@ -193,8 +196,8 @@ class Deadlines:
     def _rest(self, one: Progress, token_seconds: float, now: float) -> float:
         """Seconds to the end of a walk whose thinking is closed now, or has been."""
         num_tokens, turn = one.solution_tokens(), 0.0
-        if one.thinks and one.most_solution != 0:
-            num_tokens += one.num_forced
+        if one.thinks and one.rest.num_solution != 0:
+            num_tokens += one.rest.num_forced
             turn = self.pace.turn_seconds(len(one.walk.request.prompt.ids))
             if one.closed_at is not None:
                 turn = max(0.0, turn - (now - one.closed_at))
@@ -240,7 +243,7 @@ class Deadlines:
                 soonest = min(soonest, left)
             elif one.can_be_closed:
                 one.close(rest)
-            elif one.answers or one.most_solution == 0:
+            elif one.answers or one.rest.num_solution == 0:
                 one.cut()
         return max(soonest, CHECK_SECONDS[0]) if is_needed else None
 

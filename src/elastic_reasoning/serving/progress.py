@@ -6,10 +6,11 @@ The thread that computes tells it of tokens, and an event loop asks it. Whatever
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from elastic_reasoning.core.cursor import Delta
-from elastic_reasoning.core.deadline import after_closing
+from elastic_reasoning.core.deadline import AfterClosing, after_closing
 from elastic_reasoning.core.trace import Finish, Phase
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.serving.pace import Pace
@@ -60,8 +61,6 @@ class Progress:
         walk: what is under way.
         num_to_read: prompt tokens that were to be read when it came: its own, and those of others that waited.
         promise: what was promised of it, if anything.
-        num_forced, most_solution: what follows where thinking ends now: tokens that are forced, and tokens that may
-            be sampled; `None` for no limit.
         is_waiting: whether no token has come yet.
         thinks: whether it still thinks, as far as anybody has told.
         closed_at: when time closed its thinking; `None` if it has not.
@@ -96,8 +95,6 @@ class Progress:
         call = walk.call
         self.thinks = call is not None and call.phase is Phase.THINKING
         self._most_thinking = call.max_tokens if call is not None else 0
-        after = after_closing(walk.request, walk.template)
-        self.num_forced, self.most_solution = after.num_forced, after.num_solution
         self.is_waiting, self.is_cut, self.answers = True, False, False
         self.closed_at: float | None = None
         self.over_at: float | None = None
@@ -107,19 +104,24 @@ class Progress:
         self._phase: Phase | None = None
         self._kept_seconds = self._token_seconds = 0.0  # as they were when thinking was closed
 
+    @cached_property
+    def rest(self) -> AfterClosing:
+        """What follows where thinking ends now; not all walks are asked for it."""
+        return after_closing(self.walk.request, self.walk.template)
+
     @property
     def can_be_closed(self) -> bool:
         """Whether it thinks, and a solution can follow at any time."""
-        return self.thinks and self.closed_at is None and self.most_solution != 0
+        return self.thinks and self.closed_at is None and self.rest.num_solution != 0
 
     def solution_tokens(self) -> int:
         """Tokens that its solution still needs, hardly ever more."""
         lengths = self._pace.rest if self.thinks or self.closed_at is not None else self._pace.solution
-        return lengths.remaining(SHARE, self.num_solution, self.most_solution, UNKNOWN_TOKENS)
+        return lengths.remaining(SHARE, self.num_solution, self.rest.num_solution, UNKNOWN_TOKENS)
 
     def tokens_left(self) -> int:
         """Tokens until its end if nobody closes anything, rarely more."""
-        left = self.num_forced + self.solution_tokens()
+        left = self.rest.num_forced + self.solution_tokens()
         if self.thinks and self.closed_at is None:
             left += self._pace.thinking.remaining(0.9, self.num_thinking, self._most_thinking, 4 * UNKNOWN_TOKENS)
         return left
@@ -156,7 +158,7 @@ class Progress:
             return
         self.thinks, self.answers = False, True
         if self.closed_at is not None:
-            self._pace.see_turn(now - self.closed_at - (self.num_forced + 1) * self._token_seconds)
+            self._pace.see_turn(now - self.closed_at - (self.rest.num_forced + 1) * self._token_seconds)
 
     def close(self, kept_seconds: float) -> None:
         """Close thinking, so many seconds being what the rest is expected to take."""

@@ -34,13 +34,15 @@ MOST_UPSTREAM = 4
 """Walks at once that an upstream is asked for: it may have others to serve."""
 ENOUGH_SECONDS = 1.0
 """What takes longer is not tried with more walks."""
+MOST_SECONDS = 30.0
+"""A model that takes longer has to be learned from what clients ask."""
 LOOK_SECONDS, SAVE_LOOKS = 0.25, 240
 """How often it is looked whether a model should be measured, and after how many looks what is known is kept."""
 TEXT = "What is 2 + 2?"
 
 
 async def warm_up(backend: Backend) -> None:
-    """Measure a model of which nothing is known. One that does not answer is left for later, with a warning."""
+    """Measure a model of which nothing is known. One that does not answer is left to be learned, with a warning."""
     if backend.deadlines.pace.is_known:
         return
     most = MOST_UPSTREAM if backend.config.urls else backend.engine.capacity
@@ -121,12 +123,13 @@ async def keep_up(gateway: Gateway) -> None:
 
 async def _look_after(backend: Backend, is_new: bool) -> None:
     deadlines = backend.deadlines
-    if is_new:
-        await warm_up(backend)
-    elif deadlines.refused is not None and not deadlines.under_way:  # is it as slow as it was?
-        prompt, deadlines.refused = deadlines.refused, None
-        with suppress(ElasticError):  # whoever asks next is told
-            await probe(backend, prompt)
+    with suppress(ElasticError, TimeoutError):  # whoever asks next is told
+        async with asyncio.timeout(MOST_SECONDS):
+            if is_new:
+                await warm_up(backend)
+            elif deadlines.refused is not None and not deadlines.under_way:  # is it as slow as it was?
+                prompt, deadlines.refused = deadlines.refused, None
+                await probe(backend, prompt)
 
 
 def _save(folder: Path | None, backends: Mapping[str, Backend]) -> None:
