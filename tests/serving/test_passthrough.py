@@ -73,7 +73,7 @@ class Upstream:
 def asked_of(*upstreams: Upstream) -> Iterator[httpx2.Client]:
     with ExitStack() as stack:
         servers = [stack.enter_context(serving(upstream.app)) for upstream in upstreams]
-        root = stack.enter_context(before(*[server.url for server in servers], model={"retry_seconds": 0.1}))
+        root = stack.enter_context(before(*[server.url for server in servers]))
         yield stack.enter_context(httpx2.Client(base_url=root))
 
 
