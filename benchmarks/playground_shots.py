@@ -3,7 +3,8 @@
     python benchmarks/playground_shots.py            # docs/figures/playground.png, -dark and -phone
 
 A gateway serves both miniatures to a few clients, so that there is load to see, while Chromium runs the trained one
-with separate budgets beside the untrained one that is cut as a whole. It needs playwright and a chromium.
+with separate budgets beside the untrained one that is cut as a whole. It needs playwright and a chromium;
+the pictures in docs/ were taken where the font Inter is installed (Debian: fonts-inter).
 """
 
 import argparse

@@ -19,10 +19,9 @@ TYPES = {
     "css": "text/css; charset=utf-8",
     "js": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",
-    "woff2": "font/woff2",
 }
 """Of what is served, by the end of its name."""
-LASTING = ("image/svg+xml", "font/woff2")
+LASTING = ("image/svg+xml",)
 """Types that a browser keeps for a day without asking again; other files may belong to another version by then."""
 HEADERS = {
     "content-security-policy": "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
