@@ -30,8 +30,8 @@ from elastic_reasoning.serving.events import Ended, Event, Finished, Started, Te
 from elastic_reasoning.serving.limits import read_limits
 from elastic_reasoning.untrusted.json import MalformedError, decode
 
-SILENT = ("metadata", "service_tier", "cache_control", "thinking", "diagnostics", "inference_geo", "speed")
-"""What concerns the provider's own books, and changes no answer; the display of thinking."""
+SILENT = ("metadata", "service_tier", "cache_control", "diagnostics", "inference_geo", "speed")
+"""What concerns the provider's own books, and changes no answer."""
 ANSWER = {
     "id": "string",
     "type": "string",
@@ -52,6 +52,7 @@ KINDS = {
     503: "overloaded_error",
     504: "timeout_error",
 }
+"""Anthropic's types of errors by status; others are of the request below 500, and of the server from there."""
 
 
 def read(body: Mapping[str, Any]) -> Asked:
