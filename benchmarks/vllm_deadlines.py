@@ -60,7 +60,7 @@ async def ask(session: aiohttp.ClientSession, url: str, model: str, values: dict
 async def measure(url: str, model: str, num_requests: int, num_rows: int, note: Any) -> list[dict[str, Any]]:
     """What became of each load, with the capacity and the deadline."""
     loads: list[dict[str, Any]] = []
-    timeout, connector = aiohttp.ClientTimeout(600), aiohttp.TCPConnector(limit=0)
+    timeout, connector = aiohttp.ClientTimeout(600), aiohttp.TCPConnector(limit=0, force_close=True)
     async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
         bare = partial(ask, session, url, model, {})
         await closed_loop(NUM_WARM, num_rows, bare)

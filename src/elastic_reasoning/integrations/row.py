@@ -182,9 +182,14 @@ class Row:
 
     @property
     def num_solved(self) -> int | None:
-        """Tokens since the solution began; `None` where it is not what is sampled next."""
-        call = self._cursor.walk.call
-        if call is None or call.phase is not Phase.SOLUTION:
+        """Tokens since the solution began; `None` where it is not what is sampled next.
+
+        Also where thinking was the model's to close, in which all of the time may have been spent.
+        """
+        walk, after = self._cursor.walk, self._after
+        if after is None or walk.call is None or walk.call.phase is not Phase.SOLUTION:
+            return None
+        if not after.num_forced and any(segment.phase is Phase.THINKING for segment in walk.segments):
             return None
         return 0 if self._solution_start is None else len(self.output) - self._solution_start
 

@@ -5,6 +5,7 @@ that leaves the solution its time, and a solution that would be late. The pace i
 whatever the load makes it.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -12,20 +13,22 @@ from dataclasses import dataclass, field
 from elastic_reasoning.core.trace import Finish
 from elastic_reasoning.integrations.row import Row
 
-NUM_STEPS = 64
-"""Steps by which the pace is measured: the last ones."""
+NUM_STEPS, NUM_LATEST = 64, 16
+"""Steps by which the pace is measured: the slower mean of the last ones and of the very last."""
 FEWEST_STEPS = 4
 """Steps before which no pace is known."""
 STALE_SECONDS = 10.0
 """After a pause so long, what was measured before it says nothing of the load."""
-SAFETY = 1.15
+SAFETY = 1.3
 """By so much more than the mean are the steps to come taken to last: the load may grow."""
 SLOW_STEPS = 2
 """Of the slowest steps lately, so many are kept: one until the next look at the clock, one until an answer is out."""
-DELIVERY_SECONDS = 0.02
-"""From the engine to the client."""
+DELIVERY_SECONDS, DELIVERY_SHARE = 0.03, 0.02
+"""From the engine to the client: so long, and such a share of the deadline."""
 FEWEST_TOKENS = 4
 """Of a solution, be it late: one of no token answers nothing."""
+LOOK_SHARE = 1 / 8
+"""A row that has time left is looked at again after such a share of it, and not in every step."""
 NUM_SOLUTIONS, FEWEST_SOLUTIONS, SHARE = 256, 16, 0.95
 """Solutions whose lengths are remembered, those that it takes to know anything, and how many are to have their time."""
 
@@ -38,11 +41,13 @@ class Timed:
         row: where the sequence stands.
         at: when the answer is to be complete, by the clock.
         seconds: how long that was when the request arrived.
+        look_at: when it is looked at next.
     """
 
     row: Row
     at: float
     seconds: float
+    look_at: float = field(default=0.0, init=False)
     _num_ids: int = field(init=False)
     _is_learned: bool = field(default=False, init=False)
 
@@ -86,13 +91,16 @@ class TimeKeeper:
         Returns:
             Those that are closed now.
         """
-        now = self._clock()
-        num_grown = sum(timed.grew() for timed in batch)
-        self._measure(now - self._last, num_grown > 0)
+        now, closed = self._clock(), []
+        self._measure(now - self._last, any(timed.grew() for timed in batch))
         self._last = now
         for timed in batch:
-            self.learn(timed)
-        return [timed for timed in batch if self._is_due(timed, now) and timed.row.close()]
+            if now >= timed.look_at:
+                slack = self._slack(timed, now)
+                timed.look_at = now + max(0.0, slack) * LOOK_SHARE
+                if slack <= 0 and timed.row.close():
+                    closed.append(timed)
+        return closed
 
     def _measure(self, seconds: float, is_step: bool) -> None:
         """Take note of the time since the last look, which was a step if anything was emitted in it."""
@@ -100,7 +108,8 @@ class TimeKeeper:
             self._steps.clear()
         elif is_step:
             self._steps.append(seconds)
-        self._pace = SAFETY * sum(self._steps) / max(1, len(self._steps))
+        steps = list(self._steps)
+        self._pace = SAFETY * max(_mean(steps), _mean(steps[-NUM_LATEST:]))
         self._slowest = max(self._steps, default=0.0)
 
     def learn(self, timed: Timed) -> None:
@@ -112,16 +121,23 @@ class TimeKeeper:
             return
         self._solutions.append(num)
         if len(self._solutions) >= FEWEST_SOLUTIONS:
-            self._longest = sorted(self._solutions)[int(SHARE * (len(self._solutions) - 1))]
+            self._longest = max(FEWEST_TOKENS, sorted(self._solutions)[int(SHARE * (len(self._solutions) - 1))])
 
-    def _is_due(self, timed: Timed, now: float) -> bool:
-        row, left = timed.row, timed.at - now - DELIVERY_SECONDS
+    def _slack(self, timed: Timed, now: float) -> float:
+        """Seconds for which a row can go on as it does; 0 or less where it has to be closed."""
+        row, left = timed.row, timed.at - now - DELIVERY_SECONDS - DELIVERY_SHARE * timed.seconds
+        if row.is_over:
+            return math.inf
         num_solved = row.num_solved
-        if row.is_over or (num_solved is not None and num_solved < FEWEST_TOKENS):
-            return False
+        if num_solved is not None and num_solved < FEWEST_TOKENS:
+            return self._pace
         if len(self._steps) < FEWEST_STEPS and left > timed.seconds / 2:
-            return False
+            return left - timed.seconds / 2
         num_forced, num_solution = row.num_after
         lengths = [num for num in (num_solution, self._longest) if num is not None]
         solution_seconds = self._pace * min(lengths) if lengths else timed.seconds / 2
-        return left <= SLOW_STEPS * self._slowest + self._pace * (row.num_pending + num_forced) + solution_seconds
+        return left - SLOW_STEPS * self._slowest - self._pace * (row.num_pending + num_forced) - solution_seconds
+
+
+def _mean(seconds: list[float]) -> float:
+    return sum(seconds) / max(1, len(seconds))

@@ -103,7 +103,7 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
             self._edits.clear(place)
 
     def _learn(self, place: int) -> None:
-        """Look at the end of what leaves, which V1 may have seen no step of."""
+        """Look at the end of what leaves its place."""
         budgeted = self._rows.get(place)
         if budgeted is not None and budgeted.timed is not None:
             budgeted.row.advance()
@@ -136,6 +136,7 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
 
     def add_request(self, req_idx: int, sampling_params: Any) -> bool:
         """Note the sequence that enters a slot, and say whether it has a budget."""
+        self._learn(req_idx)
         self._put(req_idx, None)
         self._entered.pop(req_idx, None)
         has_budget = from_wire(sampling_params.extra_args) is not None
