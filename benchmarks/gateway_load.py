@@ -16,6 +16,8 @@ Behind all of them is one scripted upstream; everything shares the cores of this
 import argparse
 import asyncio
 import json
+import os
+import random
 import resource
 import sys
 import tempfile
@@ -77,10 +79,11 @@ def checked(answer: Answer) -> Answer:
 
 
 async def streamed(url: str, model: str, num_streams: int, num_tokens: int) -> dict[str, Answer]:
-    """So many streams at once, by their numbers; they begin one after another."""
+    """So many streams at once, by their numbers; they begin at random times."""
+    draw = random.Random(0)
 
-    async def one(place: int) -> tuple[str, Answer]:
-        await asyncio.sleep(place / NEW_PER_SECOND)
+    async def one() -> tuple[str, Answer]:
+        await asyncio.sleep(draw.uniform(0, num_streams / NEW_PER_SECOND))
         body = body_of(model, num_tokens, stream=True)
         number = body.pop("number")
         client = await connect(url)
@@ -89,7 +92,7 @@ async def streamed(url: str, model: str, num_streams: int, num_tokens: int) -> d
         finally:
             client.close()
 
-    return dict(await asyncio.gather(*map(one, range(num_streams))))
+    return dict(await asyncio.gather(*(one() for _ in range(num_streams))))
 
 
 def lateness(answers: dict[str, Answer], sent: dict[str, list[float]], num_tokens: int) -> list[tuple[float, float]]:
@@ -270,10 +273,11 @@ def main(arguments: list[str] | None = None) -> int:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    load_before = os.getloadavg()[0]
     report = measure(chosen, Console(stderr=True, highlight=False).print)
     show(report)
     if not chosen.quick and set(chosen.parts) == set(PARTS) and chosen.litellm:
-        RESULTS.write_text(json.dumps({**provenance(), **report}, indent=1) + "\n")
+        RESULTS.write_text(json.dumps({**provenance(), "load_before": load_before, **report}, indent=1) + "\n")
     return 0
 
 
