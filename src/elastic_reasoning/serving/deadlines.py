@@ -198,7 +198,7 @@ class Deadlines:
         num_tokens, turn = one.solution_tokens(), 0.0
         if one.thinks and one.rest.num_solution != 0:
             num_tokens += one.rest.num_forced
-            turn = self.pace.turn_seconds(len(one.walk.request.prompt.ids))
+            turn = self.pace.turn_seconds(len(one.walk.request.prompt.ids), token_seconds)
             if one.closed_at is not None:
                 turn = max(0.0, turn - (now - one.closed_at))
         return turn + num_tokens * token_seconds
@@ -232,7 +232,7 @@ class Deadlines:
         self._forget()
         now, soonest, is_needed = self._now(), CHECK_SECONDS[1], False
         token_seconds, high = self._growing_token_seconds(now), self.pace.rest_share.high
-        cut_seconds = 2 * ((self.pace.turn or 0.0) + token_seconds)
+        cut_seconds = 2 * ((self.pace.turn or 0.0) + 1) * token_seconds
         for one in self.under_way:
             if one.promise is None or one.is_cut:
                 continue

@@ -21,6 +21,8 @@ DRIFT_SECONDS = 0.5
 """How fast the present drift is learned; it is forgotten half as fast, and the lasting pace learned a 20th."""
 SILENCE_SECONDS = 10.0
 """What is seen after so long a silence counts more than what was known before."""
+MOST_SHARE = 4.0
+"""What took longer than so many times what was foretold is an accident."""
 FASTEST, SLOWEST = 1e-6, 1e4
 """Seconds a token that are believed."""
 
@@ -68,7 +70,8 @@ class Spread(Struct, dict=True):
         self._seen_at: float | None = None
 
     def see(self, value: float, now: float) -> None:
-        """Take one more value. The first ones count as much as what is assumed without any."""
+        """Take one more value. The first ones count as much as what is assumed without any, accidents not as such."""
+        value = min(value, MOST_SHARE)
         weight = max(1 / 32, 1 / (self.num_seen + 2), silence(self._seen_at, now))
         self.deviation += weight * (abs(value - self.mean) - self.deviation)
         self.mean += weight * (value - self.mean)
@@ -139,7 +142,7 @@ class Pace(Struct, dict=True):
         first: seconds from the submission to the first token, without those of a token, where no place is waited for:
             by the prompt tokens that were to be read then, of this walk and of those before it.
         first_share: how much of the expected time the first token took in fact.
-        turn: seconds that an interrupt takes; `None` where that is not known.
+        turn: how long an interrupt takes, in tokens of the pace that it found; `None` where that is not known.
         rest_share: how much of the time that was kept for it the way from the end of thinking to the end took in fact.
         thinking, solution: lengths in tokens, where the model ended thinking by itself.
         rest: tokens of the solution where thinking was closed: what a model has not thought it may write there.
@@ -199,10 +202,11 @@ class Pace(Struct, dict=True):
         self.first.see(num_prompt, alone, max(1 / 16, silence(self._first_seen_at, now)))
         self._first_seen_at = now
 
-    def see_turn(self, seconds: float) -> None:
+    def see_turn(self, seconds: float, token_seconds: float) -> None:
         """Learn from an interrupt, behind which the next token took so many seconds more than others do."""
-        seconds = max(seconds, 0.0)
-        self.turn = seconds if self.turn is None else self.turn + (seconds - self.turn) / 32
+        if token_seconds:
+            num_tokens = max(seconds, 0.0) / token_seconds
+            self.turn = num_tokens if self.turn is None else self.turn + (num_tokens - self.turn) / 16
 
     def _drift_at(self, now: float) -> float:
         age = math.inf if self._seen_at is None else max(0.0, now - self._seen_at)
@@ -222,6 +226,6 @@ class Pace(Struct, dict=True):
         """
         return (self.first.at(num_prompt) or 0.0) + self.token_seconds(load, now)
 
-    def turn_seconds(self, num_prompt: int) -> float:
+    def turn_seconds(self, num_prompt: int, token_seconds: float) -> float:
         """Seconds that an interrupt takes, beside the tokens behind it; as a first token where nothing is known."""
-        return (self.first.at(num_prompt) or 0.0) if self.turn is None else self.turn
+        return (self.first.at(num_prompt) or 0.0) if self.turn is None else self.turn * token_seconds

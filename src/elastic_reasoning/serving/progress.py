@@ -158,7 +158,8 @@ class Progress:
             return
         self.thinks, self.answers = False, True
         if self.closed_at is not None:
-            self._pace.see_turn(now - self.closed_at - (self.rest.num_forced + 1) * self._token_seconds)
+            num_tokens = self.rest.num_forced + 1
+            self._pace.see_turn(now - self.closed_at - num_tokens * self._token_seconds, self._token_seconds)
 
     def close(self, kept_seconds: float) -> None:
         """Close thinking, so many seconds being what the rest is expected to take."""
