@@ -104,6 +104,7 @@ bench-vllm: $(VLLM)/ready
 	$(VLLM)/bin/python benchmarks/vllm_throughput.py
 	$(VLLM)/bin/python benchmarks/vllm_deadlines.py
 	$(VLLM)/bin/python benchmarks/vllm_rollouts.py
+	$(VLLM)/bin/python benchmarks/gateway_vllm.py
 
 # The gateway beside LiteLLM's proxy, which has an environment of its own.
 bench-gateway: $(READY) $(LITELLM)/ready

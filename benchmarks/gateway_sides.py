@@ -1,6 +1,7 @@
 """The processes that `gateway_load.py` measures: a scripted upstream, our gateway, and LiteLLM's proxy."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -112,9 +113,14 @@ def megabytes(process: Process) -> float:
 
 
 def processor_seconds(process: Process) -> float:
-    """Processor time that a process has used."""
-    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / 100
+    """Processor time that a process and those that it has started have used."""
+    pids, used = [process.pid], 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        used += int(fields[11]) + int(fields[12])
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            pids += map(int, (task / "children").read_text().split())
+    return used / os.sysconf("SC_CLK_TCK")
 
 
 def num_files(process: Process) -> int:

@@ -120,7 +120,7 @@ def main(arguments: list[str] | None = None) -> int:
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     figures = []
     for scale in chosen.scales[:1] if chosen.quick else chosen.scales:
-        figures.append(measure(scale, *((3.0, 1) if chosen.quick else (8.0, 5))))
+        figures.append(measure(scale, *((3.0, 1) if chosen.quick else (5.0, 3))))
         print(json.dumps(figures[-1]), file=sys.stderr, flush=True)
     table = Table(*(name.replace("_", " ") for name in figures[0]))
     for figure in figures:
