@@ -59,7 +59,7 @@ def ask(root: str, session: requests.Session, case: Case, is_known: bool) -> Non
 def test_schemathesis_finds_no_server_error(
     label: str, mode: GenerationMode, root: str, session: requests.Session
 ) -> None:
-    explore(label, mode, root, session, 10)
+    explore(label, mode, root, session, 4)
 
 
 @pytest.mark.full

@@ -155,6 +155,7 @@ def test_two_strategies_run_side_by_side_on_one_scale(page: Any, url: str) -> No
     assert tops["A"] == tops["B"]
 
 
+@pytest.mark.full
 def test_each_strategy_has_the_walls_that_it_keeps(page: Any, url: str) -> None:
     go(page, url, "a=mini-e1/s1/16%2B20&b=mini-e1/nothinking/16%2B20&pace=live")
     run(page)
@@ -194,6 +195,7 @@ def test_the_address_leads_back(page: Any, browser: Any, url: str) -> None:
     other.close()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "state", ["a=none/elastic/1%2B1", "a=mini/elastic/x%2B1&pace=__proto__", "a=%FF&seed=-1&compare"]
 )
@@ -411,6 +413,7 @@ def test_the_theme_can_be_chosen(page: Any) -> None:
     assert page.evaluate(background) == dark
 
 
+@pytest.mark.full
 def test_a_wall_stops_at_the_ceiling_and_an_empty_field_is_the_servers_own(page: Any, url: str) -> None:
     def limited(route: Any) -> None:
         facts = route.fetch().json()
