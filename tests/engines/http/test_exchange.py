@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, suppress
 
 import aiohttp
 import pytest
@@ -20,12 +20,12 @@ async def closing_server(num_answers: int) -> AsyncIterator[tuple[str, list[int]
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         number = len(answered)
         answered.append(0)
-        while answered[number] < num_answers:
+        with closing(writer), suppress(asyncio.IncompleteReadError):  # the client may leave first
+            while answered[number] < num_answers:
+                await reader.readuntil(b"\r\n\r\n")
+                answered[number] += 1
+                writer.write(ANSWER)
             await reader.readuntil(b"\r\n\r\n")
-            answered[number] += 1
-            writer.write(ANSWER)
-        await reader.readuntil(b"\r\n\r\n")
-        writer.close()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
