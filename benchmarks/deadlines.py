@@ -77,6 +77,7 @@ async def ask(session: aiohttp.ClientSession, url: str, said: dict[str, Any], nu
         account["solution_tokens"] if solution.strip() else 0,
         is_whole=account["solution_ended_by"] != "time",
         is_right=TASK.grade(problem, solution).correct,
+        is_kept=account["deadline"]["kept"] if "deadline" in account else None,
     )
 
 

@@ -24,6 +24,7 @@ class Answer:
         is_whole: whether the solution ended by itself or by its tokens, and not by time.
         is_refused: whether it was refused at once.
         is_right: whether the answer is right, where it was graded.
+        is_kept: whether the server says that the deadline was kept, where it does.
         error: what went wrong.
     """
 
@@ -32,6 +33,7 @@ class Answer:
     is_whole: bool = True
     is_refused: bool = False
     is_right: bool | None = None
+    is_kept: bool | None = None
     error: str = ""
 
 
@@ -54,6 +56,7 @@ class Summary:
     Attributes:
         in_time: complete by the deadline, and without an error.
         num_without_solution: complete or not, with no token of a solution.
+        kept: the server says that the deadline was kept; `None` where it says nothing of it.
         whole: the solution was not cut by time.
         right: the answer is right; `None` where nothing was graded.
         requests_per_second: admitted, from the first arrival to the last answer.
@@ -63,6 +66,7 @@ class Summary:
     num_refused: int
     num_errors: int
     in_time: float
+    kept: float | None
     num_without_solution: int
     whole: float
     right: float | None
@@ -110,6 +114,7 @@ def summary(arrivals: Sequence[float], answers: Sequence[Timed], deadline_second
     """What became of all of them; at least one must have been admitted."""
     admitted = [timed for timed in answers if not timed.answer.is_refused]
     graded = [timed.answer.is_right for timed in admitted if timed.answer.is_right is not None]
+    kept = [timed.answer.is_kept for timed in admitted if timed.answer.is_kept is not None]
     seconds = sorted(timed.seconds for timed in admitted)
     ends = [at + timed.seconds for at, timed in zip(arrivals, answers, strict=True) if not timed.answer.is_refused]
     return Summary(
@@ -117,6 +122,7 @@ def summary(arrivals: Sequence[float], answers: Sequence[Timed], deadline_second
         num_refused=len(answers) - len(admitted),
         num_errors=sum(bool(timed.answer.error) for timed in admitted),
         in_time=mean(timed.seconds <= deadline_seconds and not timed.answer.error for timed in admitted),
+        kept=mean(kept) if kept else None,
         num_without_solution=sum(timed.answer.num_solution == 0 for timed in admitted),
         whole=mean(timed.answer.is_whole and timed.answer.num_solution > 0 for timed in admitted),
         right=mean(graded) if graded else None,
