@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from readme import PAGES, filled
 
+from client_pages import needs_curl
 from live_server import LiveServer, running
 
 ROOT = Path(__file__).parent.parent
@@ -47,6 +48,7 @@ def test_every_command_of_the_readme_is_understood(tmp_path, monkeypatch, capsys
 
 
 def test_the_gateway_of_the_readme_answers_its_curl_line(tmp_path):
+    needs_curl()
     (served,) = re.findall(r"^\.venv/bin/elastic (serve .*)\n(curl (?:.|\n)*?)```", README, re.MULTILINE)
     serve, curl = served
     command = [sys.executable, "-m", "elastic_reasoning.cli.main", *shlex.split(serve), "--port", "{port}"]

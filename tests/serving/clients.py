@@ -18,6 +18,8 @@ from openai import BadRequestError, NotFoundError, OpenAI
 from openai.types import Completion
 from pydantic import BaseModel, TypeAdapter
 
+from client_pages import needs_curl
+
 QUESTION = "a 4 b -8 c +7 d *3 e +9 f -2 g *7 ="
 BUDGETS = {"thinking_budget": 8, "solution_budget": 20}
 
@@ -304,6 +306,7 @@ def mistakes_are_told(served: Served) -> None:
 
 def curl_answers(served: Served) -> None:
     body = {"model": served.model, "messages": served.messages, "temperature": 0, **BUDGETS}
+    needs_curl()
     command = ["curl", "-sS", "-N", f"{served.url}/v1/chat/completions", "-H", "Content-Type: application/json", "-d"]
     whole = json.loads(subprocess.run([*command, json.dumps(body)], check=True, capture_output=True).stdout)
     streamed = subprocess.run([*command, json.dumps({**body, "stream": True})], check=True, capture_output=True).stdout

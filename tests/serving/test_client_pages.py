@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from client_pages import PAGES, at, pieces
+from client_pages import PAGES, at, needs_curl, pieces
 from elastic_reasoning.serving.config import make_config
 from elastic_reasoning.serving.gateway import open_gateway
 from serving.gateways import listening
@@ -30,6 +30,7 @@ def test_what_a_page_shows_runs(root: str, page: str, number: int) -> None:
 
 
 def test_the_curl_line_runs(root: str) -> None:
+    needs_curl()
     line = (PAGES / "openai.md").read_text(encoding="utf-8").rpartition("```\ncurl ")[2].partition("```")[0]
     command = ["curl", "-s", *shlex.split(line.replace("localhost:8080", root))]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

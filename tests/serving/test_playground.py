@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from client_pages import needs_curl
 from elastic_reasoning.core.cursor import Delta, Listen
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.core.wire import from_wire
@@ -212,6 +213,7 @@ def copied(page: Any, form: str) -> str:
 
 
 def test_the_copied_requests_run(page: Any, url: str) -> None:
+    needs_curl()
     page.locator("#problem").fill("a 4 b -8 = 'it' \"s\"\n")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=url)
     assert copied(page, "curl").startswith("curl ")
