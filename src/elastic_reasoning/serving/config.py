@@ -13,6 +13,7 @@ state: /var/lib/elastic
 
 from collections.abc import Mapping
 from functools import lru_cache
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +29,10 @@ from elastic_reasoning.engines.http.config import ServerConfig
 from elastic_reasoning.serving.prices import Price
 from elastic_reasoning.untrusted.json import MalformedError
 from elastic_reasoning.untrusted.yaml import convert_known, load_yaml
+
+MOST_PORT = 2**16 - 1
+MAY_BE_NONE = ("max_waiting", "max_stops")
+"""Limits that may be 0."""
 
 _budget = lru_cache(Budget.parse)
 
@@ -72,6 +77,7 @@ class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
 
     def __post_init__(self) -> None:
         find_strategy(self.strategy)
+        _check_least("max_concurrent", self.max_concurrent, 1)
         for name, part, most in (
             ("thinking", self.default.thinking, self.most.thinking),
             ("solution", self.default.solution, self.most.solution),
@@ -141,9 +147,23 @@ class GatewayConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     def __post_init__(self) -> None:
         if not self.models:
             raise UsageError("the gateway serves no model: give --model mini-e1, or a file with models")
-        for name, least in (("max_running", 1), ("max_waiting", 0), ("max_samples", 1), ("max_stops", 0)):
-            if getattr(self, name) < least:
-                raise UsageError(f"{name} {getattr(self, name)}: must be {least} or more")
+        for name in self.__struct_fields__:
+            if name.endswith("_seconds"):
+                _check_seconds(name, getattr(self, name))
+            elif name.startswith("max_"):
+                _check_least(name, getattr(self, name), 0 if name in MAY_BE_NONE else 1)
+        if not 0 <= self.port <= MOST_PORT:
+            raise UsageError(f"port {self.port}: must be 0 (any free one) to {MOST_PORT}")
+
+
+def _check_least(name: str, value: int | None, least: int) -> None:
+    if value is not None and value < least:
+        raise UsageError(f"{name} {value}: must be {least} or more")
+
+
+def _check_seconds(name: str, value: float) -> None:
+    if not (isfinite(value) and value >= 0):
+        raise UsageError(f"{name} {value}: must be 0 or more, and finite")
 
 
 def read_config(path: Path) -> dict[str, Any]:
