@@ -14,7 +14,7 @@ from contextlib import aclosing
 from elastic_reasoning.core.cursor import Listen
 from elastic_reasoning.core.deadline import AfterClosing, after_closing
 from elastic_reasoning.core.drive import Sample, SampleRequest, SampleResult, drive
-from elastic_reasoning.core.trace import Finish, Phase
+from elastic_reasoning.core.trace import INTERRUPTS, Finish, Phase
 from elastic_reasoning.core.walk import Walk
 
 MOST_HELD = 256
@@ -146,10 +146,13 @@ class OnePass:
     def check_end(self) -> None:
         """Refuse a completion that goes on where the walk is over, but for ends of sequence, which make it stop.
 
+        One that somebody has interrupted may hold more: what comes together is read together.
+
         Raises:
             BrokenBudgetError: it goes on.
         """
         walk = self._walk
         beyond = self._ids[len(walk.ids) :]
-        if not self._is_left and walk.error is None and not set(beyond) <= walk.template.eos:
+        is_cut = bool(walk.steps) and walk.steps[-1].completion.finish in INTERRUPTS
+        if not (self._is_left or is_cut) and walk.error is None and not set(beyond) <= walk.template.eos:
             raise BrokenBudgetError(f"{len(beyond)} ids follow the end of strategy {walk.request.strategy!r}")

@@ -60,7 +60,7 @@ def ended(
         "solution_tokens": trace.num_solution_tokens,
         "forced_tokens": trace.num_forced_tokens,
         "thinking_ended_by": _ended_by(trace, Phase.THINKING, plan),
-        "solution_ended_by": _ended_by(trace, Phase.SOLUTION, plan),
+        "solution_ended_by": "stop" if stop is not None else _ended_by(trace, Phase.SOLUTION, plan),
         "escaped": trace.escaped,
         "seconds": round(seconds, 4),
     }
