@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 
 from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.serving.asked import Asked
-from elastic_reasoning.serving.dialects.blocks import Sample, gather
+from elastic_reasoning.serving.dialects.blocks import Sample
 from elastic_reasoning.serving.dialects.body import (
     Penalty,
     Samples,
@@ -33,10 +33,12 @@ from elastic_reasoning.serving.dialects.openai import (
     account_json,
     call_json,
     error_body,
+    head_json,
     sampling_of,
     stops_of,
     token_logprobs,
     usage_json,
+    whole_json,
 )
 from elastic_reasoning.serving.errors import ApiError, bad_request
 from elastic_reasoning.serving.events import Ended, Event, Started, Text, ToolCall, Usage
@@ -153,16 +155,7 @@ def read(body: Mapping[str, Any]) -> Asked:
 
 def whole(head: Head, asked: Asked, events: Iterable[Event]) -> Json:
     """A chat completion."""
-    answer = gather(events)
-    return {
-        "id": f"chatcmpl-{head.id}",
-        "object": "chat.completion",
-        "created": head.created,
-        "model": head.model,
-        "choices": [_choice(asked, sample) for sample in answer.samples],
-        "usage": usage_json(answer.finished.usage),
-        "elastic": account_json(asked, answer.finished.account),
-    }
+    return whole_json(head_json(head, "chatcmpl", "chat.completion"), asked, events, _choice)
 
 
 def _choice(asked: Asked, sample: Sample) -> Json:
@@ -192,12 +185,7 @@ class ChatWriter:
     def __init__(self, head: Head, asked: Asked) -> None:
         self._asked = asked
         self._usage = Usage()
-        self._head = {
-            "id": f"chatcmpl-{head.id}",
-            "object": "chat.completion.chunk",
-            "created": head.created,
-            "model": head.model,
-        }
+        self._head = head_json(head, "chatcmpl", "chat.completion.chunk")
         self._begin = b"data: " + msgspec.json.encode(self._head)[:-1] + b',"choices":[{"index":'
 
     def write(self, event: Event) -> Iterable[bytes]:

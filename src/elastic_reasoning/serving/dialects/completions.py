@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 
 from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.serving.asked import Asked
-from elastic_reasoning.serving.dialects.blocks import Sample, gather
+from elastic_reasoning.serving.dialects.blocks import Sample
 from elastic_reasoning.serving.dialects.body import (
     Penalty,
     Samples,
@@ -29,7 +29,15 @@ from elastic_reasoning.serving.dialects.body import (
 from elastic_reasoning.serving.dialects.body import Text as StopText
 from elastic_reasoning.serving.dialects.chat import ANSWER, DONE, SILENT, StreamOptions
 from elastic_reasoning.serving.dialects.dialect import Dialect, Head, Json, sse
-from elastic_reasoning.serving.dialects.openai import account_json, error_body, sampling_of, stops_of, usage_json
+from elastic_reasoning.serving.dialects.openai import (
+    account_json,
+    error_body,
+    head_json,
+    sampling_of,
+    stops_of,
+    usage_json,
+    whole_json,
+)
 from elastic_reasoning.serving.errors import ApiError, bad_request
 from elastic_reasoning.serving.events import Ended, Event, Finished, Text
 from elastic_reasoning.serving.limits import read_limits
@@ -103,16 +111,7 @@ def _prompts(prompt: str | list[Any]) -> tuple[str | tuple[int, ...], ...]:
 
 def whole(head: Head, asked: Asked, events: Iterable[Event]) -> Json:
     """A completion."""
-    answer = gather(events)
-    return {
-        "id": f"cmpl-{head.id}",
-        "object": "text_completion",
-        "created": head.created,
-        "model": head.model,
-        "choices": [_choice(asked, sample) for sample in answer.samples],
-        "usage": usage_json(answer.finished.usage),
-        "elastic": account_json(asked, answer.finished.account),
-    }
+    return whole_json(head_json(head, "cmpl", "text_completion"), asked, events, _choice)
 
 
 def _choice(asked: Asked, sample: Sample) -> Json:
@@ -141,12 +140,7 @@ class CompletionWriter:
 
     def __init__(self, head: Head, asked: Asked) -> None:
         self._asked = asked
-        self._head = {
-            "id": f"cmpl-{head.id}",
-            "object": "text_completion",
-            "created": head.created,
-            "model": head.model,
-        }
+        self._head = head_json(head, "cmpl", "text_completion")
         self._begin = b"data: " + msgspec.json.encode(self._head)[:-1] + b',"choices":[{"index":'
 
     def write(self, event: Event) -> Iterable[bytes]:

@@ -1,15 +1,16 @@
 """What OpenAI's endpoints have in common."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import zip_longest
 from typing import Any
 
 from elastic_reasoning.core.request import Sampling
 from elastic_reasoning.serving.asked import Asked
-from elastic_reasoning.serving.dialects.dialect import Json
+from elastic_reasoning.serving.dialects.blocks import Sample, gather
+from elastic_reasoning.serving.dialects.dialect import Head, Json
 from elastic_reasoning.serving.errors import ApiError
-from elastic_reasoning.serving.events import Ended, ToolCall, Usage
+from elastic_reasoning.serving.events import Ended, Event, ToolCall, Usage
 
 
 def sampling_of(
@@ -27,6 +28,22 @@ def sampling_of(
 def stops_of(stop: str | list[str] | None) -> tuple[str, ...]:
     """Texts at which the solution ends."""
     return (stop,) if isinstance(stop, str) else tuple(stop or ())
+
+
+def head_json(head: Head, prefix: str, kind: str) -> Json:
+    """What every answer, and every chunk of one, begins with."""
+    return {"id": f"{prefix}-{head.id}", "object": kind, "created": head.created, "model": head.model}
+
+
+def whole_json(begun: Json, asked: Asked, events: Iterable[Event], choice: Callable[[Asked, Sample], Json]) -> Json:
+    """An answer to a request that does not stream, of what it begins with and of a choice for each sample."""
+    answer = gather(events)
+    return {
+        **begun,
+        "choices": [choice(asked, sample) for sample in answer.samples],
+        "usage": usage_json(answer.finished.usage),
+        "elastic": account_json(asked, answer.finished.account),
+    }
 
 
 def usage_json(usage: Usage) -> Json:
