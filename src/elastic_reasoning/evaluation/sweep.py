@@ -9,31 +9,28 @@ problems, samples, budgets, strategies and models: nothing is made twice. A reco
 arrives after its grade: what is under way until then is made again after a kill.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
 from typing import cast
 
-from elastic_reasoning.core.request import derived_seed
-from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.config import EngineConfig
-from elastic_reasoning.engines.engine import Engine, new_request, run
+from elastic_reasoning.engines.engine import Engine
 from elastic_reasoning.engines.names import parts_of
 from elastic_reasoning.engines.opening import check_models, check_models_by_name, open_engine, precisions
-from elastic_reasoning.engines.sharing import share
 from elastic_reasoning.engines.unknown_words import unknown_note, unknown_words
-from elastic_reasoning.evaluation.config import Asking, SweepConfig, deciding, models_of, settings
-from elastic_reasoning.evaluation.grading_pool import graded
+from elastic_reasoning.evaluation.config import SweepConfig, deciding, models_of, settings
 from elastic_reasoning.evaluation.growth import take_up
+from elastic_reasoning.evaluation.units import Plan
 from elastic_reasoning.evaluation.void import void_settings
+from elastic_reasoning.evaluation.work import records_of
 from elastic_reasoning.records.digests import models_digest
 from elastic_reasoning.records.log import RecordsWriter
 from elastic_reasoning.records.manifest import MODELS_DIGEST, Growth, Manifest
-from elastic_reasoning.records.record import Key, Record
+from elastic_reasoning.records.record import Record
 from elastic_reasoning.tasks.loading import load_task
-from elastic_reasoning.tasks.task import Problem, Split, Task
+from elastic_reasoning.tasks.task import Split
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,31 +48,6 @@ class SweepResult:
     num_written: int
     num_errors: int
     num_cut_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What a sweep measures, resolved."""
-
-    config: SweepConfig
-    task: Task
-    problems: list[Problem]
-    settings: list[Asking]
-
-    def keys(self, model: str, problem: Problem) -> Iterator[tuple[Key, Asking]]:
-        """The record key of every setting and sample of a problem; samples outside, so that settings can share."""
-        for sample in range(self.config.samples):
-            for setting in self.settings:
-                yield (model, setting[0], str(setting[1]), problem.id, sample), setting
-
-    def num_done(self, model: str, done: set[Key]) -> int:
-        """How many of a model's records there are; others in the folder were asked for at another time."""
-        return sum(key in done for problem in self.problems for key, _ in self.keys(model, problem))
-
-    @property
-    def num_each(self) -> int:
-        """Records that each model will have."""
-        return len(self.settings) * len(self.problems) * self.config.samples
 
 
 def sweep(
@@ -103,7 +75,7 @@ def sweep(
         check_models_by_name(config.engine, models)
     with closing(load_task(config.task, config.grading)) as task:
         problems = task.problems(cast(Split, config.split), config.limit)
-        plan = _Plan(config, task, problems, plan_settings)
+        plan = Plan(config, problems, plan_settings)
         decides = deciding(config)
         if load_engine is None:
             check_models(config.engine, models)
@@ -134,7 +106,7 @@ def sweep(
                         on_note(f"{unread} (the first problem)")
                     if void := void_settings(plan_settings, engine.prompt(problems[0].messages)):
                         on_note(f"{model}: {void}")
-                    for record in _records(plan, model, engine, writer.done):
+                    for record in records_of(config, engine, task, plan.units(model, writer.done)):
                         writer.write(record)
                         num_written += 1
                         num_errors += record.error is not None
@@ -146,26 +118,3 @@ def in_words(growth: Growth) -> str:
     """What was added to a run, as a few words."""
     added = {name: what for name, what in growth["added"].items() if name != "settings" or len(growth["added"]) == 1}
     return ", ".join(f"{name} {', '.join(what) if isinstance(what, list) else what}" for name, what in added.items())
-
-
-def _records(plan: _Plan, model: str, engine: Engine, done: set[Key]) -> Iterator[Record]:
-    """The records of one model that are missing, as they are graded."""
-    config = plan.config
-
-    def walks() -> Iterator[Walk]:
-        for problem in plan.problems:
-            sampling = replace(config.sampling, seed=derived_seed(config.sampling.seed, problem.id))
-            for key, (strategy, budget, options) in plan.keys(model, problem):
-                if key not in done:
-                    request = new_request(
-                        engine, problem.messages, budget, strategy, options, sampling, key[-1], name=problem.id
-                    )
-                    yield Walk(request, engine.template, engine.context)
-
-    answer = share if config.share and config.engine.name == "transformers" else run
-    by_id = {problem.id: problem for problem in plan.problems}
-    before = perf_counter()
-    for trace, grade in graded(plan.task, by_id, answer(engine, walks()), config.grading.grading_workers):
-        now = perf_counter()
-        yield Record.of(trace, model, trace.request.name, grade, seconds=now - before)
-        before = now
