@@ -1,8 +1,10 @@
 """Rollouts as rows that any trainer can learn from: ids, loss mask, log-probabilities, and an advantage for each token.
 
     rows = as_rows(scored, RolloutConfig(samples_per_prompt=8), filler=tokenizer.eos_token_id)
+    tokens = tokens_of(trace, filler=tokenizer.eos_token_id)        # for a trainer that computes advantages itself
 
-Nothing here knows a trainer; the adapter to TRL is `elastic_reasoning.training.trl.trainer`.
+Nothing here knows a trainer; the adapter to TRL is `elastic_reasoning.training.trl.trainer`, and the names that other
+trainers have for these fields are in `elastic_reasoning.rollouts.trainers`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,22 +19,45 @@ from elastic_reasoning.rollouts.scoring import Scored
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Tokens:
     """One rollout.
 
     Attributes:
         prompt_ids: `[prompt]`.
         completion_ids: never empty `[n]`.
-        loss_mask: 1 for what is learnt from: sampled tokens, of a rollout that has a reward `[n]`.
+        loss_mask: 1 for what is learnt from: sampled tokens, of a rollout that did not fail `[n]`.
         logprobs: as sampled, 0.0 for forced tokens `[n]`; `None` where the engine gave none.
-        advantages: of each token, 0.0 where the mask is 0 `[n]`.
     """
 
     prompt_ids: list[int]
     completion_ids: list[int]
     loss_mask: list[int]
     logprobs: list[float] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Row(Tokens):
+    """One rollout with what each of its tokens is worth; the mask of one without a reward is 0.
+
+    Attributes:
+        advantages: of each token, 0.0 where the mask is 0 `[n]`.
+    """
+
     advantages: list[float]
+
+
+def tokens_of(trace: Trace, filler: int) -> Tokens:
+    """A rollout as it is learnt from; one that failed, or sampled nothing, is one masked token.
+
+    Args:
+        trace: the rollout.
+        filler: the id of that token.
+    """
+    prompt_ids, logprobs = list(trace.request.prompt.ids), trace.logprobs
+    if trace.error is not None or not trace.ids:
+        return Tokens(prompt_ids, [filler], [0], [0.0])
+    mask = [int(sampled) for sampled in trace.sampled_mask]
+    return Tokens(prompt_ids, list(trace.ids), mask, None if logprobs is None else list(logprobs))
 
 
 def as_rows(

@@ -77,24 +77,37 @@ def fail(walk: Walk, error: Exception) -> None:
 def ask_whole(walk: Walk, context: int, stream: bool = False) -> Asked:
     """The request for a whole completion."""
     request = walk.request
-    limit = most_tokens(request, walk.template, context)
     bans = needs_of(request, walk.template).bans
-    params = _params(request, seed_of(request), bans, stream, max_tokens=limit, extra_args=dict(to_wire(request)))
-    return Asked(request.prompt.ids, params)
+    return Asked(request.prompt.ids, _params(request, seed_of(request), bans, stream, whole_params(walk, context)))
 
 
 def ask_stretch(request: SampleRequest, context: int, stream: bool = False) -> Asked:
     """The request for what a cursor wants next."""
-    params = _params(
-        request.request,
-        seed_of(request.request, request.position),
-        bool(request.banned),
-        stream,
-        max_tokens=context - len(request.ids) if request.max_tokens is None else request.max_tokens,
-        stop_token_ids=sorted(request.watch),
-        logit_bias=dict.fromkeys(request.banned, -100.0) or None,
-    )
-    return Asked(request.ids, params)
+    seed, bans = seed_of(request.request, request.position), bool(request.banned)
+    return Asked(request.ids, _params(request.request, seed, bans, stream, stretch_params(request, context)))
+
+
+def whole_params(walk: Walk, context: int) -> dict[str, Any]:
+    """What a whole completion under our plug-in asks for beyond how it is drawn, as vLLM's `SamplingParams` name it.
+
+    Args:
+        context: tokens of prompt and completion.
+    """
+    limit = most_tokens(walk.request, walk.template, context)
+    return {"max_tokens": limit, "extra_args": dict(to_wire(walk.request))}
+
+
+def stretch_params(request: SampleRequest, context: int) -> dict[str, Any]:
+    """What a stretch asks for beyond how it is drawn, as vLLM's `SamplingParams` name it.
+
+    Args:
+        context: tokens of prompt and completion.
+    """
+    return {
+        "max_tokens": context - len(request.ids) if request.max_tokens is None else request.max_tokens,
+        "stop_token_ids": sorted(request.watch),
+        "logit_bias": dict.fromkeys(request.banned, -100.0) or None,
+    }
 
 
 def read(completion: Any, asked: Asked) -> SampleResult:
@@ -105,7 +118,7 @@ def read(completion: Any, asked: Asked) -> SampleResult:
     return SampleResult(new, tuple(at[token].logprob for at, token in zip(completion.logprobs, new, strict=True)))
 
 
-def _params(request: Request, seed: int, bans: bool, stream: bool, **settings: Any) -> Any:
+def _params(request: Request, seed: int, bans: bool, stream: bool, settings: dict[str, Any]) -> Any:
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind
 
