@@ -35,6 +35,7 @@ COMMANDS = {
     "lm-eval": "any generative task of lm-evaluation-harness, under a budget",
     "warm-start": "teach a model to think between delimiters, by supervision",
     "train": "train a model under budget-constrained rollouts",
+    "verl-data": "a task's problems as the rows that verl trains on",
     "export": "a trained model with its card, to keep or to upload",
     "recipes": "the recipes that come with the package",
     "serve": "a gateway: answers within tokens, seconds and money",

@@ -51,12 +51,8 @@ def load_data(config: TrainConfig, task: Task, num_tokens: Callable[[Sequence[Me
         TrainingError: a validation problem is also a test or training problem, the task cannot be graded here, or
             every problem is too long.
     """
-    problems = task.problems("train")[: config.num_problems]
-    validation = task.problems("validation")[: config.num_validation_problems]
+    problems, validation = read_problems(task, config.num_problems, config.num_validation_problems)
     _check_gradable(task, [*problems, *validation])
-    _check_disjoint(validation, problems, "training")
-    with suppress(TaskError):  # it has no test split
-        _check_disjoint(validation, task.problems("test"), "test")
     limit = config.max_prompt_tokens
 
     def short(problem: Problem) -> bool:
@@ -67,6 +63,23 @@ def load_data(config: TrainConfig, task: Task, num_tokens: Callable[[Sequence[Me
         if not left:
             raise TrainingError(f"max_prompt_tokens {limit}: all {split} problems are longer; raise it")
     return Data(task, kept, len(problems) - len(kept), validated)
+
+
+def read_problems(
+    task: Task, num_problems: int | None, num_validation_problems: int
+) -> tuple[list[Problem], list[Problem]]:
+    """The first problems to learn from (all of them for `None`), and the first to be validated on.
+
+    Raises:
+        TaskError: the task has no such split, or its problems cannot be read.
+        TrainingError: a validation problem is also a test or training problem.
+    """
+    problems = task.problems("train")[:num_problems]
+    validation = task.problems("validation")[:num_validation_problems]
+    _check_disjoint(validation, problems, "training")
+    with suppress(TaskError):  # it has no test split
+        _check_disjoint(validation, task.problems("test"), "test")
+    return problems, validation
 
 
 def _check_gradable(task: Task, problems: Sequence[Problem]) -> None:
