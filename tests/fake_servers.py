@@ -127,13 +127,13 @@ class FakeModel:
         ids, _ = emit_timed(request, self.template, context, script, self.closes)
         return ids
 
-    def in_one_pass(self, body: dict[str, Any], context: int) -> list[int]:
+    def in_one_pass(self, prompt: Sequence[int], values: dict[str, Any], context: int) -> list[int]:
         """What our plug-in makes the model write; it must end it with an end of sequence."""
-        wire = from_wire(body["vllm_xargs"])
+        wire = from_wire(values)
         assert wire is not None
         assert wire.thinking is not None
         request = Request(
-            Prompt(tuple(body["prompt"]), wire.thinking),
+            Prompt(tuple(prompt), wire.thinking),
             wire.budget,
             wire.strategy,
             wire.options,
@@ -240,7 +240,7 @@ def fake_vllm(
             except ElasticError as error:
                 return refuse(str(error))
         if plug_in and body.get("vllm_xargs") and heeds:
-            new, why = model.in_one_pass(body, model.context)[:limit], "eos"
+            new, why = model.in_one_pass(ids, body["vllm_xargs"], model.context)[:limit], "eos"
         else:
             banned = biased(body.get("logit_bias"))
             new, why = model.write(ids, limit, body.get("stop_token_ids", ()), banned)
@@ -282,11 +282,17 @@ def chunks(choice: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def fake_sglang(
-    model: FakeModel, trims: bool = False, new_alone: bool = False, pace: Pace | None = None
+    model: FakeModel,
+    plug_in: bool = False,
+    allows: bool = True,
+    trims: bool = False,
+    new_alone: bool = False,
+    pace: Pace | None = None,
 ) -> web.Application:
     """SGLang's native interface; with `trims` one that leaves out what it stopped at.
 
-    Each event of its streams holds all ids so far, or the new ones alone.
+    With `plug_in` and not `allows`, one that was started without logit processors. Each event of its streams holds all
+    ids so far, or the new ones alone.
     """
 
     async def generate(request: web.Request) -> web.Response:
@@ -294,7 +300,17 @@ def fake_sglang(
         ids, params = body["input_ids"], body["sampling_params"]
         assert set(body) == {"input_ids", "sampling_params", "return_logprob", "stream"}
         limit = min(params["max_new_tokens"] or 2**30, model.context - len(ids) - 2)
-        new, why = model.write(ids, limit, params["stop_token_ids"], biased(params.get("logit_bias")))
+        values = (params.get("custom_params") or {}).get("elastic") if plug_in else None
+        if values is None:
+            new, why = model.write(ids, limit, params["stop_token_ids"], biased(params.get("logit_bias")))
+        elif not allows:
+            return refuse("start SGLang with --enable-custom-logit-processor")
+        else:
+            try:
+                from_wire(values)
+            except ElasticError as error:
+                return refuse(str(error))
+            new, why = model.in_one_pass(ids, values, model.context - 2)[:limit], "eos"
         reason = {"type": "length", "length": limit} if why == "length" else {"type": "stop", "matched": new[-1]}
         meta: dict[str, Any] = {"id": "1", "finish_reason": reason, "prompt_tokens": len(ids)}
         if body["return_logprob"]:

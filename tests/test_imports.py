@@ -37,7 +37,13 @@ ROOMS = (
 )
 """Every room, each of which may lean on those before it and on no other."""
 DEFAULT = re.compile(rf'strategy\b.* *"{DEFAULT_STRATEGY}"', re.IGNORECASE)
-LEANS_ON = {"integrations/vllm": ("core", "chat", "untrusted"), "integrations/row.py": ("core",)}
+LEANS_ON = {
+    "integrations/sglang": ("core", "chat", "untrusted"),
+    "integrations/vllm": ("core", "chat", "untrusted"),
+    "integrations/edits.py": ("core",),
+    "integrations/row.py": ("core",),
+    "integrations/walks.py": ("core", "chat"),
+}
 """What runs inside someone else's process, and may not bring the rest of the house along."""
 
 

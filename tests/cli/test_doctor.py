@@ -38,9 +38,20 @@ WORDS: dict[str, tuple[Callable[[], web.Application], list[str]]] = {
             "64 tokens",
         ],
     ),
+    "sglang with the plug-in": (
+        lambda: fake_sglang(replace(MODEL, logprobs="tempered"), plug_in=True),
+        ["sglang 0.5.3", "one pass", "as traces want them"],
+    ),
     "sglang": (
         lambda: fake_sglang(replace(MODEL, logprobs="tempered")),
-        ["sglang 0.5.3", "two calls", "as traces want them", "thinking_budget, not used", "speculative       on"],
+        [
+            "sglang 0.5.3",
+            "two calls",
+            "with --enable-custom-logit-processor",
+            "as traces want them",
+            "thinking_budget, not used",
+            "speculative       on",
+        ],
     ),
     "llama.cpp": (
         lambda: fake_llama_cpp(replace(MODEL, logprobs="raw")),

@@ -59,7 +59,7 @@ class Upstream:
 
     def _written(self, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
         prompt = render_prompt(TOKENIZER, TEMPLATE, body["messages"])
-        ids = fake_mini().in_one_pass({**body, "prompt": list(prompt.ids)}, 512)
+        ids = fake_mini().in_one_pass(prompt.ids, body["vllm_xargs"], 512)
         yield {"prompt_token_ids": list(prompt.ids), "choices": [{"index": 0, "delta": {"role": "assistant"}}]}
         field = "reasoning"
         for token in ids:

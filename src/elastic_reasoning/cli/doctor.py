@@ -121,7 +121,7 @@ def _lines(url: str, capabilities: Capabilities) -> Iterator[tuple[str, str]]:
     if capabilities.plug_in:
         yield "way", "one pass: the server has our plug-in, which keeps every budget"
     else:
-        yield "way", "two calls for each request, thinking and then the solution; the server does not have our plug-in"
+        yield "way", f"two calls for each request, thinking and then the solution; {capabilities.missing}"
     answers = "answers in ids" if capabilities.ids else "answers in text, which is counted with the tokenizer"
     yield "ids", f"{answers}; prompts go as {'ids' if capabilities.prompt_ids else 'text'}"
     known = "yes: a completion goes on where the prompt ends"

@@ -90,8 +90,9 @@ def _limits(engine: OpenAIEngine, asked: Asked, plan: Plan, prompt: Prompt) -> t
     wanted, budget, capabilities = ", ".join(asked.chat_only), plan.budget, engine.capabilities
     if "messages" in asked.chat_only and find_strategy(plan.strategy).ask(budget):
         raise bad_request(f"strategy {plan.strategy!r}: writes into messages of text alone", "strategy")
-    if capabilities.plug_in:
-        return _for_plug_in(engine, asked, plan, prompt), PLUG_IN
+    one_pass = find_dialect(capabilities.dialect).one_pass
+    if capabilities.plug_in and one_pass is not None and one_pass.chat_parameter:
+        return _for_plug_in(one_pass.chat_parameter, engine, asked, plan, prompt), PLUG_IN
     if plan.strategy != DEFAULT_STRATEGY or plan.options or asked.limits.deadline_seconds is not None:
         raise bad_request(
             f"{wanted}: with this upstream neither a deadline nor a strategy can be kept beside it; use vLLM with the "
@@ -111,7 +112,7 @@ def _limits(engine: OpenAIEngine, asked: Asked, plan: Plan, prompt: Prompt) -> t
     return {name: budget.thinking, **({} if total is None else {"max_tokens": total})}, UPSTREAM
 
 
-def _for_plug_in(engine: OpenAIEngine, asked: Asked, plan: Plan, prompt: Prompt) -> Body:
+def _for_plug_in(parameter: str, engine: OpenAIEngine, asked: Asked, plan: Plan, prompt: Prompt) -> Body:
     seconds = asked.limits.deadline_seconds
     left = None if seconds is None else max(LEAST_SECONDS, asked.arrived + seconds - time.monotonic())
     request = Request(prompt, plan.budget, plan.strategy, plan.options, asked.sampling, deadline_seconds=left)
@@ -119,4 +120,4 @@ def _for_plug_in(engine: OpenAIEngine, asked: Asked, plan: Plan, prompt: Prompt)
         raise bad_request("wait, num_waits: cannot be kept beside " + ", ".join(asked.chat_only), "wait")
     wire = {name: value for name, value in to_wire(request).items() if prompt.ids or name != PROMPT}
     most = most_tokens(request, engine.template, engine.context if prompt.ids else None)
-    return {"vllm_xargs": wire, **({} if most is None else {"max_tokens": most})}
+    return {parameter: wire, **({} if most is None else {"max_tokens": most})}

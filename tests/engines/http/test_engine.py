@@ -116,10 +116,11 @@ def test_a_server_may_leave_out_what_it_stopped_at(new_engine: Any) -> None:
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
-def test_our_plug_in_keeps_a_budget_in_one_pass(name: str, new_engine: Any) -> None:
+@pytest.mark.parametrize("fake", [fake_vllm, fake_sglang], ids=["vllm", "sglang"])
+def test_our_plug_in_keeps_a_budget_in_one_pass(name: str, fake: Fake, new_engine: Any) -> None:
     # A processor cannot discard an end of sequence: here the model has none in thinking.
     model = FakeModel(TEMPLATES[name], ends_in_thinking=False, logprobs="processed")
-    with serving(lambda: fake_vllm(model, plug_in=True)) as server:
+    with serving(lambda: fake(model, plug_in=True)) as server:
         engine = new_engine(model.template, server.url)
         assert engine.in_one_pass
         compare(engine, model, requests_of(model.template, 60))
@@ -207,7 +208,16 @@ def test_a_plug_in_that_does_not_keep_budgets_is_not_used(new_engine: Any) -> No
     model = FakeModel(letters())
     with serving(lambda: fake_vllm(model, plug_in=True, heeds=False)) as server:
         assert not new_engine(model.template, server.url).in_one_pass
-        with pytest.raises(EngineError, match="does not have our plug-in"):
+        with pytest.raises(EngineError, match="does not have our plug-in; install"):
+            new_engine(model.template, server.url, mode="one-pass")
+
+
+@pytest.mark.parametrize("plug_in", [True, False], ids=["plug-in", "none"])
+def test_sglang_needs_the_plug_in_and_logit_processors(plug_in: bool, new_engine: Any) -> None:
+    model = FakeModel(letters())
+    with serving(lambda: fake_sglang(model, plug_in=plug_in, allows=False)) as server:
+        assert not new_engine(model.template, server.url).in_one_pass
+        with pytest.raises(EngineError, match=r"start .* with --enable-custom-logit-processor, or use mode auto"):
             new_engine(model.template, server.url, mode="one-pass")
 
 

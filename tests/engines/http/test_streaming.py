@@ -34,6 +34,8 @@ FAKES: dict[str, Fake] = {
     "plug-in": lambda model, pace: fake_vllm(model, plug_in=True, pace=pace),
     "sglang": lambda model, pace: fake_sglang(model, pace=pace),
     "sglang, new ids alone": lambda model, pace: fake_sglang(model, new_alone=True, pace=pace),
+    "sglang, plug-in": lambda model, pace: fake_sglang(model, plug_in=True, pace=pace),
+    "sglang, plug-in, new ids alone": lambda model, pace: fake_sglang(model, plug_in=True, new_alone=True, pace=pace),
     "sglang, trims": lambda model, pace: fake_sglang(model, trims=True, pace=pace),
     "llama.cpp": lambda model, pace: fake_llama_cpp(model, pace=pace),
     "llama.cpp, loses ids": lambda model, pace: fake_llama_cpp(model, lost=[13], pace=pace),

@@ -81,6 +81,8 @@ class Capabilities:
     """What it reports of sampled tokens."""
     plug_in: bool
     """It has our plug-in, which keeps every budget in one pass."""
+    missing: str
+    """Where it does not, why, and how to have it as far as there is one."""
     native: bool | None
     """It takes a thinking budget of its own; `None` where it cannot be asked."""
     speculative: bool | None
@@ -132,6 +134,7 @@ async def find_capabilities(pool: Pool, template: Template, tokenizer: Any, mode
             as_it_stands=findings.as_it_stands,
             logprobs=await _logprobs_of(server, dialect, context) if dialect.returns_ids else Logprobs.NONE,
             plug_in=findings.plug_in,
+            missing=findings.missing,
             native=findings.native,
             speculative=introduction.speculative if known else findings.speculative,
         )

@@ -3,7 +3,7 @@
     engine = OpenAIEngine(ServerConfig(("http://127.0.0.1:8000/v1",), tokenizer="Qwen/Qwen3-8B"))
     trace = ask(engine, "How many primes are below 100?", "512+256")
 
-A vLLM server with our plug-in keeps a budget in one pass. Any other one is asked for thinking first and for the
+A server with our plug-in, vLLM or SGLang, keeps a budget in one pass. Any other one is asked for thinking first and for the
 solution then; its prefix cache spares it the prompt, and no request waits for another's thinking to end.
 """
 
@@ -96,10 +96,7 @@ class OpenAIEngine:
         self.counted = not self.capabilities.ids
         self.in_one_pass = self.capabilities.plug_in and config.mode != "by-call"
         if config.mode == "one-pass" and not self.in_one_pass:
-            raise EngineError(
-                "mode 'one-pass': the server does not have our plug-in; install elastic-reasoning[vllm] beside vLLM, "
-                "or use mode auto"
-            )
+            raise EngineError(f"mode 'one-pass': {self.capabilities.missing}, or use mode auto")
 
     @property
     def note(self) -> str:

@@ -110,7 +110,7 @@ async def sample_whole(
     tries, num = Tries(session), 0
     while True:
         try:
-            async with aclosing(read_parts(session, tries, path, body, dialect.one_pass.read, max_tokens)) as parts:
+            async with aclosing(read_parts(session, tries, path, body, dialect.one_pass.read(), max_tokens)) as parts:
                 async for part in parts:
                     check_sampled(part.ids, part.logprobs, context.template)
                     num += len(part.ids)

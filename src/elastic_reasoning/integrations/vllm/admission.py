@@ -7,17 +7,16 @@ from functools import lru_cache
 from types import FrameType
 from typing import Any
 
-from elastic_reasoning.chat.turn import offers_tools, thinking_of
 from elastic_reasoning.core.ends import end_ids
 from elastic_reasoning.core.errors import DelimiterError, ElasticError, EngineError, TemplateError, UsageError, unknown
 from elastic_reasoning.core.needs import needs_of
-from elastic_reasoning.core.request import Request
 from elastic_reasoning.core.strategies import BUILT_IN, find_strategy
-from elastic_reasoning.core.template import Prompt, Template, chat_text, resolve_template
+from elastic_reasoning.core.template import Template, chat_text, resolve_template
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.core.wire import STRATEGY, Wire, from_wire
 from elastic_reasoning.integrations.row import Row
 from elastic_reasoning.integrations.vllm.patches.protocol import TEMPLATE_BUDGETS
+from elastic_reasoning.integrations.walks import walk_of
 from elastic_reasoning.untrusted.own_strategies import VARIABLE, named_in_environment, strategy_names
 
 SETTINGS = "elastic_reasoning"
@@ -103,11 +102,7 @@ class Served:
         context = self.model_config.max_model_len
         if max_tokens is not None:
             context = min(context, len(prompt_ids) + max_tokens)
-        state = wire.thinking or thinking_of(self.tokenizer, self.template, prompt_ids)
-        tools = wire.tools or offers_tools(self.tokenizer, self.template, prompt_ids)
-        prompt = Prompt(tuple(prompt_ids), state, tools)
-        request = Request(prompt, wire.budget, wire.strategy, wire.options, deadline_seconds=wire.deadline_seconds)
-        return Walk(request, self.template, context)
+        return walk_of(wire, prompt_ids, self.tokenizer, self.template, context)
 
     def row(self, params: Any, prompt_ids: list[int] | None, output: list[int]) -> Row | None:
         """The row of a request, `None` if it has no budget."""

@@ -15,10 +15,10 @@ from vllm.v1.sample.logits_processor import MoveDirectionality
 from vllm.v1.worker.gpu.sample.logits_processor import LogitsProcessor as ProcessorV2
 
 from elastic_reasoning.core.wire import from_wire
+from elastic_reasoning.integrations.edits import LogitEdits
 from elastic_reasoning.integrations.row import Row
 from elastic_reasoning.integrations.vllm.admission import Served, admit
 from elastic_reasoning.integrations.vllm.deadlines import Timed, TimeKeeper
-from elastic_reasoning.integrations.vllm.edits import LogitEdits
 from elastic_reasoning.integrations.vllm.patches.arrivals import deadline_of
 
 

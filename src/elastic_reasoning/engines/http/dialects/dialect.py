@@ -5,13 +5,14 @@ what matters most, `ask` and `read`, is pure.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Any, Protocol, TypeVar
 
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.drive import SampleRequest
 from elastic_reasoning.core.errors import EngineError
+from elastic_reasoning.core.replay import replay
 from elastic_reasoning.core.request import Request, Sampling
 from elastic_reasoning.core.template import Prompt, Template, Thinking
 from elastic_reasoning.engines.http.replicas import RefusedError, UnavailableError
@@ -19,6 +20,7 @@ from elastic_reasoning.untrusted.json import MalformedError, decode
 
 Body = dict[str, Any]
 T = TypeVar("T")
+NO_PLUG_IN = "the server does not have our plug-in"
 FORBIDDEN = -100.0
 """The bias of a banned id, as strong as the protocol allows."""
 
@@ -118,6 +120,8 @@ class Findings:
     """Whether a prompt is read without a chat template around it; `None` where that cannot be told."""
     plug_in: bool = False
     """Whether our plug-in keeps every budget in one pass."""
+    missing: str = NO_PLUG_IN
+    """Where it does not, why, and how to have it as far as there is one."""
     native: bool | None = None
     """Whether a thinking budget of its own is set up; `None` where it cannot be asked."""
     speculative: bool | None = None
@@ -135,8 +139,10 @@ class OnePass:
 
     ask: Callable[[Request, int | None, DialectContext], tuple[str, Body]]
     """The path and body that ask for so many tokens at the most. It may raise `RefusedError`."""
-    read: Read
-    """Reads the answer: every id, forced ones among them."""
+    read: Callable[[], Read]
+    """What reads the answer to that: every id, forced ones among them."""
+    chat_parameter: str = ""
+    """What its chat endpoint calls a budget for our plug-in; empty where that is not used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +201,22 @@ def probe(context: DialectContext, sampling: Sampling, num: int) -> SampleReques
     ids = template.encode("The") or template.opening.ids
     request = Request(Prompt(ids, Thinking.CLOSED), Budget(0, num), sampling=sampling)
     return SampleRequest(request, ids, 0, num, template.eos, frozenset(), (), discards_end=False)
+
+
+async def check_budgets(server: Server, context: DialectContext, one_pass: OnePass) -> None:
+    """Refuse a server from which budgets do not come back as our plug-in was asked for them.
+
+    Raises:
+        EngineError: they do not, or it does not answer.
+        RefusedError: it takes none.
+    """
+    template, wanted = context.template, probe(context, Sampling(temperature=0), 2).request
+    prompt = Prompt((*wanted.prompt.ids, *template.opening.ids), Thinking.OPEN)
+    for thinking in range(3):
+        request = replace(wanted, prompt=prompt, budget=Budget(thinking, 2))
+        path, body = one_pass.ask(request, thinking + template.closing.most_forced + 3, context)
+        part = await server.ask(path, body, one_pass.read())
+        replay(request, part.ids, template, end=template.eos)
 
 
 def check_aborted(reason: object) -> None:

@@ -1,20 +1,17 @@
 """vLLM's `/v1/completions` with `return_token_ids` (vLLM 0.32): a stretch of tokens, or all in one pass."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.drive import SampleRequest, seed_of
 from elastic_reasoning.core.errors import EngineError
-from elastic_reasoning.core.replay import replay
 from elastic_reasoning.core.request import Request, Sampling
-from elastic_reasoning.core.template import Prompt, Thinking
 from elastic_reasoning.core.wire import to_wire
 from elastic_reasoning.engines.http.dialects.dialect import (
     FORBIDDEN,
+    NO_PLUG_IN,
     Body,
     Dialect,
     DialectContext,
@@ -25,6 +22,7 @@ from elastic_reasoning.engines.http.dialects.dialect import (
     Read,
     Server,
     check_aborted,
+    check_budgets,
     probe,
 )
 from elastic_reasoning.engines.http.replicas import RefusedError
@@ -101,6 +99,7 @@ def _read(wanted: SampleRequest, context: DialectContext) -> Read:
 async def _examine(server: Server, context: DialectContext) -> Findings:
     return Findings(
         plug_in=await _has_plug_in(server, context),
+        missing=f"{NO_PLUG_IN}; install elastic-reasoning[vllm] beside vLLM",
         native=await _has_native_budget(server, context),
         speculative=await _speculates(server),
     )
@@ -108,7 +107,6 @@ async def _examine(server: Server, context: DialectContext) -> Findings:
 
 async def _has_plug_in(server: Server, context: DialectContext) -> bool:
     """Whether a wrong budget is refused, and right ones come back as they were asked for."""
-    template = context.template
     wanted = probe(context, Sampling(temperature=0), 2).request
     path, body = _ask_one_pass(wanted, 1, context)
     try:
@@ -118,15 +116,7 @@ async def _has_plug_in(server: Server, context: DialectContext) -> bool:
         if error.status != 400:
             return False
     try:
-        for thinking in range(3):
-            request = replace(
-                wanted,
-                prompt=Prompt((*wanted.prompt.ids, *template.opening.ids), Thinking.OPEN),
-                budget=Budget(thinking, 2),
-            )
-            path, body = _ask_one_pass(request, thinking + template.closing.most_forced + 3, context)
-            part = await server.ask(path, body, _read_part)
-            replay(request, part.ids, template, end=template.eos)
+        await check_budgets(server, context, ONE_PASS)
     except (RefusedError, EngineError):
         return False
     return True
@@ -151,6 +141,7 @@ async def _speculates(server: Server) -> bool | None:
     return "spec_decode" in metrics if "vllm:" in metrics else None
 
 
+ONE_PASS = OnePass(_ask_one_pass, lambda: _read_part, chat_parameter="vllm_xargs")
 DIALECT = Dialect(
     name="vllm",
     returns_ids=True,
@@ -159,7 +150,7 @@ DIALECT = Dialect(
     read=_read,
     is_answer=lambda text, num_ids: bool(decode(text, _Completion).choices[0].token_ids),
     examine=_examine,
-    one_pass=OnePass(_ask_one_pass, _read_part),
+    one_pass=ONE_PASS,
     native_parameter="thinking_token_budget",
     native_budget=(
         "thinking_token_budget, not used: it has no solution budget, charges what stands behind the opening delimiter "
