@@ -3,8 +3,8 @@
     engine = OpenAIEngine(ServerConfig(("http://127.0.0.1:8000/v1",), tokenizer="Qwen/Qwen3-8B"))
     trace = ask(engine, "How many primes are below 100?", "512+256")
 
-A server with our plug-in, vLLM or SGLang, keeps a budget in one pass. Any other one is asked for thinking first and for the
-solution then; its prefix cache spares it the prompt, and no request waits for another's thinking to end.
+A server with our plug-in, vLLM or SGLang, keeps a budget in one pass. Any other one is asked for thinking first and
+for the solution then; its prefix cache spares it the prompt, and no request waits for another's thinking to end.
 """
 
 import asyncio
