@@ -14,8 +14,9 @@ import pytest
 
 from elastic_reasoning.core.errors import RecordsError
 from elastic_reasoning.evaluation.growth import take_up
+from elastic_reasoning.records.appending import SYNC_EVERY
 from elastic_reasoning.records.lines import RecordLine, read_line
-from elastic_reasoning.records.log import SYNC_EVERY, RecordsWriter, read_records
+from elastic_reasoning.records.log import RecordsWriter, read_records
 from elastic_reasoning.records.manifest import read_manifest
 from elastic_reasoning.records.record import Key, Record
 from make_records import make_manifest, make_records, write_folder

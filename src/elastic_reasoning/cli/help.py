@@ -58,7 +58,19 @@ GROUPS = {
     ),
     "validation and checkpoints": ("validation_budgets", "num_validation_problems", "held_out_share", "save_every"),
     "how it is run": (
-        *("engine", "device", "dtype", "max_rows", "share", "mixed_precision", "gradient_checkpointing", "dialect"),
+        *(
+            "part",
+            "writer",
+            "prefer",
+            "engine",
+            "device",
+            "dtype",
+            "max_rows",
+            "share",
+            "mixed_precision",
+            "gradient_checkpointing",
+            "dialect",
+        ),
         *("api_key_env", "timeout_seconds"),
     ),
 }

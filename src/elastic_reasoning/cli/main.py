@@ -27,6 +27,7 @@ COMMANDS = {
     "eval": "accuracy of one model under one setting",
     "grade": "grade stored records again, without generating",
     "validate": "whether a task can be trusted: references, fixes, contamination",
+    "merge": "parts of a sweep, or runs that belong together, as one",
     "report": "table, figures and a page of traces from records",
     "compare": "two runs, or two settings, on the problems that both have",
     "recommend": "the best budget for a total, or the cheapest for an accuracy",

@@ -12,8 +12,9 @@ from elastic_reasoning.cli.console import table_console
 from elastic_reasoning.cli.output import note, say, say_json
 from elastic_reasoning.cli.progress import progress_bar
 from elastic_reasoning.core.configuration import EXECUTION, INLINE
-from elastic_reasoning.evaluation.config import SweepConfig
+from elastic_reasoning.evaluation.config import SweepConfig, part_of
 from elastic_reasoning.evaluation.differences import options_in_words
+from elastic_reasoning.evaluation.parts import SweepPart
 from elastic_reasoning.evaluation.sweep import SweepResult, sweep
 from elastic_reasoning.records.log import read_records
 from elastic_reasoning.records.manifest import Manifest
@@ -38,7 +39,9 @@ class ShowOptions:
     """What is shown of a run when it is over."""
 
     report: bool = True
-    """Write the page, the figures and the tables as files too, into "report" in the folder of the records."""
+    """Write the page, the figures and the tables as files too, into "report" in the folder of the records; not of a
+    part, of which only the table is shown.
+    """
     json: bool = False
     """Print the table as JSON."""
 
@@ -61,7 +64,7 @@ def main(argv: list[str]) -> int:
         example=EXAMPLE,
     )
     run_with_progress(config, shlex.join(["elastic", "sweep", *argv]))
-    show(Path(config.out), config.show)
+    show(Path(config.out), config.show, part_of(config))
     return 0
 
 
@@ -92,13 +95,16 @@ def run_with_progress(config: SweepConfig, command: str) -> SweepResult:
     return result
 
 
-def show(folder: Path, config: ShowOptions) -> None:
-    """Print the table of a folder of records, and write its report where that is wanted."""
-    if not config.report:
+def show(folder: Path, config: ShowOptions, part: SweepPart | None = None) -> None:
+    """Print the table of a folder of records, and write its report where that is wanted; of a part the table alone."""
+    if part or not config.report:
         from elastic_reasoning.analysis.metrics import summarise
 
         manifest, records = read_records(folder)
-        show_table(folder, manifest, records, summarise(records), config.json)
+        if len(records) or not part:
+            show_table(folder, manifest, records, summarise(records), config.json)
+        if part and not config.json:
+            say(_of_the_whole(folder, part, manifest, records))
         return
     from elastic_reasoning.report.results import Results
 
@@ -110,6 +116,18 @@ def show(folder: Path, config: ShowOptions) -> None:
     paths = write_results(results, folder / "report", trained_at=trained_at)
     if not config.json:
         say(f"page: {paths['page']}")
+
+
+def _of_the_whole(folder: Path, part: SweepPart, manifest: Manifest, records: "Records") -> str:
+    """What of a whole run is there when a part of it is over."""
+    from elastic_reasoning.records.coverage import lacking, num_by_pair, num_whole
+
+    num_lacking = sum(lacking(manifest, num_by_pair(records)).values())
+    whole = num_whole(manifest)
+    if not num_lacking:
+        return f"part {part} is done, and so is the whole of {whole:,} records: elastic report {folder}"
+    there = f"{whole - num_lacking:,} of {whole:,} records of the whole are in {folder}"
+    return f"part {part} is done: {there}; elastic merge joins parts from several folders"
 
 
 def show_table(folder: Path, manifest: Manifest, records: "Records", rows: Sequence["Row"], as_json: bool) -> None:

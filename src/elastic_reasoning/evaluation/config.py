@@ -16,6 +16,7 @@ from elastic_reasoning.core.strategies import COMPARED, check_options, find_stra
 from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.engines.names import THEN, parts_of
 from elastic_reasoning.engines.swap import check_swap
+from elastic_reasoning.evaluation.parts import SweepPart
 from elastic_reasoning.grading.config import GradingConfig
 from elastic_reasoning.records.reading import WRITER
 from elastic_reasoning.tasks.config import TaskConfig
@@ -54,8 +55,12 @@ class RunConfig:
     """Folder for the records. A run goes on in it where it stopped, and takes more problems, samples, budgets,
     strategies and models.
     """
-    writer: str = field(default=WRITER, metadata=EXECUTION)
-    """Name of the files there that this run adds to; runs that add to one folder at once need different ones."""
+    part: str = field(default="", metadata=EXECUTION)
+    """The part of the problems that this run takes, as 3/64 for the third of 64 machines; all if empty."""
+    writer: str = field(default="", metadata=EXECUTION)
+    """Name of the files there that this run adds to; runs that add to one folder at once need different ones. If
+    empty, main, or part-03-of-64 for a part.
+    """
     engine: EngineConfig = field(default_factory=EngineConfig, metadata=INLINE)
     """What runs the models."""
     share: bool = field(default=True, metadata=EXECUTION)
@@ -79,6 +84,21 @@ class SweepConfig(RunConfig):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "strategies", strategy_names(self.strategies))
+
+
+def part_of(config: RunConfig) -> SweepPart | None:
+    """The part of the problems that a run takes; `None` for all of them.
+
+    Raises:
+        UsageError: what is given is no part.
+    """
+    return SweepPart.parse(config.part) if config.part else None
+
+
+def writer_of(config: RunConfig) -> str:
+    """The name under which a run writes its records."""
+    part = part_of(config)
+    return config.writer or (part.writer if part else WRITER)
 
 
 def models_of(config: SweepConfig) -> tuple[str, ...]:
@@ -124,6 +144,7 @@ def settings(config: SweepConfig) -> list[Asking]:
             raise UsageError(f"{name} {value}: must be 1 or more")
     if not config.strategies:
         raise UsageError("strategies is empty: give at least one")
+    part_of(config)
     config.engine.check()
     if not config.out:
         raise UsageError("out is empty: give a folder for the records, as runs/sweep")

@@ -109,26 +109,43 @@ def _check_fixed(folder: Path, before: Manifest, asked: Manifest) -> None:
     if not found:
         return
     path, was, would_be = found
-    if path[0] == MODELS_DIGEST:
+    if path[0] in (MODELS_DIGEST, OWN):
+        what = "other weights of model" if path[0] == MODELS_DIGEST else "another file of strategy"
         raise RecordsError(
-            f"{folder} was made with other weights of model {path[1]}: put those back, "
+            f"{folder} was made with {what} {path[1]}: put {'those' if path[0] == MODELS_DIGEST else 'that'} back, "
             "or give another folder with --out"
         )
-    if path[0] == OWN:
-        raise RecordsError(
-            f"{folder} was made with another file of strategy {path[1]}: put that back, "
-            "or give another folder with --out"
-        )
-    if path[0] == "options":
-        flag, of = ".".join(["options", *path[2:]]), f" for strategy {path[1]}"
-    elif path[0] == "dtype" and len(path) > 1:
-        flag, of = "dtype", f" for model {path[1]}"
-    else:
-        flag, of = ".".join(path), ""
+    flag, of = _flag_of(path)
     raise RecordsError(
         f"{folder} was made with --{flag} {_short(was)}{of}, not {_short(would_be)}, and that decides results: "
         f"give the same --{flag}, or another folder with --out"
     )
+
+
+def _flag_of(path: tuple[str, ...]) -> tuple[str, str]:
+    """The flag of what may not change, and of which strategy or model it is."""
+    if path[0] == "options":
+        return ".".join(["options", *path[2:]]), f" for strategy {path[1]}"
+    if path[0] == "dtype" and len(path) > 1:
+        return "dtype", f" for model {path[1]}"
+    return ".".join(path), ""
+
+
+def clash(one: Manifest, other: Manifest) -> str | None:
+    """In words, why the other manifest cannot be that of the same run; `None` if it can.
+
+    What one of them lacks, and may take on as it grows, is no clash.
+    """
+    for path, was, would_be in differences(fixed(one, other), fixed(other, one)):
+        if path[0] == MODELS_DIGEST:
+            return f"it was made with other weights of model {path[1]}"
+        if path[0] == OWN:
+            return f"it was made with another file of strategy {path[1]}"
+        flag, of = _flag_of(path)
+        return f"it was made with --{flag} {_short(would_be)}{of}, not {_short(was)}, and that decides results"
+    for number, path, was, would_be in _other_problems(one, other):
+        return f"{'.'.join(path)} of problem {number} is {_short(would_be)}, not {_short(was)}"
+    return None
 
 
 def fixed(manifest: Manifest, other: Manifest) -> dict[str, Any]:
@@ -153,15 +170,17 @@ def _parts(manifest: Manifest) -> set[str]:
 
 
 def _check_problems(folder: Path, before: Manifest, asked: Manifest) -> None:
-    """One list of problems must begin the other one: that is what another limit makes of a task."""
+    for number, path, was, would_be in _other_problems(before, asked):
+        raise RecordsError(
+            f"{folder} holds other problems: {'.'.join(path)} of problem {number} was {_short(was)}, not "
+            f"{_short(would_be)}; give the same --task and --data, or another folder with --out"
+        )
+
+
+def _other_problems(before: Manifest, asked: Manifest) -> Iterator[tuple[int, tuple[str, ...], Any, Any]]:
+    """Where one list of problems does not begin the other one, which is what another limit makes of a task."""
     for number, (old, new) in enumerate(zip(before.problems, asked.problems, strict=False), 1):
-        found = next(differences(old, new), None)
-        if found:
-            path, was, would_be = found
-            raise RecordsError(
-                f"{folder} holds other problems: {'.'.join(path)} of problem {number} was {_short(was)}, not "
-                f"{_short(would_be)}; give the same --task and --data, or another folder with --out"
-            )
+        yield from ((number, *found) for found in differences(old, new))
 
 
 def differences(old: Any, new: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any, Any]]:

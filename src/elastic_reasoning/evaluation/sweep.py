@@ -20,7 +20,7 @@ from elastic_reasoning.engines.engine import Engine
 from elastic_reasoning.engines.names import parts_of
 from elastic_reasoning.engines.opening import check_models, check_models_by_name, open_engine, precisions
 from elastic_reasoning.engines.unknown_words import unknown_note, unknown_words
-from elastic_reasoning.evaluation.config import SweepConfig, deciding, models_of, settings
+from elastic_reasoning.evaluation.config import SweepConfig, deciding, models_of, part_of, settings, writer_of
 from elastic_reasoning.evaluation.growth import take_up
 from elastic_reasoning.evaluation.units import Plan
 from elastic_reasoning.evaluation.void import void_settings
@@ -75,18 +75,21 @@ def sweep(
         check_models_by_name(config.engine, models)
     with closing(load_task(config.task, config.grading)) as task:
         problems = task.problems(cast(Split, config.split), config.limit)
-        plan = Plan(config, problems, plan_settings)
+        part = part_of(config)
+        plan = Plan(config, part.of(problems) if part else problems, plan_settings)
         decides = deciding(config)
         if load_engine is None:
             check_models(config.engine, models)
             if config.engine.name == "transformers":
                 decides["dtype"] = precisions(config.engine, models)
         decides[MODELS_DIGEST] = models_digest(part for model in models for part in parts_of(model))
+        if part:
+            on_note(f"part {part}: {len(plan.problems)} of {len(problems)} problems")
         if task.note:
             on_note(f"{config.task.name}: {task.note}")
         task.grade(problems[0], "")  # a grader that cannot run, or may not, says so before anything is generated
         num_errors = num_written = 0
-        with RecordsWriter(Path(config.out), config.writer) as writer:
+        with RecordsWriter(Path(config.out), writer_of(config)) as writer:
             manifest = Manifest.new(
                 config.task.name, config.split, config.sampling.seed, decides, problems, config.task.data
             )

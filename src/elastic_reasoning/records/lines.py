@@ -53,6 +53,12 @@ class MeasuredLine(KeyLine, gc=False):
     thought: Thought
 
 
+class TraceKey(Struct):
+    """What of a trace says whose it is."""
+
+    key: tuple[str, str, str, str, Count]
+
+
 class TraceLine(Struct):
     """A line of a file of traces."""
 
@@ -102,6 +108,21 @@ def record_line(record: Record, offset: int, size: int) -> bytes:
 def trace_line(record: Record) -> bytes:
     """The line of a record's trace."""
     return _line({"key": record.key, **{name: getattr(record, name) for name in IN_TRACE}})
+
+
+def moved_line(line: bytes, offset: int) -> bytes:
+    """A line of version 2 whose trace lies elsewhere now; all else in it stays, fields that are not known too."""
+    data = json.loads(line)
+    data["trace"] = (offset, data["trace"][1])
+    return _line(data)
+
+
+def is_trace_of(trace: bytes, line: PlacedLine) -> bool:
+    """Whether these bytes are the whole trace of a line; of what it holds, the key alone is looked at."""
+    try:
+        return len(trace) == line.trace[1] and decode(trace, TraceKey).key == line.key
+    except MalformedError:
+        return False
 
 
 def _line(data: dict[str, Any]) -> bytes:

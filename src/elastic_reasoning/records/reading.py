@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from elastic_reasoning.core.errors import RecordsError
-from elastic_reasoning.records.lines import Line, OldLine, RecordLine, read_line, whole_record
+from elastic_reasoning.records.lines import Line, OldLine, PlacedLine, RecordLine, read_line, whole_record
 from elastic_reasoning.records.record import Record
 
 LINES, TRACES = "records", "traces"
@@ -79,19 +79,40 @@ class RecordsFile:
         Raises:
             RecordsError: the file cannot be read, or a trace is not there.
         """
+        for line, trace in self.bytes_at(places):
+            yield self.record_of(line, trace)
+
+    def record_of(self, content: bytes, trace: bytes | None) -> Record:
+        """The whole record of a line and a trace of this file.
+
+        Raises:
+            RecordsError: the trace is not there.
+        """
+        line = read_line(content, self.kind)
+        try:
+            return whole_record(line, trace)
+        except RecordsError as error:
+            raise RecordsError(
+                f"{self.traces}, at byte {line.trace[0]}: {error}; restore it from a copy, or sweep again "
+                "into another folder"
+            ) from None
+
+    def bytes_at(self, places: Iterable[tuple[int, int]]) -> Iterator[tuple[bytes, bytes | None]]:
+        """The lines that begin and end there, each with its trace, `None` where the lines hold the traces.
+
+        Raises:
+            RecordsError: the file cannot be read.
+        """
         try:
             with ExitStack() as stack:
                 lines, *traces = (stack.enter_context(p.open("rb")).fileno() for p in (self.path, self.traces) if p)
                 for start, end in places:
-                    line = read_line(os.pread(lines, end - start, start), self.kind)
-                    trace = [os.pread(file, line.trace[1], line.trace[0]) for file in traces]
-                    try:
-                        yield whole_record(line, *trace)
-                    except RecordsError as error:
-                        raise RecordsError(
-                            f"{self.traces}, at byte {line.trace[0]}: {error}; restore it from a copy, or sweep again "
-                            "into another folder"
-                        ) from None
+                    line = os.pread(lines, end - start, start)
+                    if not traces:
+                        yield line, None
+                        continue
+                    offset, size = read_line(line, PlacedLine).trace
+                    yield line, os.pread(traces[0], size, offset)
         except (OSError, OverflowError) as error:
             raise RecordsError(f"cannot read the traces of {self.path}: {error}; restore them from a copy") from None
 
