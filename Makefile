@@ -10,13 +10,14 @@ SGLANG := .venv-sglang
 LITELLM := .venv-litellm
 LINT := .venv-lint
 CLIENTS := .venv-clients
+INSPECT := .venv-inspect
 # What the tests on real servers run: all; "not full" is the part that continuous integration has time for.
 SELECT :=
 # Processes that run tests side by side, each on one core; a file's tests stay together, as they share what is costly.
 JOBS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
-.PHONY: setup demo test test-full test-latest real test-servers test-sglang test-vllm test-clients check lint-deploy bench bench-vllm bench-gateway results fuzz clean
+.PHONY: setup demo test test-full test-latest real test-servers test-sglang test-vllm test-clients test-inspect check lint-deploy bench bench-vllm bench-gateway results fuzz clean
 
 setup: $(READY)
 
@@ -27,16 +28,16 @@ demo: $(READY)
 	$(BIN)/elastic demo --out runs/demo
 
 test: $(READY)
-	$(PYTEST) -m "not full and not vllm and not servers and not sglang and not clients"
+	$(PYTEST) -m "not full and not vllm and not servers and not sglang and not clients and not inspect"
 
 test-full: $(READY)
-	$(PYTEST) -m "not vllm and not servers and not sglang and not clients"
+	$(PYTEST) -m "not vllm and not servers and not sglang and not clients and not inspect"
 
 # On the newest versions of everything that we stand on, without the constraints; torch's build is the tested one.
 test-latest:
 	rm -rf $(LATEST)
 	PYTHON="$(PYTHON)" scripts/setup.sh $(LATEST) latest
-	$(LATEST)/bin/python -m pytest -m "not full and not vllm and not servers and not sglang and not clients"
+	$(LATEST)/bin/python -m pytest -m "not full and not vllm and not servers and not sglang and not clients and not inspect"
 
 # A real llama.cpp server, which a package of the environment holds.
 test-servers: $(READY)
@@ -66,6 +67,14 @@ $(CLIENTS)/ready: tests/real_clients/requirements.txt
 	$(PYTHON) -m venv $(CLIENTS)
 	$(CLIENTS)/bin/pip install -q -r tests/real_clients/requirements.txt
 	touch $@
+
+# inspect_ai itself, in an environment of its own; it leaves streams of its own to the collector of garbage.
+test-inspect: $(INSPECT)/ready
+	OMP_NUM_THREADS=1 $(INSPECT)/bin/python -m pytest -W "ignore:Unclosed <MemoryObject:ResourceWarning" \
+		-m "inspect$(if $(SELECT), and $(SELECT))" tests/real_inspect
+
+$(INSPECT)/ready: pyproject.toml constraints.txt scripts/setup_inspect.sh tests/real_inspect/requirements.txt
+	PYTHON="$(PYTHON)" scripts/setup_inspect.sh $(INSPECT)
 
 # Real vLLM on a machine without a GPU, in an environment of its own.
 test-vllm: $(VLLM)/ready
@@ -128,4 +137,4 @@ results: $(READY)
 	$(BIN)/python benchmarks/records.py
 
 clean:
-	rm -rf $(VENV) $(VLLM) $(LATEST) $(SGLANG) $(LITELLM) $(LINT) $(CLIENTS) runs build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VLLM) $(LATEST) $(SGLANG) $(LITELLM) $(LINT) $(CLIENTS) $(INSPECT) runs build .pytest_cache .mypy_cache .ruff_cache

@@ -43,6 +43,12 @@ from elastic_reasoning.untrusted.own_strategies import strategy_name
 
 logger = logging.getLogger("lm_eval.elastic")
 
+MAPPING = (
+    "give all of the model's arguments as JSON, as --model_args "
+    """'{"pretrained": "...", "budget": "512+256", "chat_template_kwargs": {"enable_thinking": false}}'"""
+)
+"""How an argument is given that is a mapping."""
+
 
 @register_model("elastic")
 class ElasticLM(LM):
@@ -99,7 +105,7 @@ class ElasticLM(LM):
         self.strategy = strategy = strategy_name(strategy)
         self.options = model_arguments.options(options, strategy, _names())
         find_strategy(strategy, self.options).check(self.budget, self.options)
-        self.chat_template_kwargs = model_arguments.mapping("chat_template_kwargs", chat_template_kwargs)
+        self.chat_template_kwargs = model_arguments.mapping("chat_template_kwargs", chat_template_kwargs, MAPPING)
         self._drawn = {"temperature": temperature, "top_p": top_p, "top_k": top_k}
         self._seed = seed
         self._answers: list[Answer] = []

@@ -1,4 +1,4 @@
-"""The arguments of a model of lm-evaluation-harness, which turns what looks like a number into one."""
+"""The arguments of a model of lm-evaluation-harness or inspect_ai, which turn what looks like a number into one."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -23,8 +23,8 @@ def options(given: Mapping[str, Any], strategy: str, others: Iterable[str]) -> O
     return find_strategy(strategy, given).restrict(given)
 
 
-def mapping(name: str, given: Any) -> dict[str, Any]:
-    """An argument that is a mapping, or one written as JSON.
+def mapping(name: str, given: Any, how: str) -> dict[str, Any]:
+    """An argument that is a mapping, or one written as JSON; `how` it is written is for the error.
 
     Raises:
         UsageError: it is neither.
@@ -34,8 +34,5 @@ def mapping(name: str, given: Any) -> dict[str, Any]:
     except ValueError:
         found = None
     if not isinstance(found, Mapping):
-        raise UsageError(
-            f"{name} {given!r}: must be a mapping; give all of the model's arguments as JSON, as "
-            f'--model_args \'{{"pretrained": "...", "budget": "512+256", "{name}": {{"enable_thinking": false}}}}\''
-        )
+        raise UsageError(f"{name} {given!r}: must be a mapping; {how}")
     return dict(found)
