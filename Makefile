@@ -7,6 +7,7 @@ READY := $(VENV)/ready
 VLLM := .venv-vllm
 LATEST := .venv-latest
 SGLANG := .venv-sglang
+VERL := .venv-verl
 LITELLM := .venv-litellm
 LINT := .venv-lint
 CLIENTS := .venv-clients
@@ -17,7 +18,7 @@ SELECT :=
 JOBS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
-.PHONY: setup demo test test-full test-latest real test-servers test-sglang test-vllm test-clients test-inspect check lint-deploy bench bench-vllm bench-gateway results fuzz clean
+.PHONY: setup demo test test-full test-latest real test-servers test-sglang test-verl test-vllm test-clients test-inspect check lint-deploy bench bench-vllm bench-gateway results fuzz clean
 
 setup: $(READY)
 
@@ -28,16 +29,16 @@ demo: $(READY)
 	$(BIN)/elastic demo --out runs/demo
 
 test: $(READY)
-	$(PYTEST) -m "not full and not vllm and not servers and not sglang and not clients and not inspect"
+	$(PYTEST) -m "not full and not vllm and not servers and not sglang and not verl and not clients and not inspect"
 
 test-full: $(READY)
-	$(PYTEST) -m "not vllm and not servers and not sglang and not clients and not inspect"
+	$(PYTEST) -m "not vllm and not servers and not sglang and not verl and not clients and not inspect"
 
 # On the newest versions of everything that we stand on, without the constraints; torch's build is the tested one.
 test-latest:
 	rm -rf $(LATEST)
 	PYTHON="$(PYTHON)" scripts/setup.sh $(LATEST) latest
-	$(LATEST)/bin/python -m pytest -m "not full and not vllm and not servers and not sglang and not clients and not inspect"
+	$(LATEST)/bin/python -m pytest -m "not full and not vllm and not servers and not sglang and not verl and not clients and not inspect"
 
 # A real llama.cpp server, which a package of the environment holds.
 test-servers: $(READY)
@@ -58,6 +59,13 @@ test-sglang: $(SGLANG)/ready
 
 $(SGLANG)/ready: pyproject.toml constraints.txt scripts/setup.sh scripts/setup_vllm.sh scripts/setup_sglang.sh
 	PYTHON="$(PYTHON)" scripts/setup_sglang.sh $(SGLANG)
+
+# verl's own trainer on a machine without a GPU, in an environment of its own: FSDP2, vLLM, its exchange of weights.
+test-verl: $(VERL)/ready
+	$(VERL)/bin/python -m pytest -m "verl$(if $(SELECT), and $(SELECT))" tests/real_verl
+
+$(VERL)/ready: pyproject.toml tests/real_verl/requirements.txt scripts/setup_verl.sh
+	PYTHON="$(PYTHON)" scripts/setup_verl.sh $(VERL)
 
 # LangChain and LiteLLM before the gateway, in an environment of their own.
 test-clients: $(READY) $(CLIENTS)/ready
@@ -137,4 +145,4 @@ results: $(READY)
 	$(BIN)/python benchmarks/records.py
 
 clean:
-	rm -rf $(VENV) $(VLLM) $(LATEST) $(SGLANG) $(LITELLM) $(LINT) $(CLIENTS) $(INSPECT) runs build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VLLM) $(LATEST) $(SGLANG) $(VERL) $(LITELLM) $(LINT) $(CLIENTS) $(INSPECT) runs build .pytest_cache .mypy_cache .ruff_cache

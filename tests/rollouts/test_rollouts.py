@@ -8,8 +8,9 @@ from elastic_reasoning.core.request import Options
 from elastic_reasoning.core.trace import Phase, Trace
 from elastic_reasoning.engines.loading import load
 from elastic_reasoning.rollouts.config import RewardConfig, RolloutConfig
+from elastic_reasoning.rollouts.measures import rollout_metrics
 from elastic_reasoning.rollouts.plan import Plan
-from elastic_reasoning.rollouts.rollouts import problem_order, roll_out, rollout_metrics, validate
+from elastic_reasoning.rollouts.rollouts import problem_order, roll_out, validate
 from elastic_reasoning.rollouts.scoring import Scored, Scorer
 from elastic_reasoning.tasks.arithmetic import Arithmetic
 

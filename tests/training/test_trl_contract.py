@@ -15,8 +15,9 @@ from transformers import AutoModelForCausalLM, TrainerCallback
 
 from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.engines.loading import model_path
+from elastic_reasoning.rollouts.measures import rollout_metrics
 from elastic_reasoning.rollouts.plan import Plan
-from elastic_reasoning.rollouts.rollouts import problem_order, rollout_metrics
+from elastic_reasoning.rollouts.rollouts import problem_order
 from elastic_reasoning.rollouts.rows import Row, as_rows
 from elastic_reasoning.rollouts.scoring import Scored
 from elastic_reasoning.tasks.arithmetic import Arithmetic

@@ -138,28 +138,3 @@ def _answers(engine: Engine, requests: Sequence[Request], shared: bool) -> list[
     walks = (Walk(request, engine.template, engine.context) for request in named)
     traces = {int(trace.request.name): trace for trace in (share if shared else run)(engine, walks)}
     return [traces[number] for number in range(len(requests))]
-
-
-def rollout_metrics(scored: Sequence[Scored]) -> dict[str, float]:
-    """Means over the rollouts of a step: tokens of each phase, how often the budget was felt, and how grading went.
-
-    `sampled_tokens` counts what was generated: tokens that several cuts share count once.
-    """
-    done = [one for one in scored if one.trace.error is None]
-    graded = [one.grade for one in scored if one.grade is not None]
-    traces = [one.trace for one in done]
-
-    def mean(values: Sequence[float], num: int) -> float:
-        return sum(values) / max(num, 1)
-
-    return {
-        "accuracy": mean([grade.correct for grade in graded], len(graded)),
-        "thinking_tokens": mean([trace.num_thinking_tokens for trace in traces], len(traces)),
-        "solution_tokens": mean([trace.num_solution_tokens for trace in traces], len(traces)),
-        "sampled_tokens": mean([trace.num_sampled_tokens - trace.num_reused for trace in traces], len(scored)),
-        "forced_rate": mean([trace.forced_close for trace in traces], len(traces)),
-        "cut_rate": mean([trace.cut for trace in traces], len(traces)),
-        "no_answer_rate": mean([grade.answer is None for grade in graded], len(graded)),
-        "closed_again_rate": mean([trace.closed_again > 0 for trace in traces], len(traces)),
-        "failed_rate": mean([one.reward is None for one in scored], len(scored)),
-    }

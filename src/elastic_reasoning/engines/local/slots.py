@@ -73,6 +73,9 @@ class _SlotLayer(CacheLayerMixin):
             self.values[place.rows, :, place.positions] = value_states[:, :, 0]
         return self.keys[:stop, :, : place.width], self.values[:stop, :, : place.width]
 
+    def get_max_cache_shape(self) -> int:
+        return -1  # there is none; abstract in transformers up to 5.10
+
     def reserve(self, num_slots: int, num_columns: int) -> None:
         if self.is_initialized:
             more = (0, 0, 0, num_columns - self.num_columns, 0, 0, 0, num_slots - self.num_slots)

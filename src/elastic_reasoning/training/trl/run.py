@@ -18,13 +18,13 @@ from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import Engine
 from elastic_reasoning.engines.loading import load_weights
+from elastic_reasoning.rollouts.measures import rollout_metrics
 from elastic_reasoning.rollouts.plan import Plan
 from elastic_reasoning.rollouts.rollouts import (
     ValidationResult,
     problem_order,
     requests_of,
     roll_out,
-    rollout_metrics,
     validate,
 )
 from elastic_reasoning.rollouts.rows import Row, as_rows

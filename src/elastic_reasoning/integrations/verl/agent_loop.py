@@ -1,0 +1,222 @@
+"""Budgeted rollouts in verl: an agent loop in which this package's walk says what is sampled and what is forced.
+
+    actor_rollout_ref.rollout.agent.agent_loop_config_path=loops.yaml
+    actor_rollout_ref.rollout.agent.default_agent_loop=elastic
+
+where loops.yaml is a list with an entry such as
+
+    - name: elastic
+      _target_: elastic_reasoning.integrations.verl.agent_loop.ElasticAgentLoop
+      budgets: [24+20]
+
+A rollout's budget is that of the plan (`RolloutConfig`: fixed, random or curriculum), or that of its row, where the
+data set has columns `thinking_budget` and `solution_budget`, also within `extra_info`. With our plug-in beside it vLLM
+keeps both budgets in one pass; otherwise it is asked by calls, twice for most rollouts.
+
+Forced tokens have mask 0 and the log-probability 0.0: they enter no loss and no ratio. Of what was sampled in one pass
+the ratio is 1 but for a delimiter that stands for an end of sequence, see `elastic_reasoning.training.trl.vllm_policy`.
+"""
+
+import logging
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+from verl.experimental.agent_loop.agent_loop import AgentLoopBase, AgentLoopMetrics, AgentLoopOutput
+from verl.utils.profiler import simple_timer
+
+from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.drive import SampleRequest, SampleResult, drive
+from elastic_reasoning.core.errors import ContextError, ElasticError, EngineError
+from elastic_reasoning.core.needs import most_tokens, needs_of
+from elastic_reasoning.core.replay import retrace
+from elastic_reasoning.core.request import Request
+from elastic_reasoning.core.trace import Trace
+from elastic_reasoning.core.walk import Walk
+from elastic_reasoning.core.wire import SOLUTION, THINKING, to_wire
+from elastic_reasoning.integrations.verl.config import check_needs, plain, shared
+from elastic_reasoning.integrations.verl.facts import FACTS, Model, facts_of
+from elastic_reasoning.rollouts.measures import trace_measures
+from elastic_reasoning.rollouts.plan import Assignment
+from elastic_reasoning.rollouts.rollouts import requests_of
+from elastic_reasoning.tasks.task import Problem
+
+logger = logging.getLogger(__name__)
+
+OF_VERL = ("name", "tools")
+"""What verl hands a loop that is no key of ours."""
+STEPS = "min_global_steps", "max_global_steps"
+"""verl's names for the versions of the weights that a rollout was made with."""
+
+
+class ElasticAgentLoop(AgentLoopBase):
+    """One rollout under a budget; verl makes a loop for each.
+
+    Args:
+        given: what verl gives every loop (`AgentLoopBase`), and the keys of the loop's entry (`LoopConfig`).
+
+    Raises:
+        TrainingError, StrategyError, BudgetError, TemplateError: no rollout could be made so, or be learnt from.
+    """
+
+    def __init__(
+        self, *, trainer_config: Any, server_manager: Any, tokenizer: Any, processor: Any, dataset_cls: Any,
+        data_config: Any, hf_model_type: str | None = None, **given: Any,
+    ) -> None:  # fmt: skip
+        # Of verl's builders of prompts none is used, and those of some families want tokens that not all models have.
+        super().__init__(trainer_config, server_manager, tokenizer, processor, dataset_cls, data_config, None)
+        values = {name: value for name, value in given.items() if name not in OF_VERL}
+        self.shared = shared(tokenizer, values, self.config)
+
+    async def run(self, sampling_params: dict[str, Any], **fields: Any) -> AgentLoopOutput:
+        """Make a rollout of a row.
+
+        A fault of the row's own (a budget or messages that cannot be) becomes a row of one masked token.
+
+        Args:
+            sampling_params: verl's.
+            fields: the row's columns, and what verl adds to them.
+
+        Raises:
+            TrainingError: a rollout of the plan may be longer than verl's rows.
+            EngineError: vLLM has not kept the budget.
+        """
+        server = _Server(self.server_manager, sampling_params, fields)
+        timing: dict[str, float] = {}
+        with simple_timer("generate_sequences", timing):
+            try:
+                request = self._request(fields, sampling_params["temperature"])
+            except ElasticError as error:
+                return self._output(None, str(error), server, timing)
+            self.shared.check_plan(request.prompt.thinking)
+            context = self.shared.trainer.context(len(request.prompt.ids))
+            walk = Walk(request, self.shared.template, context)
+            await self._answer(walk, server, context)
+        return self._output(walk.trace(), walk.error, server, timing)
+
+    def _request(self, fields: Mapping[str, Any], temperature: float) -> Request:
+        """What a row asks for.
+
+        Raises:
+            ElasticError: it cannot be asked so.
+        """
+        messages, step = plain(list(fields["raw_prompt"])), int(fields.get("global_steps", 1)) - 1
+        if any(not isinstance(message.get("content"), str) for message in messages):
+            raise EngineError("messages with other content than text: budgets are kept for text alone")
+        assigned = self.shared.assign(messages, max(step, 0))
+        budget = _budget_of(fields, assigned.budgets[0])
+        rollouts = replace(self.shared.config.rollouts, temperature=temperature)
+        given = Assignment(assigned.strategy, (budget,))
+        (request,) = requests_of(self.shared.prompt, Problem("", tuple(messages), ""), given, rollouts, 0)
+        trainer = self.shared.trainer
+        if len(request.prompt.ids) > trainer.prompt_length:
+            over = len(request.prompt.ids) - trainer.prompt_length
+            raise ContextError(f"the prompt has {over} tokens more than data.max_prompt_length {trainer.prompt_length}")
+        if budget != assigned.budgets[0]:
+            check_needs(request, self.shared.template, trainer)
+        return request
+
+    async def _answer(self, walk: Walk, server: "_Server", context: int) -> None:
+        """Bring a walk to its end."""
+        request, template = walk.request, self.shared.template
+        if walk.call is None:
+            return
+        if not self.shared.in_one_pass or needs_of(request, template).takes_back:
+            return await drive(walk, server.sample)
+        most = most_tokens(request, template, context)
+        whole = await server.ask(request.prompt.ids, max_tokens=most, extra_args=to_wire(request))
+        try:
+            retrace(walk, whole.ids, logprobs=whole.logprobs, end=template.eos)
+        except EngineError as error:
+            raise EngineError(
+                f"vLLM has not kept a budget in one pass: {error}; install elastic-reasoning beside vLLM, or set "
+                "one_pass: false in the file of agent loops"
+            ) from None
+
+    def _output(
+        self, trace: Trace | None, error: str | None, server: "_Server", timing: Mapping[str, float]
+    ) -> AgentLoopOutput:
+        """A rollout as verl takes it; with an error, one masked token."""
+        extra = {**server.extra_fields, "turn_scores": [], "tool_rewards": [], "error": error}
+        if trace is None or error is not None:
+            logger.warning("a rollout could not be made, and is masked: %s", error)
+            prompt_ids = [] if trace is None else list(trace.request.prompt.ids)
+            ids, mask = [min(self.shared.template.eos)], [0]
+            logprobs: tuple[float, ...] | None = (0.0,)
+            measures = {"failed_rate": 1.0}
+        else:
+            prompt_ids, ids, mask = list(trace.request.prompt.ids), list(trace.ids), [*map(int, trace.sampled_mask)]
+            logprobs, measures = trace.logprobs, {**trace_measures(trace), "failed_rate": 0.0}
+            model = Model(self.tokenizer.name_or_path, self.shared.config.opening, self.shared.config.closing)
+            extra[FACTS] = facts_of(trace, model, self.shared.trainer.context(len(prompt_ids)))
+        return AgentLoopOutput(
+            prompt_ids=prompt_ids or ids,
+            response_ids=ids,
+            response_mask=mask,
+            response_logprobs=list(logprobs) if logprobs is not None and server.gives_logprobs else None,
+            num_turns=2,
+            metrics=AgentLoopMetrics(generate_sequences=timing.get("generate_sequences", 0.0)),
+            extra_fields={**extra, "measures": measures},
+        )
+
+
+def _budget_of(fields: Mapping[str, Any], planned: Budget) -> Budget:
+    """The budget of a row: of each part that of its column, where it has one.
+
+    Raises:
+        BudgetError: what stands there is none.
+    """
+    columns = {**(fields.get("extra_info") or {}), **fields}
+    own = (_tokens(columns.get(name)) for name in (THINKING, SOLUTION))
+    return Budget.parse("+".join(own_part or part for own_part, part in zip(own, str(planned).split("+"), strict=True)))
+
+
+def _tokens(value: Any) -> str:
+    """A part of a budget as its column has it; empty for none, which a table of numbers has as NaN."""
+    value = value.item() if hasattr(value, "item") else value
+    if value is None or value != value:
+        return ""
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
+
+
+class _Server:
+    """verl's servers, for one rollout.
+
+    Attributes:
+        extra_fields: what they have told beside ids; of the versions of the weights the first and the last.
+        gives_logprobs: whether log-probabilities are asked for.
+    """
+
+    def __init__(self, manager: Any, sampling_params: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
+        self._manager, self._params = manager, sampling_params
+        self._session, self._priority = uuid4().hex, int(fields.get("priority", 0))
+        self.gives_logprobs = bool(sampling_params.get("logprobs"))
+        # Of a rollout for which nobody was asked: those of the step before, as verl's own have.
+        self.extra_fields: dict[str, Any] = dict.fromkeys(STEPS, int(fields.get("global_steps", 1)) - 1)
+        self._asked = False
+
+    async def ask(self, ids: tuple[int, ...], **params: Any) -> SampleResult:
+        """What follows ids.
+
+        Raises:
+            EngineError: verl has taken the request back.
+        """
+        output = await self._manager.generate(
+            request_id=self._session,
+            prompt_ids=list(ids),
+            sampling_params={**self._params, **params},
+            priority=self._priority,
+        )
+        told, before = dict(output.extra_fields), self.extra_fields
+        if self._asked:
+            told[STEPS[0]] = before[STEPS[0]]
+        self.extra_fields, self._asked = told, True
+        if output.stop_reason == "aborted":
+            raise EngineError("verl has taken the request back: its group is made again, or left out")
+        return SampleResult(tuple(output.token_ids), tuple(output.log_probs) if output.log_probs else None)
+
+    async def sample(self, request: SampleRequest) -> AsyncGenerator[SampleResult, None]:
+        """See `elastic_reasoning.core.drive.Sample`."""
+        bans = {"logit_bias": dict.fromkeys(request.banned, -100.0)} if request.banned else {}
+        yield await self.ask(request.ids, max_tokens=request.max_tokens, stop_token_ids=sorted(request.watch), **bans)
