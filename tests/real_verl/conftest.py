@@ -1,15 +1,17 @@
 """One run of verl that the tests share: its own trainer for two steps, with an agent loop for each kind of rollout."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from elastic_reasoning.engines.names import model_path
+from elastic_reasoning.integrations.verl.data import row_of
 from elastic_reasoning.tasks.arithmetic import Arithmetic
-from real_verl.running import Run, row_of, run_verl
+from elastic_reasoning.tasks.task import Problem
+from real_verl.running import Run, run_verl
 
 LOOPS: tuple[dict[str, Any], ...] = (
     {"name": "one-pass", "budgets": ["24+20"], "one_pass": True},
@@ -26,27 +28,26 @@ PER_LOOP, SAMPLES, STEPS, LONGEST = 4, 16, 2, 96
 NUM_PROMPTS = PER_LOOP * len(LOOPS) + 2
 WRONG = ({"thinking_budget": -3.0}, {"thinking_budget": 500.0})
 """Columns of rows whose rollouts cannot be made."""
+GREEDY, NUM_GREEDY = ("one-pass", "calls", "s1"), 24
+"""Loops that validation goes through, which is greedy; and its problems."""
+
+
+def rows_of(problems: Sequence[Problem], split: str, columns: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Problems as rows of verl's data sets, with further columns."""
+    pairs = enumerate(zip(problems, columns, strict=True))
+    return [row_of(problem, "arithmetic", split, n) | more for n, (problem, more) in pairs]
 
 
 @pytest.fixture(scope="session")
 def run() -> Iterator[Run]:
     """What came of the trainer: step after step of every kind of rollout, and a greedy validation before them."""
-    problems = iter(Arithmetic().problems("train", NUM_PROMPTS))
-    rows = [
-        row_of(
-            next(problems),
-            agent_name=loop["name"],
-            **({"thinking_budget": 8.0 + n} if loop["name"] == "column" else {}),
-        )
-        for loop in LOOPS
-        for n in range(PER_LOOP)
-    ]
-    rows += [row_of(next(problems), agent_name="column", **columns) for columns in WRONG]
-    greedy = [
-        row_of(problem, agent_name=name)
-        for name in ("one-pass", "calls", "s1")
-        for problem in Arithmetic().problems("validation", 24)
-    ]
+    problems = Arithmetic().problems("train", NUM_PROMPTS)
+    loops = [(loop["name"], n) for loop in LOOPS for n in range(PER_LOOP)]
+    columns = [{"agent_name": name, **({"thinking_budget": 8.0 + n} if name == "column" else {})} for name, n in loops]
+    columns += [{"agent_name": "column", **wrong} for wrong in WRONG]
+    rows = rows_of(problems, "train", columns)
+    validation = Arithmetic().problems("validation", NUM_GREEDY)
+    greedy = [row for name in GREEDY for row in rows_of(validation, "validation", [{"agent_name": name}] * NUM_GREEDY)]
     settings = {
         "data.train_batch_size": len(rows),
         "data.max_response_length": LONGEST,

@@ -12,8 +12,6 @@ from typing import Any
 import torch
 import yaml
 
-from elastic_reasoning.tasks.task import Problem
-
 HERE = Path(__file__).parent
 LOOP = "elastic_reasoning.integrations.verl.agent_loop.ElasticAgentLoop"
 REWARD = "pkg://elastic_reasoning.integrations.verl.reward"
@@ -103,18 +101,6 @@ class Run:
         """What `watching` has seen of a partition, step after step."""
         files = sorted(self.folder.glob(f"{partition}-*.pt"), key=lambda path: int(path.stem.split("-")[1]))
         return [torch.load(file, weights_only=False) for file in files]
-
-
-def row_of(problem: Problem, **columns: Any) -> dict[str, Any]:
-    """A problem of the miniature as a row of verl's data sets."""
-    return {
-        "data_source": "arithmetic",
-        "prompt": list(problem.messages),
-        "ability": "math",
-        "reward_model": {"style": "rule", "ground_truth": problem.answer},
-        "extra_info": {"id": problem.id},
-        **columns,
-    }
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

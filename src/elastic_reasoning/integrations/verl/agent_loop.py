@@ -18,8 +18,9 @@ the ratio is 1 but for a delimiter that stands for an end of sequence, see `elas
 """
 
 import logging
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -27,26 +28,30 @@ from verl.experimental.agent_loop.agent_loop import AgentLoopBase, AgentLoopMetr
 from verl.utils.profiler import simple_timer
 
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.drive import SampleRequest, SampleResult, drive
-from elastic_reasoning.core.errors import ContextError, ElasticError, EngineError
-from elastic_reasoning.core.needs import most_tokens, needs_of
-from elastic_reasoning.core.replay import retrace
+from elastic_reasoning.core.drive import SampleRequest, SampleResult
+from elastic_reasoning.core.errors import ContextError, ElasticError, EngineError, RequestError
+from elastic_reasoning.core.needs import needs_of
 from elastic_reasoning.core.request import Request
+from elastic_reasoning.core.template import Prompt
 from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.core.walk import Walk
-from elastic_reasoning.core.wire import SOLUTION, THINKING, to_wire
+from elastic_reasoning.core.wire import SOLUTION, THINKING
+from elastic_reasoning.engines.vllm.answers import stretch_params, whole_params
 from elastic_reasoning.integrations.verl.config import check_needs, plain, shared
 from elastic_reasoning.integrations.verl.facts import FACTS, Model, facts_of
 from elastic_reasoning.rollouts.measures import trace_measures
 from elastic_reasoning.rollouts.plan import Assignment
 from elastic_reasoning.rollouts.rollouts import requests_of
+from elastic_reasoning.rollouts.rows import tokens_of
+from elastic_reasoning.rollouts.single import roll_out_one
+from elastic_reasoning.rollouts.trainers import verl_fields
 from elastic_reasoning.tasks.task import Problem
 
 logger = logging.getLogger(__name__)
 
 OF_VERL = ("name", "tools")
 """What verl hands a loop that is no key of ours."""
-STEPS = "min_global_steps", "max_global_steps"
+FIRST, LAST = "min_global_steps", "max_global_steps"
 """verl's names for the versions of the weights that a rollout was made with."""
 
 
@@ -88,12 +93,29 @@ class ElasticAgentLoop(AgentLoopBase):
             try:
                 request = self._request(fields, sampling_params["temperature"])
             except ElasticError as error:
-                return self._output(None, str(error), server, timing)
-            self.shared.check_plan(request.prompt.thinking)
-            context = self.shared.trainer.context(len(request.prompt.ids))
-            walk = Walk(request, self.shared.template, context)
-            await self._answer(walk, server, context)
-        return self._output(walk.trace(), walk.error, server, timing)
+                trace = Trace(
+                    Request(Prompt((min(self.shared.template.eos),)), Budget(0, 0)),
+                    (),
+                    self.shared.template,
+                    str(error),
+                )
+            else:
+                trace = await self._roll_out(request, server)
+        return self._output(trace, server, timing)
+
+    async def _roll_out(self, request: Request, server: "_Server") -> Trace:
+        """Make a rollout that may be asked for."""
+        self.shared.check_plan(request.prompt.thinking)
+        template, context = self.shared.template, self.shared.trainer.context(len(request.prompt.ids))
+        walk = Walk(request, template, context)
+        if not self.shared.in_one_pass or needs_of(request, template).takes_back:
+            return await roll_out_one(walk, partial(server.stretch, context))
+        try:
+            return await roll_out_one(walk, partial(server.stretch, context), partial(server.whole, walk, context))
+        except EngineError as error:
+            raise EngineError(
+                f"{error}; install elastic-reasoning beside vLLM, or set one_pass: false in the file of agent loops"
+            ) from None
 
     def _request(self, fields: Mapping[str, Any], temperature: float) -> Request:
         """What a row asks for.
@@ -117,46 +139,20 @@ class ElasticAgentLoop(AgentLoopBase):
             check_needs(request, self.shared.template, trainer)
         return request
 
-    async def _answer(self, walk: Walk, server: "_Server", context: int) -> None:
-        """Bring a walk to its end."""
-        request, template = walk.request, self.shared.template
-        if walk.call is None:
-            return
-        if not self.shared.in_one_pass or needs_of(request, template).takes_back:
-            return await drive(walk, server.sample)
-        most = most_tokens(request, template, context)
-        whole = await server.ask(request.prompt.ids, max_tokens=most, extra_args=to_wire(request))
-        try:
-            retrace(walk, whole.ids, logprobs=whole.logprobs, end=template.eos)
-        except EngineError as error:
-            raise EngineError(
-                f"vLLM has not kept a budget in one pass: {error}; install elastic-reasoning beside vLLM, or set "
-                "one_pass: false in the file of agent loops"
-            ) from None
-
-    def _output(
-        self, trace: Trace | None, error: str | None, server: "_Server", timing: Mapping[str, float]
-    ) -> AgentLoopOutput:
-        """A rollout as verl takes it; with an error, one masked token."""
-        extra = {**server.extra_fields, "turn_scores": [], "tool_rewards": [], "error": error}
-        if trace is None or error is not None:
-            logger.warning("a rollout could not be made, and is masked: %s", error)
-            prompt_ids = [] if trace is None else list(trace.request.prompt.ids)
-            ids, mask = [min(self.shared.template.eos)], [0]
-            logprobs: tuple[float, ...] | None = (0.0,)
-            measures = {"failed_rate": 1.0}
+    def _output(self, trace: Trace, server: "_Server", timing: Mapping[str, float]) -> AgentLoopOutput:
+        """A rollout as verl takes it."""
+        extra: dict[str, Any] = {**server.told, "turn_scores": [], "tool_rewards": [], "error": trace.error}
+        if trace.error is not None:
+            logger.warning("a rollout could not be made, and is masked: %s", trace.error)
         else:
-            prompt_ids, ids, mask = list(trace.request.prompt.ids), list(trace.ids), [*map(int, trace.sampled_mask)]
-            logprobs, measures = trace.logprobs, {**trace_measures(trace), "failed_rate": 0.0}
             model = Model(self.tokenizer.name_or_path, self.shared.config.opening, self.shared.config.closing)
-            extra[FACTS] = facts_of(trace, model, self.shared.trainer.context(len(prompt_ids)))
+            extra[FACTS] = facts_of(trace, model, self.shared.trainer.context(len(trace.request.prompt.ids)))
+        measures = {**trace_measures(trace), "failed_rate": float(trace.error is not None)}
+        rollout = verl_fields(tokens_of(trace, min(self.shared.template.eos)))
         return AgentLoopOutput(
-            prompt_ids=prompt_ids or ids,
-            response_ids=ids,
-            response_mask=mask,
-            response_logprobs=list(logprobs) if logprobs is not None and server.gives_logprobs else None,
+            **rollout | ({} if server.gives_logprobs else {"response_logprobs": None}),
             num_turns=2,
-            metrics=AgentLoopMetrics(generate_sequences=timing.get("generate_sequences", 0.0)),
+            metrics=AgentLoopMetrics(generate_sequences=timing["generate_sequences"]),
             extra_fields={**extra, "measures": measures},
         )
 
@@ -184,39 +180,35 @@ class _Server:
     """verl's servers, for one rollout.
 
     Attributes:
-        extra_fields: what they have told beside ids; of the versions of the weights the first and the last.
+        told: what they have told beside ids; of the versions of the weights the first and the last.
         gives_logprobs: whether log-probabilities are asked for.
     """
 
     def __init__(self, manager: Any, sampling_params: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
         self._manager, self._params = manager, sampling_params
         self._session, self._priority = uuid4().hex, int(fields.get("priority", 0))
+        self._has_begun = False
         self.gives_logprobs = bool(sampling_params.get("logprobs"))
-        # Of a rollout for which nobody was asked: those of the step before, as verl's own have.
-        self.extra_fields: dict[str, Any] = dict.fromkeys(STEPS, int(fields.get("global_steps", 1)) - 1)
-        self._asked = False
+        # Of a rollout for which nobody was asked: the weights of the step before, which its siblings are made with.
+        self.told: dict[str, Any] = dict.fromkeys((FIRST, LAST), int(fields.get("global_steps", 1)) - 1)
 
-    async def ask(self, ids: tuple[int, ...], **params: Any) -> SampleResult:
-        """What follows ids.
+    async def whole(self, walk: Walk, context: int) -> SampleResult:
+        """A completion whose budget vLLM keeps."""
+        return await self._ask(walk.request.prompt.ids, whole_params(walk, context))
 
-        Raises:
-            EngineError: verl has taken the request back.
-        """
+    async def stretch(self, context: int, wanted: SampleRequest) -> SampleResult:
+        """See `elastic_reasoning.rollouts.single.Generate`."""
+        return await self._ask(wanted.ids, stretch_params(wanted, context))
+
+    async def _ask(self, ids: tuple[int, ...], params: Mapping[str, Any]) -> SampleResult:
         output = await self._manager.generate(
             request_id=self._session,
             prompt_ids=list(ids),
             sampling_params={**self._params, **params},
             priority=self._priority,
         )
-        told, before = dict(output.extra_fields), self.extra_fields
-        if self._asked:
-            told[STEPS[0]] = before[STEPS[0]]
-        self.extra_fields, self._asked = told, True
         if output.stop_reason == "aborted":
-            raise EngineError("verl has taken the request back: its group is made again, or left out")
+            raise RequestError("verl has taken the request back: its group is made again, or left out")
+        first = {FIRST: self.told[FIRST]} if self._has_begun else {}
+        self.told, self._has_begun = {**output.extra_fields, **first}, True
         return SampleResult(tuple(output.token_ids), tuple(output.log_probs) if output.log_probs else None)
-
-    async def sample(self, request: SampleRequest) -> AsyncGenerator[SampleResult, None]:
-        """See `elastic_reasoning.core.drive.Sample`."""
-        bans = {"logit_bias": dict.fromkeys(request.banned, -100.0)} if request.banned else {}
-        yield await self.ask(request.ids, max_tokens=request.max_tokens, stop_token_ids=sorted(request.watch), **bans)

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from elastic_reasoning.core.errors import TrainingError, unknown
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.grading.config import GradingConfig
 from elastic_reasoning.integrations.verl.config import plain
 from elastic_reasoning.integrations.verl.facts import FACTS, trace_of
@@ -25,9 +26,9 @@ from elastic_reasoning.tasks.custom import GRADERS
 from elastic_reasoning.tasks.table import Grading, TableTask
 from elastic_reasoning.tasks.task import Problem
 
-ARITHMETIC = "arithmetic"
+ARITHMETIC, CODE = "arithmetic", "code"
 KNOWN = dict.fromkeys(arithmetic.TASKS, ARITHMETIC) | dict.fromkeys(mathematics.TASKS, "math")
-KNOWN |= dict.fromkeys(code.TASKS, "code")
+KNOWN |= dict.fromkeys(code.TASKS, CODE)
 """How the data sources are graded that are tasks of ours."""
 
 
@@ -68,14 +69,16 @@ def compute_score(
             "the rollout is not of elastic_reasoning's agent loop, or reward_manager is not naive: set "
             "actor_rollout_ref.rollout.agent.default_agent_loop and reward.reward_manager.name"
         )
-    trace, kind = trace_of(told[FACTS]), grader or KNOWN.get(data_source, "")
-    scorer = _scorer(kind, json.dumps(plain(settings), sort_keys=True))
-    (scored,) = scorer.score([trace], [_problem(kind, ground_truth, told)])
-    return {"score": scored.reward or 0.0, "acc": _accuracy(scored), **measures_of(scored)}
+    scored = score(trace_of(told[FACTS]), grader or KNOWN.get(data_source, ""), ground_truth, told, settings)
+    measures = measures_of(scored)
+    return {"score": scored.reward or 0.0, "acc": measures.get("accuracy", 0.0), **measures}
 
 
-def _accuracy(scored: Scored) -> float:
-    return float(scored.grade is not None and scored.grade.correct)
+def score(trace: Trace, grader: str, ground_truth: Any, told: Mapping[str, Any], settings: Mapping[str, Any]) -> Scored:
+    """What a rollout earns; arguments and errors as for `compute_score`."""
+    scorer = scorer_of(grader, json.dumps(plain(settings), sort_keys=True))
+    (scored,) = scorer.score([trace], [_problem(grader, ground_truth, told)])
+    return scored
 
 
 def _arithmetic(grading: GradingConfig) -> Grading:
@@ -87,8 +90,16 @@ def _graders() -> dict[str, Callable[[GradingConfig], Grading]]:
 
 
 @lru_cache(maxsize=8)
-def _scorer(kind: str, settings: str) -> Scorer:
-    """What grades one kind of problem, kept as long as the process."""
+def scorer_of(kind: str, settings: str) -> Scorer:
+    """What grades one kind of problem, kept as long as the process.
+
+    Args:
+        kind: the name of the grader.
+        settings: see `compute_score`, as JSON.
+
+    Raises:
+        TrainingError: there is no such grader or setting, or programs may not be run.
+    """
     if kind not in _graders():
         raise TrainingError(
             f"{unknown('grader', kind, _graders())}; give one as reward.custom_reward_function.reward_kwargs.grader"
@@ -99,6 +110,11 @@ def _scorer(kind: str, settings: str) -> Scorer:
         if name not in known:
             raise TrainingError(unknown("key of reward_kwargs", name, {"grader", *known}))
     own = {each.name: given[each.name] for each in fields(GradingConfig) if each.name in given}
+    if kind == CODE and not own.get("allow_code_execution"):
+        raise TrainingError(
+            "grader 'code' runs programs that models write: allow it with "
+            "reward.custom_reward_function.reward_kwargs.allow_code_execution=true"
+        )
     rest = {name: value for name, value in given.items() if name not in own}
     rest["constants"] = Constants(**rest.get("constants", {}))
     return Scorer(TableTask(kind, {}, _graders()[kind](GradingConfig(**own))), RewardConfig(**rest))
@@ -106,9 +122,9 @@ def _scorer(kind: str, settings: str) -> Scorer:
 
 def _problem(kind: str, ground_truth: Any, told: Mapping[str, Any]) -> Problem:
     """What is graded against."""
-    if kind == "code":
-        row = {**told, "tests": ground_truth}
-        return code.code_problem("", ("ground_truth", row), "", code.TRAINING_LIMITS, code.MOST_TRAINING_TESTS)
+    if kind == CODE:
+        row, text = {**told, "tests": ground_truth}, str(told.get("problem", ""))
+        return code.code_problem("", ("ground_truth", row), text, code.TRAINING_LIMITS, code.MOST_TRAINING_TESTS)
     answers = plain(ground_truth)
     listed = [answers] if isinstance(answers, str) or not isinstance(answers, Sequence) else answers
     texts = tuple(map(str, listed))
