@@ -48,8 +48,7 @@ class Backend:
         self.config = config
         self.engine = engine
         self.efforts = efforts
-        capacity = config.max_concurrent * len(config.urls) if config.urls else engine.capacity
-        self.deadlines = Deadlines(Pace.starting(efforts.measured), capacity)
+        self.deadlines = Deadlines(Pace.starting(efforts.measured), engine.capacity)
         self._tokenizer: Any = getattr(engine, "tokenizer", None)
 
     @property
@@ -60,7 +59,13 @@ class Backend:
     async def start(self) -> None:
         """Have the upstreams asked from the running event loop, so that no token crosses threads."""
         if isinstance(self.engine, OpenAIEngine):
-            await self.engine.enter(self.config.max_concurrent)
+            await self.engine.enter(self.config.max_concurrent, self._note_capacity)
+            self._note_capacity()
+
+    def _note_capacity(self) -> None:
+        """Requests that its upstreams take at once."""
+        assert isinstance(self.engine, OpenAIEngine)
+        self.deadlines.capacity = self.config.max_concurrent * len(self.engine.replicas)
 
     async def ask_at(self, urls: Sequence[str]) -> None:
         """Have these upstreams from now on; those that are left out end what they have begun.
@@ -70,7 +75,6 @@ class Backend:
         """
         assert isinstance(self.engine, OpenAIEngine)
         await self.engine.replace_urls(urls)
-        self.deadlines.capacity = self.config.max_concurrent * len(urls)
 
     async def close(self) -> None:
         """Give up what is under way, and close the engine."""

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from elastic_reasoning.engines.http import routing
 from elastic_reasoning.engines.http.replicas import Replica, UnavailableError
-from elastic_reasoning.engines.http.routing import Prefixes, beginnings_of, choose
+from elastic_reasoning.engines.http.routing import Prefixes, beginnings_of, choose, session_of
 
 LONG = tuple(range(100))
 
@@ -22,9 +22,37 @@ def replicas(*nums_in_flight: int) -> list[Replica]:
 def test_prompts_share_the_marks_of_what_they_begin_with(one: list[int], other: list[int]) -> None:
     common = next((n for n, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), None)
     num_common = min(len(one), len(other)) if common is None else common
-    pairs = list(zip(beginnings_of(one), beginnings_of(other), strict=False))
-    sizes = [routing.FIRST_BLOCK * 2**n for n in range(len(pairs))]
-    assert [ours == theirs for ours, theirs in pairs] == [size <= num_common for size in sizes]
+    shared = set(sizes(len(one))) & set(sizes(len(other)))
+    assert len(beginnings_of(one)) == len(sizes(len(one)))
+    assert len(set(beginnings_of(one)) & set(beginnings_of(other))) == len([n for n in shared if n <= num_common])
+    assert (session_of(one) == session_of(other)) == (one == other)
+
+
+def sizes(length: int) -> list[int]:
+    """How long the beginnings are by which a prompt is known."""
+    doubled = [size for n in range(6) if (size := routing.FIRST_BLOCK * 2**n) < length]
+    return [*doubled, length] if length else []
+
+
+def test_a_prompt_has_the_same_name_in_every_process() -> None:
+    assert session_of((1, 2, 70000)) == "b85d07d5dfee0a21dcec91c4e7293bbc"
+    assert session_of(()) == ""
+
+
+@pytest.mark.parametrize("num_samples", [1, 16])
+def test_the_samples_of_a_problem_go_to_one_replica_and_problems_to_all(num_samples: int) -> None:
+    """All prompts begin with the same instruction, which is a sixth of each."""
+    copies, prefixes = replicas(0, 0, 0, 0), Prefixes()
+    asked: dict[int, set[Replica]] = {}
+    for problem in range(8):
+        marks = beginnings_of((*range(20), *[problem] * 100))
+        for _ in range(num_samples):
+            chosen = choose(copies, 0.0, prefixes, marks)
+            prefixes.note(marks, chosen)
+            chosen.num_in_flight += 1
+            asked.setdefault(problem, set()).add(chosen)
+    assert [len(replicas) for replicas in asked.values()] == [1] * 8
+    assert [copy.num_in_flight for copy in copies] == [2 * num_samples] * 4
 
 
 def test_the_least_busy_is_asked_where_nobody_has_the_beginning() -> None:
@@ -37,11 +65,11 @@ def test_who_has_more_of_the_prompt_is_asked_until_it_is_much_busier() -> None:
     prefixes = Prefixes()
     prefixes.note(beginnings_of(LONG[:40]), two)
     prefixes.note(beginnings_of(LONG), one)
-    for one.num_in_flight in range(5):
+    for one.num_in_flight in range(17):
         assert choose([one, two], 0.0, prefixes, beginnings_of((*LONG, 7))) is one
-    one.num_in_flight = 5
+    one.num_in_flight = 17
     assert choose([one, two], 0.0, prefixes, beginnings_of((*LONG, 7))) is two
-    one.num_in_flight, two.num_in_flight = 14, 5
+    one.num_in_flight, two.num_in_flight = 26, 5
     assert choose([one, two], 0.0, prefixes, beginnings_of((*LONG, 7))) is one
     prefixes.forget(one)
     assert choose([one, two], 0.0, prefixes, beginnings_of((*LONG, 7))) is two

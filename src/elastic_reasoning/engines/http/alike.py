@@ -7,6 +7,7 @@ from typing import Any
 from elastic_reasoning.core.errors import EngineError, UsageError
 from elastic_reasoning.core.template import Template
 from elastic_reasoning.engines.concurrent import LoopThread
+from elastic_reasoning.engines.http.addresses import find_urls
 from elastic_reasoning.engines.http.capabilities import Capabilities, find_capabilities
 from elastic_reasoning.engines.http.config import ServerConfig
 from elastic_reasoning.engines.http.pool import Pool
@@ -24,6 +25,7 @@ class Replicas:
 
     Attributes:
         known: URLs of those that have answered alike, with what they can do.
+        urls: of all that were found when they were asked.
 
     Args:
         config: how they are asked.
@@ -33,6 +35,7 @@ class Replicas:
 
     def __init__(self, config: ServerConfig, template: Template, tokenizer: Any, model: str = "") -> None:
         self.known: dict[str, Capabilities] = {}
+        self.urls: tuple[str, ...] = ()
         self._config, self._about = config, (template, tokenizer, model)
 
     async def check(self, url: str) -> Capabilities:
@@ -44,11 +47,10 @@ class Replicas:
         """
         shortly = replace(
             self._config,
-            base_urls=(url,),
             retry_seconds=min(self._config.retry_seconds, START_SECONDS),
             timeout_seconds=min(self._config.timeout_seconds, PROBE_SECONDS),
         )
-        pool = Pool(shortly, at_start=True)
+        pool = Pool(shortly, (url,), at_start=True)
         try:
             found = await find_capabilities(pool, *self._about)
         finally:
@@ -70,7 +72,7 @@ class Replicas:
 
         Raises:
             UnreachableError: none of them answers.
-            EngineError: as `check`.
+            EngineError: as `check` and `find_urls`.
             UsageError: there are none.
         """
         if not self._config.base_urls:
@@ -83,7 +85,8 @@ class Replicas:
 
     async def _check_all(self) -> Capabilities:
         away: list[UnreachableError] = []
-        for url in self._config.base_urls:
+        self.urls = await find_urls(self._config.base_urls)
+        for url in self.urls:
             try:
                 capabilities = await self.check(url)
             except UnreachableError as error:

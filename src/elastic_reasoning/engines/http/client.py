@@ -24,6 +24,8 @@ MOST_READ, MOST_SHOWN = 4096, 300
 UNAVAILABLE = (408, 425, 429)
 """What a server answers, beside 5xx, when the same request may be right a little later."""
 UNKNOWN_FAILURE = 500
+SESSION_HEADER = "X-Session-ID"
+"""What vllm-router's `consistent_hash` looks at first, and other routers can be told to."""
 
 
 class _Code(Struct):
@@ -63,9 +65,20 @@ class Client:
         )
 
     async def once(
-        self, replica: Replica, path: str, body: Any, most: int = MOST_BYTES, tell: Tell | None = None
+        self,
+        replica: Replica,
+        path: str,
+        body: Any,
+        most: int = MOST_BYTES,
+        tell: Tell | None = None,
+        session_id: str = "",
     ) -> str:
         """One try: the text of the answer to a POST, or to a GET where there is no body. `tell`: see `exchange`.
+
+        Args:
+            replica, path, body: who is asked for what.
+            most, tell: see `exchange`.
+            session_id: the same for what should reach the same server through a router; none if empty.
 
         Raises:
             UnavailableError: another try may succeed.
@@ -73,8 +86,9 @@ class Client:
             EngineError: the key is not accepted.
         """
         url, seconds = replica.address(path), self.config.timeout_seconds
+        headers = {SESSION_HEADER: session_id} if session_id else None
         try:
-            asked = exchange(replica.http, self.new_http, url, body, most, seconds, tell)
+            asked = exchange(replica.http, self.new_http, url, body, most, seconds, tell, headers)
             status, wait, text = await replica.finish(asked)
         except self._aiohttp.ClientResponseError as error:
             raise RefusedError(f"the server does not answer in HTTP: {self._line(str(error.message))}") from None

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, field
 from math import isfinite
-from urllib.parse import urlsplit
 
 from elastic_reasoning.core.configuration import EXECUTION
 from elastic_reasoning.core.errors import UsageError
+from elastic_reasoning.engines.http.addresses import check_address
 from elastic_reasoning.engines.http.dialects import AUTO, find_dialect
 
 MODES = ("auto", "one-pass", "by-call")
@@ -16,7 +16,9 @@ class ServerConfig:
     """Where a model is served, and how it is asked."""
 
     base_urls: tuple[str, ...] = field(default=(), metadata=EXECUTION)
-    """Copies of one server, each as http://127.0.0.1:8000/v1."""
+    """Copies of one server, each as http://127.0.0.1:8000/v1; or file:servers.txt with one a line, or
+    dns+http://vllm:8000/v1 for each address of a name: these two are looked up again as long as it runs.
+    """
     tokenizer: str = ""
     """mini, mini-e1, a folder, or a hub name; if empty, the model's name."""
     api_key_env: str = field(default="OPENAI_API_KEY", metadata=EXECUTION)
@@ -36,11 +38,7 @@ class ServerConfig:
 
     def __post_init__(self) -> None:
         for url in self.base_urls:
-            parts = urlsplit(url)
-            if "@" in parts.netloc:
-                raise UsageError(f"the URL of {parts.hostname} holds a name or a key: set {self.api_key_env} instead")
-            if parts.scheme not in ("http", "https") or not parts.hostname:
-                raise UsageError(f"base URL {url!r}: write it as http://127.0.0.1:8000/v1")
+            check_address(url, self.api_key_env)
         if self.concurrency < 1:
             raise UsageError(f"concurrency {self.concurrency}: must be 1 or more")
         if not (isfinite(self.timeout_seconds) and self.timeout_seconds > 0):

@@ -9,11 +9,12 @@ for the solution then; its prefix cache spares it the prompt, and no request wai
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, aclosing
 from dataclasses import replace
 from functools import partial
+from math import inf
 from typing import Any
 
 from elastic_reasoning.chat.rendering import Renderer, added_to_text
@@ -31,7 +32,7 @@ from elastic_reasoning.engines.http.chat import chat
 from elastic_reasoning.engines.http.config import ServerConfig
 from elastic_reasoning.engines.http.dialects import find_dialect
 from elastic_reasoning.engines.http.dialects.dialect import Body, DialectContext
-from elastic_reasoning.engines.http.pool import Pool, Residence
+from elastic_reasoning.engines.http.pool import Membership, Pool
 from elastic_reasoning.engines.http.replicas import RefusedError, Replica
 from elastic_reasoning.engines.http.sampling import sample, sample_whole
 from elastic_reasoning.engines.http.session import Session
@@ -131,19 +132,21 @@ class OpenAIEngine:
         self._answering.submit(jobs)
         return [job.future for job in jobs]
 
-    async def enter(self, most_each: int) -> None:
+    async def enter(self, most_each: int, on_change: Callable[[], None] = lambda: None) -> None:
         """Live in the running event loop, in place of a thread of its own, until `leave`.
 
-        It is for a process that serves others: listeners and futures are then called in its own thread, and replicas
-        are looked after also while nobody asks them. It comes before the first walk.
+        It is for a process that serves others: listeners and futures are then called in its own thread. It comes
+        before the first walk.
 
         Args:
             most_each: requests under way at each replica; others wait.
+            on_change: called when there are other `replicas` than before.
         """
-        self._answering = await self._start(Residence(self._replicas.known, self._replicas.check, most_each))
+        self._answering = await self._start(most_each, on_change)
 
     async def replace_urls(self, urls: Sequence[str]) -> None:
-        """Have these replicas from now on; those that are left out end what they have begun. It comes after `enter`.
+        """Have these replicas from now on (`ServerConfig.base_urls`); those that are left out end what they have
+        begun. It comes after `enter`.
 
         Raises:
             EngineError: none of them can be asked; those from before stay.
@@ -183,8 +186,9 @@ class OpenAIEngine:
         if self._pool is not None:
             await self._pool.close()
 
-    async def _start(self, residence: Residence | None = None) -> Answering:
-        pool = self._pool = Pool(self.config, residence=residence)
+    async def _start(self, most_each: float = inf, on_change: Callable[[], None] = lambda: None) -> Answering:
+        membership = Membership(self._replicas.known, self._replicas.check, most_each, on_change)
+        pool = self._pool = Pool(self.config, self._replicas.urls, membership=membership)
         return Answering(partial(self._answer, pool), asyncio.get_running_loop(), self.config.concurrency)
 
     def close(self) -> None:

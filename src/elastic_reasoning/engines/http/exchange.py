@@ -1,6 +1,6 @@
 """One request over HTTP and its answer, on a connection that is still open."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, aclosing
 from typing import Any
 
@@ -19,6 +19,7 @@ async def exchange(
     most: int,
     timeout_seconds: float,
     tell: Tell | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> tuple[int, str, str]:
     """Status, `Retry-After` and text of the answer to a POST, or to a GET where there is no body.
 
@@ -31,20 +32,21 @@ async def exchange(
         url, body: what is asked.
         most, timeout_seconds: see `read_body` and `read_events`.
         tell: if given, is told the events of an answer that is a stream, which then has no text.
+        headers: of this request.
 
     Raises:
         RefusedError: as `read_body`; what aiohttp raises comes through.
     """
     aiohttp = require("aiohttp", "server")
-    method = "GET" if body is None else "POST"
+    method, given = "GET" if body is None else "POST", {"json": body, "headers": headers, "allow_redirects": False}
     async with AsyncExitStack() as stack:
         try:
-            response = await stack.enter_async_context(http.request(method, url, json=body, allow_redirects=False))
+            response = await stack.enter_async_context(http.request(method, url, **given))
         except aiohttp.ClientConnectorError:
             raise
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
             fresh = await stack.enter_async_context(new_http())
-            response = await stack.enter_async_context(fresh.request(method, url, json=body, allow_redirects=False))
+            response = await stack.enter_async_context(fresh.request(method, url, **given))
         wait = response.headers.get("Retry-After", "")
         if tell is None or response.status >= 300 or response.content_type != "text/event-stream":
             return response.status, wait, await read_body(response, most, timeout_seconds)

@@ -1,18 +1,21 @@
 """Connections to one or several replicas of a server: which are well, and which one a request goes to.
 
-with connected(ServerConfig(("http://127.0.0.1:8000/v1",), tokenizer="Qwen/Qwen3-8B")) as (pool, loop):
-    ...
+    with connected(ServerConfig(("http://127.0.0.1:8000/v1",), tokenizer="Qwen/Qwen3-8B")) as (pool, loop): ...
+
+A pool that has members looks after them every `WATCH_SECONDS`: who is away is left alone until it is back, and where
+addresses may change (see `addresses`), they are looked up again.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf
 
 from elastic_reasoning.core.errors import EngineError, require
 from elastic_reasoning.engines.concurrent import LoopThread
+from elastic_reasoning.engines.http.addresses import find_urls, may_change
 from elastic_reasoning.engines.http.client import Client
 from elastic_reasoning.engines.http.config import ServerConfig
 from elastic_reasoning.engines.http.replicas import RefusedError, Replica, UnavailableError
@@ -24,33 +27,46 @@ WATCH_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class Residence:
-    """How a pool lives in a process that serves others: it looks after its replicas also while nobody asks them."""
+class Membership:
+    """Who may be asked by a pool that lives long, while replicas come and go."""
 
     known: Collection[str]
     """URLs that are known to be replicas of one server."""
     check: Callable[[str], Awaitable[object]]
     """Raises `EngineError` where another URL does not answer, or is none."""
-    most_each: int
+    most_each: float
     """Requests under way at each replica."""
+    on_change: Callable[[], None]
+    """Called when the pool has other replicas than before."""
 
 
 class Pool:
     """Connections to all replicas, within the running event loop; use `connected` to open one in a thread.
 
     Args:
-        config: where they are, and how long one waits for them.
+        config: at which addresses they are, and how long one waits for them.
+        urls: of those that are there now.
         at_start: they are asked what they can do.
-        residence: of a pool that lives as long as its process.
+        membership: of a pool that does more than to ask that.
     """
 
-    def __init__(self, config: ServerConfig, *, at_start: bool = False, residence: Residence | None = None) -> None:
+    def __init__(
+        self,
+        config: ServerConfig,
+        urls: Sequence[str],
+        *,
+        at_start: bool = False,
+        membership: Membership | None = None,
+    ) -> None:
         self.at_start = at_start
-        self._residence = residence
+        self._membership = membership
         self.config = config
         self.client = Client(config)
-        known = config.base_urls if residence is None else residence.known
-        self.replicas = [self._new_replica(url, url in known) for url in config.base_urls]
+        known = urls if membership is None else membership.known
+        self.replicas = [self._new_replica(url, url in known) for url in urls]
+        self._addresses: Sequence[str] = config.base_urls
+        self._replacing = asyncio.Lock()
+        self._told = ""
         self._leaving: set[Replica] = set()
         self._closing: set[asyncio.Task[None]] = set()
         self._prefixes = Prefixes()
@@ -64,8 +80,21 @@ class Pool:
         """Look for replicas that end while all wait for an answer: one that ends badly leaves connections open."""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            watched = [replica for replica in self.replicas if self._residence or replica.num_in_flight]
-            await asyncio.gather(*(self._look_at(replica) for replica in watched))
+            if self._membership is not None and any(map(may_change, self._addresses)):
+                await self._look_up()
+            watched = [replica for replica in self.replicas if self._membership or replica.num_in_flight]
+            await asyncio.gather(*(self._look_at(replica) for replica in (*watched, *self._leaving)))
+
+    async def _look_up(self) -> None:
+        """Have the replicas that are at the addresses now; where that cannot be, those from before stay."""
+        try:
+            await self.replace(self._addresses)
+        except EngineError as error:
+            if str(error) != self._told:
+                logger.warning("the servers stay as they were: %s", error)
+            self._told = str(error)
+        else:
+            self._told = ""
 
     async def _look_at(self, replica: Replica) -> None:
         if not replica.is_known:
@@ -75,21 +104,21 @@ class Pool:
             async with asyncio.timeout(WATCH_SECONDS):
                 await self.client.once(replica, "models", None)
         except UnavailableError as error:
-            if error.is_gone or (self._residence and not error.is_late):
+            if error.is_gone or (self._membership and not error.is_late):
                 replica.mark_failed(now(), error)
             return
         except TimeoutError:
             return
         except (RefusedError, EngineError):
             pass  # it is there
-        nobody_tries = self._residence and not replica.num_in_flight and replica.retry_at <= now()
+        nobody_tries = self._membership and not replica.num_in_flight and replica.retry_at <= now()
         if replica.is_gone or (replica.is_failing and nobody_tries):
             await replica.mark_healthy()
 
     async def _get_to_know(self, replica: Replica) -> None:
-        assert self._residence is not None
+        assert self._membership is not None
         try:
-            await self._residence.check(replica.url)
+            await self._membership.check(replica.url)
         except EngineError as error:
             if str(error) != replica.stranger:
                 logger.warning("%s is not asked: %s", replica.base, error)
@@ -98,28 +127,40 @@ class Pool:
             replica.stranger = None
             self._wake()
 
-    async def replace(self, urls: Sequence[str]) -> None:
-        """Have these replicas from now on, where at least one of them is well.
+    async def replace(self, addresses: Sequence[str]) -> None:
+        """Have the replicas at these addresses from now on, where at least one of them is well.
 
         Those that are left out end what they have begun.
 
         Raises:
             EngineError: none of them can be asked; those from before stay.
         """
-        before = {replica.url: replica for replica in self.replicas}
+        async with self._replacing:
+            urls = await find_urls(addresses)
+            before = {replica.url: replica for replica in self.replicas}
+            if list(urls) != list(before):
+                await self._change_to(urls, before)
+            self._addresses = addresses
+
+    async def _change_to(self, urls: Sequence[str], before: Mapping[str, Replica]) -> None:
         after = [before.get(url) or self._new_replica(url, is_known=False) for url in urls]
-        await asyncio.gather(*(self._get_to_know(replica) for replica in after if not replica.is_known))
-        if not any(replica.is_known for replica in after):
+        try:
+            await asyncio.gather(*(self._get_to_know(replica) for replica in after if not replica.is_known))
+            if not any(replica.is_known for replica in after):
+                raise EngineError("; ".join(f"{replica.base}: {replica.stranger}" for replica in after))
+        except BaseException:
             for replica in after:
                 if replica.url not in before:
                     await replica.close()
-            raise EngineError("; ".join(f"{replica.base}: {replica.stranger}" for replica in after))
+            raise
         self.replicas = after
         for replica in before.values():
             if replica not in after:
                 self._prefixes.forget(replica)
                 self._leaving.add(replica)
                 self._let_go(replica)
+        if self._membership is not None:
+            self._membership.on_change()
 
     async def close(self) -> None:
         """Close all connections."""
@@ -134,7 +175,7 @@ class Pool:
 
     def choose(self, now: float, beginnings: Sequence[int]) -> Replica | None:
         """The replica to ask; `None` where each has as many requests as it may."""
-        most = self._residence.most_each if self._residence else inf
+        most = self._membership.most_each if self._membership else inf
         free = [replica for replica in self.replicas if replica.is_known and replica.num_in_flight < most]
         return choose(free, now, self._prefixes, beginnings) if free else None
 
@@ -184,7 +225,7 @@ def connected(config: ServerConfig, at_start: bool = False) -> Iterator[tuple[Po
     thread = LoopThread("elastic-http")
 
     async def opened() -> Pool:
-        return Pool(config, at_start=at_start)
+        return Pool(config, await find_urls(config.base_urls), at_start=at_start)
 
     try:
         pool = asyncio.run_coroutine_threadsafe(opened(), thread.loop).result()

@@ -1,27 +1,37 @@
 """Which replica a request goes to: one that has the beginning of its prompt in its cache, if that is not too busy."""
 
+from array import array
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Sequence
+from hashlib import blake2b
 
 from elastic_reasoning.engines.http.replicas import Replica
 
 FIRST_BLOCK = 16
 """Ids of the shortest beginning that is remembered; each further one is twice as long."""
 LONGEST_BLOCK = 2**14
+NUM_TELLING = 3
+"""How many beginnings of a prompt, the longest ones, a replica is chosen by: itself, and at least a quarter of it. What
+all prompts begin with, as a system prompt, is in every cache and says nothing."""
 MOST_REMEMBERED = 2**14
 """Beginnings."""
-BUSIER_TIMES, BUSIER_BY = 2, 4
+BUSIER_TIMES, BUSIER_BY = 2, 16
 """A replica with the prefix is passed over where it has more than so many times the requests of the least busy one, and
 so many beyond that."""
 
 
 def beginnings_of(ids: Sequence[int]) -> tuple[int, ...]:
-    """Marks of the beginnings of a prompt, the shortest first."""
+    """Marks of the beginnings of a prompt, the shortest first; the last one is of all of it."""
     marks, size = [], FIRST_BLOCK
-    while size <= min(len(ids), LONGEST_BLOCK):
+    while size < len(ids) and size <= LONGEST_BLOCK:
         marks.append(hash(tuple(ids[:size])))
         size *= 2
-    return tuple(marks)
+    return (*marks, hash(tuple(ids))) if ids else ()
+
+
+def session_of(ids: Sequence[int]) -> str:
+    """A name of a prompt, the same in every process: what stands between us and the replicas may route by it."""
+    return blake2b(array("Q", ids).tobytes(), digest_size=16).hexdigest() if ids else ""
 
 
 class Prefixes:
@@ -44,8 +54,8 @@ class Prefixes:
             replicas.discard(replica)
 
     def holders(self, beginnings: Sequence[int], among: Collection[Replica]) -> list[Replica]:
-        """Those that were asked for the longest of these beginnings that any was asked for."""
-        for mark in reversed(beginnings):
+        """Those that were asked for the longest of the telling beginnings that any was asked for."""
+        for mark in reversed(beginnings[-NUM_TELLING:]):
             found = [replica for replica in among if replica in self._replicas.get(mark, ())]
             if found:
                 return found

@@ -11,8 +11,10 @@ from typing import Any, Self, TypeVar
 from elastic_reasoning.core.errors import EngineError
 from elastic_reasoning.engines.http import replicas
 from elastic_reasoning.engines.http.bodies import MOST_BYTES
+from elastic_reasoning.engines.http.exchange import Tell
 from elastic_reasoning.engines.http.pool import Pool
 from elastic_reasoning.engines.http.replicas import RefusedError, Replica, UnavailableError, UnreachableError, advice
+from elastic_reasoning.engines.http.routing import session_of
 from elastic_reasoning.untrusted.json import Fault, MalformedError
 
 Read = TypeVar("Read")
@@ -32,12 +34,13 @@ class Session:
 
     Args:
         pool: as above.
-        ids: of the prompt, by which a replica is found that has its beginning.
+        ids: of the prompt, by which a replica is found that has its beginning, here or by a router in between.
     """
 
     def __init__(self, pool: Pool, ids: Sequence[int] = ()) -> None:
         self.pool = pool
         self._beginnings = pool.beginnings_of(ids)
+        self._id = session_of(ids)
         self._replica: Replica | None = None
 
     def __enter__(self) -> Self:
@@ -75,7 +78,7 @@ class Session:
         while True:
             await tries.wait()
             try:
-                answer = self.read(path, await self.pool.client.once(self.replica, path, body, most), read)
+                answer = self.read(path, await self._once(path, body, most), read)
             except UnavailableError as error:
                 tries.failed(path, error)
             else:
@@ -97,7 +100,7 @@ class Session:
             UnavailableError, RefusedError, EngineError: as `Client.once`.
         """
         if not body.get("stream"):
-            yield [await self.pool.client.once(self.replica, path, body, most)]
+            yield [await self._once(path, body, most)]
             return
         arrived: asyncio.Queue[list[str] | None] = asyncio.Queue()
         room = asyncio.Semaphore(MOST_ARRIVED)
@@ -106,7 +109,7 @@ class Session:
             await room.acquire()
             arrived.put_nowait(events)
 
-        exchanging = asyncio.create_task(self.pool.client.once(self.replica, path, body, most, tell))
+        exchanging = asyncio.create_task(self._once(path, body, most, tell))
         exchanging.add_done_callback(lambda task: arrived.put_nowait(None))
         try:
             while (events := await arrived.get()) is not None:
@@ -118,6 +121,9 @@ class Session:
         finally:
             exchanging.cancel()
             await asyncio.gather(exchanging, return_exceptions=True)
+
+    async def _once(self, path: str, body: Any, most: int, tell: Tell | None = None) -> str:
+        return await self.pool.client.once(self.replica, path, body, most, tell, self._id)
 
     def read_event(self, path: str, event: str, read: Callable[[str], Read]) -> Read:
         """What a reader makes of an event of a stream, which may be that it has failed.
