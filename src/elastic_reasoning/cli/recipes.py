@@ -24,7 +24,8 @@ example:
   accelerate launch --config_file "$(elastic recipes launch/ddp)" -m elastic_reasoning.cli.main train mini-e1
 """
 FOR = re.compile(r"(?:elastic|elastic_reasoning\.cli\.main) ([\w-]+)[ \\\n#]+--recipe")
-LAUNCH = "launch/"
+FOLDERS = {"launch": "accelerate", "verl": "main_ppo"}
+"""What reads the files of a folder that no command of ours does."""
 WIDEST = 400
 """Characters of a description that does not go to a terminal."""
 
@@ -51,7 +52,7 @@ def main(argv: list[str]) -> int:
 def shipped() -> dict[str, Path]:
     """The recipes that come with the package, by name."""
     folder = Path(str(files("elastic_reasoning.recipes")))
-    paths = [*folder.glob("*.yaml"), *folder.glob(f"{LAUNCH}*.yaml")]
+    paths = folder.rglob("*.yaml")
     return dict(sorted((path.relative_to(folder).as_posix().removesuffix(".yaml"), path) for path in paths))
 
 
@@ -78,8 +79,8 @@ def recipe_path(given: str) -> str:
 
 def command_of(name: str, text: str) -> str:
     """The command that a recipe is for, from the line that says how it is run."""
-    found = FOR.search(text)
-    return "accelerate" if name.startswith(LAUNCH) else found[1] if found else ""
+    found, within = FOR.search(text), name.partition("/")[0]
+    return FOLDERS.get(within) or (found[1] if found else "")
 
 
 def about(text: str) -> str:
