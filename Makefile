@@ -29,16 +29,16 @@ demo: $(READY)
 	$(BIN)/elastic demo --out runs/demo
 
 test: $(READY)
-	$(PYTEST) -m "not full and not vllm and not servers and not sglang and not verl and not clients and not inspect"
+	$(PYTEST) -m "not full and not vllm and not servers and not sglang and not verl and not clients and not inspect and not ray"
 
 test-full: $(READY)
-	$(PYTEST) -m "not vllm and not servers and not sglang and not verl and not clients and not inspect"
+	$(PYTEST) -m "not vllm and not servers and not sglang and not verl and not clients and not inspect and not ray"
 
 # On the newest versions of everything that we stand on, without the constraints; torch's build is the tested one.
 test-latest:
 	rm -rf $(LATEST)
 	PYTHON="$(PYTHON)" scripts/setup.sh $(LATEST) latest
-	$(LATEST)/bin/python -m pytest -m "not full and not vllm and not servers and not sglang and not verl and not clients and not inspect"
+	$(LATEST)/bin/python -m pytest -m "not full and not vllm and not servers and not sglang and not verl and not clients and not inspect and not ray"
 
 # A real llama.cpp server, which a package of the environment holds.
 test-servers: $(READY)

@@ -1,15 +1,17 @@
 """What runs models, as one group of a configuration; `elastic_reasoning.engines.opening` opens one."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from elastic_reasoning.chat.config import ChatConfig
 from elastic_reasoning.core.configuration import EXECUTION, INLINE
 from elastic_reasoning.core.errors import UsageError, unknown
 from elastic_reasoning.engines.http.config import ServerConfig
+from elastic_reasoning.engines.ray.config import RaySettings
 from elastic_reasoning.engines.vllm.engine import VllmSettings
 from elastic_reasoning.untrusted.own_files import is_own
 
-ENGINES = ("transformers", "vllm", "openai")
+RAY = "ray"
+ENGINES = ("transformers", "vllm", "openai", RAY)
 
 
 @dataclass(frozen=True)
@@ -17,8 +19,8 @@ class EngineConfig:
     """What runs models, and how."""
 
     name: str = "transformers"
-    """transformers, vllm, or openai for a server, each model then being the name under which it is served; or
-    my.py:open_engine, a function of your own.
+    """transformers, vllm, or openai for a server, each model then being the name under which it is served; ray for any
+    of these on many machines (see ray.engine); or my.py:open_engine, a function of your own.
     """
     dtype: str = "auto"
     """auto, float32, bfloat16 or float16."""
@@ -32,6 +34,8 @@ class EngineConfig:
     """How vLLM is started (engine vllm)."""
     server: ServerConfig = field(default_factory=ServerConfig)
     """Where the models are served (engine openai)."""
+    ray: RaySettings = field(default_factory=RaySettings, metadata=EXECUTION)
+    """Workers on a Ray cluster (engine ray)."""
 
     def check(self, flag: str = "--server.base_urls ") -> None:
         """Refuse an engine that is not known, or one of servers without a server; `flag` is how one is given.
@@ -39,6 +43,11 @@ class EngineConfig:
         Raises:
             UsageError: as said.
         """
+        if self.name == RAY:
+            if self.ray.engine == RAY:
+                raise UsageError(f"ray.engine ray: a worker runs {', '.join(ENGINES[:-1])}, or one of your own")
+            self.computing.check(flag)
+            return
         if self.name not in ENGINES and not is_own(self.name):
             raise UsageError(f"{unknown('engine', self.name, ENGINES)}, or one of your own, as my.py:open_engine")
         urls = self.server.base_urls
@@ -46,3 +55,29 @@ class EngineConfig:
             raise UsageError(f"{flag}{urls[0]} is given with engine {self.name}: servers are asked by engine openai")
         if self.name == "openai" and not urls:
             raise UsageError(f"engine openai has no server: give {flag}http://127.0.0.1:8000/v1")
+
+    @property
+    def computing(self) -> "EngineConfig":
+        """The engine that computes: of engine ray that of a worker, which decides the results."""
+        return replace(self, name=self.ray.engine) if self.name == RAY else self
+
+    @property
+    def most_workers(self) -> int | None:
+        """How many workers of engine ray there may be: of engine openai one for each server, if nothing is said."""
+        one_each = self.ray.engine == "openai" and not self.ray.workers
+        return len(self.server.base_urls) if one_each else self.ray.bounds[1]
+
+    def of_worker(self, slot: int) -> "EngineConfig":
+        """What the worker of that number runs: its share of the servers, and no GPU where it was given none."""
+        config, urls = self.computing, self.server.base_urls
+        if config.name == "openai":
+            num_workers = self.most_workers or len(urls)
+            num_shares = min(num_workers, len(urls))
+            concurrency = max(1, self.server.concurrency // num_workers)
+            server = replace(self.server, base_urls=urls[slot % num_shares :: num_shares], concurrency=concurrency)
+            return replace(config, server=server)
+        if config.name == "vllm" and self.ray.spread:
+            args = {**self.vllm.args, "distributed_executor_backend": "ray"}
+            return replace(config, vllm=replace(self.vllm, args=args))
+        on_cpu = config.name == "transformers" and config.device == "auto" and not self.ray.num_gpus
+        return replace(config, device="cpu") if on_cpu else config

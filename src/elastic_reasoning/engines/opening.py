@@ -6,7 +6,7 @@ with closing(open_engine(EngineConfig(dtype="float32"), "mini>mini-e1")) as engi
 from collections.abc import Callable, Iterable
 
 from elastic_reasoning.core.errors import EngineError, UsageError, check_installed
-from elastic_reasoning.engines.config import EngineConfig
+from elastic_reasoning.engines.config import RAY, EngineConfig
 from elastic_reasoning.engines.engine import Engine
 from elastic_reasoning.engines.http.engine import OpenAIEngine
 from elastic_reasoning.engines.loading import check_model, load, resolve_precision
@@ -25,6 +25,9 @@ def check_models_by_name(config: EngineConfig, models: Iterable[str]) -> None:
     Raises:
         EngineError, TemplateError, UsageError, MissingDependencyError: as `open_engine` would.
     """
+    if config.name == RAY:
+        check_installed("ray", "ray")  # whatever else there has to be, is on the workers
+        return
     if is_own(config.name):
         _own_opener(config.name)  # which models there are is its own affair
         return

@@ -3,7 +3,7 @@
 SweepConfig(models=("mini", "mini-e1"), budgets=("8+20", "24+20"), limit=128, out="runs/sweep")
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 
 from elastic_reasoning.core.budget import Budget
@@ -168,7 +168,7 @@ def deciding(config: SweepConfig) -> dict[str, object]:
     Models, strategies, budgets, the settings that come of them, and samples may grow later; the options are those that
     each strategy understands, so that another one can be added with its own.
     """
-    decides = deciding_fields(config)
+    decides = deciding_fields(replace(config, engine=config.engine.computing))  # on however many machines
     decides["round_to_reference"] = bool(config.grading.round_to_reference)
     models, asked = models_of(config), settings(config)
     decides["models"] = models

@@ -9,28 +9,25 @@ problems, samples, budgets, strategies and models: nothing is made twice. A reco
 arrives after its grade: what is under way until then is made again after a kill.
 """
 
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Generator, Sequence, Set
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Protocol, cast
 
-from elastic_reasoning.engines.config import EngineConfig
+from elastic_reasoning.engines.config import RAY, EngineConfig
 from elastic_reasoning.engines.engine import Engine
-from elastic_reasoning.engines.names import parts_of
-from elastic_reasoning.engines.opening import check_models, check_models_by_name, open_engine, precisions
-from elastic_reasoning.engines.unknown_words import unknown_note, unknown_words
+from elastic_reasoning.engines.opening import check_models_by_name, open_engine
+from elastic_reasoning.evaluation.cluster import on_cluster
 from elastic_reasoning.evaluation.config import SweepConfig, deciding, models_of, part_of, settings, writer_of
 from elastic_reasoning.evaluation.growth import take_up
 from elastic_reasoning.evaluation.units import Plan
-from elastic_reasoning.evaluation.void import void_settings
-from elastic_reasoning.evaluation.work import records_of
-from elastic_reasoning.records.digests import models_digest
+from elastic_reasoning.evaluation.work import digests_of, facts_of, notes_of, records_of
 from elastic_reasoning.records.log import RecordsWriter
-from elastic_reasoning.records.manifest import MODELS_DIGEST, Growth, Manifest
-from elastic_reasoning.records.record import Record
+from elastic_reasoning.records.manifest import Growth, Manifest
+from elastic_reasoning.records.record import Key, Record
 from elastic_reasoning.tasks.loading import load_task
-from elastic_reasoning.tasks.task import Split
+from elastic_reasoning.tasks.task import Split, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +53,7 @@ def sweep(
     on_record: Callable[[Record], None] = lambda record: None,
     load_engine: Callable[[EngineConfig, str], Engine] | None = None,
     on_note: Callable[[str], None] = lambda note: None,
+    on_status: Callable[[str], None] = lambda status: None,
 ) -> SweepResult:
     """Measure every setting that is not in the folder yet.
 
@@ -66,6 +64,7 @@ def sweep(
         load_engine: (engine's configuration, model name) to an engine; `open_engine` if not given.
         on_note: called with what a task has to say of how it grades, an engine of how it keeps budgets and makes
             prompts, settings that are the same as a budget has no effect, and how a folder grows.
+        on_status: called now and then with how workers on a cluster do, in a few words.
 
     Raises:
         ElasticError: something asked for is not known, or the folder cannot be used.
@@ -73,21 +72,20 @@ def sweep(
     plan_settings, models = settings(config), models_of(config)
     if load_engine is None:
         check_models_by_name(config.engine, models)
-    with closing(load_task(config.task, config.grading)) as task:
+    with ExitStack() as held:
+        task = held.enter_context(closing(load_task(config.task, config.grading)))
         problems = task.problems(cast(Split, config.split), config.limit)
         part = part_of(config)
         plan = Plan(config, part.of(problems) if part else problems, plan_settings)
-        decides = deciding(config)
-        if load_engine is None:
-            check_models(config.engine, models)
-            if config.engine.name == "transformers":
-                decides["dtype"] = precisions(config.engine, models)
-        decides[MODELS_DIGEST] = models_digest(part for model in models for part in parts_of(model))
+        if load_engine is None and config.engine.name == RAY:
+            does: Does = held.enter_context(on_cluster(config, on_note, on_status))
+        else:
+            does = Here(config, task, load_engine, on_note)
+        decides = {**deciding(config), **does.facts(models)}
         if part:
             on_note(f"part {part}: {len(plan.problems)} of {len(problems)} problems")
         if task.note:
             on_note(f"{config.task.name}: {task.note}")
-        task.grade(problems[0], "")  # a grader that cannot run, or may not, says so before anything is generated
         num_errors = num_written = 0
         with RecordsWriter(Path(config.out), writer_of(config)) as writer:
             manifest = Manifest.new(
@@ -96,25 +94,56 @@ def sweep(
             stands = take_up(Path(config.out), manifest)
             if stands.grown and stands.grown[-1]["created"] == manifest.created:
                 on_note(f"{config.out} grows: {in_words(stands.grown[-1])}")
-            num_done = {model: plan.num_done(model, writer.done) for model in models}
-            on_start(sum(num_done.values()), len(models) * plan.num_each)
-            for model in models:
-                if num_done[model] == plan.num_each:
-                    continue
-                with closing((load_engine or open_engine)(config.engine, model)) as engine:
-                    if engine.note:
-                        on_note(f"{model}: {engine.note}")
-                    words = unknown_words(getattr(engine, "tokenizer", None), str(problems[0].messages[-1]["content"]))
-                    if unread := unknown_note(model, words):
-                        on_note(f"{unread} (the first problem)")
-                    if void := void_settings(plan_settings, engine.prompt(problems[0].messages)):
-                        on_note(f"{model}: {void}")
-                    for record in records_of(config, engine, task, plan.units(model, writer.done)):
-                        writer.write(record)
-                        num_written += 1
-                        num_errors += record.error is not None
-                        on_record(record)
+            num_done = sum(plan.num_done(model, writer.done) for model in models)
+            on_start(num_done, len(models) * plan.num_each)
+            with closing(does.records(plan, models, writer.done)) as records:
+                for record in records:
+                    writer.write(record)
+                    num_written += 1
+                    num_errors += record.error is not None
+                    on_record(record)
             return SweepResult(len(writer.done), num_written, num_errors, writer.num_cut_bytes)
+
+
+class Does(Protocol):
+    """Who does the work of a sweep."""
+
+    def facts(self, models: Sequence[str]) -> dict[str, object]:
+        """What decides results beside the configuration."""
+
+    def records(self, plan: Plan, models: Sequence[str], done: Set[Key]) -> Generator[Record]:
+        """Those that are not done, as they are made; each is done when the next one is asked for."""
+
+
+class Here:
+    """This process does the work, one model after the other."""
+
+    def __init__(
+        self,
+        config: SweepConfig,
+        task: Task,
+        load_engine: Callable[[EngineConfig, str], Engine] | None,
+        on_note: Callable[[str], None],
+    ) -> None:
+        self._config, self._task, self._load_engine, self._on_note = config, task, load_engine, on_note
+
+    def facts(self, models: Sequence[str]) -> dict[str, object]:
+        """See `facts_of`; engines of the caller's own are not asked."""
+        return facts_of(self._config.engine, models) if self._load_engine is None else digests_of(models)
+
+    def records(self, plan: Plan, models: Sequence[str], done: Set[Key]) -> Generator[Record]:
+        """The records that lack."""
+        if not plan.problems:  # of a part, where there are more parts than problems
+            return
+        first = plan.problems[0]
+        self._task.grade(first, "")  # a grader that cannot run, or may not, says so before anything is generated
+        for model in models:
+            if not any(True for _ in plan.units(model, done)):
+                continue
+            with closing((self._load_engine or open_engine)(self._config.engine, model)) as engine:
+                for note in notes_of(engine, model, first, plan.settings):
+                    self._on_note(note)
+                yield from records_of(self._config, engine, self._task, plan.units(model, done))
 
 
 def in_words(growth: Growth) -> str:

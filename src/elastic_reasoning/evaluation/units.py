@@ -9,7 +9,7 @@ another machine: it names what is asked and holds the problem, and leans on no f
 """
 
 from collections.abc import Iterator, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from elastic_reasoning.evaluation.config import Asking, SweepConfig
 from elastic_reasoning.records.record import Key
@@ -30,6 +30,18 @@ class Unit:
     problem: Problem
     asked: tuple[tuple[int, Asking], ...]
 
+    @property
+    def keys(self) -> list[Key]:
+        """Those of the records to make."""
+        return [
+            (self.model, strategy, str(budget), self.problem.id, sample) for sample, (strategy, budget, _) in self.asked
+        ]
+
+    def lacking(self, done: Set[Key]) -> "Unit":
+        """What of it has no record yet."""
+        left = tuple(what for key, what in zip(self.keys, self.asked, strict=True) if key not in done)
+        return replace(self, asked=left)
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -47,21 +59,17 @@ class Plan:
 
     def units(self, model: str, done: Set[Key]) -> Iterator[Unit]:
         """The units of a model that lack a record, each with what it lacks; `done` may grow meanwhile."""
-        for problem in self.problems:
-            asked = tuple(what for key, what in self._keys(model, problem) if key not in done)
-            if asked:
-                yield Unit(model, problem, asked)
+        return (left for unit in self._all(model) if (left := unit.lacking(done)).asked)
 
     def num_done(self, model: str, done: Set[Key]) -> int:
         """How many of a model's records there are; others in the folder were asked for at another time."""
-        return sum(key in done for problem in self.problems for key, _ in self._keys(model, problem))
+        return sum(key in done for unit in self._all(model) for key in unit.keys)
 
     @property
     def num_each(self) -> int:
         """Records that each model will have."""
         return len(self.settings) * len(self.problems) * self.config.samples
 
-    def _keys(self, model: str, problem: Problem) -> Iterator[tuple[Key, tuple[int, Asking]]]:
-        for sample in range(self.config.samples):
-            for setting in self.settings:
-                yield (model, setting[0], str(setting[1]), problem.id, sample), (sample, setting)
+    def _all(self, model: str) -> Iterator[Unit]:
+        asked = tuple((sample, setting) for sample in range(self.config.samples) for setting in self.settings)
+        return (Unit(model, problem, asked) for problem in self.problems)

@@ -125,6 +125,27 @@ class Record:
         return " ".join(part["text"] for part in self.segments if part["phase"] == phase)
 
     @classmethod
+    def without_trace(cls, key: Key, error: str) -> "Record":
+        """The record of what could not be asked."""
+        return cls(
+            *key,
+            correct=None,
+            answer=None,
+            reason=None,
+            unboxed=False,
+            error=error,
+            num_thinking_tokens=0,
+            num_solution_tokens=0,
+            num_forced_tokens=0,
+            num_reused_tokens=0,
+            budget_hit=False,
+            forced_close=False,
+            solution_cut=False,
+            escaped=False,
+            segments=[],
+        )
+
+    @classmethod
     def of(
         cls, trace: Trace, model: str, problem_id: str, grade: Grade | GradingError | None, seconds: float = 0.0
     ) -> "Record":
