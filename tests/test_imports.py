@@ -29,6 +29,7 @@ ROOMS = (
     "evaluation",
     "rollouts",
     "training",
+    "planning",
     "serving",
     "integrations",
     "report",

@@ -44,6 +44,10 @@ GROUPS = {
         *("json", "report", "report_to", "title", "trained_at", "published", "max_problems", "num_mismatches"),
         *("dry_run", "upload", "explain"),
     ),
+    "what a plan is made from": (
+        *("measure", "lengths_from", "prompt_tokens", "hardware", "num_devices", "tensor_parallel", "memory_gb"),
+        *("gb_per_second", "tflops", "price_per_hour"),
+    ),
     "problems and grading": (
         *("data", "against_data", "split", "release", "since", "until", "round_to_reference"),
         *("allow_code_execution", "sandbox", "grading_workers", "num_problems", "suffix"),

@@ -25,6 +25,7 @@ COMMANDS = {
     "demo": "see the whole project in a minute: sweep, table, report",
     "sweep": "accuracy over budgets, strategies and models",
     "eval": "accuracy of one model under one setting",
+    "plan": "what a run will need: tokens, time, memory and money",
     "grade": "grade stored records again, without generating",
     "validate": "whether a task can be trusted: references, fixes, contamination",
     "merge": "parts of a sweep, or runs that belong together, as one",

@@ -23,6 +23,9 @@ from elastic_reasoning.core.trace import INTERRUPTS, Finish, Trace
 from elastic_reasoning.core.walk import Completion, Walk
 from elastic_reasoning.engines.engine import Engine, run
 
+CHUNK_SIZE = 1024
+"""(prompt, sample) pairs that are worked on together."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Recording:
@@ -52,7 +55,7 @@ class _Recording:
         return self.completion
 
 
-def share(engine: Engine, walks: Iterable[Walk], chunk_size: int = 1024) -> Iterator[Trace]:
+def share(engine: Engine, walks: Iterable[Walk], chunk_size: int = CHUNK_SIZE) -> Iterator[Trace]:
     """Bring walks to their ends, and answer what can be answered from what was generated for others.
 
     Args:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from time import perf_counter
 
 from elastic_reasoning.core.request import derived_seed
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.engines.engine import Engine, new_request, run
@@ -61,6 +62,22 @@ def notes_of(engine: Engine, model: str, first: Problem, settings: Iterable[Aski
         yield f"{model}: {void}"
 
 
+def traces_of(config: SweepConfig, engine: Engine, units: Iterable[Unit]) -> Iterator[Trace]:
+    """What an engine makes of units of one model, not yet graded; arguments as for `records_of`."""
+
+    def walks() -> Iterator[Walk]:
+        for unit in units:
+            problem = unit.problem
+            sampling = replace(config.sampling, seed=derived_seed(config.sampling.seed, problem.id))
+            for sample, (strategy, budget, options) in unit.asked:
+                request = new_request(
+                    engine, problem.messages, budget, strategy, options, sampling, sample, name=problem.id
+                )
+                yield Walk(request, engine.template, engine.context)
+
+    return (share if is_shared(config) else run)(engine, walks())
+
+
 def records_of(config: SweepConfig, engine: Engine, task: Task, units: Iterable[Unit]) -> Iterator[Record]:
     """The records of units of one model, as they are graded.
 
@@ -73,21 +90,20 @@ def records_of(config: SweepConfig, engine: Engine, task: Task, units: Iterable[
     problems: dict[str, Problem] = {}
     model = ""
 
-    def walks() -> Iterator[Walk]:
+    def noted() -> Iterator[Unit]:
         nonlocal model
         for unit in units:
-            problem, model = unit.problem, unit.model
-            problems[problem.id] = problem
-            sampling = replace(config.sampling, seed=derived_seed(config.sampling.seed, problem.id))
-            for sample, (strategy, budget, options) in unit.asked:
-                request = new_request(
-                    engine, problem.messages, budget, strategy, options, sampling, sample, name=problem.id
-                )
-                yield Walk(request, engine.template, engine.context)
+            problems[unit.problem.id], model = unit.problem, unit.model
+            yield unit
 
-    answer = share if config.share and config.engine.name == "transformers" else run
     before = perf_counter()
-    for trace, grade in graded(task, problems, answer(engine, walks()), config.grading.grading_workers):
+    traces = traces_of(config, engine, noted())
+    for trace, grade in graded(task, problems, traces, config.grading.grading_workers):
         now = perf_counter()
         yield Record.of(trace, model, trace.request.name, grade, seconds=now - before)
         before = now
+
+
+def is_shared(config: SweepConfig) -> bool:
+    """Whether one thinking serves every budget that it can serve."""
+    return config.share and config.engine.name == "transformers"

@@ -73,6 +73,10 @@ class Architecture:
         """Parameters of the embedding and of the output layer."""
         return self.vocabulary * self.hidden * (1 if self.tied else 2)
 
+    def cache_per_token(self, width: int) -> int:
+        """Bytes of keys and values of one token: 2 * layers * key-value heads * head dimension * bytes of a number."""
+        return 2 * self.num_layers * self.num_kv_heads * self.head_dim * width
+
     def num_adapter_parameters(self, lora: Lora) -> int:
         """Parameters of the adapters: rank * (inputs + outputs) for each layer that gets one (arXiv 2106.09685)."""
         chosen = [

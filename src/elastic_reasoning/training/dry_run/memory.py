@@ -87,7 +87,7 @@ def estimate(
     - weights P w / N, gradients Q w / N, moments 2 Q w / N, reference P w / N (ZeRO, Rajbhandari et al. 2020,
       arXiv 1910.02054, section 3; there with 16-bit weights and a float32 copy, here with weights of one type);
     - working: see `_working`; activations: see `_activations`; logits: see `_logits`;
-    - cache: rows * tokens * 2 * layers * key-value heads * head dimension * bytes.
+    - cache: rows * tokens * `Architecture.cache_per_token`.
 
     Args:
         architecture: the model.
@@ -192,8 +192,7 @@ def _cache(
     rows = config.num_rollouts // num_processes
     if config.engine == "transformers":
         rows = min(rows, config.max_rows)
-    token = 2 * architecture.num_layers * architecture.num_kv_heads * architecture.head_dim * generating
-    return rows * lengths.total * token
+    return rows * lengths.total * architecture.cache_per_token(generating)
 
 
 def _copies(architecture: Architecture, config: TrainConfig, sharded: bool, generating: int) -> int:
