@@ -43,16 +43,17 @@ def main() -> None:
     """Train, measure and print; write where nothing was made smaller."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--out", type=Path, default=Path("/tmp/verl-training"), help="its path must be short")
+    parser.add_argument("--out", type=Path, default=Path("runs/verl-training"), help="folder of the run")
     given = parser.parse_args()
     steps, num_problems = (2, 32) if given.quick else (RECIPE["steps"], 1024)
-    shutil.rmtree(given.out, ignore_errors=True)
-    given.out.mkdir(parents=True)
+    out = given.out.resolve()
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
     started = time.perf_counter()
-    run = train(given.out, steps)
+    run = train(out, steps)
     seconds = time.perf_counter() - started
     torch.set_num_threads(1)
-    trained = str(given.out / "checkpoints" / f"global_step_{steps}" / "actor" / "huggingface")
+    trained = str(out / "checkpoints" / f"global_step_{steps}" / "actor" / "huggingface")
     right = {name: accuracies(name, num_problems) for name in (BASE, TWIN, trained)}
     report = summarise(run, {name.replace(trained, "verl"): value for name, value in right.items()}, seconds)
     print(json.dumps(report, indent=1))

@@ -1,8 +1,6 @@
 """One run of verl that the tests share: its own trainer for two steps, with an agent loop for each kind of rollout."""
 
-import tempfile
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -39,7 +37,7 @@ def rows_of(problems: Sequence[Problem], split: str, columns: Sequence[dict[str,
 
 
 @pytest.fixture(scope="session")
-def run() -> Iterator[Run]:
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """What came of the trainer: step after step of every kind of rollout, and a greedy validation before them."""
     problems = Arithmetic().problems("train", NUM_PROMPTS)
     loops = [(loop["name"], n) for loop in LOOPS for n in range(PER_LOOP)]
@@ -63,5 +61,4 @@ def run() -> Iterator[Run]:
         "trainer.v1.sampler.custom_sampler.path": "pkg://watching",
         "trainer.v1.sampler.custom_sampler.name": "Watching",
     }
-    with tempfile.TemporaryDirectory(prefix="v", ignore_cleanup_errors=True) as folder:  # short: it holds Ray's sockets
-        yield run_verl(Path(folder), model_path("mini"), rows, LOOPS, settings, greedy)
+    return run_verl(tmp_path_factory.mktemp("verl"), model_path("mini"), rows, LOOPS, settings, greedy)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -118,37 +119,40 @@ def run_verl(
     settings: Mapping[str, Any],
     validation: Sequence[Mapping[str, Any]] = (),
     seconds: float = 900,
+    paths: Sequence[Path] = (),
 ) -> Run:
     """Run the trainer to its end.
 
     Args:
-        folder: an empty one, for all that it reads and writes; its path is short, as Ray's sockets lie in it.
+        folder: an empty one, for all that it reads and writes.
         model: a folder.
         train, validation: rows; those of training also validate where no others do.
-        loops: the agent loops, without their target.
+        loops: the agent loops, those that are ours without their target.
         settings: of verl, over those above.
+        seconds: it may take; more is an error.
+        paths: folders of further modules that verl is to find.
     """
     write_rows(folder / "train.parquet", train)
     write_rows(folder / "validation.parquet", validation or train)
     (folder / "loops.yaml").write_text(yaml.safe_dump([{"_target_": LOOP, **loop} for loop in loops]))
     files = {"data.train_files": folder / "train.parquet", "data.val_files": folder / "validation.parquet"}
-    paths = {
+    places = {
         "actor_rollout_ref.rollout.agent.agent_loop_config_path": folder / "loops.yaml",
         "hydra.run.dir": folder / "hydra",
         "trainer.default_local_dir": folder / "checkpoints",
         "actor_rollout_ref.model.path": model,
     }
-    given = {**ON_A_CPU, **SETTINGS, **files, **paths, **settings}
+    given = {**ON_A_CPU, **SETTINGS, **files, **places, **settings}
     environment = {
         **os.environ,
         **ENVIRONMENT,
-        "PYTHONPATH": str(HERE),
-        "RAY_TMPDIR": str(folder / "ray"),
+        "PYTHONPATH": os.pathsep.join(map(str, (HERE, *paths))),
         "VERL_FILE_LOGGER_PATH": str(folder / "log.jsonl"),
         "WATCHED": str(folder),
     }
     command = [sys.executable, "-m", "verl.trainer.main_ppo", *(f"{name}={value}" for name, value in given.items())]
-    with (folder / "output").open("w") as output:
+    with (folder / "output").open("w") as output, TemporaryDirectory(prefix="v", ignore_cleanup_errors=True) as ray:
+        environment["RAY_TMPDIR"] = ray  # whose sockets need a short path
         done = subprocess.run(
             command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT, timeout=seconds, check=False
         )

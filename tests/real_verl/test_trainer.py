@@ -3,7 +3,6 @@ the weights that it has just learnt."""
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,13 +10,14 @@ import pytest
 pytest.importorskip("verl", reason="verl is not installed: scripts/setup_verl.sh")
 
 from checker import check
-from elastic_reasoning.core.request import Sampling
+from elastic_reasoning.core.replay import replay
+from elastic_reasoning.core.request import DEFAULT_STRATEGY, Sampling
 from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.engines.engine import generate, new_request
 from elastic_reasoning.engines.loading import load
 from elastic_reasoning.integrations.verl.facts import FACTS, trace_of
 from elastic_reasoning.tasks.arithmetic import Arithmetic
-from real_verl.conftest import LOOPS, NUM_PROMPTS, PER_LOOP, SAMPLES, STEPS, WRONG
+from real_verl.conftest import GREEDY, LOOPS, NUM_GREEDY, NUM_PROMPTS, PER_LOOP, SAMPLES, STEPS, WRONG
 from real_verl.running import Run
 from real_vllm.same import tie
 
@@ -35,7 +35,10 @@ def made(run: Run, partition: str = "train") -> Iterator[tuple[dict[str, Any], T
     """Those that could be made, each with its trace."""
     for row in rollouts(run, partition):
         if row["extra_fields"]["error"] is None:
-            yield row, trace_of(row["extra_fields"][FACTS])
+            facts = row["extra_fields"][FACTS]
+            trace, logprobs = trace_of(facts), row["rollout_log_probs"]
+            given = (trace.template, facts["context"], trace.sampled_mask, logprobs)
+            yield row, replay(trace.request, row["responses"], *given)
 
 
 def test_the_trainer_has_exactly_what_was_sampled(run: Run) -> None:
@@ -92,38 +95,25 @@ def test_ratios_are_one_at_equal_weights(run: Run) -> None:
 
 
 def test_greedy_rollouts_are_those_of_the_transformers_engine(run: Run) -> None:
+    """Token for token, but where the two best were as good as equal; with the same mask."""
     engine = load("mini")
-    problems = {p.messages[-1]["content"]: p for p in Arithmetic().problems("validation", 24)}
-    wanted = {}
-    for name, strategy, options in (
-        ("one-pass", "elastic", {}),
-        ("calls", "elastic", {}),
-        ("s1", "s1", {"answer_tokens": 2}),
-    ):
-        requests = [
-            replace(
-                new_request(engine, question, "24+20", strategy, options, sampling=Sampling(temperature=0)),
-                name=f"{name} {question}",
-            )
-            for question in problems
-        ]
-        wanted |= {trace.request.name: trace for trace in generate(engine, requests)}
+    wanted: dict[tuple[str, tuple[int, ...]], Trace] = {}
+    for name in GREEDY:
+        (loop,) = (loop for loop in LOOPS if loop["name"] == name)
+        (strategy,), (budget,) = loop.get("strategies", [DEFAULT_STRATEGY]), loop["budgets"]
+        for problem in Arithmetic().problems("validation", NUM_GREEDY):
+            settings = loop.get("options"), Sampling(temperature=0)
+            request = new_request(engine, problem.messages, budget, strategy, settings[0], sampling=settings[1])
+            (wanted[name, request.prompt.ids],) = generate(engine, [request])
     num = 0
     for row, trace in made(run, "val"):
-        question = row["extra_fields"]["raw_prompt"][-1]["content"] if "raw_prompt" in row["extra_fields"] else None
-        name = next(
-            name
-            for name, own in wanted.items()
-            if name.startswith(f"{row['agent_name']} ") and own.request.prompt == trace.request.prompt
-        )
-        assert question is None or name.endswith(question)
-        own = wanted[name]
-        if trace.ids != own.ids:
-            assert tie(engine.model, own.request.prompt.ids, trace.ids, own.ids)
-        else:
-            assert trace.sampled_mask == own.sampled_mask
+        own = wanted[row["agent_name"], trace.request.prompt.ids]
         num += 1
-    assert num == len(wanted) == 72
+        if trace.ids == own.ids:
+            assert trace.sampled_mask == own.sampled_mask
+        else:
+            assert tie(engine.model, own.request.prompt.ids, trace.ids, own.ids)
+    assert num == len(wanted) == len(GREEDY) * NUM_GREEDY
 
 
 def test_the_log_says_what_budgets_came_to(run: Run) -> None:
