@@ -18,7 +18,7 @@ SELECT :=
 JOBS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
-.PHONY: setup demo test test-full test-latest real test-servers test-sglang test-verl test-vllm test-clients test-inspect check lint-deploy bench bench-vllm bench-gateway results fuzz clean
+.PHONY: setup demo test test-full test-latest real test-servers test-sglang test-verl test-vllm test-clients test-inspect check lint-deploy bench bench-vllm bench-verl bench-gateway results fuzz clean
 
 setup: $(READY)
 
@@ -122,6 +122,10 @@ bench-vllm: $(VLLM)/ready
 	$(VLLM)/bin/python benchmarks/vllm_deadlines.py
 	$(VLLM)/bin/python benchmarks/vllm_rollouts.py
 	$(VLLM)/bin/python benchmarks/gateway_vllm.py
+
+bench-verl: $(VERL)/ready
+	$(VERL)/bin/python benchmarks/verl_rollouts.py
+	$(VERL)/bin/python benchmarks/verl_training.py
 
 # The gateway beside LiteLLM's proxy, which has an environment of its own.
 bench-gateway: $(READY) $(LITELLM)/ready

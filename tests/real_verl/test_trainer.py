@@ -2,7 +2,7 @@
 the weights that it has just learnt."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -21,7 +21,9 @@ from real_verl.conftest import GREEDY, LOOPS, NUM_GREEDY, NUM_PROMPTS, PER_LOOP,
 from real_verl.running import Run
 from real_vllm.same import tie
 
-pytestmark = [pytest.mark.verl, pytest.mark.timeout(900), pytest.mark.filterwarnings("default")]
+pytestmark = [pytest.mark.verl, pytest.mark.full, pytest.mark.timeout(1800), pytest.mark.filterwarnings("default")]
+
+Seen = Callable[[str], None]
 
 
 def rollouts(run: Run, partition: str = "train") -> Iterator[dict[str, Any]]:
@@ -41,7 +43,7 @@ def made(run: Run, partition: str = "train") -> Iterator[tuple[dict[str, Any], T
             yield row, replay(trace.request, row["responses"], *given)
 
 
-def test_the_trainer_has_exactly_what_was_sampled(run: Run) -> None:
+def test_the_trainer_has_exactly_what_was_sampled(run: Run, seen: Seen) -> None:
     """Ids, mask and log-probabilities of over a thousand rollouts, under every kind of strategy."""
     num = 0
     for row, trace in made(run):
@@ -55,6 +57,7 @@ def test_the_trainer_has_exactly_what_was_sampled(run: Run) -> None:
         ]
         assert not any(forced)
     assert num == STEPS * SAMPLES * PER_LOOP * len(LOOPS) > 1000
+    seen(f"{num} rollouts under {len(LOOPS)} agent loops, ids and masks of every one exact")
 
 
 def test_budgets_are_those_of_the_plan_or_of_the_row(run: Run) -> None:
@@ -85,16 +88,18 @@ def test_what_cannot_be_made_is_a_masked_row_with_a_reason(run: Run) -> None:
     assert any("425 more than data.max_response_length 96" in reason for reason in reasons)
 
 
-def test_ratios_are_one_at_equal_weights(run: Run) -> None:
+def test_ratios_are_one_at_equal_weights(run: Run, seen: Seen) -> None:
     """By verl's own measure, in the second step too: vLLM then has the weights that were learnt in the first."""
     for log in run.log[-STEPS:]:
         assert log["rollout_corr/rollout_is_max"] == pytest.approx(1, abs=1e-3)
         assert log["rollout_corr/rollout_is_min"] == pytest.approx(1, abs=1e-3)
         assert log["training/rollout_probs_diff_max"] < 1e-3
+        ends = log["rollout_corr/rollout_is_min"], log["rollout_corr/rollout_is_max"]
+        seen(f"ratios from {ends[0]:.6f} to {ends[1]:.6f}")
     assert run.log[-1]["actor/grad_norm"] > 0
 
 
-def test_greedy_rollouts_are_those_of_the_transformers_engine(run: Run) -> None:
+def test_greedy_rollouts_are_those_of_the_transformers_engine(run: Run, seen: Seen) -> None:
     """Token for token, but where the two best were as good as equal; with the same mask."""
     engine = load("mini")
     wanted: dict[tuple[str, tuple[int, ...]], Trace] = {}
@@ -105,15 +110,17 @@ def test_greedy_rollouts_are_those_of_the_transformers_engine(run: Run) -> None:
             settings = loop.get("options"), Sampling(temperature=0)
             request = new_request(engine, problem.messages, budget, strategy, settings[0], sampling=settings[1])
             (wanted[name, request.prompt.ids],) = generate(engine, [request])
-    num = 0
+    num = ties = 0
     for row, trace in made(run, "val"):
         own = wanted[row["agent_name"], trace.request.prompt.ids]
         num += 1
         if trace.ids == own.ids:
             assert trace.sampled_mask == own.sampled_mask
         else:
+            ties += 1
             assert tie(engine.model, own.request.prompt.ids, trace.ids, own.ids)
     assert num == len(wanted) == len(GREEDY) * NUM_GREEDY
+    seen(f"{num} greedy rollouts, {ties} ties")
 
 
 def test_the_log_says_what_budgets_came_to(run: Run) -> None:
