@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
-from pathlib import Path
 from typing import Any
 
 from elastic_reasoning.analysis.compare import compare_runs
@@ -58,8 +57,8 @@ def main(argv: list[str]) -> int:
         raise UsageError("no folder of records: elastic compare runs/before runs/after")
     if not config.run_b and not (config.a and config.b):
         raise UsageError(f"one run, {config.run_a}: pass a second folder, or settings of this one with --a and --b")
-    run_a = read_records(Path(config.run_a))
-    run_b = read_records(Path(config.run_b)) if config.run_b else run_a
+    run_a = read_records(config.run_a)
+    run_b = read_records(config.run_b) if config.run_b else run_a
     _check_same_task(run_a[0], run_b[0])
     pairs = compare_runs(_of(run_a[1], config.a, "--a"), _of(run_b[1], config.b, "--b"))
     told = dict(run_differences(run_a[0], run_b[0]))

@@ -54,7 +54,7 @@ def main(argv: list[str]) -> int:
     if not config.records:
         raise UsageError("no folder of records: elastic elo runs/codeforces --contests contests")
     contests = read_contests(Path(config.contests)) if config.contests else {}
-    manifest, records = read_records(Path(config.records))
+    manifest, records = read_records(config.records)
     ratings = rate(records, contests, config.attempts)
     if not any(rating.contests or rating.contests_left_out for rating in ratings):
         raise UsageError(

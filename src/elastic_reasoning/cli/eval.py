@@ -2,13 +2,12 @@
 
 import shlex
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 
 from elastic_reasoning.cli.command import parse
-from elastic_reasoning.cli.sweep import ShowOptions, run_with_progress, show
+from elastic_reasoning.cli.sweep import ShowOptions, run_with_progress, show_run
 from elastic_reasoning.core.configuration import INLINE
 from elastic_reasoning.core.request import DEFAULT_STRATEGY
-from elastic_reasoning.evaluation.config import RunConfig, SweepConfig, part_of
+from elastic_reasoning.evaluation.config import RunConfig, SweepConfig
 
 EXAMPLE = """
 elastic eval --model mini-e1 --budget 24+20 --limit 128 --samples 4 --out runs/e
@@ -45,5 +44,5 @@ def main(argv: list[str]) -> int:
     shared = {field.name: getattr(config, field.name) for field in fields(RunConfig)}
     sweep = SweepConfig(**shared, models=(config.model,), strategies=(config.strategy,), budgets=(config.budget,))
     run_with_progress(sweep, shlex.join(["elastic", "eval", *argv]))
-    show(Path(config.out), config.show, part_of(config))
+    show_run(sweep, config.show)
     return 0

@@ -11,6 +11,7 @@ from elastic_reasoning.cli.sweep import ShowOptions, show
 from elastic_reasoning.core.configuration import INLINE
 from elastic_reasoning.core.errors import UsageError
 from elastic_reasoning.grading.config import GradingConfig
+from elastic_reasoning.records.storage import fetched, is_url
 
 EXAMPLE = """
 elastic grade runs/aime24
@@ -55,13 +56,15 @@ def main(argv: list[str]) -> int:
     )
     if not config.records:
         raise UsageError("no folder of records: elastic grade runs/sweep")
-    folder = Path(config.records)
+    folder = fetched(config.records)
     if config.explain:
         from elastic_reasoning.cli.explain import show_explanation
 
         return show_explanation(folder, config.data, config.grading, config.json)
     from elastic_reasoning.evaluation.regrade import regrade
 
+    if is_url(config.out) or (is_url(config.records) and not config.out):
+        raise UsageError(f"out {config.out!r}: give a folder of this machine for the records as they are graded now")
     out = Path(config.out) if config.out else folder.with_name(f"{folder.resolve().name}-graded")
     with progress_bar("grade") as (start, advance):
         try:

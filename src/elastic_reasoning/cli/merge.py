@@ -3,7 +3,7 @@
 import json
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -16,6 +16,7 @@ from elastic_reasoning.evaluation.merge import Merged, merge
 from elastic_reasoning.evaluation.parts import parts_by_writer
 from elastic_reasoning.records.coverage import num_whole
 from elastic_reasoning.records.reading import WRITER
+from elastic_reasoning.records.storage import fetched, is_url, local_path
 
 MOST_TOLD = 20
 """Settings or parts of which it is told what they lack."""
@@ -59,8 +60,11 @@ def main(argv: list[str]) -> int:
         raise UsageError("no folder of records: elastic merge runs/part-1 runs/part-2 --out runs/whole")
     if not config.out:
         raise UsageError("out is empty: give a folder for the joined records, as runs/whole")
+    if is_url(config.out):
+        raise UsageError(f"out {config.out}: give a folder of this machine for the joined records, as runs/whole")
     if config.prefer not in ("", "first"):
         raise UsageError(f"prefer {config.prefer!r}: must be first, or nothing")
+    names = {fetched(folder): folder for folder in config.records}
     with progress_bar("merge") as (start, advance):
 
         def count(num: int) -> None:
@@ -69,8 +73,8 @@ def main(argv: list[str]) -> int:
 
         try:
             merged = merge(
-                [Path(folder) for folder in config.records],
-                Path(config.out),
+                list(names),
+                local_path(config.out),
                 config.prefer == "first",
                 config.writer,
                 start,
@@ -78,7 +82,7 @@ def main(argv: list[str]) -> int:
             )
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"to go on: {shlex.join(['elastic', 'merge', *argv])}") from None
-    _show(config, merged)
+    _show(config, merged, names)
     return 0
 
 
@@ -88,14 +92,14 @@ def _named(argv: Sequence[str]) -> list[str]:
     return [*([f"--records={json.dumps(folders)}"] if folders else []), *argv[len(folders) :]]
 
 
-def _show(config: MergeConfig, merged: Merged) -> None:
+def _show(config: MergeConfig, merged: Merged, names: Mapping[Path, str]) -> None:
     whole, num_lacking = num_whole(merged.manifest), sum(merged.lacking.values())
     if config.json:
         counts = {"num_records": merged.num_records, "num_whole": whole, "num_lacking": num_lacking}
         say_json({**counts, "lacking": _lacking(merged), "records": config.out})
         return
     for folder, num, num_new in merged.added:
-        say(f"{folder}: {num:,} records, {num_new:,} of them new")
+        say(f"{names[folder]}: {num:,} records, {num_new:,} of them new")
     lacks = f"{num_lacking:,} of {whole:,} are missing" if num_lacking else "the run is whole"
     say(f"{config.out}: {merged.num_records:,} records; {lacks}")
     told = _lacking(merged)

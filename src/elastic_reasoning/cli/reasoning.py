@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from rich.markup import escape
 from rich.table import Table
@@ -82,7 +81,7 @@ def main(argv: list[str]) -> int:
     )
     if not config.records:
         raise UsageError("no folder of records: elastic reasoning runs/sweep")
-    _, records = read_records(Path(config.records))
+    _, records = read_records(config.records)
     settings = chosen(by_setting(records), config.settings, "--settings")
     records = records.under(settings)
     rows = reasoning_rows(records)

@@ -14,6 +14,7 @@ from elastic_reasoning.cli.output import say, say_json
 from elastic_reasoning.core.errors import UsageError
 from elastic_reasoning.core.request import DEFAULT_STRATEGY
 from elastic_reasoning.records.log import read_records
+from elastic_reasoning.records.storage import fetched
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def main(argv: list[str]) -> int:
         return _save(config)
     if config.shares != SHARES:
         raise UsageError("--shares says what --save keeps: add --save budgets.yaml")
-    run = read_records(Path(config.records))
+    run = read_records(config.records)
     choice = recommend(run, config.total, config.accuracy, config.model, config.strategy)
     if config.json:
         say_json(choice.to_dict(), indent=2)
@@ -77,7 +78,7 @@ def _save(config: RecommendConfig) -> int:
     """Efforts of every model, or of the one that is named, into the file."""
     if config.total is not None or config.accuracy is not None:
         raise UsageError("--save keeps the budgets of all efforts: leave out --total and --accuracy, or --save")
-    folder = Path(config.records)
+    folder = fetched(config.records)
     manifest, records = read_records(folder)
     models = [config.model] if config.model else list(dict.fromkeys(each.model for each in records.settings))
     found = {

@@ -7,6 +7,7 @@ from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.output import say
 from elastic_reasoning.cli.sweep import show_table
 from elastic_reasoning.core.errors import UsageError
+from elastic_reasoning.records.storage import fetched, is_url
 from elastic_reasoning.training.provenance import budget_to_mark
 
 
@@ -54,7 +55,9 @@ def main(argv: list[str]) -> int:
         raise UsageError("no folder of records: elastic report runs/sweep")
     if config.max_problems < 0:
         raise UsageError(f"max_problems {config.max_problems}: must be 0 or more")
-    folder = Path(config.records)
+    if is_url(config.records) and not config.out:
+        raise UsageError(f"out is empty: give a folder of this machine for the report of {config.records}")
+    folder = fetched(config.records)
     out = Path(config.out) if config.out else folder / "report"
     from elastic_reasoning.report.results import Results
 

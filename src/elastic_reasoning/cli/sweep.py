@@ -12,13 +12,14 @@ from elastic_reasoning.cli.console import table_console
 from elastic_reasoning.cli.output import note, say, say_json
 from elastic_reasoning.cli.progress import progress_bar
 from elastic_reasoning.core.configuration import EXECUTION, INLINE
-from elastic_reasoning.evaluation.config import SweepConfig, part_of
+from elastic_reasoning.evaluation.config import RunConfig, SweepConfig, part_of, writer_of
 from elastic_reasoning.evaluation.differences import options_in_words
-from elastic_reasoning.evaluation.parts import SweepPart
 from elastic_reasoning.evaluation.sweep import SweepResult, sweep
 from elastic_reasoning.records.log import read_records
 from elastic_reasoning.records.manifest import Manifest
 from elastic_reasoning.records.record import Record
+from elastic_reasoning.records.run_folder import working_path
+from elastic_reasoning.records.storage import is_url
 from elastic_reasoning.training.provenance import budget_to_mark
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ EXAMPLE = """
 elastic sweep --models mini,mini-e1 --strategies elastic,vanilla,s1 --budgets 8+20,24+20,64+20 --limit 128 --out runs/s
 elastic sweep --recipe demo --samples 4 --out runs/s4
 elastic sweep --recipe aime24 --models Qwen/Qwen3-0.6B --engine vllm --out runs/aime24
+elastic sweep --recipe aime24 --models Qwen/Qwen3-0.6B --part 3/64 --out s3://bucket/aime24
 elastic sweep --thinking 0,8,24 --solution 4,20 --limit 128 --out runs/grid
 elastic sweep --models "mini,mini-e1,mini>mini-e1" --strategies elastic --limit 128 --out runs/swap
 """
@@ -40,7 +42,7 @@ class ShowOptions:
 
     report: bool = True
     """Write the page, the figures and the tables as files too, into "report" in the folder of the records; not of a
-    part, of which only the table is shown.
+    part or of a run in a store, of which only the table is shown.
     """
     json: bool = False
     """Print the table as JSON."""
@@ -64,7 +66,7 @@ def main(argv: list[str]) -> int:
         example=EXAMPLE,
     )
     run_with_progress(config, shlex.join(["elastic", "sweep", *argv]))
-    show(Path(config.out), config.show, part_of(config))
+    show_run(config, config.show)
     return 0
 
 
@@ -95,16 +97,42 @@ def run_with_progress(config: SweepConfig, command: str) -> SweepResult:
     return result
 
 
-def show(folder: Path, config: ShowOptions, part: SweepPart | None = None) -> None:
-    """Print the table of a folder of records, and write its report where that is wanted; of a part the table alone."""
-    if part or not config.report:
+def show_run(config: RunConfig, options: ShowOptions) -> None:
+    """Print the table of a run that is over, and write its report where that is wanted.
+
+    Of a part the table alone is shown, and how much of the whole is there; so of a run in a store, where others may
+    write.
+    """
+    part, folder = part_of(config), working_path(config.out, writer_of(config))
+    if not part and not is_url(config.out):
+        show(folder, options)
+        return
+    from elastic_reasoning.analysis.metrics import summarise
+
+    manifest, records = read_records(folder)
+    if len(records) or options.json:
+        show_table(config.out, manifest, records, summarise(records), options.json)
+    if not options.json:
+        say(f"{f'part {part}' if part else 'the run'} is done: {_of_the_whole(config.out, manifest, records)}")
+
+
+def _of_the_whole(out: str, manifest: Manifest, records: "Records") -> str:
+    from elastic_reasoning.records.coverage import lacking, num_by_pair, num_whole
+
+    whole, num_lacking = num_whole(manifest), sum(lacking(manifest, num_by_pair(records)).values())
+    if num_lacking:
+        are = "were there when it began, or come of it:" if is_url(out) else "are in"
+        return f"{whole - num_lacking:,} of {whole:,} records of the whole {are} {out}"
+    return f"all {whole:,} records of the whole are there: elastic report {out}{' --out report' if is_url(out) else ''}"
+
+
+def show(folder: Path, config: ShowOptions) -> None:
+    """Print the table of a folder of records, and write its report where that is wanted."""
+    if not config.report:
         from elastic_reasoning.analysis.metrics import summarise
 
         manifest, records = read_records(folder)
-        if len(records) or not part:
-            show_table(folder, manifest, records, summarise(records), config.json)
-        if part and not config.json:
-            say(_of_the_whole(folder, part, manifest, records))
+        show_table(folder, manifest, records, summarise(records), config.json)
         return
     from elastic_reasoning.report.results import Results
 
@@ -118,19 +146,9 @@ def show(folder: Path, config: ShowOptions, part: SweepPart | None = None) -> No
         say(f"page: {paths['page']}")
 
 
-def _of_the_whole(folder: Path, part: SweepPart, manifest: Manifest, records: "Records") -> str:
-    """What of a whole run is there when a part of it is over."""
-    from elastic_reasoning.records.coverage import lacking, num_by_pair, num_whole
-
-    num_lacking = sum(lacking(manifest, num_by_pair(records)).values())
-    whole = num_whole(manifest)
-    if not num_lacking:
-        return f"part {part} is done, and so is the whole of {whole:,} records: elastic report {folder}"
-    there = f"{whole - num_lacking:,} of {whole:,} records of the whole are in {folder}"
-    return f"part {part} is done: {there}; elastic merge joins parts from several folders"
-
-
-def show_table(folder: Path, manifest: Manifest, records: "Records", rows: Sequence["Row"], as_json: bool) -> None:
+def show_table(
+    folder: Path | str, manifest: Manifest, records: "Records", rows: Sequence["Row"], as_json: bool
+) -> None:
     """Print the table of a folder's records, what sharing saved, and how fast it was."""
     from elastic_reasoning.analysis.metrics import generated_tokens, seconds_of
     from elastic_reasoning.report.table import results_table, rows_to_json

@@ -13,6 +13,7 @@
     ├── GradingError      a grader that cannot run, or may not
     │   └── MachineError  the machine fails the grader: a full disk, no memory, no processor
     ├── RecordsError      a records file that cannot be read or written
+    │   └── StorageError      a store of objects that cannot be reached, or refuses
     ├── TrainingError     training that cannot start or go on
     ├── UsageError        a command line or recipe that asks for something impossible
     └── MissingDependencyError   an optional package that is not installed
@@ -93,6 +94,10 @@ class MachineError(GradingError):
 
 class RecordsError(ElasticError, RuntimeError):
     """A records file that is damaged, or that cannot be written."""
+
+
+class StorageError(RecordsError):
+    """A store of objects that cannot be reached, or that refuses what is asked of it."""
 
 
 class TrainingError(ElasticError, RuntimeError):

@@ -52,8 +52,8 @@ class RunConfig:
     grading: GradingConfig = field(default_factory=GradingConfig, metadata=INLINE)
     """How solutions are graded."""
     out: str = field(default="runs/sweep", metadata=EXECUTION)
-    """Folder for the records. A run goes on in it where it stopped, and takes more problems, samples, budgets,
-    strategies and models.
+    """Folder for the records, or a URL of a store, as s3://bucket/run. A run goes on in it where it stopped, and takes
+    more problems, samples, budgets, strategies and models.
     """
     part: str = field(default="", metadata=EXECUTION)
     """The part of the problems that this run takes, as 3/64 for the third of 64 machines; all if empty."""

@@ -39,10 +39,15 @@ BY_NAME = ("options", OWN, "dtype", MODELS_DIGEST)
 """Keys that hold a value for each strategy or model: names may be added, and each keeps its value."""
 
 
-def take_up(folder: Path, asked: Manifest) -> Manifest:
+def take_up(folder: Path, asked: Manifest, has_others: bool = False) -> Manifest:
     """Begin a run in a folder, or go on with the one that is there.
 
     Call it with a `RecordsWriter` of the folder open: then no other run can take it for an empty one.
+
+    Args:
+        folder: of the run.
+        asked: the manifest that the run would have in a folder of its own.
+        has_others: others may write whose records cannot be seen here: a manifest that is there counts without any.
 
     Returns:
         The manifest that stands from now on.
@@ -55,7 +60,7 @@ def take_up(folder: Path, asked: Manifest) -> Manifest:
     try:
         files = files_of(folder)
         has_records = any(file.path.stat().st_size for file in files)
-        if not has_records and not (len(files) > 1 and path.exists()):
+        if not has_records and not ((has_others or len(files) > 1) and path.exists()):
             return write_manifest(folder, asked)  # nothing depends on one yet: a mistake can be put right
         if not path.exists():
             raise RecordsError(f"{folder} has records but no {MANIFEST} that says what they are: use another folder")

@@ -12,7 +12,6 @@ arrives after its grade: what is under way until then is made again after a kill
 from collections.abc import Callable, Generator, Sequence, Set
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol, cast
 
 from elastic_reasoning.engines.config import RAY, EngineConfig
@@ -26,6 +25,7 @@ from elastic_reasoning.evaluation.work import digests_of, facts_of, notes_of, re
 from elastic_reasoning.records.log import RecordsWriter
 from elastic_reasoning.records.manifest import Growth, Manifest
 from elastic_reasoning.records.record import Key, Record
+from elastic_reasoning.records.run_folder import RunFolder
 from elastic_reasoning.tasks.loading import load_task
 from elastic_reasoning.tasks.task import Split, Task
 
@@ -87,11 +87,14 @@ def sweep(
         if task.note:
             on_note(f"{config.task.name}: {task.note}")
         num_errors = num_written = 0
-        with RecordsWriter(Path(config.out), writer_of(config)) as writer:
+        name = writer_of(config)
+        with RunFolder(config.out, name) as run, RecordsWriter(run.path, name) as writer:
             manifest = Manifest.new(
                 config.task.name, config.split, config.sampling.seed, decides, problems, config.task.data
             )
-            stands = take_up(Path(config.out), manifest)
+            stands = take_up(run.path, manifest, run.is_stored)
+            while not run.publish():
+                stands = take_up(run.path, manifest, run.is_stored)
             if stands.grown and stands.grown[-1]["created"] == manifest.created:
                 on_note(f"{config.out} grows: {in_words(stands.grown[-1])}")
             num_done = sum(plan.num_done(model, writer.done) for model in models)
@@ -99,6 +102,7 @@ def sweep(
             with closing(does.records(plan, models, writer.done)) as records:
                 for record in records:
                     writer.write(record)
+                    run.written()
                     num_written += 1
                     num_errors += record.error is not None
                     on_record(record)

@@ -6,7 +6,6 @@ The hash of a large file is kept in the user's cache folder (`$XDG_CACHE_HOME`, 
 says of the file: a file that was written to since, or replaced, is read again. The folder may be deleted at any time.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -15,7 +14,7 @@ from pathlib import Path
 
 from elastic_reasoning.core.errors import EngineError
 from elastic_reasoning.engines.names import model_path
-from elastic_reasoning.records.files import write_atomically
+from elastic_reasoning.records.files import cache_folder, write_atomically
 
 DECIDES = ("*.safetensors", "*.bin", "tokenizer.json")
 LARGE_BYTES = 16 << 20
@@ -55,7 +54,7 @@ def _content_hash(path: Path, clock: Callable[[], float]) -> bytes:
     before = _identity(path)
     if before[-1] < LARGE_BYTES:
         return _hash(path)
-    kept = _cache_folder() / blake2b(repr(before).encode(), digest_size=16).hexdigest()
+    kept = cache_folder("digests") / blake2b(repr(before).encode(), digest_size=16).hexdigest()
     with suppress(OSError, ValueError):
         found = bytes.fromhex(kept.read_text(encoding="ascii"))
         if len(found) == blake2b().digest_size:
@@ -73,10 +72,6 @@ def _identity(path: Path) -> tuple[str, int, int, int, int, int]:
     """What changes with a file's content. The time of change (ctime) cannot be set back, as that of writing can."""
     found = path.stat()
     return str(path.resolve()), found.st_dev, found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
-
-
-def _cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "elastic-reasoning" / "digests"
 
 
 def _hash(path: Path) -> bytes:

@@ -21,6 +21,11 @@ def write_atomically(path: Path, text: str) -> None:
     sync(path.parent)
 
 
+def cache_folder(name: str) -> Path:
+    """A folder of the user's cache: `$XDG_CACHE_HOME`, or `~/.cache`. It may be deleted at any time."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "elastic-reasoning" / name
+
+
 def sync(path: Path) -> None:
     """Wait until a file, or the names in a folder, have reached the disk."""
     descriptor = os.open(path, os.O_RDONLY)

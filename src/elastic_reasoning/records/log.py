@@ -20,6 +20,7 @@ from elastic_reasoning.records.lines import KeyLine, record_line, trace_line
 from elastic_reasoning.records.manifest import Manifest, read_manifest
 from elastic_reasoning.records.reading import LINES, WRITER, files_of
 from elastic_reasoning.records.record import Key, Record
+from elastic_reasoning.records.storage import fetched
 
 if TYPE_CHECKING:
     from elastic_reasoning.records.columns import Records
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def read_records(folder: Path) -> tuple[Manifest, "Records"]:
-    """Read what a sweep has written, also while it is still writing.
+def read_records(folder: Path | str) -> tuple[Manifest, "Records"]:
+    """Read what a sweep has written, also while it is still writing; what is in a store is fetched first.
 
     A torn last line is left out. Of records with the same key the first counts.
 
@@ -37,6 +38,7 @@ def read_records(folder: Path) -> tuple[Manifest, "Records"]:
     """
     from elastic_reasoning.records.columns import Records  # numpy, which a sweep's help and refusals need not wait for
 
+    folder = fetched(folder)
     manifest = read_manifest(folder)
     logger.info("reading the records of %s", folder)
     files = files_of(folder)
