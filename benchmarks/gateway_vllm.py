@@ -22,12 +22,13 @@ from typing import Any
 
 import uvloop
 import vllm
+from budget_load import OPENING, SOLUTION, SPECIAL, VOCABULARY, write_model
 from gateway_clients import Answer, connect, request_of
 from gateway_sides import Process, gateway, processor_seconds
 from provenance import provenance
 from rich.console import Console
 from rich.table import Table
-from vllm_sides import OPENING, SOLUTION, SPECIAL, VOCABULARY, served, wait_for, write_model
+from vllm_sides import served, wait_for
 from vllm_throughput import cpu_settings
 
 RESULTS = Path(__file__).parent / "results" / "gateway_vllm.json"

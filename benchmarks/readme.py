@@ -28,7 +28,8 @@ def filled(text: str) -> str:
         "sharing": sharing,
         "startup": startup,
         "streaming": streaming,
-        "vllm_throughput": vllm_throughput,
+        "vllm_throughput": throughput,
+        "sglang_throughput": throughput,
         "grading": grading,
         "sandbox": sandbox,
         "kills": kills,
@@ -238,7 +239,8 @@ def startup(report: dict[str, Any]) -> str:
     return f"{', '.join(figures)}, the start of Python included. {measured(report)}."
 
 
-def vllm_throughput(report: dict[str, Any]) -> str:
+def throughput(report: dict[str, Any]) -> str:
+    engine = "SGLang" if "sglang" in report["versions"] else "vLLM"
     lines = [
         "| thinking | figure | ours, tokens/s | the other, tokens/s | ratio | wanted |",
         "|---|---|---|---|---|---|",
@@ -253,7 +255,7 @@ def vllm_throughput(report: dict[str, Any]) -> str:
             *lines,
             "",
             f"{report['num_prompts']} prompts, {report['num_rows']} rows, s = 32, medians of {report['num_repeats']} "
-            f"interleaved repeats. {measured(report)}, vLLM {report['versions']['vllm']}.",
+            f"interleaved repeats. {measured(report)}, {engine} {report['versions'][engine.lower()]}.",
         ]
     )
 

@@ -21,11 +21,12 @@ from typing import Any
 
 import aiohttp
 import vllm
+from budget_load import CLOSING, EOS, new_requests, write_model
 from open_loop import Answer, closed_loop, open_loop, poisson, summary
 from provenance import provenance
 from rich.console import Console
 from rich.table import Table
-from vllm_sides import CLOSING, EOS, new_requests, served, wait_for, write_model
+from vllm_sides import served, wait_for
 from vllm_throughput import cpu_settings
 
 RESULTS = Path(__file__).parent / "results" / "vllm_deadlines.json"

@@ -26,18 +26,17 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import torch
 import vllm
+from budget_load import write_model
 from provenance import provenance
 from rich.console import Console
-from rich.table import Table
-from vllm_sides import UNBUDGETED, Side, check, new_requests, offline, over_http, write_model
+from turns import Figure, measure, show
+from vllm_sides import UNBUDGETED, offline, over_http
 
 RESULTS = Path(__file__).parent / "results" / "vllm_throughput.json"
 FIGURES: dict[str, tuple[str, str]] = {
@@ -59,66 +58,6 @@ TARGETS = {
 }
 
 
-@dataclass(frozen=True)
-class Figure:
-    """One line of the table: tokens a second of both sides, and their ratio; what has no target is only told."""
-
-    thinking: str
-    name: str
-    ours: float
-    theirs: float
-    value: float
-    target: float | None
-    reached: bool
-
-
-def measure(
-    sides: dict[str, Side], clock: Callable[[], float], num_prompts: int, num_repeats: int, note: Callable[[str], None]
-) -> list[Figure]:
-    """All figures of these sides."""
-    names, figures = list(sides), []
-    for name in names:  # the first requests are slow
-        sides[name](new_requests("mixed", num_prompts, seed=0))
-    for thinking in ("mixed", "fixed"):
-        speeds: dict[str, list[float]] = {name: [] for name in names}
-        for repeat in range(num_repeats):
-            requests = new_requests(thinking, num_prompts, seed=1 + repeat)
-            first = repeat % len(names)
-            turns = names[first:] + names[:first]
-            for name in turns if repeat % 2 else reversed(turns):
-                start = clock()
-                answers = sides[name](requests)
-                seconds = clock() - start
-                speed = check(requests, answers, budgeted=name not in UNBUDGETED) / seconds
-                speeds[name].append(speed)
-                note(f"{thinking}, repeat {repeat + 1} of {num_repeats}, {name}: {speed:,.0f} tokens/s")
-        figures += [
-            compared(thinking, name, speeds[ours], speeds[theirs])
-            for name, (ours, theirs) in FIGURES.items()
-            if ours in speeds and theirs in speeds
-        ]
-    return figures
-
-
-def compared(thinking: str, name: str, ours: list[float], theirs: list[float]) -> Figure:
-    ratio = median(a / b for a, b in zip(ours, theirs, strict=True))
-    target = TARGETS.get((thinking, name))
-    return Figure(thinking, name, median(ours), median(theirs), ratio, target, target is None or ratio >= target)
-
-
-def show(figures: list[Figure], console: Console) -> None:
-    table = Table("thinking", "figure")
-    for column in ("ours, tokens/s", "theirs, tokens/s", "ratio", "target", ""):
-        table.add_column(column, justify="right")
-    for figure in figures:
-        speeds = (f"{figure.ours:,.0f}", f"{figure.theirs:,.0f}")
-        target, told = "", ""
-        if figure.target is not None:
-            target, told = f">= {figure.target:g}", "reached" if figure.reached else "missed"
-        table.add_row(figure.thinking, figure.name, *speeds, f"{figure.value:.2f}", target, told)
-    console.print(table)
-
-
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--prompts", type=int, default=128, help="with fewer, nothing is written")
@@ -136,7 +75,9 @@ def main(arguments: list[str] | None = None) -> None:
         for part, started, clock in (("offline", offline, time.process_time), ("http", over_http, time.perf_counter)):
             if chosen.only in (None, part):
                 with started(folder, chosen.rows) as sides:
-                    figures += measure(sides, clock, chosen.prompts, chosen.repeats, quiet.print)
+                    figures += measure(
+                        sides, FIGURES, TARGETS, clock, chosen.prompts, chosen.repeats, quiet.print, UNBUDGETED
+                    )
     show(figures, console)
     if chosen.only is None and chosen.prompts >= parser.get_default("prompts"):
         made = report(figures, chosen.prompts, chosen.rows, chosen.repeats, load_before)

@@ -4,11 +4,12 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
-from readme import vllm_throughput as block
+from readme import throughput as block
 
 pytest.importorskip("vllm", reason="vLLM is not installed")
 
-import vllm_sides as sides
+import budget_load as sides
+import turns
 import vllm_throughput as script
 from rich.console import Console
 
@@ -52,13 +53,13 @@ def test_the_model_cannot_sample_a_special_token(tmp_path: Path) -> None:
 
 
 def test_a_ratio_is_the_median_within_repeats_and_what_is_missed_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    reached = script.compared("mixed", "plug-in / two phases", [10, 30, 20], [8, 10, 16])
-    missed = script.compared("mixed", "plug-in / unbudgeted", [9, 9, 9], [10, 10, 10])
-    told = script.compared("fixed", "HTTP, one pass / two calls", [9, 9, 9], [10, 10, 10])
+    reached = turns.compared("mixed", "plug-in / two phases", [10, 30, 20], [8, 10, 16], script.TARGETS)
+    missed = turns.compared("mixed", "plug-in / unbudgeted", [9, 9, 9], [10, 10, 10], script.TARGETS)
+    told = turns.compared("fixed", "HTTP, one pass / two calls", [9, 9, 9], [10, 10, 10], script.TARGETS)
     assert (reached.value, reached.reached) == (1.25, True)
     assert (missed.value, missed.reached) == (0.9, False)
     assert told.target is None
-    script.show([reached, missed, told], Console(width=120))
+    turns.show([reached, missed, told], Console(width=120))
     rows = [line for line in capsys.readouterr().out.splitlines() if "plug-in" in line or "HTTP" in line]
     assert ["reached" in row for row in rows] == [True, False, False]
     assert ["missed" in row for row in rows] == [False, True, False]

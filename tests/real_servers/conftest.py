@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
+import httpx2
 import pytest
 
 from live_server import running
@@ -40,6 +41,18 @@ def start(kind: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start
 def mini(start: Start) -> Served:
     """The shipped model."""
     return start("mini")
+
+
+@pytest.fixture(scope="session")
+def post() -> Callable[[Served, str, Any], tuple[int, Any]]:
+    """(server, path, body) to the status of the answer and what it says."""
+
+    def post(server: Served, path: str, body: Any) -> tuple[int, Any]:
+        with httpx2.Client(timeout=600) as client:
+            response = client.post(f"{server.root}{path}", json=body)
+        return response.status_code, response.json()
+
+    return post
 
 
 @pytest.fixture

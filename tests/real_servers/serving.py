@@ -13,6 +13,16 @@ from live_server import LiveServer
 HERE = Path(__file__).parent
 NUM_SLOTS = 8
 THREADS = {"OMP_NUM_THREADS": "1"}
+AHEAD = (
+    "--reasoning-parser=qwen3",
+    "--max-running-requests=32",
+    "--max-total-tokens=1024",
+    "--schedule-conservativeness=0.1",
+    "--chunked-prefill-size=32",
+)
+"""SGLang schedules ahead, prefills prompts in chunks, and takes in more than its cache holds, so that it retracts."""
+IN_STEP = (*AHEAD, "--disable-overlap-schedule")
+"""The same, where each step waits for the one before."""
 
 
 class Served(LiveServer):
@@ -46,14 +56,14 @@ class LlamaCpp(Served):
 
 
 class SGLang(Served):
-    """An SGLang server on a CPU; its start takes minutes."""
+    """An SGLang server on a CPU, with our plug-in, which it finds by itself; its start takes minutes."""
 
     def __init__(self, model: str, folder: Path, *arguments: str) -> None:
         self.tokenizer, self.model = model, model_path(model)
         command = [sys.executable, "-m", "sglang.launch_server", f"--model-path={self.model}", "--host=127.0.0.1"]
         command += ["--port={port}", "--device=cpu", "--attention-backend=torch_native", "--dtype=float32"]
         command += ["--mem-fraction-static=0.3", "--max-total-tokens=8192", f"--max-running-requests={NUM_SLOTS}"]
-        command += ["--disable-cuda-graph", "--disable-overlap-schedule", "--skip-server-warmup"]
+        command += ["--disable-cuda-graph", "--enable-custom-logit-processor", "--skip-server-warmup"]
         environment = {"SGLANG_USE_CPU_ENGINE": "1", "PYTHONPATH": str(HERE / "sglang_stubs"), "HF_HUB_OFFLINE": "1"}
         super().__init__([*command, *arguments], folder / "log", {**THREADS, **environment})
 

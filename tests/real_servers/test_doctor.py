@@ -8,6 +8,7 @@ import pytest
 from elastic_reasoning.cli import doctor, main
 from real_servers.serving import Served, Start
 
+WAYS = {"llama.cpp": "two calls", "sglang": "one pass"}
 WORDS = {
     "llama.cpp": ["llama.cpp", "context 512 tokens", "before temperature", "thinking_budget_tokens, not used"],
     "sglang": ["sglang 0.5.23", "context 510 tokens", "as traces want them", "thinking_budget, not used"],
@@ -18,7 +19,7 @@ def test_it_says_what_a_server_can_do(mini: Served, kind: str, capsys: pytest.Ca
     assert doctor.main([mini.url, "--tokenizer=mini"]) == 0
     out, err = capsys.readouterr()
     assert err == ""
-    common = [mini.url, mini.model, "two calls", "answers in ids; prompts go as ids", "prefilled turns   yes"]
+    common = [mini.url, mini.model, WAYS[kind], "answers in ids; prompts go as ids", "prefilled turns   yes"]
     missing = [words for words in [*common, *WORDS[kind]] if words not in out]
     assert not missing, out
 
@@ -26,8 +27,8 @@ def test_it_says_what_a_server_can_do(mini: Served, kind: str, capsys: pytest.Ca
 def test_it_says_so_as_json(mini: Served, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert doctor.main([mini.root, "--tokenizer=mini", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["dialect"], found["model"], found["way"]) == (kind, mini.model, "two calls")
-    assert (found["ids"], found["prompt_ids"], found["plug_in"]) == (True, True, False)
+    assert (found["dialect"], found["model"], found["way"]) == (kind, mini.model, WAYS[kind])
+    assert (found["ids"], found["prompt_ids"], found["plug_in"]) == (True, True, kind == "sglang")
     assert found["logprobs"] == {"llama.cpp": "raw", "sglang": "tempered"}[kind]
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from elastic_reasoning.engines.loading import load, model_path
+from elastic_reasoning.engines.loading import model_path
+from real_vllm.same import make_unruly
 from real_vllm.serving import TIGHT, Server, Start, serving
 
 SEEN = pytest.StashKey[list[str]]()
@@ -51,25 +52,8 @@ def seen(request: pytest.FixtureRequest) -> Callable[[str], None]:
 
 @pytest.fixture(scope="session")
 def unruly_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shipped model made to end the sequence wherever it would say "f", in thinking too.
-
-    Where it would say "d" and "e" it opens and closes a tool call.
-    """
-    engine = load("mini")
-    model, tokenizer, folder = engine.model, engine.tokenizer, tmp_path_factory.mktemp("unruly") / "model"
-    tokenizer.add_tokens(["<tool_call>", "</tool_call>"])
-    model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-    embedded, weight = model.model.embed_tokens.weight.detach(), model.lm_head.weight.detach().clone()
-    for letter, other in (("f", "<eos>"), ("d", "<tool_call>"), ("e", "</tool_call>")):
-        known, new = tokenizer.convert_tokens_to_ids([letter, other])
-        weight[new] = 1.1 * weight[known]
-        if letter != "f":
-            embedded[new] = embedded[known]
-    model.config.tie_word_embeddings = False
-    model.lm_head.weight = type(model.lm_head.weight)(weight)
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+    """See `make_unruly`."""
+    return make_unruly(tmp_path_factory.mktemp("unruly") / "model")
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

@@ -1,18 +1,37 @@
 """Whether two greedy engines gave the same traces, and where the two best tokens were as good as equal."""
 
+import random
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from elastic_reasoning.chat.rendering import render_prompt
+from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.request import Request, Sampling
+from elastic_reasoning.core.template import Prompt, Template, Thinking
 from elastic_reasoning.core.trace import Finish, Phase, Segment, Trace
-from elastic_reasoning.engines.engine import new_request
+from elastic_reasoning.engines.engine import generate, new_request
+from elastic_reasoning.engines.loading import load
 from elastic_reasoning.tasks.arithmetic import Arithmetic
 
 BUDGETS = ("0+8", "4+2", "16+12", "32+20", "64+20", "inf+20")
 TIE = 1e-4
+LONG = "hmm so wait " * 13
+KINDS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("elastic", {}),
+    ("elastic", {}),
+    ("elastic", {"wrap_up": "so answer"}),
+    ("elastic", {"grace": 5}),
+    ("elastic", {"min_thinking": 2}),
+    ("nothinking", {}),
+    ("vanilla", {}),
+    ("s1", {"answer_tokens": 4}),
+    ("l1-max", {"max_total": 40}),
+    ("unconstrained", {}),
+)
 
 
 def problems(num: int) -> list[str]:
@@ -35,6 +54,22 @@ def greedy_requests(
         for budget in budgets
         for strategy in strategies
     ]
+
+
+def random_prompt(chance: random.Random, tokenizer: Any, template: Template, question: str) -> Prompt:
+    """A question whose answer is begun in one way or another; before some, the same long turn, which is cached."""
+    before = [{"role": "user", "content": LONG}, {"role": "assistant", "content": "answer 3"}]
+    messages = [*(before if chance.random() < 0.3 else []), {"role": "user", "content": question}]
+    prompt = render_prompt(tokenizer, template, messages)
+    assert prompt.thinking is Thinking.OPEN
+    match chance.randrange(5):
+        case 0:
+            return Prompt(prompt.ids[:-1], Thinking.ABSENT)
+        case 1:
+            return Prompt((*prompt.ids, *template.closing.ids), Thinking.CLOSED)
+        case 2:
+            return Prompt((*prompt.ids, *template.encode("= 4 ok")), Thinking.OPEN)
+    return prompt
 
 
 def tie(model: Any, prompt: Sequence[int], one: Sequence[int], other: Sequence[int]) -> str | None:
@@ -102,3 +137,49 @@ def largest_gap(expected: Iterable[Trace], got: Iterable[Trace]) -> float:
         if trace.ids == same.ids
         for one, other in zip(trace.logprobs or (), same.logprobs or (), strict=True)
     )
+
+
+def make_unruly(folder: Path) -> Path:
+    """The shipped model made to end the sequence wherever it would say "f", in thinking too.
+
+    Where it would say "d" and "e" it opens and closes a tool call.
+    """
+    engine = load("mini")
+    model, tokenizer = engine.model, engine.tokenizer
+    tokenizer.add_tokens(["<tool_call>", "</tool_call>"])
+    model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    embedded, weight = model.model.embed_tokens.weight.detach(), model.lm_head.weight.detach().clone()
+    for letter, other in (("f", "<eos>"), ("d", "<tool_call>"), ("e", "</tool_call>")):
+        known, new = tokenizer.convert_tokens_to_ids([letter, other])
+        weight[new] = 1.1 * weight[known]
+        if letter != "f":
+            embedded[new] = embedded[known]
+    model.config.tie_word_embeddings = False
+    model.lm_head.weight = type(model.lm_head.weight)(weight)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def ties_with_plain(model: str, plain: Iterable[tuple[Sequence[int], int, Sequence[int]]]) -> list[str]:
+    """The ties between greedy completions without a budget and what the model says alone.
+
+    Args:
+        model: by name.
+        plain: prompt, number of tokens that were asked for, and the ids that came back.
+
+    Raises:
+        AssertionError: two differ otherwise.
+    """
+    engine, asked, ties = load(model), list(plain), []
+    requests = [
+        Request(Prompt(tuple(prompt), Thinking.CLOSED), Budget(0, num), sampling=Sampling(temperature=0), name=str(n))
+        for n, (prompt, num, _) in enumerate(asked)
+    ]
+    for trace in generate(engine, requests):
+        ids = asked[int(trace.request.name)][2]
+        if tuple(ids) != trace.ids:
+            found = tie(engine.model, trace.request.prompt.ids, trace.ids, ids)
+            assert found, (trace.request, ids)
+            ties.append(found)
+    return ties

@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("vllm.v1.engine", reason="vllm is not installed: scripts/setup_vllm.sh")
 
-from vllm_sides import CLOSING, EOS, new_requests, write_model
+from budget_load import CLOSING, EOS, new_requests, write_model
 
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.request import Options, Request

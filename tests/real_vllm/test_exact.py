@@ -20,18 +20,17 @@ from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.needs import most_tokens
 from elastic_reasoning.core.replay import replay
 from elastic_reasoning.core.request import Options, Request, Sampling
-from elastic_reasoning.core.template import Prompt, Template, Thinking
+from elastic_reasoning.core.template import Template
 from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.core.wire import PROMPT, to_wire
 from elastic_reasoning.engines.engine import generate, new_request
-from elastic_reasoning.engines.loading import load, load_template
-from real_vllm.same import problems, tie
+from elastic_reasoning.engines.loading import load_template
+from real_vllm.same import KINDS, problems, random_prompt, ties_with_plain
 from real_vllm.serving import Server, in_process
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(900), pytest.mark.filterwarnings("default")]
 
 CONTEXT = 512
-LONG = "hmm so wait " * 13
 Seen = Callable[[str], None]
 
 
@@ -52,36 +51,6 @@ class Asked:
         self.text[index] = self.text.get(index, "") + choice["text"]
         if choice["finish_reason"]:
             self.reasons.add(choice["finish_reason"])
-
-
-def random_prompt(chance: random.Random, tokenizer: Any, template: Template, question: str) -> Prompt:
-    """A question whose answer is begun in one way or another; before some, the same long turn, which is cached."""
-    before = [{"role": "user", "content": LONG}, {"role": "assistant", "content": "answer 3"}]
-    messages = [*(before if chance.random() < 0.3 else []), {"role": "user", "content": question}]
-    prompt = render_prompt(tokenizer, template, messages)
-    assert prompt.thinking is Thinking.OPEN
-    match chance.randrange(5):
-        case 0:
-            return Prompt(prompt.ids[:-1], Thinking.ABSENT)
-        case 1:
-            return Prompt((*prompt.ids, *template.closing.ids), Thinking.CLOSED)
-        case 2:
-            return Prompt((*prompt.ids, *template.encode("= 4 ok")), Thinking.OPEN)
-    return prompt
-
-
-KINDS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("elastic", {}),
-    ("elastic", {}),
-    ("elastic", {"wrap_up": "so answer"}),
-    ("elastic", {"grace": 5}),
-    ("elastic", {"min_thinking": 2}),
-    ("nothinking", {}),
-    ("vanilla", {}),
-    ("s1", {"answer_tokens": 4}),
-    ("l1-max", {"max_total": 40}),
-    ("unconstrained", {}),
-)
 
 
 def random_request(chance: random.Random, tokenizer: Any, template: Template, question: str) -> Asked:
@@ -172,37 +141,13 @@ def test_budgets_are_exact_with_many_requests_at_once(mini: Server, num: int, se
     assert not wrong, "\n".join(wrong[:10])
     assert preempted > 0
     assert cached > 0
-    ties = plain_requests_are_untouched([one for one in asked if one.request is None])
+    plain = [one for one in asked if one.request is None]
+    ties = ties_with_plain("mini", [(one.body["prompt"], one.body["max_tokens"], one.ids[0]) for one in plain])
     seen(
         f"{num} requests, {sum(len(one.ids) for one in budgeted)} completions with a budget and none wrong, "
         f"{preempted:.0f} preemptions, {cached:.0f} cached tokens, {len(asked) - len(budgeted)} without a budget: "
         f"{len(ties)} ties {ties or ''}"
     )
-
-
-def plain_requests_are_untouched(plain: list[Asked]) -> list[str]:
-    """They say what the model says alone; where they do not, the two best tokens were as good as equal."""
-    engine = load("mini")
-    alone = generate(
-        engine,
-        [
-            Request(
-                Prompt(tuple(one.body["prompt"]), Thinking.CLOSED),
-                Budget(0, one.body["max_tokens"]),
-                sampling=Sampling(temperature=0),
-                name=str(number),
-            )
-            for number, one in enumerate(plain)
-        ],
-    )
-    ties = []
-    for trace in alone:
-        ids = plain[int(trace.request.name)].ids[0]
-        if tuple(ids) != trace.ids:
-            found = tie(engine.model, trace.request.prompt.ids, trace.ids, ids)
-            assert found, (trace.request, ids)
-            ties.append(found)
-    return ties
 
 
 REFUSED = [

@@ -76,6 +76,12 @@ def test_greedy_sampling_is_known_by_its_top_k(settings: dict[str, Any], expecte
     assert budgeted.temperature == expected
 
 
+def test_what_is_computed_ahead_of_several_samples_is_left_alone() -> None:
+    req = scheduled(Request(PROMPT, Budget(8, 8)), 0)
+    assert advanced(req) is None
+    assert req.to_finish is None
+
+
 def test_what_the_scheduler_leaves_too_little_room_for_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     name = "sglang.srt.managers.schedule_batch"
     module = ModuleType(name)

@@ -44,11 +44,14 @@ def advanced(req: Any) -> Budgeted | None:
 
 
 def _begun(req: Any) -> Budgeted | None:
-    """A request that was not met before, or has lost ids.
+    """A request that was not met before, or has lost ids; `None` also for one that is to sample nothing, as SGLang
+    sends one ahead of several samples of a prompt.
 
     One that was admitted may still not fit: how much room the cache leaves only the scheduler knows.
     """
     params, prompt_ids = req.sampling_params, list(req.origin_input_ids)
+    if not params.max_new_tokens:
+        return None
     template = template_of(req.tokenizer, req.eos_token_ids)
     context = len(prompt_ids) + params.max_new_tokens
     walk = walk_of(wire_of(params.custom_params[KEY]), prompt_ids, req.tokenizer, template, context)

@@ -131,8 +131,10 @@ async def _examine(server: Server, context: DialectContext) -> Findings:
         return Findings(missing=f"{NO_PLUG_IN}; install elastic-reasoning beside SGLang, and start it with {FLAG}")
     try:
         await check_budgets(server, context, ONE_PASS)
-    except (RefusedError, EngineError) as error:
+    except RefusedError as error:
         return Findings(missing=str(error))
+    except EngineError as error:
+        return Findings(missing=f"its plug-in marks thinking otherwise, or does not keep budgets ({error})")
     return Findings(plug_in=True)
 
 
