@@ -8,6 +8,7 @@ VLLM := .venv-vllm
 LATEST := .venv-latest
 SGLANG := .venv-sglang
 VERL := .venv-verl
+TRAINERS := .venv-trainers
 LITELLM := .venv-litellm
 LINT := .venv-lint
 CLIENTS := .venv-clients
@@ -18,7 +19,7 @@ SELECT :=
 JOBS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
-.PHONY: setup demo test test-full test-latest real test-servers test-sglang test-verl test-vllm test-clients test-inspect check lint-deploy bench bench-vllm bench-verl bench-gateway results fuzz clean
+.PHONY: setup demo test test-full test-latest real test-servers test-sglang test-trainers test-verl test-vllm test-clients test-inspect check lint-deploy bench bench-vllm bench-verl bench-gateway results fuzz clean
 
 setup: $(READY)
 
@@ -29,16 +30,16 @@ demo: $(READY)
 	$(BIN)/elastic demo --out runs/demo
 
 test: $(READY)
-	$(PYTEST) -m "not full and not vllm and not servers and not sglang and not verl and not clients and not inspect and not ray"
+	$(PYTEST) -m "not full and not vllm and not servers and not sglang and not verl and not trainers and not clients and not inspect and not ray"
 
 test-full: $(READY)
-	$(PYTEST) -m "not vllm and not servers and not sglang and not verl and not clients and not inspect and not ray"
+	$(PYTEST) -m "not vllm and not servers and not sglang and not verl and not trainers and not clients and not inspect and not ray"
 
 # On the newest versions of everything that we stand on, without the constraints; torch's build is the tested one.
 test-latest:
 	rm -rf $(LATEST)
 	PYTHON="$(PYTHON)" scripts/setup.sh $(LATEST) latest
-	$(LATEST)/bin/python -m pytest -m "not full and not vllm and not servers and not sglang and not verl and not clients and not inspect and not ray"
+	$(LATEST)/bin/python -m pytest -m "not full and not vllm and not servers and not sglang and not verl and not trainers and not clients and not inspect and not ray"
 
 # A real llama.cpp server, which a package of the environment holds.
 test-servers: $(READY)
@@ -59,6 +60,13 @@ test-sglang: $(SGLANG)/ready
 
 $(SGLANG)/ready: pyproject.toml constraints.txt scripts/setup.sh scripts/setup_vllm.sh scripts/setup_sglang.sh
 	PYTHON="$(PYTHON)" scripts/setup_sglang.sh $(SGLANG)
+
+# Other people's trainers: what their own classes make of our rollouts.
+test-trainers: $(TRAINERS)/ready
+	$(TRAINERS)/bin/python -m pytest -m "trainers$(if $(SELECT), and $(SELECT))" tests/real_trainers
+
+$(TRAINERS)/ready: pyproject.toml tests/real_trainers/requirements.txt scripts/setup_trainers.sh
+	PYTHON="$(PYTHON)" scripts/setup_trainers.sh $(TRAINERS)
 
 # verl's own trainer on a machine without a GPU, in an environment of its own: FSDP2, vLLM, its exchange of weights.
 test-verl: $(VERL)/ready

@@ -32,9 +32,11 @@ TWINS = {
 }
 OPEN = (
     "reward.custom_reward_function.reward_kwargs.",
+    "actor_rollout_ref.actor.fsdp_config.mixed_precision.",
     "actor_rollout_ref.model.override_config.",
     "actor_rollout_ref.rollout.enable_sleep_mode",
     "ray_kwargs.ray_init.",
+    "trainer.v1.sampler.sampler_kwargs.",
 )
 """Keys that verl reads and that its defaults do not have."""
 

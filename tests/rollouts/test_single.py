@@ -8,14 +8,16 @@ from hypothesis import given, settings
 from cases import Case, cases
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.drive import SampleRequest, SampleResult
-from elastic_reasoning.core.errors import EngineError
+from elastic_reasoning.core.errors import EngineError, UsageError
 from elastic_reasoning.core.request import Options, Request
 from elastic_reasoning.core.template import Prompt, Template, Thinking
 from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.core.walk import Walk
+from elastic_reasoning.core.wire import to_wire
 from elastic_reasoning.engines.engine import run
+from elastic_reasoning.engines.loading import load_template
 from elastic_reasoning.engines.scripted import ScriptedEngine, scripted_logprob
-from elastic_reasoning.rollouts.single import GenerateWhole, roll_out_one
+from elastic_reasoning.rollouts.single import GenerateWhole, new_walk, read_whole, roll_out_one
 from letters import by_position, letters, show
 
 TEMPLATE = letters()
@@ -88,3 +90,32 @@ def test_in_one_pass_nothing_is_asked_for_twice() -> None:
 def test_a_budget_that_was_not_kept_in_one_pass_fails_loudly(text: str) -> None:
     with pytest.raises(EngineError, match="the budget was not kept in one pass"):
         asyncio.run(roll_out_one(walk(), Says(()).generate, whole_of(text)))
+
+
+TOKENIZER, MINI = load_template("mini")
+WORDS = list(MINI.encode("a 4 b 7 answer 7"))
+
+
+def test_a_walk_of_ids_knows_what_the_prompt_has_opened() -> None:
+    opened = TOKENIZER.apply_chat_template([{"role": "user", "content": "a 4 ="}], add_generation_prompt=True)
+    ids = opened["input_ids"] if not isinstance(opened, list) else opened
+    made = new_walk(TOKENIZER, ids, "6+4", options={"wrap_up": "b"}, temperature=0.5)
+    assert made.request.prompt.ids == tuple(ids)
+    assert made.request.prompt.thinking is Thinking.OPEN
+    assert (str(made.request.budget), made.request.options["wrap_up"]) == ("6+4", "b")
+    assert made.request.sampling.temperature == 0.5
+    assert new_walk(TOKENIZER, MINI.encode("a 4 ="), "6+4").request.prompt.thinking is Thinking.ABSENT
+
+
+def test_what_a_server_has_made_is_read_again() -> None:
+    made = new_walk(TOKENIZER, MINI.encode("a 4 ="), "3+2")
+    trace = next(run(ScriptedEngine(by_position(WORDS, MINI), MINI), [made]))
+    assert trace.num_forced_tokens > 1
+    sent = [*trace.ids, min(MINI.eos)]  # which a server may have to force to stop
+    logprobs = [scripted_logprob(n, token) for n, token in enumerate(sent)]
+    read = read_whole(TOKENIZER, MINI.encode("a 4 ="), sent, logprobs, to_wire(made.request))
+    assert (read.ids, read.sampled_mask, read.logprobs) == (trace.ids, trace.sampled_mask, trace.logprobs)
+    with pytest.raises(UsageError, match="no budget in"):
+        read_whole(TOKENIZER, (4,), sent, None, {})
+    with pytest.raises(EngineError):
+        read_whole(TOKENIZER, MINI.encode("a 4 ="), sent[:2], None, to_wire(made.request))

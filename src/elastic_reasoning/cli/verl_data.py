@@ -28,8 +28,8 @@ class VerlDataConfig:
 
 
 EXAMPLE = """
-elastic verl-data arithmetic --num_problems 4096 --out data/arithmetic
-elastic verl-data deepscaler --data deepscaler.jsonl --out data/deepscaler
+elastic verl-data arithmetic --num_problems 4096 --out runs/data/arithmetic
+elastic verl-data deepscaler --data deepscaler.jsonl --out runs/data/deepscaler
 """
 
 
@@ -45,7 +45,7 @@ def main(argv: list[str]) -> int:
         positional="task",
     )
     if not config.task.name or not config.out:
-        raise UsageError("a task and a folder for its rows are needed: elastic verl-data arithmetic --out data")
+        raise UsageError("a task and a folder for its rows are needed: elastic verl-data arithmetic --out runs/data")
     from elastic_reasoning.integrations.verl.data import write_rows
     from elastic_reasoning.tasks.loading import load_task
     from elastic_reasoning.training.data import read_problems

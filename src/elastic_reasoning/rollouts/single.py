@@ -4,25 +4,96 @@
         out = await engine.generate(wanted.ids, max_tokens=wanted.max_tokens, stop_token_ids=sorted(wanted.watch))
         return SampleResult(tuple(out.token_ids), tuple(out.logprobs))
 
-    trace = await roll_out_one(Walk(request, template, context), generate)
+    trace = await roll_out_one(new_walk(tokenizer, prompt_ids, "1024+1024"), generate)
 
 Trainers that let a class of one's own make rollouts (an agent loop, a workflow, an executor) need no more than this and
-`elastic_reasoning.rollouts.trainers`, which says what came of it in their terms.
+`elastic_reasoning.rollouts.trainers`, which says what came of it in their terms: docs/trainers.md has a page of them.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
+from functools import lru_cache
+from typing import Any
 
+from elastic_reasoning.chat.turn import thinking_of
+from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.drive import Sample, SampleRequest, SampleResult, drive
-from elastic_reasoning.core.errors import EngineError
+from elastic_reasoning.core.errors import EngineError, UsageError
+from elastic_reasoning.core.replay import replay
+from elastic_reasoning.core.request import DEFAULT_STRATEGY, Options, Request, Sampling, Value
+from elastic_reasoning.core.template import Prompt, Template, resolve_template
 from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.core.walk import Walk
+from elastic_reasoning.core.wire import from_wire
 from elastic_reasoning.engines.one_pass import BrokenBudgetError, drive_one_pass
 
 Generate = Callable[[SampleRequest], Awaitable[SampleResult]]
 """Samples one stretch: at least one id, at most `max_tokens`, up to the first watched id, which is handed back too."""
 GenerateWhole = Callable[[], Awaitable[SampleResult]]
 """Makes the whole completion by an engine that keeps budgets itself: every id, forced ones among them."""
+
+
+@lru_cache(maxsize=4)
+def _template(tokenizer: Any) -> Template:
+    return resolve_template(tokenizer)
+
+
+def new_walk(
+    tokenizer: Any,
+    prompt_ids: Sequence[int],
+    budget: str,
+    strategy: str = DEFAULT_STRATEGY,
+    options: Mapping[str, Value] | None = None,
+    temperature: float = 1.0,
+    context: int | None = None,
+) -> Walk:
+    """A rollout that is to be made of a prompt of ids, such as a trainer has made from chat messages.
+
+    A strategy that edits the messages, as L1's do, is to be asked for its edit first (`Strategy.edit`).
+
+    Args:
+        tokenizer: the model's; thinking delimiters are found in it.
+        prompt_ids: `[prompt]`.
+        budget: thinking and solution tokens, as "1024+1024".
+        strategy, options, temperature: see `Request`.
+        context: tokens of prompt and completion; `None` for no limit.
+
+    Raises:
+        TemplateError: the tokenizer names no thinking delimiters.
+        BudgetError: the budget is none.
+    """
+    template, ids = _template(tokenizer), tuple(prompt_ids)
+    prompt = Prompt(ids, thinking_of(tokenizer, template, ids))
+    sampling = Sampling(temperature=temperature)
+    return Walk(Request(prompt, Budget.parse(budget), strategy, Options(options), sampling), template, context)
+
+
+def read_whole(
+    tokenizer: Any,
+    prompt_ids: Sequence[int],
+    completion_ids: Sequence[int],
+    logprobs: Sequence[float] | None,
+    told: Mapping[str, Any],
+) -> Trace:
+    """What was sampled and what was forced in a completion that a server with our plug-in has made.
+
+    Args:
+        tokenizer: the model's.
+        prompt_ids, completion_ids: `[prompt]`, `[n]`.
+        logprobs: of the completion, as the server has them `[n]`.
+        told: what the server was told of the budget (`vllm_xargs`, or `extra_args`).
+
+    Raises:
+        UsageError: it was told of none.
+        EngineError: the completion is not what the budget asks for.
+    """
+    wire = from_wire(told)
+    if wire is None:
+        raise UsageError(f"no budget in {dict(told)}: give thinking_budget and solution_budget")
+    template, ids = _template(tokenizer), tuple(prompt_ids)
+    prompt = Prompt(ids, wire.thinking or thinking_of(tokenizer, template, ids), wire.tools)
+    request = Request(prompt, wire.budget, wire.strategy, wire.options, deadline_seconds=wire.deadline_seconds)
+    return replay(request, completion_ids, template, logprobs=logprobs, end=template.eos)
 
 
 async def roll_out_one(walk: Walk, generate: Generate, generate_whole: GenerateWhole | None = None) -> Trace:
