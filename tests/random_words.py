@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 from configs import changed, sweep_config
 from elastic_reasoning.core.request import Request
+from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.engines.scripted import ScriptedEngine, word_template
-from elastic_reasoning.evaluation.config import SweepConfig
 from elastic_reasoning.evaluation.sweep import sweep
 from elastic_reasoning.records.record import Record
 
@@ -30,7 +30,7 @@ CONFIG = sweep_config(
 )
 
 
-def load_engine(config: SweepConfig, model: str) -> ScriptedEngine:
+def load_engine(config: object, model: str) -> ScriptedEngine:
     closing, answer, eos = (TEMPLATE.encode(word)[0] for word in ("</think>", "answer", "<eos>"))
     digits, words = TEMPLATE.encode(" ".join(DIGITS)), TEMPLATE.encode("so wait a b")
 
@@ -45,6 +45,11 @@ def load_engine(config: SweepConfig, model: str) -> ScriptedEngine:
         return [token, *range(TEMPLATE.num_tokens)]
 
     return ScriptedEngine(script, TEMPLATE, context=80)
+
+
+def open_engine(model: str, config: EngineConfig) -> ScriptedEngine:
+    """As an engine of one's own: tests/random_words.py:open_engine."""
+    return load_engine(config, model)
 
 
 def announce(record: Record) -> None:

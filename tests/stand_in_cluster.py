@@ -3,12 +3,14 @@
 Nothing runs by itself: `Clusters.turn()` answers one call, so that each order of events can be tried.
 """
 
+import pickle
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from threading import Thread
 from typing import Any
 
 from elastic_reasoning.engines.ray.pool import Loss
-from elastic_reasoning.engines.ray.worker import Ended, Event, Failed, Opened, Result
+from elastic_reasoning.engines.ray.worker import Ended, Event, Failed, Opened, OpenWork, Result, Worker
 
 
 class LostError(Exception):
@@ -21,12 +23,12 @@ class StandIn:
     def __init__(self, cluster: "StandInCluster", slot: int) -> None:
         self.cluster, self.slot = cluster, slot
         self.is_open = self.is_stopped = False
-        self.items: list[Any] = []
+        self.items: list[tuple[int, Any]] = []
         self.left: list[Any] | None = None
         self.call: Future[list[Event]] | None = None
         self.num_made = 0
 
-    def exchange(self, items: Sequence[Any]) -> Future[list[Event]]:
+    def exchange(self, items: Sequence[tuple[int, Any]]) -> Future[list[Event]]:
         assert self.call is None, "one call at a time"
         assert not self.is_stopped
         self.items += items
@@ -55,11 +57,10 @@ class StandIn:
             refusal = self.cluster.refusal
             return Failed(refusal) if refusal else Opened(f"machine {self.slot}")
         if self.left is None:
-            self.left = [*self.cluster.results_of(self.items[0])]
+            self.left = [*self.cluster.results_of(self.items[0][1])]
         if not self.left:
-            del self.items[0]
             self.left = None
-            return Ended()
+            return Ended(self.items.pop(0)[0])
         value = self.left.pop(0)
         if isinstance(value, Failed):
             return value
@@ -110,3 +111,48 @@ class StandInCluster:
         """Those that have room and a call that waits."""
         there = [worker for worker in self.workers if not worker.is_stopped][: self.num_rooms]
         return [worker for worker in there if worker.call is not None]
+
+
+class InThread:
+    """A worker in threads of this process; see `Worker`."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self.is_stopped = False
+
+    def exchange(self, items: Sequence[tuple[int, Any]]) -> Future[list[Event]]:
+        sent, future = travelled([*items]), Future[list[Event]]()
+        Thread(target=lambda: future.set_result(travelled(self.worker.exchange(sent))), daemon=True).start()
+        return future
+
+    def interrupt(self, word: Any) -> None:
+        self.worker.interrupt(travelled(word))
+
+    def loss(self, error: BaseException) -> Loss:
+        raise error
+
+    def stop(self) -> None:
+        self.is_stopped = True
+
+
+def travelled(value: Any) -> Any:
+    """What comes of something that is sent to another process."""
+    return pickle.loads(pickle.dumps(value))
+
+
+class ThreadCluster:
+    """Workers in threads of this process; what goes to them and comes back is pickled on the way."""
+
+    def __init__(self, open_work: Callable[[int], OpenWork], num_rooms: int = 2) -> None:
+        self.open_work, self.num_rooms = open_work, num_rooms
+        self.workers: list[InThread] = []
+
+    def room(self) -> int:
+        return self.num_rooms
+
+    def start(self, slot: int) -> InThread:
+        self.workers.append(InThread(Worker(travelled(self.open_work(slot)))))
+        return self.workers[-1]
+
+    def in_words(self) -> str:
+        return "threads"

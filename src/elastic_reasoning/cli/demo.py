@@ -109,7 +109,7 @@ def _make(out: Path, console: "Console", command: str) -> tuple[str, ...]:
     from elastic_reasoning.miniature.make import make_pair
 
     transformers.utils.logging.disable_progress_bar()  # ours shows the steps
-    with progress_bar("warm-up and E1 training") as (progress, _):
+    with progress_bar("warm-up and E1 training") as (progress, *_):
 
         def show(what: str, step: int, num_steps: int) -> None:
             progress(step, num_steps)

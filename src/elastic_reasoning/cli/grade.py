@@ -66,7 +66,7 @@ def main(argv: list[str]) -> int:
     if is_url(config.out) or (is_url(config.records) and not config.out):
         raise UsageError(f"out {config.out!r}: give a folder of this machine for the records as they are graded now")
     out = Path(config.out) if config.out else folder.with_name(f"{folder.resolve().name}-graded")
-    with progress_bar("grade") as (start, advance):
+    with progress_bar("grade") as (start, advance, _):
         try:
             result = regrade(
                 folder,

@@ -65,7 +65,7 @@ def main(argv: list[str]) -> int:
     if config.prefer not in ("", "first"):
         raise UsageError(f"prefer {config.prefer!r}: must be first, or nothing")
     names = {fetched(folder): folder for folder in config.records}
-    with progress_bar("merge") as (start, advance):
+    with progress_bar("merge") as (start, advance, _):
 
         def count(num: int) -> None:
             for _ in range(num):

@@ -8,6 +8,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from elastic_reasoning.cli.output import new_console, note
 from elastic_reasoning.core.printable import printable
@@ -26,19 +27,28 @@ def show_stages() -> None:
         logger.addHandler(_Stages())
 
 
-@contextmanager
-def progress_bar(title: str) -> Iterator[tuple[Callable[[int, int], None], Callable[[], None]]]:
-    """A bar: (set what is done and the total, one more is done). Nothing is shown where there is no terminal.
+class Bar(NamedTuple):
+    """What moves a bar."""
 
-    It appears with the first total.
-    """
+    start: Callable[[int, int], None]
+    """Set what is done, and the total."""
+    advance: Callable[[], None]
+    """One more is done."""
+    tell: Callable[[str], None]
+    """Show a few words beside it."""
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Bar]:
+    """A bar. Nothing is shown where there is no terminal; it appears with the first total."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = new_console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task(printable(title), total=None, visible=False)
-        yield (
+        yield Bar(
             lambda done, total: progress.update(bar, completed=done, total=total, visible=True),
             lambda: progress.advance(bar),
+            lambda status: progress.update(bar, description=printable(f"{title}: {status}")),
         )

@@ -77,7 +77,7 @@ def run_with_progress(config: SweepConfig, command: str) -> SweepResult:
         KeyboardInterrupt: with a hint how to go on.
     """
     num_written = 0
-    with progress_bar(command.split()[1]) as (start, advance):
+    with progress_bar(command.split()[1]) as (start, advance, tell):
 
         def count(record: Record) -> None:
             nonlocal num_written
@@ -85,7 +85,7 @@ def run_with_progress(config: SweepConfig, command: str) -> SweepResult:
             advance()
 
         try:
-            result = sweep(config, start, count, on_note=note)
+            result = sweep(config, start, count, on_note=note, on_status=tell)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 f"{num_written} new records are kept in {config.out}; to go on: {command}"

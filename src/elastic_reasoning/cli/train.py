@@ -110,7 +110,7 @@ def _shown(config: TrainCommand, is_main: bool) -> AbstractContextManager[OnStep
 
 @contextmanager
 def _lines(config: TrainCommand) -> Iterator[OnStep]:
-    with progress_bar("train") as (start, _):
+    with progress_bar("train") as (start, *_):
 
         def on_step(step: int, metrics: dict[str, float]) -> None:
             start(step, config.steps)

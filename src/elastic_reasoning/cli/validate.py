@@ -66,7 +66,7 @@ def main(argv: list[str]) -> int:
         if task.note:
             note(task.note)
         overlaps = _overlaps(task, config) if config.against else []
-        with progress_bar("validate") as (start, advance):
+        with progress_bar("validate") as (start, advance, _):
             found = validate(task, config.num_mismatches, config.seed, config.grading.grading_workers, start, advance)
         fixes: dict[str, Fix] = dict(getattr(task, "fixes", {}))
         if config.json:

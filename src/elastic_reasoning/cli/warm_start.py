@@ -41,7 +41,7 @@ def main(argv: list[str]) -> int:
     check(config, num_launched())
     from elastic_reasoning.training.sft.warm_start import warm_start
 
-    with progress_bar("warm-start") as (start, _):
+    with progress_bar("warm-start") as (start, *_):
 
         def on_step(step: int, metrics: dict[str, float]) -> None:
             start(step, config.steps)

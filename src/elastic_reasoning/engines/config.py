@@ -62,6 +62,11 @@ class EngineConfig:
         return replace(self, name=self.ray.engine) if self.name == RAY else self
 
     @property
+    def rows(self) -> int:
+        """Walks that it works on at once."""
+        return self.server.concurrency if self.name == "openai" else self.max_rows
+
+    @property
     def most_workers(self) -> int | None:
         """How many workers of engine ray there may be: of engine openai one for each server, if nothing is said."""
         one_each = self.ray.engine == "openai" and not self.ray.workers

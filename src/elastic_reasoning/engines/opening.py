@@ -11,6 +11,7 @@ from elastic_reasoning.engines.engine import Engine
 from elastic_reasoning.engines.http.engine import OpenAIEngine
 from elastic_reasoning.engines.loading import check_model, load, resolve_precision
 from elastic_reasoning.engines.names import check_names, check_tokenizer_name, parts_of
+from elastic_reasoning.engines.ray.engine import RayEngine
 from elastic_reasoning.engines.swap import SwapEngine
 from elastic_reasoning.engines.vllm.engine import load_vllm
 from elastic_reasoning.untrusted.own_files import is_own, load_own
@@ -66,6 +67,8 @@ def open_engine(config: EngineConfig, model: str) -> Engine:
     Raises:
         ElasticError: it cannot be loaded, or the two do not fit each other.
     """
+    if config.name == RAY:
+        return RayEngine(config, model)  # of a pair, each worker has both
     engines: list[Engine] = []
     try:
         for part in parts_of(model):

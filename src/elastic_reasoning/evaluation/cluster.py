@@ -9,24 +9,27 @@ a folder may be begun on a cluster and finished without, and the other way round
 """
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence, Set
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from math import ceil
-from os.path import relpath
+from time import monotonic
 
 from elastic_reasoning.engines.engine import Engine
 from elastic_reasoning.engines.opening import open_engine
-from elastic_reasoning.engines.ray.cluster import RayCluster, connected
+from elastic_reasoning.engines.ray.cluster import RayCluster, connected, own_strategies
 from elastic_reasoning.engines.ray.pool import Pool
-from elastic_reasoning.engines.ray.worker import OpenWork
+from elastic_reasoning.engines.ray.worker import End, OpenWork
 from elastic_reasoning.evaluation.config import Asking, SweepConfig
 from elastic_reasoning.evaluation.units import Plan, Unit
 from elastic_reasoning.evaluation.work import facts_of, notes_of, records_of
 from elastic_reasoning.records.record import Key, Record
 from elastic_reasoning.tasks.loading import load_task
 from elastic_reasoning.tasks.task import Problem, Task
-from elastic_reasoning.untrusted.own_strategies import LOADED, strategy_names
+from elastic_reasoning.untrusted.own_strategies import strategy_names
 
+STATUS_SECONDS = 1.0
+"""How often it is told how the workers do."""
 Item = tuple[Unit, ...]
 """Units of one model, which a worker works on together."""
 
@@ -72,21 +75,17 @@ class SweepWork:
         self._notes: list[Note] = []
         self._open(told.model)
 
-    def results(self, item: Item) -> Iterator[Record | Note]:
-        """The graded records of an item."""
+    def begin(self, item: Item, tell: Callable[[Record | Note], None], end: End) -> None:
+        """Make the graded records of an item, within this call."""
         engine = self._open(item[0].model)
-        yield from self._notes
-        self._notes = []
-        yield from records_of(self._told.config, engine, self._task, item)
+        while self._notes:
+            tell(self._notes.pop(0))
+        for record in records_of(self._told.config, engine, self._task, item):
+            tell(record)
+        end(None)
 
     def interrupt(self, word: object) -> None:
         """A sweep's items are not interrupted but ended, with their worker."""
-
-    def close(self) -> None:
-        """Close the engine and what grades."""
-        if self._engine is not None:
-            self._engine.close()
-        self._task.close()
 
     def _open(self, model: str) -> Engine:
         if self._engine is not None and self._model == model:
@@ -132,9 +131,8 @@ class Chunks:
 def chunk_size(config: SweepConfig, num_settings: int) -> int:
     """Problems that together keep a worker's engine busy."""
     engine = config.engine.of_worker(0)
-    rows = engine.server.concurrency if engine.name == "openai" else engine.max_rows
     shares = config.share and engine.name == "transformers"  # the settings of a sample are then one thinking
-    return config.engine.ray.chunk or max(1, ceil(rows / (config.samples * (1 if shares else num_settings))))
+    return config.engine.ray.chunk or max(1, ceil(engine.rows / (config.samples * (1 if shares else num_settings))))
 
 
 class SweepOnCluster:
@@ -145,7 +143,6 @@ class SweepOnCluster:
         self._said: set[str] = set()
         self._cluster = RayCluster(config.engine.ray, self._open_work)
         self._opens: OpenSweep | None = None
-        self.pool: Pool | None = None
 
     def facts(self, models: Sequence[str]) -> dict[str, object]:
         """What `facts_of` says on a worker: its devices decide, and its files are those that are run."""
@@ -153,29 +150,33 @@ class SweepOnCluster:
 
     def records(self, plan: Plan, models: Sequence[str], done: Set[Key]) -> Generator[Record]:
         """The records that lack, as they come from any worker; `done` grows as they are written."""
-        num_units = sum(1 for model in models for _ in plan.units(model, done))
-        if not num_units:
+        num_units = {model: sum(1 for _ in plan.units(model, done)) for model in models}
+        left = [model for model in models if num_units[model]]
+        if not left:
             return
-        units = (unit for model in models for unit in plan.units(model, done))
-        first_model = next(model for model in models for _ in plan.units(model, done))
-        self._opens = OpenSweep(_plain(self._config), _own(), first_model, plan.problems[0], plan.settings)
-        engine = self._config.engine
-        chunks = Chunks(units, num_units, chunk_size(self._config, len(plan.settings)), lambda: pool.num_wanted)
+        self._opens = OpenSweep(_plain(self._config), own_strategies(), left[0], plan.problems[0], plan.settings)
+        units = (unit for model in left for unit in plan.units(model, done))
+        size = chunk_size(self._config, len(plan.settings))
+        chunks = Chunks(units, sum(num_units.values()), size, lambda: pool.num_wanted)
+        fewest, most = self._config.engine.ray.bounds[0], self._config.engine.most_workers
+        bounds = (fewest if most is None else min(fewest, most), most)
+        pool = Pool(self._cluster, chunks.next, partial(_again, done), _gave_up, bounds, self._on_note)
+        with self._cluster.asked_for(most), closing(pool.run()) as results:
+            try:
+                yield from self._records_among(results, pool)
+            finally:
+                self._on_note(in_words(pool, self._config.engine.ray.price_per_hour))
 
-        def again(item: Item, apart: bool) -> list[Item]:
-            left = [missing for unit in item if (missing := unit.lacking(done)).asked]
-            return [(unit,) for unit in left] if apart else [tuple(left)] * bool(left)
-
-        def gave_up(item: Item, error: str) -> Iterator[Record]:
-            return (Record.without_trace(key, error) for unit in item for key in unit.keys)
-
-        bounds = (min(engine.ray.bounds[0], engine.most_workers or num_units), engine.most_workers)
-        pool = self.pool = Pool(self._cluster, chunks.next, again, gave_up, bounds, self._on_note)
-        for result in pool.run():
+    def _records_among(self, results: Iterable[Record | Note], pool: Pool) -> Iterator[Record]:
+        said_at = monotonic()
+        for result in results:
             if isinstance(result, Record):
                 yield result
             else:
                 self._say_once(result)
+            if monotonic() - said_at > STATUS_SECONDS:
+                said_at = monotonic()
+                self._on_status(in_words(pool, self._config.engine.ray.price_per_hour))
 
     def _open_work(self, slot: int) -> OpenWork:
         assert self._opens is not None
@@ -201,14 +202,31 @@ def on_cluster(
         yield SweepOnCluster(config, on_note, on_status)
 
 
+def _again(done: Set[Key], item: Item, apart: bool) -> list[Item]:
+    """What of an item has no record yet; each problem by itself where one of them may have killed a worker."""
+    left = tuple(missing for unit in item if (missing := unit.lacking(done)).asked)
+    return [(unit,) for unit in left] if apart else [left] * bool(left)
+
+
+def _gave_up(item: Item, error: str) -> Iterator[Record]:
+    return (Record.without_trace(key, error) for unit in item for key in unit.keys)
+
+
+def in_words(pool: Pool, price_per_hour: float) -> str:
+    """How the workers do, and what they have cost so far."""
+    rates = pool.rates()
+    spread = f"{rates[0]:.3g} to {rates[-1]:.3g}" if len(rates) > 1 else "".join(f"{rate:.3g}" for rate in rates)
+    hours = pool.seconds() / 3600
+    parts = [
+        f"{len(rates)} worker{'s' * (len(rates) != 1)}",
+        f"{spread} records/s each" if rates else "",
+        f"{pool.num_lost} lost" if pool.num_lost else "",
+        f"{hours:.2f} worker hours",
+        f"cost {hours * price_per_hour:.2f}" if price_per_hour else "",
+    ]
+    return ", ".join(filter(None, parts))
+
+
 def _plain(config: SweepConfig) -> SweepConfig:
     """Without what a command adds."""
     return SweepConfig(**{field.name: getattr(config, field.name) for field in fields(SweepConfig)})
-
-
-def _own() -> tuple[str, ...]:
-    """The strategies in files, by paths that mean the same in a copy of this folder."""
-    return tuple(
-        f"{file.path if (path := relpath(file.path)).startswith('..') else path}:{file.name}"
-        for file in LOADED.values()
-    )

@@ -134,7 +134,7 @@ def test_whatever_is_lost_nothing_is_missing_and_nothing_double(
 def test_what_kills_its_workers_is_given_up_and_the_rest_of_its_item_is_not() -> None:
     def turn(run: Run) -> None:
         for worker in run.cluster.calling:
-            if worker.is_open and worker.items and 2 in worker.items[0] and not worker.left:
+            if worker.is_open and worker.items and 2 in worker.items[0][1] and not worker.left:
                 worker.lose(PROCESS)
             else:
                 worker.answer()

@@ -16,12 +16,14 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from contextlib import contextmanager, suppress
 from math import floor, inf
+from os.path import relpath
 from typing import Any, TypeVar
 
 from elastic_reasoning.core.errors import EngineError, UsageError, require
 from elastic_reasoning.engines.ray.config import LOCAL, RaySettings
 from elastic_reasoning.engines.ray.pool import FIRST_WORD_SECONDS, Loss
-from elastic_reasoning.engines.ray.worker import Event, Failed, OpenWork, Worker, enter, in_words
+from elastic_reasoning.engines.ray.worker import Event, Failed, OpenAt, OpenWork, Place, Worker, in_words
+from elastic_reasoning.untrusted.own_strategies import LOADED
 
 Answer = TypeVar("Answer")
 
@@ -87,7 +89,8 @@ class RayCluster:
     def __init__(self, settings: RaySettings, open_work: Callable[[int], OpenWork]) -> None:
         self._ray = require("ray", "ray")
         self._settings, self._open_work = settings, open_work
-        self._folder = "" if "working_dir" in settings.environment else os.getcwd()
+        folder = "" if "working_dir" in settings.environment else os.getcwd()  # of a copy, Ray makes the place
+        self._place = Place(folder, max(1, int(settings.num_cpus)))
 
     @property
     def needs(self) -> dict[str, float]:
@@ -95,11 +98,6 @@ class RayCluster:
         settings = self._settings
         needs = {"CPU": settings.num_cpus, "GPU": settings.num_gpus, **settings.resources}
         return {name: number for name, number in needs.items() if number}
-
-    @property
-    def threads(self) -> int:
-        """In how many threads a worker computes."""
-        return max(1, int(self._settings.num_cpus))
 
     def room(self) -> int:
         """How many workers the machines that are there hold, if they hold nothing else."""
@@ -110,7 +108,7 @@ class RayCluster:
 
     def start(self, slot: int) -> "Actor":
         """Start a worker; it begins once there is room for it."""
-        return Actor(self._ray, self._options(), self._open_work(slot), self._folder, self.threads)
+        return Actor(self._ray, self._options(), OpenAt(self._place, self._open_work(slot)))
 
     def _options(self) -> dict[str, Any]:
         settings = self._settings
@@ -145,7 +143,7 @@ class RayCluster:
         needs = self.needs
         num_cpus, num_gpus = (min(1, needs.pop(name, 0)) for name in ("CPU", "GPU"))
         task = self._ray.remote(_tried).options(num_cpus=num_cpus, num_gpus=num_gpus, resources=needs)
-        future: Future[Answer | Failed] = task.remote(function, args, self._folder, self.threads).future()
+        future: Future[Answer | Failed] = task.remote(self._place, function, args).future()
         wait = FIRST_WORD_SECONDS
         while True:
             try:
@@ -160,15 +158,30 @@ class RayCluster:
             raise EngineError(f"on a worker: {answer.error}")
         return answer
 
-    def request(self, number: int) -> None:
-        """Tell an autoscaler how many workers there are to be room for."""
+    @contextmanager
+    def asked_for(self, number: int | None) -> Iterator[None]:
+        """Have an autoscaler make room for so many workers, within; where no number bounds them it is not asked."""
+        if number is None:
+            yield
+            return
         from ray.autoscaler.sdk import request_resources
 
         request_resources(bundles=[self.needs] * number)
+        try:
+            yield
+        finally:
+            with suppress(Exception):  # of a cluster that is gone nothing is asked
+                request_resources(bundles=[])
 
 
-def _tried(function: Callable[..., Any], args: Sequence[Any], folder: str, threads: int) -> Any:
-    enter(folder, threads)
+def own_strategies() -> tuple[str, ...]:
+    """The strategies that lie in files, by paths that mean the same in a copy of this folder."""
+    paths = {file: relpath(file.path) for file in LOADED.values()}
+    return tuple(f"{file.path if path.startswith('..') else path}:{file.name}" for file, path in paths.items())
+
+
+def _tried(place: Place, function: Callable[..., Any], args: Sequence[Any]) -> Any:
+    place.enter()
     try:
         return function(*args)
     except BaseException as error:
@@ -197,10 +210,10 @@ class Actor:
     Args:
         ray: the module.
         options: of the actor; `bundles` is where one worker lies on several machines.
-        open_work, folder, threads: of `Worker`.
+        open_work: of `Worker`.
     """
 
-    def __init__(self, ray: Any, options: dict[str, Any], open_work: OpenWork, folder: str, threads: int) -> None:
+    def __init__(self, ray: Any, options: dict[str, Any], open_work: OpenWork) -> None:
         self._ray, self._group = ray, None
         bundles = options.pop("bundles", None)
         if bundles:
@@ -211,7 +224,7 @@ class Actor:
             options["scheduling_strategy"] = PlacementGroupSchedulingStrategy(
                 self._group, placement_group_bundle_index=0, placement_group_capture_child_tasks=True
             )
-        self._actor = ray.remote(Worker).options(**options).remote(open_work, folder, threads)
+        self._actor = ray.remote(Worker).options(**options).remote(open_work)
 
     def exchange(self, items: Sequence[Any]) -> "Future[list[Event]]":
         """See `Worker.exchange`."""

@@ -4,8 +4,8 @@
     for result in pool.run():
         ...
 
-A worker has one item that it works on and one that waits, so that it never stands idle and a loss costs no more than
-one item's work. Whatever a lost worker had is given to others; of what it was working on only what is missing, in
+A worker has what it works on and one item that waits, so that it never stands idle and a loss costs no more than what
+was being worked on. Whatever a lost worker had is given to others; of what it was working on only what is missing, in
 pieces, as one of them may have been what killed it. One that has killed its worker three times is given up.
 
 There is no polling: each worker has one call under way, and its end is an event. The pool knows nothing of Ray but what
@@ -13,9 +13,10 @@ There is no polling: each worker has one call under way, and its end is an event
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from itertools import chain, count
 from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any, Protocol
@@ -23,8 +24,6 @@ from typing import Any, Protocol
 from elastic_reasoning.core.errors import EngineError
 from elastic_reasoning.engines.ray.worker import Ended, Event, Opened, Result
 
-AT_ONCE = 2
-"""Items that a worker has: the one that it works on, and the next one."""
 MOST_LOSSES = 3
 """Workers that one item may cost, or that may be lost one after the other before any has begun to work."""
 LOOK_SECONDS = 2.0
@@ -47,7 +46,7 @@ class Loss:
 class Handle(Protocol):
     """One worker, from its driver's side. It may not run yet: calls wait until it does."""
 
-    def exchange(self, items: Sequence[Any]) -> Future[list[Event]]:
+    def exchange(self, items: Sequence[tuple[int, Any]]) -> Future[list[Event]]:
         """See `Worker.exchange`; the future fails where the worker is lost."""
 
     def interrupt(self, word: Any) -> None:
@@ -89,9 +88,10 @@ class Member:
         slot: its number, which the next one takes over when it is lost.
         handle: what it is asked by.
         since: when it was started.
+        begun: when it could begin to work.
         where: its machine, once it has begun.
-        tasks: what it has been given, in order.
-        num_unsent: how many of them, the last ones, go with the next call.
+        tasks: what it has been given, by their numbers and in order.
+        unsent: those of them that go with the next call.
         num_results: what it has sent.
         calling: whether a call is under way.
         idle_since: when it ended its last task.
@@ -100,9 +100,10 @@ class Member:
     slot: int
     handle: Handle
     since: float
+    begun: float = 0.0
     where: str = ""
-    tasks: deque[Task] = field(default_factory=deque)
-    num_unsent: int = 0
+    tasks: dict[int, Task] = field(default_factory=dict)
+    unsent: list[tuple[int, Any]] = field(default_factory=list)
     num_results: int = 0
     calling: bool = False
     idle_since: float = 0.0
@@ -124,6 +125,7 @@ class Pool:
         gave_up: what comes of an item that has cost too many workers, instead of results.
         bounds: the fewest and the most workers; `None` where only the cluster bounds them.
         on_note: told what a person should know.
+        num_running: items that a worker works on at once; it has another one that waits.
         stays: go on waiting for items, until `stop`.
         clock: seconds that never go back.
     """
@@ -137,6 +139,7 @@ class Pool:
         bounds: tuple[int, int | None] = (1, None),
         on_note: Callable[[str], None] = lambda note: None,
         *,
+        num_running: int = 1,
         stays: bool = False,
         clock: Callable[[], float] = monotonic,
     ) -> None:
@@ -144,16 +147,19 @@ class Pool:
         self.num_lost = 0
         self._cluster, self._next_item, self._again, self._gave_up = cluster, next_item, again, gave_up
         self._bounds, self._on_note, self._stays, self._clock = bounds, on_note, stays, clock
+        self._num_running = num_running
+        self._numbers = count()
         self._ahead: deque[Task] = deque()
         self._hungry: dict[Member, None] = {}
         self._events: SimpleQueue[tuple[Member, Future[list[Event]]] | None] = SimpleQueue()
         self._num_out = self._num_false_starts = 0
         self._ended_seconds = 0.0
+        self._rates_at_end: list[float] = []
         self.num_wanted = 1
         self._looked = float("-inf")
         self._word_at, self._word_after = clock() + FIRST_WORD_SECONDS, FIRST_WORD_SECONDS
 
-    def run(self) -> Iterator[Any]:
+    def run(self) -> Generator[Any]:
         """The results of all items, as they come. When the caller stops, all workers are ended.
 
         Raises:
@@ -163,6 +169,7 @@ class Pool:
             while self._hand_out() or self._stays:
                 yield from self._wait()
         finally:
+            self._rates_at_end = self.rates()
             for member in [*self.members.values()]:
                 self._remove(member)
 
@@ -180,16 +187,22 @@ class Pool:
         now = self._clock()
         return self._ended_seconds + sum(now - member.since for member in self.members.values())
 
+    def rates(self) -> list[float]:
+        """Results in a second of each worker that works, or did at the end, the slowest one first."""
+        now = self._clock()
+        return self._rates_at_end or sorted(
+            each.num_results / max(now - each.begun, 1e-9) for each in self.members.values() if each.where
+        )
+
     def _hand_out(self) -> bool:
         """Start workers and hand items out. Returns whether anything is still to be done."""
         self._look()
-        for most in range(AT_ONCE):
-            # A second item is for when every worker can have one more: at the end nobody waits behind another's queue.
-            while self._is_ahead(1 if most == 0 else len(self.members)):
-                member = next((each for each in self._hungry if len(each.tasks) <= most), None)
-                if member is None:
-                    break
-                self._give(member)
+        while self._hungry and self._is_ahead(1):
+            member = min(self._hungry, key=lambda member: len(member.tasks))
+            # One that would wait is given only where every worker can have one: at the end none waits behind another.
+            if len(member.tasks) >= self._num_running and not self._is_ahead(len(self.members)):
+                break
+            self._give(member)
         return bool(self._num_out) or self._is_ahead(1)
 
     def _is_ahead(self, number: int) -> bool:
@@ -199,17 +212,17 @@ class Pool:
         return len(self._ahead) >= number
 
     def _give(self, member: Member) -> None:
-        member.tasks.append(self._ahead.popleft())
-        member.num_unsent += 1
+        number, task = next(self._numbers), self._ahead.popleft()
+        member.tasks[number] = task
+        member.unsent.append((number, task.item))
         self._num_out += 1
-        if len(member.tasks) == AT_ONCE:
+        if len(member.tasks) > self._num_running:
             del self._hungry[member]
         if not member.calling:
             self._call(member)
 
     def _call(self, member: Member) -> None:
-        unsent = [task.item for task in [*member.tasks][len(member.tasks) - member.num_unsent :]]
-        member.num_unsent, member.calling = 0, True
+        unsent, member.unsent, member.calling = member.unsent, [], True
         member.handle.exchange(unsent).add_done_callback(lambda future: self._events.put((member, future)))
 
     def _look(self) -> None:
@@ -254,12 +267,13 @@ class Pool:
                 member.num_results += 1
                 yield event.value
             elif isinstance(event, Ended):
-                member.tasks.popleft()
+                del member.tasks[event.number]
                 self._num_out -= 1
                 member.idle_since = self._clock()
                 self._hungry[member] = None
             elif isinstance(event, Opened):
-                member.where, member.idle_since = event.where, self._clock()
+                member.where, member.begun = event.where, self._clock()
+                member.idle_since = member.begun
                 self._hungry[member] = None
                 self._num_false_starts = 0
             else:
@@ -278,19 +292,19 @@ class Pool:
             return
         self._on_note(f"a worker on {member.where} is lost, others go on with what it had: {reason}")
         self._num_out -= len(member.tasks)
-        if not member.tasks:
-            return
-        running, *waiting = member.tasks
-        self._ahead.extendleft(reversed(waiting))
-        num_losses = running.num_losses + by_item
-        pieces = [Task(piece, num_losses) for piece in self._again(running.item, by_item)]
-        if num_losses < MOST_LOSSES:
-            self._ahead.extendleft(reversed(pieces))
-        elif raised:
-            raise EngineError(f"on {member.where}: {reason}")
-        else:
-            for piece in pieces:
-                yield from self._gave_up(piece.item, f"{num_losses} workers died at it: {reason}")
+        tasks = [*member.tasks.values()]
+        left = [tasks[self._num_running :]]
+        for task in tasks[: self._num_running]:
+            num_losses = task.num_losses + by_item
+            pieces = [Task(piece, num_losses) for piece in self._again(task.item, by_item)]
+            if num_losses < MOST_LOSSES:
+                left.append(pieces)
+            elif raised:
+                raise EngineError(f"on {member.where}: {reason}")
+            else:
+                for piece in pieces:
+                    yield from self._gave_up(piece.item, f"{num_losses} workers died at it: {reason}")
+        self._ahead.extendleft(chain.from_iterable(left))
 
     def _false_start(self, reason: str, *, raised: bool, counts: bool) -> None:
         """A worker did not come to begin: another one may, where others could, or where a machine was lost."""

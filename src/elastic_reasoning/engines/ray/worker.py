@@ -1,10 +1,10 @@
 """What one worker does: items in, results out, while its driver is busy with others.
 
-    worker = Worker(open_work)          # on a node: what `open_work` gives computes in a thread of its own
-    worker.exchange([first, second])    # [Opened(...), Result(...), ...]: what has come of it so far
-    worker.exchange([])                 # and so on, until both are `Ended`
+    worker = Worker(open_work)                      # on a node: what `open_work` gives computes in a thread of its own
+    worker.exchange([(0, first), (1, second)])      # [Opened(...), Result(...), ...]: what has come of it so far
+    worker.exchange([])                             # and so on, until both are `Ended`
 
-A worker does one item after the other. Nothing here knows of Ray: an actor is this class on another machine, and a test
+Nothing here knows of Ray: an actor is this class on another machine, and a test
 runs it in a thread.
 """
 
@@ -12,6 +12,7 @@ import os
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from queue import Empty, Queue, SimpleQueue
 from threading import Thread
 from typing import Any, Protocol
@@ -20,17 +21,23 @@ UNREAD = 4096
 """Results that a worker keeps for its driver before it computes no further."""
 
 
+End = Callable[[BaseException | None], None]
+
+
 class Work(Protocol):
     """What a worker does with an item; it is made on the worker."""
 
-    def results(self, item: Any) -> Iterable[Any]:
-        """What comes of an item, as it comes."""
+    def begin(self, item: Any, tell: Callable[[Any], None], end: End) -> None:
+        """Work on an item, within this call or beyond it; the next item is begun when it returns.
+
+        Args:
+            item: what is to be done.
+            tell: takes each result, from any thread.
+            end: called when there are no more, or with the exception that ends the worker.
+        """
 
     def interrupt(self, word: Any) -> None:
-        """Take a word from the driver about the item that is being worked on, in another thread."""
-
-    def close(self) -> None:
-        """Free what it holds."""
+        """Take a word from the driver about an item that is being worked on, in another thread."""
 
 
 OpenWork = Callable[[], Work]
@@ -46,14 +53,16 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Something that came of the item that is being worked on."""
+    """Something that came of an item."""
 
     value: Any
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The item that was being worked on is done."""
+    """An item is done, of which there is the number."""
+
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +80,16 @@ class Worker:
 
     Args:
         open_work: called in that thread.
-        folder: where relative paths begin, if there is such a folder here; where this process stands if it is empty.
-        threads: of which each library that computes takes so many.
     """
 
-    def __init__(self, open_work: OpenWork, folder: str = "", threads: int = 1) -> None:
-        enter(folder, threads)
-        self._items: SimpleQueue[Any] = SimpleQueue()
+    def __init__(self, open_work: OpenWork) -> None:
+        self._items: SimpleQueue[tuple[int, Any]] = SimpleQueue()
         self._events: Queue[Event] = Queue(UNREAD)
         self._work: Work | None = None
         Thread(target=self._run, args=(open_work,), name="elastic-worker", daemon=True).start()
 
-    def exchange(self, items: Iterable[Any]) -> list[Event]:
-        """Take items, and give what has happened since the last call; wait where nothing has."""
+    def exchange(self, items: Iterable[tuple[int, Any]]) -> list[Event]:
+        """Take numbered items, and give what has happened since the last call; wait where nothing has."""
         for item in items:
             self._items.put(item)
         return [self._events.get(), *self._waiting()]
@@ -105,18 +111,44 @@ class Worker:
             self._work = work = open_work()
             self._events.put(Opened(socket.gethostname()))
             while True:
-                for value in work.results(self._items.get()):
-                    self._events.put(Result(value))
-                self._events.put(Ended())
+                number, item = self._items.get()
+                work.begin(item, lambda value: self._events.put(Result(value)), partial(self._end, number))
         except BaseException as error:
             self._events.put(Failed(in_words(error)))
 
+    def _end(self, number: int, error: BaseException | None) -> None:
+        self._events.put(Ended(number) if error is None else Failed(in_words(error)))
 
-def enter(folder: str, threads: int) -> None:
-    """Have relative paths and the number of threads mean here what the driver says; it comes before heavy imports."""
-    os.environ["OMP_NUM_THREADS"] = str(threads)
-    if folder and os.path.isdir(folder):
-        os.chdir(folder)
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a worker works: it is entered before anything heavy is imported.
+
+    Attributes:
+        folder: where relative paths begin, if there is such a folder here; where the process stands if it is empty.
+        threads: in how many of them each library computes.
+    """
+
+    folder: str
+    threads: int
+
+    def enter(self) -> None:
+        """Have this process work here."""
+        os.environ["OMP_NUM_THREADS"] = str(self.threads)
+        if self.folder and os.path.isdir(self.folder):
+            os.chdir(self.folder)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAt:
+    """Makes a worker's work at a place."""
+
+    place: Place
+    open_work: OpenWork
+
+    def __call__(self) -> Work:
+        self.place.enter()
+        return self.open_work()
 
 
 def in_words(error: BaseException) -> str:
