@@ -8,7 +8,6 @@ from inspect_ai import eval as inspect_eval
 from inspect_ai.log import EvalLog
 from inspect_ai.model import GenerateConfig, Model, ModelOutput, get_model
 
-from elastic_reasoning.core.delimiter import TokenDelimiter
 from elastic_reasoning.engines.engine import Engine
 from elastic_reasoning.engines.scripted import ScriptedEngine, scripted, word_template
 from elastic_reasoning.tasks.arithmetic import Arithmetic
@@ -19,11 +18,7 @@ MARKS = [
     pytest.mark.filterwarnings("ignore:Unclosed <MemoryObject:ResourceWarning"),
 ]
 WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight"]
-TEMPLATE = word_template("<think>", "</think>", "<eos>", [*WORDS, "<call>", "</call>"])
-OPENING, CLOSING = (
-    TokenDelimiter("<call>", TEMPLATE.encode("<call>")),
-    TokenDelimiter("</call>", TEMPLATE.encode("</call>")),
-)
+TEMPLATE = word_template("<think>", "</think>", "<eos>", [*WORDS, r"\boxed{three}"])
 QUESTIONS = [problem.messages[-1]["content"] for problem in Arithmetic().problems("test", 8)]
 
 

@@ -23,6 +23,8 @@ from elastic_reasoning.tasks.loading import all_tasks, load_task
 from elastic_reasoning.tasks.task import Problem, Split
 from elastic_reasoning.tasks.task import Task as OurTask
 
+SCORER = "grade"
+"""What logs call the graders of our tasks."""
 ROLES = {"system": ChatMessageSystem, "user": ChatMessageUser, "assistant": ChatMessageAssistant}
 
 
@@ -112,7 +114,7 @@ def _sample(problem: Problem) -> Sample:
     return Sample(input=messages, target=problem.answer, id=problem.id)
 
 
-@scorer(metrics=[accuracy(), stderr()], name="grade")  # type: ignore[untyped-decorator]
+@scorer(metrics=[accuracy(), stderr()], name=SCORER)  # type: ignore[untyped-decorator]
 def graded(ours: OurTask, problems: dict[str, Problem]) -> Scorer:
     """The task's own grader."""
 
