@@ -1,6 +1,7 @@
 """A rollout by whatever samples when it is asked, against the engine that runs the same script by itself."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -17,7 +18,7 @@ from elastic_reasoning.core.wire import to_wire
 from elastic_reasoning.engines.engine import run
 from elastic_reasoning.engines.loading import load_template
 from elastic_reasoning.engines.scripted import ScriptedEngine, scripted_logprob
-from elastic_reasoning.rollouts.single import GenerateWhole, new_walk, read_whole, roll_out_one
+from elastic_reasoning.rollouts.single import GenerateWhole, new_walk, read_whole, roll_out_one, template_of
 from letters import by_position, letters, show
 
 TEMPLATE = letters()
@@ -119,3 +120,9 @@ def test_what_a_server_has_made_is_read_again() -> None:
         read_whole(TOKENIZER, (4,), sent, None, {})
     with pytest.raises(EngineError):
         read_whole(TOKENIZER, MINI.encode("a 4 ="), sent[:2], None, to_wire(made.request))
+
+
+def test_what_ends_a_sequence_is_what_the_models_folder_says(tmp_path: Path) -> None:
+    TOKENIZER.save_pretrained(tmp_path)
+    (tmp_path / "generation_config.json").write_text('{"eos_token_id": [1, 5]}')
+    assert template_of(TOKENIZER.from_pretrained(tmp_path)).eos >= {1, 5}

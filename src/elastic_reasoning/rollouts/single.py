@@ -25,6 +25,8 @@ from elastic_reasoning.core.template import Prompt, Template, resolve_template
 from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.core.wire import from_wire
+from elastic_reasoning.engines.hub import where_to_look
+from elastic_reasoning.engines.model_files import find_end_ids
 from elastic_reasoning.engines.one_pass import BrokenBudgetError, drive_one_pass
 
 Generate = Callable[[SampleRequest], Awaitable[SampleResult]]
@@ -34,8 +36,21 @@ GenerateWhole = Callable[[], Awaitable[SampleResult]]
 
 
 @lru_cache(maxsize=4)
-def _template(tokenizer: Any) -> Template:
-    return resolve_template(tokenizer)
+def template_of(tokenizer: Any, opening: str | None = None, closing: str | None = None) -> Template:
+    """How the model of a tokenizer marks thinking, and all that ends a sequence of it.
+
+    The ends are those of the folder or hub name that the tokenizer was loaded from, which may be more than its own.
+
+    Args:
+        tokenizer: of transformers.
+        opening, closing: thinking delimiters, where the tokenizer does not name them.
+
+    Raises:
+        TemplateError: the tokenizer names no thinking delimiters.
+    """
+    name = tokenizer.name_or_path
+    ends = find_end_ids(name, **where_to_look(name))
+    return resolve_template(tokenizer, opening=opening, closing=closing, eos_ids=ends)
 
 
 def new_walk(
@@ -62,7 +77,7 @@ def new_walk(
         TemplateError: the tokenizer names no thinking delimiters.
         BudgetError: the budget is none.
     """
-    template, ids = _template(tokenizer), tuple(prompt_ids)
+    template, ids = template_of(tokenizer), tuple(prompt_ids)
     prompt = Prompt(ids, thinking_of(tokenizer, template, ids))
     sampling = Sampling(temperature=temperature)
     return Walk(Request(prompt, Budget.parse(budget), strategy, Options(options), sampling), template, context)
@@ -90,7 +105,7 @@ def read_whole(
     wire = from_wire(told)
     if wire is None:
         raise UsageError(f"no budget in {dict(told)}: give thinking_budget and solution_budget")
-    template, ids = _template(tokenizer), tuple(prompt_ids)
+    template, ids = template_of(tokenizer), tuple(prompt_ids)
     prompt = Prompt(ids, wire.thinking or thinking_of(tokenizer, template, ids), wire.tools)
     request = Request(prompt, wire.budget, wire.strategy, wire.options, deadline_seconds=wire.deadline_seconds)
     return replay(request, completion_ids, template, logprobs=logprobs, end=template.eos)

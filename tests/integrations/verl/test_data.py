@@ -8,8 +8,11 @@ import pyarrow.parquet as parquet
 import pytest
 
 from elastic_reasoning.core.errors import TaskError
+from elastic_reasoning.engines.engine import ask
+from elastic_reasoning.engines.scripted import ScriptedEngine, scripted, word_template
 from elastic_reasoning.grading.config import GradingConfig
 from elastic_reasoning.integrations.verl.data import row_of, write_rows
+from elastic_reasoning.integrations.verl.reward import KNOWN, score
 from elastic_reasoning.tasks.code import TRAINING_LIMITS, code_problem
 from elastic_reasoning.tasks.config import TaskConfig
 from elastic_reasoning.tasks.loading import load_task
@@ -22,6 +25,13 @@ def written(rows: list[dict[str, Any]], tmp_path: Path) -> str:
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     return str(path)
+
+
+def graded(solution: str, truth: Any, told: dict[str, Any]) -> float | None:
+    """What our reward function gives a rollout with this solution."""
+    template = word_template("<think>", "</think>", "<eos>", words=[solution])
+    trace = ask(ScriptedEngine(scripted(template, thinking="", solution=solution), template), "half", "1+3")
+    return score(trace, KNOWN["deepscaler"], truth, told, {}).reward
 
 
 def test_a_row_has_what_verl_looks_for() -> None:
@@ -50,6 +60,9 @@ def test_all_right_answers_are_the_ground_truth(tmp_path: Path) -> None:
     row = row_of(problem, "deepscaler", "train", 0)
     assert row["reward_model"]["ground_truth"] == list(problem.data["answers"])
     assert len(row["reward_model"]["ground_truth"]) == 2
+    truth, told = row["reward_model"]["ground_truth"], row["extra_info"]
+    assert all(graded(rf"\boxed{{{answer}}}", truth, told) == 1.0 for answer in truth)
+    assert graded(r"\boxed{1000}", truth, told) == 0.0
 
 
 @pytest.mark.parametrize("text", [True, False])

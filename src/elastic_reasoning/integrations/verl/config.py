@@ -19,11 +19,10 @@ from elastic_reasoning.core.errors import TrainingError, unknown
 from elastic_reasoning.core.needs import needs_of
 from elastic_reasoning.core.request import Request, derived_seed
 from elastic_reasoning.core.strategies import BUILT_IN, check_options, find_strategy
-from elastic_reasoning.core.template import Message, Prompt, Template, Thinking, resolve_template
-from elastic_reasoning.engines.hub import where_to_look
-from elastic_reasoning.engines.model_files import find_end_ids
+from elastic_reasoning.core.template import Message, Prompt, Template, Thinking
 from elastic_reasoning.rollouts.config import RolloutConfig
 from elastic_reasoning.rollouts.plan import Assignment, Plan
+from elastic_reasoning.rollouts.single import template_of
 
 NAME = "elastic-reasoning"
 """Of our distribution, and of its entry points."""
@@ -140,8 +139,7 @@ class Shared:
 
     def __init__(self, tokenizer: Any, config: LoopConfig, trainer: Trainer) -> None:
         self.tokenizer, self.config, self.trainer = tokenizer, config, trainer
-        ends = find_end_ids(tokenizer.name_or_path, **where_to_look(tokenizer.name_or_path))
-        self.template = resolve_template(tokenizer, opening=config.opening, closing=config.closing, eos_ids=ends)
+        self.template = template_of(tokenizer, config.opening, config.closing)
         self._renderer = Renderer(tokenizer, self.template, trainer.chat_template_kwargs)
         self._prompt = lru_cache(maxsize=256)(lambda text: self._renderer.prompt(json.loads(text)))
         if config.rollouts.plan == "curriculum" and not trainer.total_steps:
