@@ -39,6 +39,8 @@ def filled(text: str) -> str:
         "training": training,
         "step_time": step_time,
         "vllm_rollouts": vllm_rollouts,
+        "verl_rollouts": verl_rollouts,
+        "verl_training": verl_training,
         "vllm_deadlines": vllm_deadlines,
         "deadlines": deadlines,
         "gateway_load": gateway_load,
@@ -180,6 +182,36 @@ def vllm_rollouts(report: dict[str, Any]) -> str:
         lines.append(f"| {name} | {median(values):.3f} | {ratio} |")
     made = f"vLLM {report['vllm']}, TRL {report['trl']}, {report['budgets']}"
     return "\n".join([*lines, "", f"Medians of {len(values)} interleaved repeats; {made}. {measured(report)}."])
+
+
+def verl_rollouts(report: dict[str, Any]) -> str:
+    lines = [
+        f"| {report['rollouts']} rollouts at {report['budget']} | processor µs a token | over plain |",
+        "|---|---|---|",
+    ]
+    for side, values in report["microseconds_per_token"].items():
+        ratio = f"{report['of_plain'][side]:.2f}" if side in report["of_plain"] else ""
+        lines.append(f"| {side} | {median(values):.0f} | {ratio} |")
+    made = f"verl {report['verl']}, vLLM {report['vllm']}"
+    return "\n".join([*lines, "", f"Medians of {len(values)} batches of each, by turns; {made}. {measured(report)}."])
+
+
+def verl_training(report: dict[str, Any]) -> str:
+    budgets = list(report["verl_less_twin"])
+    lines = [f"| right answers, % | {' | '.join(budgets)} |", "|---" * (len(budgets) + 1) + "|"]
+    names = {"mini": "before training", "mini-e1": "E1 by TRL", "verl": "**E1 by verl**"}
+    for name, title in names.items():
+        cells = [f"{100 * report['accuracy'][name][budget]:.1f}" for budget in budgets]
+        lines.append(f"| {title} | {' | '.join(cells)} |")
+    differences = [report["verl_less_twin"][budget] for budget in budgets]
+    cells = [f"{100 * each['difference']:+.1f} ± {100 * each['se']:.1f}" for each in differences]
+    lines.append(f"| verl less TRL | {' | '.join(cells)} |")
+    made = (
+        f"{report['num_problems']} test problems, one training each, at {report['budget']}; ± one standard error over "
+        f"problems. {report['steps']} steps of verl {report['verl']} took {report['seconds_of_steps']:,} s and "
+        f"{report['sampled_tokens']:,} sampled tokens"
+    )
+    return "\n".join([*lines, "", f"{made}. {measured(report)}."])
 
 
 def percent(row: dict[str, Any]) -> str:
