@@ -28,6 +28,7 @@ ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AUTH_MODE": "disabled",
+    "RAY_memory_monitor_refresh_ms": "0",  # it would end a worker where others have filled the memory
 }
 ON_A_CPU = {
     "trainer.device": "cpu",
