@@ -10,6 +10,7 @@ SGLANG := .venv-sglang
 VERL := .venv-verl
 TRAINERS := .venv-trainers
 LITELLM := .venv-litellm
+ROUTER := .venv-router
 LINT := .venv-lint
 CLIENTS := .venv-clients
 INSPECT := .venv-inspect
@@ -93,8 +94,8 @@ $(INSPECT)/ready: pyproject.toml constraints.txt scripts/setup_inspect.sh tests/
 	PYTHON="$(PYTHON)" scripts/setup_inspect.sh $(INSPECT)
 
 # Real vLLM on a machine without a GPU, in an environment of its own.
-test-vllm: $(VLLM)/ready
-	$(VLLM)/bin/python -m pytest -m "$(SELECT)" tests/integrations tests/real_vllm
+test-vllm: $(VLLM)/ready $(ROUTER)/ready
+	VLLM_ROUTER=$(abspath $(ROUTER))/bin/vllm-router $(VLLM)/bin/python -m pytest -m "$(SELECT)" tests/integrations tests/real_vllm
 
 $(VLLM)/ready: pyproject.toml constraints.txt scripts/setup.sh scripts/setup_vllm.sh
 	PYTHON="$(PYTHON)" scripts/setup_vllm.sh $(VLLM)
@@ -109,8 +110,12 @@ check: $(READY)
 lint-deploy: $(LINT)/ready
 	$(LINT)/bin/hadolint deploy/*.Dockerfile
 	$(LINT)/bin/check-jsonschema --builtin-schema vendor.compose-spec deploy/compose.yaml
-	$(LINT)/bin/kubernetes-validate --strict deploy/kubernetes/gateway.yaml
-	$(LINT)/bin/yamllint -d '{extends: relaxed, rules: {line-length: {max: 130}}}' deploy
+	$(LINT)/bin/kubernetes-validate --strict deploy/kubernetes/gateway.yaml recipes/cluster/array-job.yaml
+	$(LINT)/bin/check-jsonschema --schemafile deploy/kuberay.schema.json recipes/cluster/rayjob.yaml recipes/cluster/raycluster.yaml
+	$(LINT)/bin/python deploy/pods.py recipes/cluster/rayjob.yaml recipes/cluster/raycluster.yaml > $(LINT)/pods.yaml
+	$(LINT)/bin/kubernetes-validate --strict $(LINT)/pods.yaml
+	$(LINT)/bin/shellcheck recipes/cluster/*.sbatch scripts/*.sh
+	$(LINT)/bin/yamllint -d '{extends: relaxed, rules: {line-length: {max: 130}}}' deploy recipes/cluster
 
 $(LINT)/ready: deploy/linters.txt
 	$(PYTHON) -m venv $(LINT)
@@ -125,11 +130,18 @@ bench: $(READY)
 	$(BIN)/python benchmarks/grading.py
 	$(BIN)/python benchmarks/sandbox.py
 
-bench-vllm: $(VLLM)/ready
+bench-vllm: $(VLLM)/ready $(ROUTER)/ready
 	$(VLLM)/bin/python benchmarks/vllm_throughput.py
 	$(VLLM)/bin/python benchmarks/vllm_deadlines.py
 	$(VLLM)/bin/python benchmarks/vllm_rollouts.py
 	$(VLLM)/bin/python benchmarks/gateway_vllm.py
+	VLLM_ROUTER=$(abspath $(ROUTER))/bin/vllm-router $(VLLM)/bin/python benchmarks/prefix_routing.py
+
+# What stands between several vLLM servers and those who ask them.
+$(ROUTER)/ready:
+	$(PYTHON) -m venv $(ROUTER)
+	$(ROUTER)/bin/pip install -q vllm-router==0.1.17
+	touch $@
 
 bench-verl: $(VERL)/ready
 	$(VERL)/bin/python benchmarks/verl_rollouts.py
@@ -157,4 +169,4 @@ results: $(READY)
 	$(BIN)/python benchmarks/records.py
 
 clean:
-	rm -rf $(VENV) $(VLLM) $(LATEST) $(SGLANG) $(VERL) $(LITELLM) $(LINT) $(CLIENTS) $(INSPECT) runs build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VLLM) $(LATEST) $(SGLANG) $(VERL) $(LITELLM) $(ROUTER) $(LINT) $(CLIENTS) $(INSPECT) runs build .pytest_cache .mypy_cache .ruff_cache

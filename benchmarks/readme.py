@@ -45,6 +45,7 @@ def filled(text: str) -> str:
         "deadlines": deadlines,
         "gateway_load": gateway_load,
         "gateway_vllm": gateway_vllm,
+        "prefix_routing": prefix_routing,
     }.items():
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         path = RESULTS / f"{FROM.get(name, name)}.json"
@@ -368,6 +369,24 @@ def gateway_load(report: dict[str, Any]) -> str:
             f"the machine; its load before was {report['load_before']:.1f}. {measured(report)}.",
         ]
     )
+
+
+def prefix_routing(report: dict[str, Any]) -> str:
+    lines = [
+        "How many of the tokens of prompts two vLLM servers had in their caches:\n",
+        "| chosen by | found in a cache | of the most that can be | requests at the busier server |",
+        "|---|---|---|---|",
+    ]
+    for name, side in report["sides"].items():
+        found, share = side["hit_rate"], side["hit_rate"] / report["best"]
+        lines.append(f"| {name} | {found:.1%} | {share:.2f} | {side['busiest']:.0%} |")
+    made = report["settings"]
+    lines.append(
+        f"\n{made['problems']} problems of {made['prompt']} ids, {made['header']} of which all begin with, "
+        f"{made['requests_each']} requests each, {made['concurrency']} at once. "
+        f"{measured(report)}, vLLM {report['versions']['vllm']}."
+    )
+    return "\n".join(lines)
 
 
 def gateway_vllm(report: dict[str, Any]) -> str:
