@@ -14,13 +14,16 @@ ROUTER := .venv-router
 LINT := .venv-lint
 CLIENTS := .venv-clients
 INSPECT := .venv-inspect
+STORAGE := .venv-storage
+# Which tests need no environment or server of their own.
+HERE := not vllm and not servers and not sglang and not verl and not trainers and not clients and not inspect and not ray and not storage
 # What the tests on real servers run: all; "not full" is the part that continuous integration has time for.
 SELECT :=
 # Processes that run tests side by side, each on one core; a file's tests stay together, as they share what is costly.
 JOBS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
-.PHONY: setup demo test test-full test-latest real test-servers test-sglang test-trainers test-verl test-vllm test-clients test-inspect check lint-deploy bench bench-vllm bench-verl bench-gateway results fuzz clean
+.PHONY: setup demo test test-full test-latest real test-servers test-sglang test-trainers test-verl test-vllm test-clients test-inspect test-storage check lint-deploy bench bench-vllm bench-verl bench-gateway results fuzz clean
 
 setup: $(READY)
 
@@ -31,16 +34,16 @@ demo: $(READY)
 	$(BIN)/elastic demo --out runs/demo
 
 test: $(READY)
-	$(PYTEST) -m "not full and not vllm and not servers and not sglang and not verl and not trainers and not clients and not inspect and not ray"
+	$(PYTEST) -m "not full and $(HERE)"
 
 test-full: $(READY)
-	$(PYTEST) -m "not vllm and not servers and not sglang and not verl and not trainers and not clients and not inspect and not ray"
+	$(PYTEST) -m "$(HERE)"
 
 # On the newest versions of everything that we stand on, without the constraints; torch's build is the tested one.
 test-latest:
 	rm -rf $(LATEST)
 	PYTHON="$(PYTHON)" scripts/setup.sh $(LATEST) latest
-	$(LATEST)/bin/python -m pytest -m "not full and not vllm and not servers and not sglang and not verl and not trainers and not clients and not inspect and not ray"
+	$(LATEST)/bin/python -m pytest -m "not full and $(HERE)"
 
 # A real llama.cpp server, which a package of the environment holds.
 test-servers: $(READY)
@@ -92,6 +95,13 @@ test-inspect: $(INSPECT)/ready
 
 $(INSPECT)/ready: pyproject.toml constraints.txt scripts/setup_inspect.sh tests/real_inspect/requirements.txt
 	PYTHON="$(PYTHON)" scripts/setup_inspect.sh $(INSPECT)
+
+# Runs in a store of objects, on a server of Amazon's kind in an environment of its own.
+test-storage: $(STORAGE)/ready
+	$(STORAGE)/bin/python -m pytest -m "storage$(if $(SELECT), and $(SELECT))" tests/real_storage
+
+$(STORAGE)/ready: pyproject.toml constraints.txt tests/real_storage/requirements.txt scripts/setup_storage.sh
+	PYTHON="$(PYTHON)" scripts/setup_storage.sh $(STORAGE)
 
 # Real vLLM on a machine without a GPU, in an environment of its own.
 test-vllm: $(VLLM)/ready $(ROUTER)/ready
@@ -167,6 +177,7 @@ results: $(READY)
 	$(BIN)/python benchmarks/phases.py
 	$(BIN)/python benchmarks/kills.py
 	$(BIN)/python benchmarks/records.py
+	$(BIN)/python benchmarks/merge.py
 
 clean:
-	rm -rf $(VENV) $(VLLM) $(LATEST) $(SGLANG) $(VERL) $(LITELLM) $(ROUTER) $(LINT) $(CLIENTS) $(INSPECT) runs build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VLLM) $(LATEST) $(SGLANG) $(VERL) $(LITELLM) $(ROUTER) $(LINT) $(CLIENTS) $(INSPECT) $(STORAGE) runs build .pytest_cache .mypy_cache .ruff_cache

@@ -34,6 +34,7 @@ def filled(text: str) -> str:
         "sandbox": sandbox,
         "kills": kills,
         "records": records,
+        "merge": merge,
         "phases": phases,
         "thinking": thinking,
         "training": training,
@@ -470,6 +471,15 @@ def kills(report: dict[str, Any]) -> str:
         f"{report['num_differing']} with other tokens ({report['num_explained']} of them where two logits are within "
         f"1e-4); {table}. {measured(report)}."
     )
+
+
+def merge(report: dict[str, Any]) -> str:
+    lines = ["| records | joined | joined again | memory, MiB |", "|---:|---:|---:|---:|"]
+    for row in report["rows"]:
+        first, again = row["first"], row["again"]
+        peak = max(first["peak_mib"], again["peak_mib"])
+        lines.append(f"| {row['num_records']:,} | {first['seconds']:.1f} s | {again['seconds']:.1f} s | {peak:,} |")
+    return "\n".join(lines) + f"\n\nSeconds on the clock, the start of Python included. {measured(report)}."
 
 
 def records(report: dict[str, Any]) -> str:
