@@ -23,7 +23,7 @@ SELECT :=
 JOBS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
-.PHONY: setup demo test test-full test-latest real test-servers test-sglang test-trainers test-verl test-vllm test-clients test-inspect test-storage check lint-deploy bench bench-vllm bench-verl bench-gateway results fuzz clean
+.PHONY: setup demo test test-full test-latest real test-servers test-sglang test-trainers test-verl test-ray test-vllm test-clients test-inspect test-storage check lint-deploy bench bench-vllm bench-verl bench-gateway results fuzz clean
 
 setup: $(READY)
 
@@ -78,6 +78,10 @@ test-verl: $(VERL)/ready
 
 $(VERL)/ready: pyproject.toml tests/real_verl/requirements.txt scripts/setup_verl.sh
 	PYTHON="$(PYTHON)" scripts/setup_verl.sh $(VERL)
+
+# Real Ray nodes on this machine, whose workers and nodes are lost.
+test-ray: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "ray$(if $(SELECT), and $(SELECT))" tests/real_ray
 
 # LangChain and LiteLLM before the gateway, in an environment of their own.
 test-clients: $(READY) $(CLIENTS)/ready

@@ -80,7 +80,7 @@ class Storm:
 
     def __init__(self, cluster: Nodes, out: Path, limit: int) -> None:
         self.cluster, self.out, self.limit = cluster, out, limit
-        self.counted = out.with_suffix(".counted")
+        self.counted, self.said = out.with_suffix(".counted"), out.with_suffix(".said")
         self.num_lost_workers = 0
         self.driver = self._start()
 
@@ -110,7 +110,8 @@ class Storm:
             "sweep",
             *(f"--{k}={v}" for k, v in flags.items()),
         ]
-        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with self.said.open("ab") as said:
+            return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said)
 
     @property
     def is_over(self) -> bool:
@@ -124,7 +125,7 @@ class Storm:
         until = time.monotonic() + WAIT_SECONDS
         while not condition() and not self.is_over:
             if time.monotonic() > until:
-                raise SystemExit("the sweep does not go on")
+                raise SystemExit(f"the sweep does not go on: {self.said.read_text()[-1000:]}")
             time.sleep(0.05)
 
     def kill(self, what: str, rng: random.Random) -> None:
@@ -145,7 +146,7 @@ class Storm:
 
     def end(self) -> None:
         if self.driver.wait(WAIT_SECONDS):
-            raise SystemExit(f"the sweep ended with status {self.driver.returncode}")
+            raise SystemExit(f"the sweep ended with status {self.driver.returncode}: {self.said.read_text()[-1000:]}")
 
 
 def run_once(cluster: Nodes, folder: Path, limit: int, kills: list[str], rng: random.Random) -> tuple[Storm, float]:

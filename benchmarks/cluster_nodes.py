@@ -5,12 +5,15 @@
         cluster.lose_node()
         cluster.add_node()
 
+    python benchmarks/cluster_nodes.py 3     # for another process; see `main`
+
 Each node is a few processes of Ray's own. They belong to this process and end with it, through Ray's interface: nothing
 is ended by its name. The process is no driver of theirs.
 """
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -80,3 +83,20 @@ def nodes(number: int) -> Iterator[Nodes]:
         yield cluster
     finally:
         cluster.close()
+
+
+def main(argv: list[str]) -> int:
+    """Hold so many nodes until standard input ends: add, lose and workers are the words that are understood."""
+    with nodes(int(argv[0])) as cluster:
+        print(cluster.address, flush=True)
+        for line in sys.stdin:
+            if line.strip() == "add":
+                cluster.add_node()
+            elif line.strip() == "lose":
+                cluster.lose_node()
+            print(*cluster.workers(), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

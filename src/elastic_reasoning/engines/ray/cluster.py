@@ -71,7 +71,7 @@ def _init(ray: Any, settings: RaySettings) -> None:
             logging_level="CRITICAL",
             **alone,
         )
-    except (ConnectionError, RuntimeError, ValueError, OSError, ImportError) as error:
+    except Exception as error:  # Ray raises its bare kind too, where a node does not come up
         text = " ".join(str(error).split())[:300]
         raise EngineError(
             f"no Ray cluster at {where!r}: {text}; start one with ray start --head, or give --ray.address local"
