@@ -119,7 +119,7 @@ def run_verl(
     loops: Sequence[Mapping[str, Any]],
     settings: Mapping[str, Any],
     validation: Sequence[Mapping[str, Any]] = (),
-    seconds: float = 900,
+    seconds: float = 2400,
     paths: Sequence[Path] = (),
 ) -> Run:
     """Run the trainer to its end.

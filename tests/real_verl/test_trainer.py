@@ -21,7 +21,7 @@ from real_verl.conftest import GREEDY, LOOPS, NUM_GREEDY, NUM_PROMPTS, PER_LOOP,
 from real_verl.running import Run
 from real_vllm.same import tie
 
-pytestmark = [pytest.mark.verl, pytest.mark.full, pytest.mark.timeout(1800), pytest.mark.filterwarnings("default")]
+pytestmark = [pytest.mark.verl, pytest.mark.full, pytest.mark.timeout(2700), pytest.mark.filterwarnings("default")]
 
 Seen = Callable[[str], None]
 
