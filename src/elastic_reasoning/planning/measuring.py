@@ -1,9 +1,10 @@
 """A short run through the real engine and the real sweep, from which a whole one is reckoned.
 
-measured = measure(config, problems, task, num_problems=16, model=read_model("mini", config.engine))
+model, measured = measure(config, "mini", problems, task, num_problems=16)
 measured.pace, measured.lengths
 """
 
+import math
 import tempfile
 import time
 from collections.abc import Sequence
@@ -19,11 +20,12 @@ from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import Engine
 from elastic_reasoning.engines.flow import Worker
 from elastic_reasoning.engines.opening import open_engine
-from elastic_reasoning.evaluation.config import SweepConfig
+from elastic_reasoning.evaluation.config import SweepConfig, part_of
+from elastic_reasoning.evaluation.parts import SweepPart
 from elastic_reasoning.evaluation.sweep import sweep
 from elastic_reasoning.planning.counting import count
 from elastic_reasoning.planning.lengths import Lengths
-from elastic_reasoning.planning.models import PlannedModel
+from elastic_reasoning.planning.models import PlannedModel, read_model
 from elastic_reasoning.planning.pace import Pace, TimedWalk, busy_seconds, fitted
 from elastic_reasoning.records.log import read_records
 from elastic_reasoning.records.record import Record
@@ -100,7 +102,6 @@ class Measured:
         lengths: how long it thinks and answers.
         pace: how fast it is.
         rows: that it runs together.
-        context: tokens of prompt and completion; `None` for no limit.
         record_bytes: of a record with its trace, on average.
         grading_seconds: of one solution.
         num_problems: that were asked.
@@ -109,7 +110,6 @@ class Measured:
     lengths: Lengths
     pace: Pace
     rows: int
-    context: int | None
     record_bytes: float
     grading_seconds: float
     num_problems: int
@@ -136,49 +136,55 @@ class _Run:
 
 
 def measure(
-    config: SweepConfig, problems: Sequence[Problem], task: Task, num_problems: int, model: PlannedModel
-) -> Measured:
-    """Measure a model on the first problems, once each, under every setting; nothing is kept of it.
+    config: SweepConfig, name: str, problems: Sequence[Problem], task: Task, num_problems: int
+) -> tuple[PlannedModel, Measured]:
+    """Measure a model on some problems, from all over them, once each under every setting; nothing is kept of it.
 
     Args:
         config: the sweep.
+        name: of one of its models.
         problems: of the sweep.
         task: what grades them.
-        num_problems: to ask.
-        model: one of its models.
+        num_problems: to ask, at the most.
 
     Raises:
         ElasticError: it cannot be run.
     """
-    num_problems = min(num_problems, len(problems))
+    num_parts = max(1, math.ceil(len(problems) / num_problems))
     began = time.perf_counter()
-    with closing(open_engine(config.engine, model.name)) as engine:
+    with closing(open_engine(config.engine, name)) as engine:  # before anything else imports what it needs
         opening_seconds = time.perf_counter() - began
-        few = max(1, num_problems // FEWER)
-        first, few_rows, many = (_run(config, model.name, engine, num) for num in (few, few, num_problems))
+        first, few_rows, many = (
+            _run(config, name, engine, num) for num in (FEWER * num_parts, FEWER * num_parts, num_parts)
+        )
         rows, context = engine.capacity, engine.context
+    model = read_model(name, config.engine)
+    asked = SweepPart(num_parts, 1).of(problems)
     lengths, pace = Lengths.of(many.records), fitted([few_rows.walks, many.walks])
-    pace = _as_it_was(config, problems[:num_problems], model, lengths, pace, rows, many)
+    pace = _as_it_was(config, asked, model, lengths, pace, rows, many)
     more_records = max(1, len(many.records) - len(few_rows.records))
     record_seconds = max(0.0, many.idle_seconds - few_rows.idle_seconds) / more_records
     fixed_seconds = max(0.0, many.idle_seconds - record_seconds * len(many.records))
     fixed_seconds += max(0.0, first.seconds - few_rows.seconds)  # what is slower the first time
-    return Measured(
+    measured = Measured(
         lengths=lengths,
         pace=replace(pace, record_seconds=record_seconds, start_up_seconds=opening_seconds + fixed_seconds),
         rows=rows,
-        context=context,
         record_bytes=many.num_bytes / len(many.records),
-        grading_seconds=_grading_seconds(task, problems, many.records),
-        num_problems=num_problems,
+        grading_seconds=_grading_seconds(task, asked, many.records),
+        num_problems=len(asked),
     )
+    return replace(model, context=context), measured
 
 
-def _run(config: SweepConfig, model: str, engine: Engine, num_problems: int) -> _Run:
+def _run(config: SweepConfig, model: str, engine: Engine, num_parts: int) -> _Run:
+    """A sweep of one in so many of the problems."""
+    whole = part_of(config) or SweepPart(1, 1)
+    part = SweepPart(num_parts * whole.num_parts, whole.number)
     timed = TimedEngine(engine)
     with tempfile.TemporaryDirectory() as folder:
         short = replace(config, models=(model,), thinking_model="", solution_model="")
-        short = replace(short, limit=num_problems, samples=1, out=folder)
+        short = replace(short, part=str(part), writer="", samples=1, out=folder)
         began = time.perf_counter()
         sweep(short, load_engine=lambda _, __: timed)
         seconds = time.perf_counter() - began

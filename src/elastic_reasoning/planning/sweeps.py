@@ -15,9 +15,10 @@ from typing import cast
 from elastic_reasoning.analysis.metrics import seconds_of
 from elastic_reasoning.core.errors import TaskError, UsageError
 from elastic_reasoning.core.setting import Setting
+from elastic_reasoning.engines.config import RAY
 from elastic_reasoning.engines.opening import check_models, check_models_by_name
 from elastic_reasoning.engines.sharing import CHUNK_SIZE
-from elastic_reasoning.evaluation.config import SweepConfig, models_of, settings
+from elastic_reasoning.evaluation.config import SweepConfig, models_of, part_of, settings
 from elastic_reasoning.evaluation.work import is_shared
 from elastic_reasoning.planning.config import PlanConfig
 from elastic_reasoning.planning.counting import Counts, count
@@ -74,6 +75,8 @@ def plan_sweep(config: SweepConfig, plan: PlanConfig) -> SweepPlan:
     Raises:
         ElasticError: something asked for is not known, or cannot be measured.
     """
+    if config.engine.name == RAY:
+        config = replace(config, engine=config.engine.computing)
     models, device = models_of(config), find_device(plan.hardware)
     _check(config, plan, models)
     earlier = read_records(Path(plan.lengths_from))[1] if plan.lengths_from else None
@@ -82,12 +85,12 @@ def plan_sweep(config: SweepConfig, plan: PlanConfig) -> SweepPlan:
     try:
         model_plans = []
         for name in models:
-            model = read_model(name, config.engine)
-            notes += model.notes
             if plan.measure and task is not None:
-                model, known = _measured(config, plan, model, problems, task)
+                model, known = _measured(config, plan, name, problems, task)
             else:
+                model = read_model(name, config.engine)
                 known = _reckoned(config, model, earlier, notes)
+            notes += model.notes
             model_plans.append(_plan_model(config, plan, model, known, problems, device, notes))
     finally:
         if task is not None:
@@ -124,7 +127,9 @@ def _problems(config: SweepConfig, plan: PlanConfig, notes: list[str]) -> tuple[
     if plan.prompt_tokens is None or plan.measure:
         task = load_task(config.task, config.grading)
         try:
-            return task, task.problems(cast(Split, config.split), config.limit)
+            problems = task.problems(cast(Split, config.split), config.limit)
+            part = part_of(config)
+            return task, part.of(problems) if part else problems
         except TaskError as error:
             task.close()
             raise TaskError(f"{error}; or tell a plan of them: --limit 500 --prompt_tokens 200") from None
@@ -138,12 +143,11 @@ def _problems(config: SweepConfig, plan: PlanConfig, notes: list[str]) -> tuple[
 
 
 def _measured(
-    config: SweepConfig, plan: PlanConfig, model: PlannedModel, problems: Sequence[Problem], task: Task
+    config: SweepConfig, plan: PlanConfig, name: str, problems: Sequence[Problem], task: Task
 ) -> tuple[PlannedModel, _Known]:
-    found = measure(config, problems, task, plan.measure, model)
+    model, found = measure(config, name, problems, task, plan.measure)
     said = f"measured on {found.num_problems} problems"
-    known = _Known(found.lengths, found.pace, found.rows, found.record_bytes, found.grading_seconds, said, said)
-    return replace(model, context=found.context), known
+    return model, _Known(found.lengths, found.pace, found.rows, found.record_bytes, found.grading_seconds, said, said)
 
 
 def _reckoned(config: SweepConfig, model: PlannedModel, earlier: Records | None, notes: list[str]) -> _Known:
