@@ -39,7 +39,7 @@ def test_the_same_as_json(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["plan"], "nothing to plan: elastic plan sweep"),
+        (["plan"], "nothing to plan: elastic plan sweep, or elastic plan train"),
         (["plan", "swep"], "unknown plan 'swep': did you mean 'sweep'?"),
         ([*SWEEP, "--hardware", "H10"], "unknown hardware 'H10': did you mean 'H100'?"),
         ([*SWEEP, "--hardwear", "H100"], "did you mean 'hardware'"),
@@ -59,3 +59,14 @@ def test_numbers_are_short() -> None:
     ]
     assert [in_time(each) for each in (None, 0.5, 90, 7200, 86400 * 400)] == ["-", "0.5 s", "90 s", "2 h", "400 days"]
     assert [in_dollars(each) for each in (0.0123, 4.5, 12345.6)] == ["0.012", "4.50", "12,346"]
+
+
+def test_a_training_in_a_few_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--model", "7B", "--hardware", "H100", "--num_devices", "8", "--prompt_tokens", "200"]
+    assert main(["plan", "train", *arguments]) == 0
+    out, err = capsys.readouterr()
+    for text in ("100 steps, 25.6k rollouts", "memory of a device, sharded", "in all: ", "$"):
+        assert text in out, text
+    assert "7B: taken for DeepSeek-R1-Distill-Qwen-7B" in err
+    assert main(["plan", "train", *arguments, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rollouts"]["records"] == 25_600

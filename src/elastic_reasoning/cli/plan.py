@@ -1,8 +1,9 @@
-"""`elastic plan`: what a sweep will need, before it is run."""
+"""`elastic plan`: what a sweep or a training will need, before it is run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from elastic_reasoning.cli import plan_train
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.output import note, say_json
 from elastic_reasoning.core.configuration import INLINE
@@ -10,11 +11,12 @@ from elastic_reasoning.core.errors import UsageError, unknown
 from elastic_reasoning.evaluation.config import SweepConfig
 from elastic_reasoning.planning.config import PlanConfig
 
-FORMS = ("sweep",)
+FORMS = ("sweep", "train")
 EXAMPLE = """
 elastic plan sweep --models mini,mini-e1 --strategies elastic,s1 --budgets 8+20,24+20,64+20 --measure 16
 elastic plan sweep --recipe aime24 --models 32B --hardware H100 --num_devices 8 --limit 30 --prompt_tokens 150
 elastic plan sweep --recipe demo --lengths_from runs/sweep --limit 100000
+elastic plan train --recipe e1-math-1.5b --hardware H100 --num_devices 8 --prompt_tokens 200
 """
 
 
@@ -31,12 +33,14 @@ class PlanCommand(SweepConfig):
 def main(argv: list[str]) -> int:
     """Run the command."""
     form, rest = _form(argv)
+    if form == "train":
+        return plan_train.run(rest)
     config = parse(
         PlanCommand,
         rest,
         command=f"plan {form}".strip(),
         about="Say what a sweep will need before it is run: tokens, seconds, memory and money, per budget and in all.\n"
-        "It takes the flags and recipes of elastic sweep.",
+        "It takes the flags and recipes of elastic sweep; elastic plan train --help tells of trainings.",
         example=EXAMPLE,
         arguments="" if form else "|".join(FORMS),
     )
@@ -65,4 +69,4 @@ def _form(argv: Sequence[str]) -> tuple[str, list[str]]:
         return "", list(argv)
     if argv and not argv[0].startswith("-"):
         raise UsageError(unknown("plan", argv[0], FORMS))
-    raise UsageError("nothing to plan: elastic plan sweep, with the flags of elastic sweep")
+    raise UsageError("nothing to plan: elastic plan sweep, or elastic plan train, with the flags of that command")

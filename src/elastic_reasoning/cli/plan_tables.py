@@ -10,6 +10,7 @@ from elastic_reasoning.planning.fit import Fit
 from elastic_reasoning.planning.growth import CORES_PER_COPY, Growth
 from elastic_reasoning.planning.hardware import Device
 from elastic_reasoning.planning.sweep_plan import ModelPlan, SweepPlan
+from elastic_reasoning.planning.trainings import TrainingPlan
 
 LARGE = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 PERIODS = ((365.25 * 86400, "years"), (86400, "days"), (3600, "h"), (60, "min"))
@@ -68,6 +69,30 @@ def _in_all(plan: SweepPlan) -> str:
         *([f"${in_dollars(plan.money)}"] if plan.money is not None else []),
     ]
     return ", ".join(parts)
+
+
+def show_training(plan: TrainingPlan) -> None:
+    """Print what a training comes to, a line for each part."""
+    rollouts = plan.rollouts
+    say(f"{plan.model}: {plan.steps:,} steps, {in_thousands(rollouts.records)} rollouts; lengths {plan.lengths}")
+    say(
+        f"  rollouts: {in_thousands(rollouts.generated)} tokens generated of {in_thousands(rollouts.sampled)} sampled, "
+        f"{in_thousands(rollouts.forced)} forced, {in_thousands(rollouts.prompt)} of prompts"
+    )
+    say(f"  learnt from: sequences of {in_thousands(plan.trained)} tokens in all")
+    parts = [("generating", plan.generating_seconds), ("optimising", plan.optimising_seconds)]
+    told = ", ".join(f"{name} {in_time(seconds)}" for name, seconds in parts if seconds is not None)
+    say(f"  time: {in_time(plan.seconds)}{f' ({told})' if told else ''}; speed {plan.speed}")
+    for layout, memory in plan.memory.items():
+        peak = max(memory.optimising, memory.generating)
+        capacity = plan.device.memory
+        fits = "" if capacity is None else ", fits" if peak <= capacity else f", more than {plan.device.name} has"
+        say(
+            f"  memory of a device, {layout}: {in_thousands(memory.optimising)}B optimising, "
+            f"{in_thousands(memory.generating)}B generating{fits}"
+        )
+    money = "" if plan.money is None else f", ${in_dollars(plan.money)}"
+    say(f"in all: {in_time(plan.seconds)} on {plan.num_devices} x {plan.device.name}{money}")
 
 
 def in_memory(fit: Fit, device: Device) -> str:

@@ -1,1 +1,1 @@
-"""What a sweep will need, before it is run: tokens, seconds, memory and money."""
+"""What a sweep or a training will need, before it is run: tokens, seconds, memory and money."""

@@ -30,7 +30,7 @@ class PlanConfig:
     """What a plan is made from."""
 
     measure: int = field(default=0, metadata=EXECUTION)
-    """Run so many problems here first, through the real engine, and reckon with what they take."""
+    """Run so many problems here first, or steps of a training, and reckon with what they take."""
     lengths_from: str = field(default="", metadata=EXECUTION)
     """Folder of an earlier sweep, whose records tell how long each model thinks and answers."""
     prompt_tokens: int | None = field(default=None, metadata=EXECUTION)

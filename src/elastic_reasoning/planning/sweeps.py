@@ -136,10 +136,13 @@ def _problems(config: SweepConfig, plan: PlanConfig, notes: list[str]) -> tuple[
     if config.limit is None:
         raise UsageError("prompt_tokens is given without limit: say how many problems there are, as --limit 500")
     notes.append(f"{config.limit:,} problems of {plan.prompt_tokens} tokens, as given")
-    text = "x" * (LETTERS_PER_TOKEN * plan.prompt_tokens)
-    return None, [
-        Problem(f"problem-{number}", ({"role": "user", "content": text},), "") for number in range(config.limit)
-    ]
+    return None, made_up_problems(config.limit, plan.prompt_tokens)
+
+
+def made_up_problems(num: int, num_tokens: int) -> list[Problem]:
+    """Problems whose prompts have about so many tokens."""
+    text = "x" * (LETTERS_PER_TOKEN * num_tokens)
+    return [Problem(f"problem-{number}", ({"role": "user", "content": text},), "") for number in range(num)]
 
 
 def _measured(
