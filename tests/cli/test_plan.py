@@ -5,7 +5,7 @@ import pytest
 from elastic_reasoning.cli.main import main
 from elastic_reasoning.cli.plan_tables import in_dollars, in_thousands, in_time
 
-SWEEP = ["plan", "sweep", "--models", "32B", "--strategies", "elastic,s1", "--budgets", "512+256,1024+256"]
+SWEEP = ["plan", "sweep", "--models", "32B", "--strategies", "elastic,s1", "--budgets", "32+16,64+16"]
 SIZE = ["--limit", "2000", "--prompt_tokens", "200", "--samples", "16"]
 
 
@@ -13,9 +13,9 @@ def test_a_table_and_what_was_assumed(capsys: pytest.CaptureFixture[str]) -> Non
     assert main([*SWEEP, *SIZE, "--hardware", "H100", "--num_devices", "8"]) == 0
     out, err = capsys.readouterr()
     for text in (
-        "32B/elastic/1024+256",
+        "32B/elastic/64+16",
         "upper bound",
-        "4 copies over 2 of H100 each",
+        "8 copies over 1 of H100 each",
         "waits for",
         "1G",
         "in all: 128k",
@@ -29,8 +29,8 @@ def test_the_same_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*SWEEP, *SIZE, "--hardware", "H100", "--num_devices", "8", "--json"]) == 0
     plan = json.loads(capsys.readouterr().out)
     assert [row["setting"] for row in plan["models"][0]["settings"]][:2] == [
-        "32B/elastic/512+256",
-        "32B/elastic/1024+256",
+        "32B/elastic/32+16",
+        "32B/elastic/64+16",
     ]
     assert plan["tokens"]["num_records"] == 128_000
     assert plan["money"] > 0
@@ -62,11 +62,11 @@ def test_numbers_are_short() -> None:
 
 
 def test_a_training_in_a_few_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["--model", "7B", "--hardware", "H100", "--num_devices", "8", "--prompt_tokens", "200"]
+    arguments = ["--model", "7B", "--hardware", "H100", "--num_devices", "8", "--prompt_tokens", "200", "--steps", "10"]
     assert main(["plan", "train", *arguments]) == 0
     out, err = capsys.readouterr()
-    for text in ("100 steps, 25.6k rollouts", "memory of a device, sharded", "in all: ", "$"):
+    for text in ("10 steps, 2.56k rollouts", "memory of a device, sharded", "in all: ", "$"):
         assert text in out, text
     assert "7B: taken for DeepSeek-R1-Distill-Qwen-7B" in err
     assert main(["plan", "train", *arguments, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["rollouts"]["records"] == 25_600
+    assert json.loads(capsys.readouterr().out)["rollouts"]["records"] == 2_560

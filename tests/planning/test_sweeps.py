@@ -16,10 +16,10 @@ SMALL = sweep_config(
     strategies=("elastic", "s1"),
     budgets=("8+8", "24+8"),
     options={"answer_tokens": 2},
-    limit=96,
+    limit=64,
     device="cpu",
 )
-LARGE = sweep_config(models=("32B",), strategies=("elastic",), budgets=("512+256", "1024+256"), limit=2000, samples=16)
+LARGE = sweep_config(models=("32B",), strategies=("elastic",), budgets=("32+16", "64+16"), limit=2000, samples=16)
 ON_H100 = PlanConfig(prompt_tokens=200, hardware=HardwareConfig("H100", num_devices=8))
 
 
@@ -32,7 +32,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> SweepConfig:
 
 @pytest.mark.parametrize("known", ["measured", "earlier"])
 def test_a_plan_comes_near_to_the_sweep(known: str, whole: SweepConfig) -> None:
-    config = PlanConfig(measure=24) if known == "measured" else PlanConfig(lengths_from=whole.out)
+    config = PlanConfig(measure=32) if known == "measured" else PlanConfig(lengths_from=whole.out)
     plan = plan_sweep(SMALL, config)
     records = read_records(Path(whole.out))[1]
     assert plan.tokens.records == len(records)
@@ -40,13 +40,13 @@ def test_a_plan_comes_near_to_the_sweep(known: str, whole: SweepConfig) -> None:
         real = records[f"num_{name}_tokens"].sum()
         assert getattr(plan.tokens, name) == pytest.approx(real, rel=0.2), name
     assert plan.seconds is not None
-    assert plan.models[0].lengths == ("measured on 24 problems" if config.measure else "as in 384 earlier records")
+    assert plan.models[0].lengths == ("measured on 32 problems" if config.measure else "as in 256 earlier records")
     assert plan.growth[-1].problems == 10**9
 
 
 def test_without_anything_known_it_is_the_upper_bound_and_that_is_said() -> None:
     plan = plan_sweep(changed(SMALL, share=False), PlanConfig())
-    assert plan.tokens.sampled == 96 * 2 * (16 + 32)
+    assert plan.tokens.sampled == 64 * 2 * (16 + 32)
     assert plan.models[0].lengths.startswith("upper bound")
     assert (plan.seconds, plan.money, plan.growth) == (None, None, ())
 
@@ -55,9 +55,9 @@ def test_a_size_and_a_device_are_enough_for_time_and_money() -> None:
     plan = plan_sweep(LARGE, ON_H100)
     (model,) = plan.models
     assert model.fit is not None
-    assert (model.fit.tensor_parallel, model.num_copies) == (2, 4)
+    assert (model.fit.tensor_parallel, model.num_copies) == (1, 8)
     assert plan.tokens.records == 2000 * 16 * 2
-    assert plan.tokens.generated == 2000 * 16 * (1024 + 256 + 256)
+    assert plan.tokens.generated == 2000 * 16 * (64 + 16 + 16)
     assert plan.money is not None
     assert plan.seconds is not None
     assert plan.money == pytest.approx(plan.seconds * 8 * 3.35 / 3600)

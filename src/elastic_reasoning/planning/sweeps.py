@@ -35,7 +35,7 @@ from elastic_reasoning.tasks.loading import load_task
 from elastic_reasoning.tasks.task import Problem, Split, Task
 from elastic_reasoning.training.dry_run.memory import BYTES
 
-MOST_SIMULATED = 4_000
+MOST_SIMULATED = 2_000
 """Records that are simulated; a larger sweep is reckoned from them."""
 FEWEST_PROBLEMS = 16
 """That are simulated in any case, if there are so many; and enough to fill all rows twice."""

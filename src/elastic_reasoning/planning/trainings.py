@@ -43,9 +43,9 @@ from elastic_reasoning.training.dry_run.architecture import Architecture
 from elastic_reasoning.training.dry_run.memory import BYTES, Memory, estimate
 from elastic_reasoning.training.dry_run.memory import Lengths as Longest
 
-MOST_STEPS = 8
+MOST_STEPS = 4
 """Steps whose rollouts are simulated, from all over the run."""
-MOST_PROMPTS = 16
+MOST_PROMPTS = 8
 """Prompts of a step that are."""
 FORWARD, BACKWARD = 2, 4
 """Operations for each weight and token (Kaplan et al. 2020, arXiv 2001.08361, section 2.1)."""
@@ -124,7 +124,7 @@ def plan_training(config: TrainConfig, plan: PlanConfig) -> TrainingPlan:
     simulated = _simulated(config, plan, model, lengths, device)
     rollouts = simulated.rollouts
     if found is not None:
-        rollouts, said = found.rollouts(config), f"measured in {found.num_steps} steps"
+        rollouts, said = found.rollouts(config), f"measured in {found.num_steps} steps here"
     sequences = rollouts.prompt + rollouts.sampled + rollouts.forced
     optimising = _optimising_seconds(config, model.architecture, device, num_devices, sequences)
     generating = None if simulated.seconds is None else simulated.seconds / max(1, simulated.num_copies)
