@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,21 @@ def wait_for_lines(out: Path, number: int, sweep: "subprocess.Popen[str]") -> No
     path = out / "records" / "main.jsonl"
     while not path.exists() or path.read_bytes().count(b"\n") < number:
         assert sweep.poll() is None, sweep.communicate()[1]
+        time.sleep(0.05)
+
+
+def wait_for_words(words: str, sweep: "subprocess.Popen[str]") -> None:
+    """Wait until the sweep has said so."""
+    assert sweep.stderr is not None
+    for line in sweep.stderr:
+        if words in line:
+            return
+    raise AssertionError(f"it ended without saying: {words}")
+
+
+def wait_for_no_worker(nodes: Any) -> None:
+    while nodes.tell(""):
+        time.sleep(0.05)
 
 
 def records(out: Path) -> dict[Any, Any]:
@@ -64,17 +80,14 @@ def test_every_worker_is_lost_and_it_goes_on_when_a_node_joins(
     """A worker is killed first, and its node is lost then, the only one."""
     out = tmp_path / "run"
     with started(nodes, out, limit="32") as sweep:
-        assert sweep.stderr is not None
         wait_for_lines(out, 1, sweep)
         [pid] = nodes.tell("")
         os.kill(pid, signal.SIGKILL)
-        said = sweep.stderr.readline()
-        assert "is lost, others go on with what it had: its process died" in said
+        wait_for_words("is lost, others go on with what it had: its process died", sweep)
         wait_for_lines(out, 20, sweep)
         nodes.tell("lose")
-        while "no worker is ready, waiting for one: each needs 1 CPU" not in said:
-            said = sweep.stderr.readline()
-            assert said, "it ended without waiting"
+        wait_for_words("is lost, others go on with what it had: its machine is gone", sweep)
+        wait_for_words("no worker is ready, waiting for one: each needs 1 CPU", sweep)
         nodes.tell("add")
         _, said = sweep.communicate()
     assert sweep.returncode == 0, said
@@ -94,8 +107,7 @@ def test_an_interrupt_ends_the_workers_and_the_folder_goes_on_without_ray(
         _, said = sweep.communicate()
     assert sweep.returncode == 130
     assert "new records are kept" in said
-    while nodes.tell(""):
-        pass
+    wait_for_no_worker(nodes)
     subprocess.run(command(**FLAGS, limit="32", out=str(out)), check=True, capture_output=True)
     assert records(out) == alone
 
@@ -106,8 +118,7 @@ def test_a_driver_that_is_killed_takes_its_workers_with_it(nodes: Any, tmp_path:
     with started(nodes, out, limit="32") as sweep:
         wait_for_lines(out, 10, sweep)
         sweep.kill()
-    while nodes.tell(""):
-        pass
+    wait_for_no_worker(nodes)
     with started(nodes, out, limit="32") as sweep:
         _, said = sweep.communicate()
     assert sweep.returncode == 0, said

@@ -39,7 +39,7 @@ def connected(settings: RaySettings) -> Iterator[None]:
 
     Raises:
         MissingDependencyError: Ray is not installed.
-        EngineError: the cluster cannot be reached.
+        EngineError: the cluster cannot be reached, or is lost.
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
@@ -56,6 +56,9 @@ def connected(settings: RaySettings) -> Iterator[None]:
             with suppress(ValueError):  # another thread than the main one has none
                 signal.signal(number, handler)  # Ray puts its own in place of ours
         yield
+    except ray.exceptions.RayError as error:
+        text = " ".join(str(error).split())[:300]
+        raise EngineError(f"the cluster is lost: {text}; start it and the same command again to go on") from error
     finally:
         ray.shutdown()
 
