@@ -23,7 +23,7 @@ SELECT :=
 JOBS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
-.PHONY: setup demo test test-full test-latest real test-servers test-sglang test-trainers test-verl test-ray test-vllm test-clients test-inspect test-storage check lint-deploy bench bench-vllm bench-verl bench-gateway results fuzz clean
+.PHONY: setup demo test test-full test-latest real test-servers test-sglang test-trainers test-verl test-ray test-vllm test-clients test-inspect test-storage check lint-deploy bench bench-vllm bench-verl bench-sglang bench-gateway results fuzz clean
 
 setup: $(READY)
 
@@ -160,6 +160,9 @@ $(ROUTER)/ready:
 bench-verl: $(VERL)/ready
 	$(VERL)/bin/python benchmarks/verl_rollouts.py
 	$(VERL)/bin/python benchmarks/verl_training.py
+
+bench-sglang: $(SGLANG)/ready
+	$(SGLANG)/bin/python benchmarks/sglang_throughput.py
 
 # The gateway beside LiteLLM's proxy, which has an environment of its own.
 bench-gateway: $(READY) $(LITELLM)/ready

@@ -13,14 +13,15 @@ from live_server import LiveServer
 HERE = Path(__file__).parent
 NUM_SLOTS = 8
 THREADS = {"OMP_NUM_THREADS": "1"}
+RETRACTS = {"SGLANG_TEST_RETRACT": "1", "SGLANG_TEST_RETRACT_INTERVAL": "20"}
+"""SGLang retracts sequences every so many steps, as it does where its cache is full."""
 AHEAD = (
     "--reasoning-parser=qwen3",
     "--max-running-requests=32",
     "--max-total-tokens=1024",
-    "--schedule-conservativeness=0.1",
     "--chunked-prefill-size=32",
 )
-"""SGLang schedules ahead, prefills prompts in chunks, and takes in more than its cache holds, so that it retracts."""
+"""SGLang schedules ahead, prefills prompts in chunks, and has little cache."""
 IN_STEP = (*AHEAD, "--disable-overlap-schedule")
 """The same, where each step waits for the one before."""
 
@@ -65,7 +66,7 @@ class SGLang(Served):
         command += ["--mem-fraction-static=0.3", "--max-total-tokens=8192", f"--max-running-requests={NUM_SLOTS}"]
         command += ["--disable-cuda-graph", "--enable-custom-logit-processor", "--skip-server-warmup"]
         environment = {"SGLANG_USE_CPU_ENGINE": "1", "PYTHONPATH": str(HERE / "sglang_stubs"), "HF_HUB_OFFLINE": "1"}
-        super().__init__([*command, *arguments], folder / "log", {**THREADS, **environment})
+        super().__init__([*command, *arguments], folder / "log", {**THREADS, **environment, **RETRACTS})
 
 
 KINDS: dict[str, type[LlamaCpp | SGLang]] = {"llama.cpp": LlamaCpp, "sglang": SGLang}

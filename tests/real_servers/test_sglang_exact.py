@@ -183,7 +183,13 @@ def test_by_calls_too(mini: Served, seen: Seen) -> None:
 
 def test_the_chat_endpoint_takes_a_budget(mini: Served, post: Callable[..., Any]) -> None:
     messages = [{"role": "user", "content": problems(1)[0]}]
-    settings = {"model": mini.model, "messages": messages, "temperature": 0, "max_tokens": 60}
+    settings = {
+        "model": mini.model,
+        "messages": messages,
+        "temperature": 0,
+        "max_tokens": 60,
+        "skip_special_tokens": False,
+    }
     values = {"thinking_budget": 9, "solution_budget": 5}
     status, answer = post(mini, "/v1/chat/completions", {**settings, "custom_params": {"elastic": values}})
     assert status == 200, answer

@@ -53,7 +53,7 @@ def _prepare(_: None, scheduler: Any) -> None:
     prepare(scheduler.tokenizer, scheduler.model_config.hf_eos_token_id)
 
 
-def _sample_when_ids_are_known(forward: Callable[..., Any], worker: Any, batch: Any, **keywords: Any) -> Any:
+def _sample_when_ids_are_known(forward: Callable[..., Any], worker: Any, batch: Any, *rest: Any, **named: Any) -> Any:
     """Sample a batch with budgets only when the results of the step before are there.
 
     Where SGLang schedules ahead, a logit processor would see ids of which the last one is missing. SGLang can compute
@@ -61,11 +61,18 @@ def _sample_when_ids_are_known(forward: Callable[..., Any], worker: Any, batch: 
     """
     from sglang.srt.environ import envs
 
-    info = getattr(batch, "sampling_info", None)
-    if info is None or not info.has_custom_logit_processor:
-        return forward(worker, batch, **keywords)
+    if not _has_budgets(getattr(batch, "sampling_info", None)):
+        return forward(worker, batch, *rest, **named)
     with envs.SGLANG_ENABLE_DELAY_SAMPLE.override(True):
-        return forward(worker, batch, **keywords)
+        return forward(worker, batch, *rest, **named)
+
+
+def _has_budgets(info: Any) -> bool:
+    if info is None or not info.has_custom_logit_processor:
+        return False
+    from elastic_reasoning.integrations.sglang.processor import BudgetProcessor
+
+    return any(isinstance(entry.processor, BudgetProcessor) for entry in info.custom_logit_processor.values())
 
 
 def _accept(accept: Callable[..., Any], results: Any, req: Any, tokens: Any) -> Any:
