@@ -8,6 +8,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
+from typing import Any
 
 from elastic_reasoning.core.cursor import Listen
 from elastic_reasoning.core.trace import Phase
@@ -23,10 +24,11 @@ FILE = "COUNTED"
 class CountingEngine:
     """See above."""
 
-    def __init__(self, engine: Engine, path: str) -> None:
+    def __init__(self, engine: Any, path: str) -> None:
         self._engine, self._path = engine, path
         self.template, self.context, self.note = engine.template, engine.context, engine.note
         self.capacity, self.prompt, self.close = engine.capacity, engine.prompt, engine.close
+        self.work = engine.work  # it computes in the thread of whoever waits
 
     def submit(
         self, walks: Sequence[Walk], listen: Listen | None = None, until: Phase | None = None
