@@ -9,7 +9,8 @@ ratio is the median over the repeats of the ratios within one. What is measured 
 processes of its own. A server that is not asked sleeps.
 
     one pass / unbudgeted           requests with a budget, and as many tokens without one, each batch in one request
-    one pass / strict thinking      SGLang's own `--enable-strict-thinking`, which has no budget for the solution
+    one pass / strict thinking      SGLang's own `--enable-strict-thinking`, which has no budget for the solution; on a
+                                    GPU alone, as SGLang 0.5.23 ends at its first request with it on a CPU
     engine, one pass / two calls    `OpenAIEngine` both times: thinking, then the solution, each for itself
     engine, one pass / unbudgeted   and as many tokens in one call
 """
@@ -36,6 +37,7 @@ from urllib.request import urlopen
 from budget_load import Ids, Side, by_engine, size, thought, unbudgeted, write_model
 from provenance import provenance
 from rich.console import Console
+from torch import cuda
 from turns import measure, show
 
 from elastic_reasoning.core.request import Request
@@ -91,26 +93,29 @@ def sides_of(model: str, num_rows: int) -> Iterator[dict[str, Side]]:
     """One server for all but strict thinking, which would look at every request."""
     parser = "--reasoning-parser=qwen3"
     with ExitStack() as stack:
-        starting = [
-            stack.enter_context(served(model, num_rows, "--enable-custom-logit-processor", parser)),
-            stack.enter_context(served(model, num_rows, "--enable-strict-thinking", parser)),
-        ]
-        ours, strict = (wait_for(*server) for server in starting)
+        flags = ["--enable-custom-logit-processor", *(["--enable-strict-thinking"] if cuda.is_available() else [])]
+        starting = [stack.enter_context(served(model, num_rows, flag, parser)) for flag in flags]
+        ours, *others = (wait_for(*server) for server in starting)
         engines = []
         for mode in ("one-pass", "by-call"):
             config = ServerConfig((f"{ours}/v1",), tokenizer=model, concurrency=num_rows, mode=mode)
             engines.append(OpenAIEngine(config))
             stack.callback(engines[-1].close)
-        yield {
+        more: dict[str, Side] = {}
+        for strict in others:
+            more["strict thinking"] = partial(at_once, strict, own_budget, require_reasoning=True)
+        yield more | {
             "one pass": partial(at_once, ours, lambda r: {"custom_params": {"elastic": dict(to_wire(r))}}),
             "unbudgeted": partial(at_once, ours, lambda r: {"ignore_eos": True}),
-            "strict thinking": partial(
-                at_once, strict, lambda r: {"custom_params": {"thinking_budget": thought(r)}}, require_reasoning=True
-            ),
             "engine": partial(by_engine, engines[0]),
             "two calls": partial(by_engine, engines[1]),
             "one call": lambda requests: by_engine(engines[1], [unbudgeted(request) for request in requests]),
         }
+
+
+def own_budget(request: Request) -> dict[str, Any]:
+    """As SGLang is asked for its own."""
+    return {"custom_params": {"thinking_budget": thought(request)}}
 
 
 def at_once(
@@ -131,7 +136,8 @@ def served(model: str, num_rows: int, *arguments: str) -> Iterator[tuple["subpro
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     command = [sys.executable, "-m", "sglang.launch_server", f"--model-path={model}", "--host=127.0.0.1"]
-    command += [f"--port={port}", "--device=cpu", "--attention-backend=torch_native", "--dtype=float32"]
+    command += [f"--port={port}", "--dtype=float32"]
+    command += [] if cuda.is_available() else ["--device=cpu", "--attention-backend=torch_native"]
     command += ["--mem-fraction-static=0.3", "--max-total-tokens=32768", f"--max-running-requests={num_rows}"]
     command += ["--disable-cuda-graph", "--skip-server-warmup", "--sleep-on-idle", "--log-level=warning", *arguments]
     environment = {"SGLANG_USE_CPU_ENGINE": "1", "PYTHONPATH": str(STUBS), "OMP_NUM_THREADS": "1"}
