@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -66,16 +67,19 @@ def test_a_copy_is_killed_and_comes_back(
     before = num_asked(copies)
     arriving = generate(engine, asked)
     traces = [next(arriving) for _ in range(50)]
-    assert min(after - early for after, early in zip(num_asked(copies), before, strict=True)) > 0
+    # A router may have sent one of them all problems so far: where a problem goes is a matter of its hash.
+    while not all(after > early for after, early in zip(num_asked(copies), before, strict=True)):
+        traces.append(next(arriving))
+    killed_after = len(traces)
     copies[1].end(signal.SIGKILL)
-    traces += [next(arriving) for _ in range(50)]
+    traces += islice(arriving, 50)
     copies[1].launch()
     traces += arriving
     copies[1].wait()
     engine.close()
     assert len(traces) == len(asked) == len({trace.request.name for trace in traces})
     ties = compare(transformers.model, generate(transformers, asked), traces)
-    seen(f"{len(traces)} traces, a copy killed after 50: none lost, none doubled, {len(ties)} ties")
+    seen(f"{len(traces)} traces, a copy killed after {killed_after}: none lost, none doubled, {len(ties)} ties")
 
 
 def test_a_copy_that_was_away_joins_the_sweep(copies: Copies, seen: Callable[[str], None], tmp_path: Path) -> None:
