@@ -154,12 +154,15 @@ def run_once(cluster: Nodes, folder: Path, limit: int, kills: list[str], rng: ra
     begun = time.monotonic()
     storm = Storm(cluster, folder, limit)
     total = limit * len(BUDGETS) * len(STRATEGIES)
-    for what in kills:
-        goal = storm.num_records() + rng.randrange(1, total // (len(kills) + 1))
-        storm.wait_for(lambda goal=goal: storm.num_records() >= goal)
-        if not storm.is_over:
-            storm.kill(what, rng)
-    storm.end()
+    try:
+        for what in kills:
+            goal = storm.num_records() + rng.randrange(1, total // (len(kills) + 1))
+            storm.wait_for(lambda goal=goal: storm.num_records() >= goal)
+            if not storm.is_over:
+                storm.kill(what, rng)
+        storm.end()
+    finally:
+        storm.driver.kill()  # one that is over already takes no notice
     return storm, time.monotonic() - begun
 
 
