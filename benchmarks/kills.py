@@ -154,8 +154,9 @@ def tokens(record: Record) -> list[int]:
 
 
 def table(records: dict[Key, Record]) -> list[dict[str, object]]:
-    """The rows of the table; records are taken in one order, so that sums are rounded in one way."""
-    return [asdict(row) for row in summarise(records[key] for key in sorted(records))]
+    """The rows of the table, without the records themselves; these are taken in one order, as sums are rounded."""
+    rows = summarise(records[key] for key in sorted(records))
+    return [{name: value for name, value in asdict(row).items() if name != "samples"} for row in rows]
 
 
 def gap(one: Record, other: Record) -> float:
