@@ -51,10 +51,10 @@ def main() -> None:
     folder.mkdir(parents=True)
     sides = [SIDES[(batch + batch // 3) % 3] for batch in range(3 * (repeats + 1))]  # none always follows the same
     problems = Arithmetic().problems("train", PROMPTS * len(sides))
-    rows = [
-        row_of(problem, "arithmetic", "train", n) | {"agent_name": sides[n // PROMPTS]}
-        for n, problem in enumerate(problems)
-    ]
+    rows = []
+    for n, problem in enumerate(problems):
+        row, side = row_of(problem, "arithmetic", "train", n), sides[n // PROMPTS]
+        rows.append(row | {"agent_name": side, "extra_info": {**row["extra_info"], "side": side}})
     settings = {
         "data.shuffle": False,
         "data.train_batch_size": PROMPTS,

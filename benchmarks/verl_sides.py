@@ -29,9 +29,9 @@ class Clocked(MeasuredReplayBuffer):
     def sample(self, global_steps: int, partition_id: str, batch_size: int) -> tuple[Any, dict[str, float]]:
         batch, metrics = super().sample(global_steps, partition_id, batch_size)
         data = transfer_queue.kv_batch_get(
-            keys=batch.keys, partition_id=partition_id, select_fields=["responses", "agent_name"]
+            keys=batch.keys, partition_id=partition_id, select_fields=["responses", "extra_info"]
         )
-        (side,) = {str(getattr(name, "data", name)) for name in data["agent_name"]}
+        (side,) = {str(getattr(info, "data", info)["side"]) for info in data["extra_info"]}
         line = {"side": side, "tokens": sum(len(ids) for ids in data["responses"]), "seconds": sum(spent())}
         with (Path(os.environ["WATCHED"]) / "clock.jsonl").open("a") as clock:
             clock.write(json.dumps(line) + "\n")

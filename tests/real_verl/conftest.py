@@ -33,9 +33,12 @@ GREEDY, NUM_GREEDY = ("one-pass", "calls", "s1"), 24
 
 
 def rows_of(problems: Sequence[Problem], split: str, columns: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Problems as rows of verl's data sets, with further columns."""
-    pairs = enumerate(zip(problems, columns, strict=True))
-    return [row_of(problem, "arithmetic", split, n) | more for n, (problem, more) in pairs]
+    """Problems as rows of verl's data sets, with further columns; the loop is said twice, as verl keeps one alone."""
+    rows = []
+    for n, (problem, more) in enumerate(zip(problems, columns, strict=True)):
+        row = row_of(problem, "arithmetic", split, n)
+        rows.append(row | more | {"extra_info": {**row["extra_info"], "loop": more["agent_name"]}})
+    return rows
 
 
 @pytest.fixture(scope="session")

@@ -63,7 +63,7 @@ def test_the_trainer_has_exactly_what_was_sampled(run: Run, seen: Seen) -> None:
 def test_budgets_are_those_of_the_plan_or_of_the_row(run: Run) -> None:
     budgets = defaultdict(set)
     for row, trace in made(run):
-        budgets[row["agent_name"]].add(str(trace.request.budget))
+        budgets[row["extra_info"]["loop"]].add(str(trace.request.budget))
     assert budgets["one-pass"] == budgets["calls"] == {"24+20"}
     assert budgets["column"] == {f"{8 + n}+20" for n in range(PER_LOOP)}
     assert len(budgets["random"]) > PER_LOOP  # other ones in the second step
@@ -72,8 +72,8 @@ def test_budgets_are_those_of_the_plan_or_of_the_row(run: Run) -> None:
 def test_samples_of_a_prompt_share_a_random_budget(run: Run) -> None:
     for batch in run.batches("train"):
         groups = defaultdict(set)
-        for key, name, extra in zip(batch["keys"], batch["agent_name"], batch["extra_fields"], strict=True):
-            if name == "random":
+        for key, info, extra in zip(batch["keys"], batch["extra_info"], batch["extra_fields"], strict=True):
+            if info["loop"] == "random":
                 groups[key.split("_")[0]].add(str(trace_of(extra[FACTS]).request.budget))
         assert len(groups) == PER_LOOP
         assert all(len(group) == 1 for group in groups.values())
@@ -101,18 +101,19 @@ def test_ratios_are_one_at_equal_weights(run: Run, seen: Seen) -> None:
 
 def test_greedy_rollouts_are_those_of_the_transformers_engine(run: Run, seen: Seen) -> None:
     """Token for token, but where the two best were as good as equal; with the same mask."""
-    engine = load("mini")
-    wanted: dict[tuple[str, tuple[int, ...]], Trace] = {}
+    engine, requests = load("mini"), []
     for name in GREEDY:
         (loop,) = (loop for loop in LOOPS if loop["name"] == name)
         (strategy,), (budget,) = loop.get("strategies", [DEFAULT_STRATEGY]), loop["budgets"]
-        for problem in Arithmetic().problems("validation", NUM_GREEDY):
-            settings = loop.get("options"), Sampling(temperature=0)
-            request = new_request(engine, problem.messages, budget, strategy, settings[0], sampling=settings[1])
-            (wanted[name, request.prompt.ids],) = generate(engine, [request])
+        settings = {"options": loop.get("options"), "sampling": Sampling(temperature=0), "name": name}
+        requests += [
+            new_request(engine, problem.messages, budget, strategy, **settings)
+            for problem in Arithmetic().problems("validation", NUM_GREEDY)
+        ]
+    wanted = {(trace.request.name, trace.request.prompt.ids): trace for trace in generate(engine, requests)}
     num = ties = 0
     for row, trace in made(run, "val"):
-        own = wanted[row["agent_name"], trace.request.prompt.ids]
+        own = wanted[row["extra_info"]["loop"], trace.request.prompt.ids]
         num += 1
         if trace.ids == own.ids:
             assert trace.sampled_mask == own.sampled_mask

@@ -9,7 +9,7 @@ import transfer_queue
 
 from elastic_reasoning.integrations.verl.metrics import MeasuredReplayBuffer
 
-FIELDS = ("prompts", "responses", "response_mask", "rollout_log_probs", "rm_scores", "extra_fields", "agent_name")
+FIELDS = ("prompts", "responses", "response_mask", "rollout_log_probs", "rm_scores", "extra_fields", "extra_info")
 
 
 class Watching(MeasuredReplayBuffer):
