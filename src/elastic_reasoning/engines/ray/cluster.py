@@ -10,6 +10,7 @@ known to the driver alone. One that finds no room waits for it, which is also wh
 
 import os
 import signal
+import socket
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -29,6 +30,8 @@ Answer = TypeVar("Answer")
 
 PROCESS_DIED = "worker process has died"
 """In Ray's words of an actor whose process ended while its machine lived."""
+REACH_SECONDS = 10.0
+"""How long a cluster's head may take to accept a connection."""
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 """Nothing is sent to Ray's makers, and nothing is said of settings that are not ours, unless the user wants it."""
 
@@ -65,6 +68,12 @@ def connected(settings: RaySettings) -> Iterator[None]:
 
 def _init(ray: Any, settings: RaySettings) -> None:
     where = settings.where
+    host, colon, port = where.removeprefix("ray://").rpartition(":")
+    try:
+        if colon and port.isdecimal():  # Ray itself would try for minutes, and say nothing
+            socket.create_connection((host.strip("[]"), int(port)), REACH_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise EngineError(_no_cluster(where, error)) from error
     alone = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"} if where == LOCAL else {}
     try:
         ray.init(
@@ -75,10 +84,12 @@ def _init(ray: Any, settings: RaySettings) -> None:
             **alone,
         )
     except Exception as error:  # Ray raises its bare kind too, where a node does not come up
-        text = " ".join(str(error).split())[:300]
-        raise EngineError(
-            f"no Ray cluster at {where!r}: {text}; start one with ray start --head, or give --ray.address local"
-        ) from error
+        raise EngineError(_no_cluster(where, error)) from error
+
+
+def _no_cluster(where: str, error: Exception) -> str:
+    text = " ".join(str(error).split())[:300]
+    return f"no Ray cluster at {where!r}: {text}; start one with ray start --head, or give --ray.address local"
 
 
 class RayCluster:
