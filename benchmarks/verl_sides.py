@@ -9,11 +9,14 @@ from typing import Any
 import psutil
 import transfer_queue
 from verl.experimental.agent_loop.single_turn_agent_loop import SingleTurnAgentLoop
+from verl.utils.tokenizer import continuous_token_wiring
 
 from elastic_reasoning.integrations.verl.metrics import MeasuredReplayBuffer
 
 MAKING = ("VLLM::", "ray::vLLMHttpServer", "ray::AgentLoopWorker")
 """How the processes are called that rollouts are made by."""
+
+continuous_token_wiring.logger.setLevel("ERROR")  # it would warn at every rollout of the builder, and be dearer by that
 
 
 class PlainLoop(SingleTurnAgentLoop):

@@ -49,7 +49,7 @@ from elastic_reasoning.tasks.task import Problem
 
 logger = logging.getLogger(__name__)
 
-OF_VERL = ("name", "tools")
+OF_VERL = ("name", "tools", "processor", "dataset_cls", "data_config", "hf_model_type")
 """What verl hands a loop that is no key of ours."""
 FIRST, LAST = "min_global_steps", "max_global_steps"
 """verl's names for the versions of the weights that a rollout was made with."""
@@ -65,14 +65,12 @@ class ElasticAgentLoop(AgentLoopBase):
         TrainingError, StrategyError, BudgetError, TemplateError: no rollout could be made so, or be learnt from.
     """
 
-    def __init__(
-        self, *, trainer_config: Any, server_manager: Any, tokenizer: Any, processor: Any, dataset_cls: Any,
-        data_config: Any, hf_model_type: str | None = None, **given: Any,
-    ) -> None:  # fmt: skip
-        # Of verl's builders of prompts none is used, and those of some families want tokens that not all models have.
-        super().__init__(trainer_config, server_manager, tokenizer, processor, dataset_cls, data_config, None)
+    def __init__(self, *, trainer_config: Any, server_manager: Any, tokenizer: Any, **given: Any) -> None:
+        # Of the base nothing is used but its name: it would make a builder of prompts for every rollout, and those of
+        # some families want tokens that not all models have.
         values = {name: value for name, value in given.items() if name not in OF_VERL}
-        self.shared = shared(tokenizer, values, self.config)
+        self.server_manager, self.tokenizer = server_manager, tokenizer
+        self.shared = shared(tokenizer, values, trainer_config.config)
 
     async def run(self, sampling_params: dict[str, Any], **fields: Any) -> AgentLoopOutput:
         """Make a rollout of a row.

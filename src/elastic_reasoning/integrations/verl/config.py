@@ -9,7 +9,7 @@ verl makes a loop anew for every rollout; what costs time to find out is therefo
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, entry_points, requires, version
 from typing import Any
@@ -245,11 +245,24 @@ def shared(tokenizer: Any, values: Mapping[str, Any], config: Any) -> Shared:
     Args:
         tokenizer: as for `Shared`.
         values: the keys of the loop, as its file has them.
-        config: verl's whole configuration.
+        config: verl's whole configuration, which is the same object for all loops of a process.
     """
-    return _shared(tokenizer, json.dumps(plain(values), sort_keys=True), json.dumps(asdict(Trainer.of(config))))
+    return _shared(tokenizer, json.dumps(plain(values), sort_keys=True), _Same(config))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Same:
+    """A configuration as a key: to read it takes longer than the rest of a rollout."""
+
+    config: Any
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.config is other.config
+
+    def __hash__(self) -> int:
+        return id(self.config)
 
 
 @lru_cache(maxsize=16)
-def _shared(tokenizer: Any, loop: str, trainer: str) -> Shared:
-    return Shared(tokenizer, LoopConfig.read(json.loads(loop)), Trainer(**json.loads(trainer)))
+def _shared(tokenizer: Any, loop: str, same: _Same) -> Shared:
+    return Shared(tokenizer, LoopConfig.read(json.loads(loop)), Trainer.of(same.config))
