@@ -78,8 +78,14 @@ def report(folder: Path, write: bool) -> None:
     """Processor time of each batch is what was spent between it and the one before; the first are not counted."""
     lines = [json.loads(line) for line in (folder / "clock.jsonl").read_text().splitlines()]
     spent: dict[str, list[float]] = defaultdict(list)
+    parts: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for before, line in list(pairwise(lines))[2:]:
-        spent[line["side"]].append(1e6 * (line["seconds"] - before["seconds"]) / line["tokens"])
+        each = {
+            part: 1e6 * (line["seconds"][part] - value) / line["tokens"] for part, value in before["seconds"].items()
+        }
+        spent[line["side"]].append(sum(each.values()))
+        for part, value in each.items():
+            parts[line["side"]][part].append(value)
     medians = {side: statistics.median(spent[side]) for side in SIDES}
     ratios = {side: medians[side] / medians["plain"] for side in SIDES[1:]}
     for side in SIDES:
@@ -92,6 +98,10 @@ def report(folder: Path, write: bool) -> None:
             "rollouts": PROMPTS * SAMPLES,
             "budget": BUDGET,
             "microseconds_per_token": {side: [round(one, 2) for one in spent[side]] for side in SIDES},
+            "by_process": {
+                side: {part: round(statistics.median(values), 1) for part, values in parts[side].items()}
+                for side in SIDES
+            },
             "of_plain": {side: round(ratio, 3) for side, ratio in ratios.items()},
         }
         RESULTS.write_text(json.dumps(result, indent=1) + "\n")

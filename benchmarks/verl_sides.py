@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from verl.utils.tokenizer import continuous_token_wiring
 
 from elastic_reasoning.integrations.verl.metrics import MeasuredReplayBuffer
 
-MAKING = ("VLLM::", "ray::vLLMHttpServer", "ray::AgentLoopWorker")
+MAKING = ("VLLM::Worker", "VLLM::EngineCore", "ray::vLLMHttpServer", "ray::AgentLoopWorker")
 """How the processes are called that rollouts are made by."""
 
 continuous_token_wiring.logger.setLevel("ERROR")  # it would warn at every rollout of the builder, and be dearer by that
@@ -35,23 +34,21 @@ class Clocked(MeasuredReplayBuffer):
             keys=batch.keys, partition_id=partition_id, select_fields=["responses", "extra_info"]
         )
         (side,) = {str(getattr(info, "data", info)["side"]) for info in data["extra_info"]}
-        line = {"side": side, "tokens": sum(len(ids) for ids in data["responses"]), "seconds": sum(spent())}
+        line = {"side": side, "tokens": sum(len(ids) for ids in data["responses"]), "seconds": spent()}
         with (Path(os.environ["WATCHED"]) / "clock.jsonl").open("a") as clock:
             clock.write(json.dumps(line) + "\n")
         return batch, metrics
 
 
-def spent() -> Iterator[float]:
-    """Seconds of processor time of each process that makes rollouts."""
+def spent() -> dict[str, float]:
+    """Seconds of processor time of the processes that make rollouts, by how they are called."""
+    found = dict.fromkeys(MAKING, 0.0)
     for process in psutil.process_iter():
         try:
-            if process.environ().get("WATCHED") == os.environ["WATCHED"] and _makes(process):
-                times = process.cpu_times()
-                yield times.user + times.system
+            title, times = " ".join(process.cmdline()), process.cpu_times()
+            if process.environ().get("WATCHED") == os.environ["WATCHED"]:
+                for name in MAKING:
+                    found[name] += (times.user + times.system) * (name in title)
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             continue
-
-
-def _makes(process: psutil.Process) -> bool:
-    title = " ".join(process.cmdline())
-    return any(name in title for name in MAKING)
+    return found
