@@ -54,7 +54,7 @@ def num_asked(copies: Copies) -> list[float]:
     return [copy.metric("vllm:request_success_total") for copy in copies]
 
 
-@pytest.mark.parametrize("mode", ["one-pass", "by-call"])
+@pytest.mark.parametrize("mode", ["one-pass", pytest.param("by-call", marks=pytest.mark.full)])
 @pytest.mark.parametrize("through", ["straight", "router"])
 def test_a_copy_is_killed_and_comes_back(
     mode: str, through: str, copies: Copies, request: pytest.FixtureRequest, seen: Callable[[str], None]
@@ -82,6 +82,7 @@ def test_a_copy_is_killed_and_comes_back(
     seen(f"{len(traces)} traces, a copy killed after {killed_after}: none lost, none doubled, {len(ties)} ties")
 
 
+@pytest.mark.full
 def test_a_copy_that_was_away_joins_the_sweep(copies: Copies, seen: Callable[[str], None], tmp_path: Path) -> None:
     """It is in the list of servers, which is read again, and is asked once it answers like the other one."""
     one, two = copies
