@@ -54,9 +54,8 @@ def filled(text: str) -> str:
     }.items():
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         path = RESULTS / f"{FROM.get(name, name)}.json"
-        if path.exists():
-            made = block(json.loads(path.read_text(encoding="utf-8")))
-            text = pattern.sub(lambda found, made=made: f"{found[1]}{made}\n{found[2]}", text)
+        made = block(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else "Not measured yet."
+        text = pattern.sub(lambda found, made=made: f"{found[1]}{made}\n{found[2]}", text)
     return text
 
 
