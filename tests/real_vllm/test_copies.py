@@ -55,7 +55,7 @@ def num_asked(copies: Copies) -> list[float]:
 
 
 @pytest.mark.parametrize("mode", ["one-pass", pytest.param("by-call", marks=pytest.mark.full)])
-@pytest.mark.parametrize("through", ["straight", "router"])
+@pytest.mark.parametrize("through", ["straight", pytest.param("router", marks=pytest.mark.full)])
 def test_a_copy_is_killed_and_comes_back(
     mode: str, through: str, copies: Copies, request: pytest.FixtureRequest, seen: Callable[[str], None]
 ) -> None:
