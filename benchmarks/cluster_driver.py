@@ -33,7 +33,8 @@ from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import new_request, run
 from elastic_reasoning.engines.ray.cluster import connected
 from elastic_reasoning.engines.ray.config import RaySettings
-from elastic_reasoning.engines.ray.pool import Loss, Pool
+from elastic_reasoning.engines.ray.handles import Loss
+from elastic_reasoning.engines.ray.pool import Pool
 from elastic_reasoning.engines.ray.worker import Ended, Event, Opened, Result
 from elastic_reasoning.engines.scripted import ScriptedEngine, scripted, word_template
 from elastic_reasoning.evaluation.units import Unit

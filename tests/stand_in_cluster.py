@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from threading import Thread
 from typing import Any
 
-from elastic_reasoning.engines.ray.pool import Loss
+from elastic_reasoning.engines.ray.handles import Loss
 from elastic_reasoning.engines.ray.worker import Ended, Event, Failed, Opened, OpenWork, Result, Worker
 
 

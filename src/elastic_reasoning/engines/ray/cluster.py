@@ -22,7 +22,8 @@ from typing import Any, TypeVar
 
 from elastic_reasoning.core.errors import EngineError, UsageError, require
 from elastic_reasoning.engines.ray.config import LOCAL, RaySettings
-from elastic_reasoning.engines.ray.pool import FIRST_WORD_SECONDS, Loss
+from elastic_reasoning.engines.ray.handles import Loss
+from elastic_reasoning.engines.ray.pool import FIRST_WORD_SECONDS
 from elastic_reasoning.engines.ray.worker import Event, Failed, OpenAt, OpenWork, Place, Worker, in_words
 from elastic_reasoning.untrusted.own_strategies import LOADED
 

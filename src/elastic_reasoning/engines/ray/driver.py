@@ -14,7 +14,8 @@ from elastic_reasoning.core.trace import Finish
 from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.engines.job import Job
 from elastic_reasoning.engines.ray.answering import About, Asked, Hello, Item, Moved, sampled_for
-from elastic_reasoning.engines.ray.pool import Cluster, Pool
+from elastic_reasoning.engines.ray.handles import Cluster
+from elastic_reasoning.engines.ray.pool import Pool
 
 logger = logging.getLogger(__name__)
 

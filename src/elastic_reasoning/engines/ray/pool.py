@@ -13,15 +13,16 @@ There is no polling: each worker has one call under way, and its end is an event
 """
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import chain, count
 from queue import Empty, SimpleQueue
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 
 from elastic_reasoning.core.errors import EngineError
+from elastic_reasoning.engines.ray.handles import Cluster, Handle
 from elastic_reasoning.engines.ray.worker import Ended, Event, Opened, Result
 
 MOST_LOSSES = 3
@@ -33,43 +34,6 @@ IDLE_SECONDS = 60.0
 FIRST_WORD_SECONDS = 10.0
 """How long no worker may be there before a word is said; each further word comes after twice the time."""
 MOST_SILENT_SECONDS = 600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """Why a worker is gone. `by_item` says that its process died, for which what it worked on may be to blame."""
-
-    reason: str
-    by_item: bool
-
-
-class Handle(Protocol):
-    """One worker, from its driver's side. It may not run yet: calls wait until it does."""
-
-    def exchange(self, items: Sequence[tuple[int, Any]]) -> Future[list[Event]]:
-        """See `Worker.exchange`; the future fails where the worker is lost."""
-
-    def interrupt(self, word: Any) -> None:
-        """See `Worker.interrupt`; nothing comes back."""
-
-    def loss(self, error: BaseException) -> Loss:
-        """What a failed call says of the worker."""
-
-    def stop(self) -> None:
-        """End the worker, whatever it does."""
-
-
-class Cluster(Protocol):
-    """Where workers run."""
-
-    def room(self) -> int:
-        """How many workers there can be at once, those that run among them."""
-
-    def start(self, slot: int) -> Handle:
-        """Start a worker under the lowest number that is free."""
-
-    def in_words(self) -> str:
-        """What a worker needs and what there is."""
 
 
 @dataclass(eq=False, slots=True)
