@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from elastic_reasoning import Budget, Call, Phase, Strategy, ask, load
 from elastic_reasoning.core.call import OnEos
-from elastic_reasoning.core.phases import Closed, Room, solve
+from elastic_reasoning.core.phases import Closed, solve
+from elastic_reasoning.core.room import Room
 
 
 @dataclass(frozen=True)

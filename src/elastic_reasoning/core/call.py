@@ -18,6 +18,38 @@ class OnEos(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """Where a call is over before its tokens are, so that its strategy may look at what came and say how to go on.
+
+    Attributes:
+        every: after so many tokens of the call; 0 for no such pause.
+        boundaries: where a line or a sentence ends.
+        words: what is to be written there.
+        start: tokens of the call before which none of these pauses.
+    """
+
+    every: int = 0
+    boundaries: bool = False
+    words: Delimiter | None = None
+    start: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Ramp:
+    """The end of a call at which a delimiter becomes likelier with every token.
+
+    Attributes:
+        delimiter: what becomes likelier: at each token, the id that begins it or goes on with it.
+        num_tokens: how many of the last of `Call.max_tokens` are raised.
+        peak: what is added to the logit of that id at the last of them, in nats; at the n-th it is that share of it.
+    """
+
+    delimiter: Delimiter
+    num_tokens: int
+    peak: float
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One step of a strategy.
 
@@ -29,7 +61,14 @@ class Call:
         on_eos: what a sampled end of sequence does; either way it ends the call.
         min_tokens: while fewer are sampled, `banned` ids cannot be.
         banned: see `min_tokens`.
+        forbidden: ids that cannot be sampled in all of the call.
         grace: among the last so many of `max_tokens`, a line or sentence end ends the call.
+        ramp: see `Ramp`; without `max_tokens` there is no end to raise.
+        pause: see `Pause`.
+        loop: the call is over where its last so many tokens are one stretch, written over and over
+            (`elastic_reasoning.core.loops`); 0 for never.
+        probe: what is forced and sampled is no part of the completion: it is shown to the strategy, kept in
+            `Trace.probes`, and taken back. Its phase is `Phase.PROBE`.
         tail: how many of the last ids of the call before belong to a delimiter.
         tail_phase: the phase that those ids become; `None` takes them back.
     """
@@ -41,7 +80,12 @@ class Call:
     on_eos: OnEos = OnEos.END
     min_tokens: int = 0
     banned: frozenset[int] = frozenset()
+    forbidden: frozenset[int] = frozenset()
     grace: int = 0
+    ramp: Ramp | None = None
+    pause: Pause | None = None
+    loop: int = 0
+    probe: bool = False
     tail: int = 0
     tail_phase: Phase | None = None
 

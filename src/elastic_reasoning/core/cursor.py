@@ -19,7 +19,8 @@ object.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from elastic_reasoning.core.call import Call, OnEos
+from elastic_reasoning.core import loops
+from elastic_reasoning.core.call import Call, OnEos, Pause, Ramp
 from elastic_reasoning.core.trace import Finish, Phase
 from elastic_reasoning.core.walk import Completion, Walk
 
@@ -70,6 +71,7 @@ class Cursor:
         left: tokens that may be sampled before the next event; `None` for no limit.
         watch: ids after which `wake` must be called.
         banned: ids that cannot be sampled before the next event.
+        raised: an id whose logit is raised for the next token alone, and by how much in nats; `None` for none.
 
     Args:
         walk: a walk, fresh or part of its way. One that has been interrupted is so at once.
@@ -85,6 +87,7 @@ class Cursor:
         self.left: int | None = None
         self.watch: frozenset[int] = frozenset()
         self.banned: frozenset[int] = frozenset()
+        self.raised: tuple[int, float] | None = None
         self._begin()
         self.wake((), ())
 
@@ -105,8 +108,10 @@ class Cursor:
 
     @property
     def num_banned(self) -> int:
-        """How many tokens are still sampled that cannot be one of `banned`."""
-        return (self.left or 0) if self.banned else 0
+        """How many tokens are still sampled that cannot complete the delimiter, so far as it is forbidden."""
+        call = self.walk.call
+        is_banned = call is not None and call.stop is not None and call.stop.watch <= self.banned
+        return (self.left or 0) if is_banned else 0
 
     def _begin(self) -> None:
         """Begin with the walk's next call."""
@@ -115,8 +120,8 @@ class Cursor:
         call, eos = self.walk.call, self.walk.template.eos
         self._watch = frozenset[int]() if call is None or self.done else eos | call.stop.watch if call.stop else eos
         self._grace_start = None if call is None else _grace_start(call)
-        self.watch, self.banned = self._watch, NOTHING
-        self._is_plain = call is not None and not (self.done or call.min_tokens or self._grace_start)
+        self.watch, self.banned, self.raised = self._watch, NOTHING, None
+        self._is_plain = call is not None and not (self.done or self._grace_start or _is_special(call))
 
     def _aim(self) -> None:
         """Set what is waited for next."""
@@ -124,21 +129,52 @@ class Cursor:
         if self._is_plain and call is not None:  # most often, and for a listener at every token
             self.left = None if call.max_tokens is None else call.max_tokens - len(self._ids)
             return
-        self.watch, self.banned = self._watch, NOTHING
+        self.watch, self.banned, self.raised = self._watch, NOTHING, None
         if call is None or self.done:
             self.left = 0
             return
-        num_sampled, bound = len(self._ids), call.max_tokens
+        num_sampled = len(self._ids)
+        bounds = [] if call.max_tokens is None else [call.max_tokens]
         if num_sampled < call.min_tokens:
             self.banned = call.banned
-            self.watch -= self.banned
-            bound = call.min_tokens if bound is None else min(bound, call.min_tokens)
-        start = self._grace_start
-        if start is not None and num_sampled + 1 >= start:
-            self.watch |= self.walk.template.boundaries
-        elif start is not None:
-            bound = start - 1 if bound is None else min(bound, start - 1)
-        self.left = None if bound is None else bound - num_sampled
+            bounds.append(call.min_tokens)
+        if call.forbidden:
+            self.banned |= call.forbidden
+        self.watch -= self.banned
+        if self._grace_start is not None:
+            self._look_for_boundaries(self._grace_start, num_sampled, bounds)
+        if call.pause is not None:
+            self._look_for_pause(call.pause, num_sampled, bounds)
+        if call.loop:
+            step = loops.step(call.loop)
+            bounds.append((num_sampled // step + 1) * step)
+        if call.ramp is not None and call.max_tokens is not None:
+            self._raise(call.ramp, call.max_tokens, bounds)
+        self.left = min(bounds) - num_sampled if bounds else None
+
+    def _look_for_boundaries(self, start: int, num_sampled: int, bounds: list[int]) -> None:
+        """Watch for line and sentence ends from the token `start` on."""
+        if num_sampled + 1 >= start:
+            self.watch |= self.walk.template.boundaries - self.banned
+        else:
+            bounds.append(start - 1)
+
+    def _look_for_pause(self, pause: Pause, num_sampled: int, bounds: list[int]) -> None:
+        if pause.every:
+            bounds.append(max(pause.every, num_sampled + 1))  # later than wanted where a delimiter has begun there
+        if pause.boundaries:
+            self._look_for_boundaries(pause.start, num_sampled, bounds)
+        if pause.words is not None:
+            self.watch |= pause.words.watch - self.banned
+
+    def _raise(self, ramp: Ramp, max_tokens: int, bounds: list[int]) -> None:
+        """Raise what the delimiter goes on with, one token at a time."""
+        nth = len(self._ids) + 1 - (max_tokens - ramp.num_tokens)
+        if nth < 1:
+            bounds.append(max_tokens - ramp.num_tokens)
+            return
+        bounds.append(len(self._ids) + 1)
+        self.raised = ramp.delimiter.begun(self._ids)[1][0], ramp.peak * nth / ramp.num_tokens
 
     def until_event(self, ids: Sequence[int]) -> int:
         """How many of these sampled ids there are up to the next event; 0 if it is not among them."""
@@ -186,7 +222,22 @@ class Cursor:
         start = self._grace_start
         if start is not None and len(ids) >= start and ids[-1] in self.walk.template.boundaries:
             return Finish.BOUNDARY
+        if call.loop and len(ids) % loops.step(call.loop) == 0 and loops.repeats(ids, call.loop):
+            return Finish.LOOP
+        if call.pause is not None and self._pauses(call, call.pause):
+            return Finish.PAUSE
         return self._interrupted()
+
+    def _pauses(self, call: Call, pause: Pause) -> bool:
+        """Whether the strategy wants to look at the ids so far; never within what may become a delimiter."""
+        ids = self._ids
+        if len(ids) < pause.start or (call.stop is not None and call.stop.pending(ids)):
+            return False
+        return (
+            (0 < pause.every <= len(ids))
+            or (pause.boundaries and ids[-1] in self.walk.template.boundaries)
+            or (pause.words is not None and ids[-1] in pause.words.watch and pause.words.ends(ids) > 0)
+        )
 
     def _interrupted(self) -> Finish | None:
         return self.walk.interrupted
@@ -213,7 +264,7 @@ class Cursor:
                 listen(Delta(segment.phase, segment.ids[start:], segment.sampled, logprobs, segment.finish, last=True))
             walk.num_told = len(walk.segments)
         call, start, end = walk.call, self._num_told, len(self._ids)
-        if call is None or start == end:
+        if call is None or call.probe or start == end:
             return
         if call.stop is not None:
             end -= call.stop.pending(self._ids)
@@ -221,6 +272,11 @@ class Cursor:
             self._num_told = end
             logprobs = None if self._logprobs is None else tuple(self._logprobs[start:end])
             listen(Delta(call.phase, tuple(self._ids[start:end]), True, logprobs, None, False))
+
+
+def _is_special(call: Call) -> bool:
+    """Whether a call has events or logits of its own, beside its tokens and its delimiter."""
+    return bool(call.min_tokens or call.forbidden or call.pause or call.loop or call.ramp)
 
 
 def _grace_start(call: Call) -> int | None:

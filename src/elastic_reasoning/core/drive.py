@@ -27,6 +27,8 @@ from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.core.walk import Walk
 
 T = TypeVar("T")
+FORBIDDEN = -100.0
+"""A bias of logits that forbids a token: the lowest one that servers accept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class SampleRequest:
         max_tokens: sample at most so many; `None` for as many as the context holds.
         watch: ids after which to stop; the watched id is handed back as the last one.
         banned: ids that may not be sampled.
+        raised: an id and what is added to its logit, for the one token that is asked for then; `None` for none.
         stop_texts: the delimiters that are waited for, as text, for servers that stop at no ids.
         discards_end: whether an end of sequence is taken back, and the stretch ends as if it had not been sampled.
     """
@@ -52,6 +55,17 @@ class SampleRequest:
     banned: frozenset[int]
     stop_texts: tuple[str, ...]
     discards_end: bool
+    raised: tuple[int, float] | None = None
+
+    @property
+    def edits(self) -> bool:
+        """Whether tokens are drawn from another distribution than the model's own."""
+        return bool(self.banned) or self.raised is not None
+
+    @property
+    def biases(self) -> dict[int, float]:
+        """What is added to logits, by id, as far as servers know such a thing: `FORBIDDEN` for what may not come."""
+        return {**dict.fromkeys(sorted(self.banned), FORBIDDEN), **dict([self.raised] if self.raised else [])}
 
     def after(self, ids: Sequence[int]) -> "SampleRequest":
         """What is still to be sampled once these ids have been."""
@@ -92,6 +106,7 @@ def next_request(cursor: Cursor) -> SampleRequest:
         cursor.banned,
         _texts(walk.call.stop),
         walk.call.on_eos is OnEos.DISCARD,
+        cursor.raised,
     )
 
 

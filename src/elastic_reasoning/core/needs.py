@@ -44,7 +44,7 @@ class Needs:
     takes_back: bool
     """Whether sampled tokens may be taken back, which no engine can do in one pass."""
     bans: bool
-    """Whether tokens may be forbidden, so that they are not drawn from the model's own distribution."""
+    """Whether tokens may be forbidden or made likelier: they are not drawn from the model's own distribution then."""
 
 
 def needs_of(request: Request, template: Template) -> Needs:
@@ -171,14 +171,24 @@ def _short_after_a_word(call: Call) -> Said | None:
     return ((WORD, *ids), Finish.DELIMITER) if ids and len(ids) < _most(call) else None
 
 
+def _paused(call: Call) -> Said | None:
+    """As soon as the strategy may look at what there is."""
+    if call.pause is None or _most(call) < 2:
+        return None
+    return (WORD,) * min(max(call.pause.every, call.pause.start), _most(call) - 1), Finish.PAUSE
+
+
 ANSWERS: tuple[Answer, ...] = (
     *(_nothing_else, _half_a_delimiter, _delimiter_at_once, _delimiter_at_the_end, _end_at_once, _end_at_the_end),
+    _paused,
 )
 REPLACED: tuple[Answer, ...] = (_short_at_once, _short_after_a_word)
 """Delimiters that a strategy may replace: the less was thought, the more often."""
+WITHOUT_END: tuple[Answer, ...] = (*REPLACED, _paused)
+"""What may be said to a call that has no limit, and lead on."""
 
 
-def _takes_back(call: Call | None) -> bool:
+def _replaces(call: Call | None) -> bool:
     return call is not None and call.tail > 0 and call.tail_phase is None
 
 
@@ -207,7 +217,7 @@ class _DryRun:
         path: list[Answer] = []
         for answer in REPLACED:
             walk = self._walk(path)
-            while len(path) < MOST_REPLACED and self._take(walk, answer) and _takes_back(walk.call):
+            while len(path) < MOST_REPLACED and self._take(walk, answer) and _replaces(walk.call):
                 path.append(answer)
                 self.takes_back = True
         return path
@@ -217,12 +227,15 @@ class _DryRun:
         walk = self._walk(path)
         if walk.call is None or walk.call.max_tokens is None:
             self._end(walk)
+            if depth and walk.call is not None and walk.call.pause is not None:
+                self._try([*path, _paused], depth - 1)
         elif depth:
             for answer in ANSWERS:
                 if answer(walk.call):
                     self._try([*path, answer], depth - 1)
         else:
-            while len(walk.steps) < MOST_CALLS and (self._take(walk, path[-1]) or self._take(walk, _nothing_else)):
+            last = _nothing_else if path[-1] is _paused else path[-1]  # what is thought between pauses adds up to it
+            while len(walk.steps) < MOST_CALLS and (self._take(walk, last) or self._take(walk, _nothing_else)):
                 pass
             self._end(walk)
 
@@ -238,14 +251,15 @@ class _DryRun:
         call = walk.call
         if call is None:
             return False
-        self.bans = self.bans or bool(call.banned and call.min_tokens)
+        self.bans = self.bans or bool((call.banned and call.min_tokens) or call.forbidden or call.ramp)
+        self.takes_back = self.takes_back or call.probe
         if call.max_tokens is not None:
             said = answer(call)
         else:  # a delimiter may be written, and replaced, all the same
-            said = answer(replace(call, max_tokens=UNLIMITED)) if answer in REPLACED else None
+            said = answer(replace(call, max_tokens=UNLIMITED)) if answer in WITHOUT_END else None
         if said is None:
             return False
-        walk.finish(Completion(said[0], None, said[1]))
+        walk.finish(Completion(said[0], (0.0,) * len(said[0]), said[1]))
         return True
 
     def _end(self, walk: Walk) -> None:

@@ -1,4 +1,4 @@
-"""What strategies are built of: thinking that is closed, a solution, plain sampling, and the room they have.
+"""What strategies are built of: thinking that is closed, a solution, and plain sampling.
 
 A tool call interrupts thinking or the solution. It is charged to neither, and no budget cuts it.
 """
@@ -6,40 +6,15 @@ A tool call interrupts thinking or the solution. It is charged to neither, and n
 from collections.abc import Generator
 from dataclasses import dataclass
 
-from elastic_reasoning.core.call import Call, Calls, OnEos
+from elastic_reasoning.core.call import Call, Calls, OnEos, Pause, Ramp
 from elastic_reasoning.core.delimiter import AnyDelimiter, Delimiter, Tools
-from elastic_reasoning.core.errors import ContextError, StrategyError
+from elastic_reasoning.core.errors import StrategyError
+from elastic_reasoning.core.looking import GO_ON, Look, Next, Thought
+from elastic_reasoning.core.room import Room
 from elastic_reasoning.core.template import Prompt, Template, Thinking
 from elastic_reasoning.core.trace import Finish, Phase, Segment
 
-
-class Room:
-    """What is left of the model's context."""
-
-    def __init__(self, context: int | None, prompt: Prompt) -> None:
-        self.left = None if context is None else context - len(prompt.ids)
-        if self.left is not None and self.left < 0:
-            raise ContextError(
-                f"the prompt has {len(prompt.ids)} tokens, {-self.left} more than the model's context of {context}"
-            )
-
-    def take(self, num_tokens: int) -> None:
-        if self.left is not None:
-            self.left -= num_tokens
-
-    def limit(self, wanted: int | None, reserve: int = 0) -> int | None:
-        """As many of the wanted tokens as fit before the reserve."""
-        if self.left is None:
-            return wanted
-        free = max(0, self.left - reserve)
-        return free if wanted is None else min(wanted, free)
-
-    def demand(self, num_tokens: int, what: str) -> None:
-        if self.left is not None and num_tokens > self.left:
-            raise ContextError(
-                f"{what} needs {num_tokens} tokens after the prompt, {num_tokens - self.left} more than the "
-                f"model's context leaves: lower the budget"
-            )
+Forced = tuple[tuple[Phase, tuple[int, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +25,7 @@ class Closed:
     """
 
     tail: int
-    forced: tuple[tuple[Phase, tuple[int, ...]], ...]
+    forced: Forced
     by_tool: bool = False
 
 
@@ -66,6 +41,12 @@ def think(
     min_thinking: int = 0,
     wait: str = "",
     num_waits: int = 0,
+    loop: int = 0,
+    landing: int = 0,
+    peak: float = 0.0,
+    forbidden: frozenset[int] = frozenset(),
+    pause: Pause | None = None,
+    look: Look | None = None,
 ) -> Generator[Call, Segment, Closed | None]:
     """Think at most `limit` tokens and leave `reserve` tokens of context for what comes after the delimiter.
 
@@ -75,6 +56,12 @@ def think(
         min_thinking: a delimiter that is sampled before so many tokens is replaced by `wait`, or cannot be sampled.
         wait: text that replaces a delimiter.
         num_waits: how often any delimiter is replaced.
+        loop: close where the last so many tokens are one stretch, written over and over; 0 for never.
+        landing: among the last so many tokens the delimiter becomes likelier with each.
+        peak: see `Ramp`.
+        forbidden: ids that are not thought.
+        pause: where to `look`; counted from where thinking began or went on.
+        look: says how thinking goes on.
 
     Returns:
         How thinking was closed; `None` where the sequence ended in a tool call.
@@ -89,7 +76,8 @@ def think(
     stop = AnyDelimiter((closing, *tools.openings)) if tools else closing
     banned = template.eos if wait_ids else template.eos | closing.watch
     num_thought, num_waited, tail, tail_phase = 0, 0, 0, None
-    forced = ((Phase.OPENING, opening),) if opening else ()
+    forced: Forced = ((Phase.OPENING, opening),) if opening else ()
+    thoughts: list[Segment] = []
     while True:
         room.take(sum(len(ids) for _, ids in forced))
         segment = yield Call(
@@ -100,10 +88,24 @@ def think(
             on_eos=OnEos.DISCARD,
             min_tokens=max(0, min_thinking - num_thought),
             banned=banned if min_thinking else frozenset(),
+            forbidden=forbidden,
             grace=grace,
+            ramp=Ramp(closing, landing, peak) if landing else None,
+            pause=pause,
+            loop=loop,
             tail=tail,
             tail_phase=tail_phase,
         )
+        thoughts.append(segment)
+        if segment.finish is Finish.PAUSE:
+            num_thought += len(segment.ids)
+            room.take(len(segment.ids))
+            thought = Thought(tuple(thoughts), num_thought, limit, closing.forced, room, reserve, template)
+            then = GO_ON if look is None else (yield from look(thought))
+            if then.close:
+                return _force(closing, wrap_up_ids, segment.ids)
+            forced, tail, tail_phase = _said(then, room, reserve, thoughts), 0, None
+            continue
         opened = _opened(tools, segment)
         if tools and opened:
             num_thought += len(segment.ids) - opened
@@ -131,7 +133,16 @@ def think(
             room.take(tail)
             return Closed(tail, ())
         forced = ((Phase.THINKING, wait_ids),)
+        thoughts[-1:] = [Segment(Phase.THINKING, segment.ids[:num_new], True), Segment(Phase.THINKING, wait_ids, False)]
         num_waited += 1
+
+
+def _said(then: Next, room: Room, reserve: int, thoughts: list[Segment]) -> Forced:
+    """What is forced into thinking, where there is room for it."""
+    if not then.say or room.limit(len(then.say), reserve) != len(then.say):
+        return ()
+    thoughts.append(Segment(Phase.THINKING, then.say, sampled=False))
+    return ((Phase.THINKING, then.say),)
 
 
 def _force(closing: Delimiter, wrap_up: tuple[int, ...], ids: tuple[int, ...]) -> Closed:

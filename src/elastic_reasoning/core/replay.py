@@ -12,7 +12,7 @@ from elastic_reasoning.core.deadline import after_closing
 from elastic_reasoning.core.errors import EngineError
 from elastic_reasoning.core.request import Request
 from elastic_reasoning.core.template import Template
-from elastic_reasoning.core.trace import Finish, Phase, Trace
+from elastic_reasoning.core.trace import Finish, Phase, Probe, Trace
 from elastic_reasoning.core.walk import Completion, Walk
 
 
@@ -35,9 +35,10 @@ def replay(
     logprobs: Sequence[float] | None = None,
     end: frozenset[int] = frozenset(),
     interrupts: Mapping[int, Finish] | None = None,
+    probes: Sequence[Probe] = (),
 ) -> Trace:
     """Segments and mask of a completion, recovered from its ids: see `retrace`."""
-    return retrace(Walk(request, template, context), ids, sampled_mask, logprobs, end, interrupts)
+    return retrace(Walk(request, template, context), ids, sampled_mask, logprobs, end, interrupts, probes)
 
 
 def retrace(
@@ -47,6 +48,7 @@ def retrace(
     logprobs: Sequence[float] | None = None,
     end: frozenset[int] = frozenset(),
     interrupts: Mapping[int, Finish] | None = None,
+    probes: Sequence[Probe] = (),
 ) -> Trace:
     """Bring a new walk to its end by a completion that is known.
 
@@ -63,6 +65,7 @@ def retrace(
         end: ids that an engine may have had to force behind the end to stop; they are not part of the trace.
         interrupts: what interrupted the walk, by how many ids there were then (`Trace.interrupts`). Where the ids end
             within a call, this says what ended it.
+        probes: what was thrown away on the way (`Trace.probes`): the ids do not tell.
 
     Raises:
         EngineError: the ids cannot have come from this request and template, or they end too early.
@@ -70,8 +73,11 @@ def retrace(
     is_timed = interrupts is None and walk.request.deadline_seconds is not None
     after = after_closing(walk.request, walk.template) if is_timed else None
     cursor, interrupts = _Replay(walk), dict(interrupts or {})
-    position = 0
+    position, probed = 0, iter(probes)
     while not cursor.done:
+        if walk.call is not None and walk.call.probe:
+            _repeat(cursor, next(probed, None))
+            continue
         position = _read_forced(cursor, ids, position)
         if after is not None:
             closed, num = after.found(walk, ids, position, cursor.num_banned), cursor.until_event(ids[position:])
@@ -106,6 +112,21 @@ def retrace(
 def _first(mask: Sequence[bool] | None, value: bool, start: int, stop: int) -> int:
     """The first place with this value; `stop` if there is none."""
     return stop if mask is None else next((n for n in range(start, stop) if mask[n] is value), stop)
+
+
+def _repeat(cursor: Cursor, probe: Probe | None) -> None:
+    """Answer a call that is a probe with what was sampled then."""
+    walk, call = cursor.walk, cursor.walk.call
+    assert call is not None
+    forced = tuple(token for _, ids in call.forced for token in ids)
+    if (
+        probe is None
+        or probe.segment.finish is None
+        or (len(walk.ids) - len(forced), forced) != (probe.position, probe.forced)
+    ):
+        raise EngineError(f"strategy {walk.request.strategy!r} probes after {len(walk.ids)} ids, the trace does not")
+    cursor._hand_over(Completion(probe.segment.ids, probe.segment.logprobs, probe.segment.finish))
+    cursor.wake((), ())
 
 
 def _read_forced(cursor: Cursor, ids: Sequence[int], position: int) -> int:

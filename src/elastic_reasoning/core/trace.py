@@ -12,6 +12,8 @@ from elastic_reasoning.core.errors import RequestError
 from elastic_reasoning.core.request import Request
 from elastic_reasoning.core.template import Template
 
+LOGPROB_PLACES = 5
+"""Decimal places of a log-probability that are written down, and that a strategy may go by."""
 MOST_SHOWN = 60
 """Letters of a text that a trace shows of itself."""
 
@@ -29,6 +31,8 @@ class Phase(StrEnum):
     SOLUTION = "solution"
     TOOL = "tool"
     """A tool call: counted neither in thinking nor in the solution, and cut by neither budget."""
+    PROBE = "probe"
+    """What a strategy has asked for and thrown away: counted apart, and no part of the completion."""
 
 
 class Finish(StrEnum):
@@ -42,6 +46,10 @@ class Finish(StrEnum):
     """The tokens were spent."""
     BOUNDARY = "boundary"
     """A line or sentence ended in the grace window."""
+    PAUSE = "pause"
+    """The strategy wanted to look at what there is; its phase may go on."""
+    LOOP = "loop"
+    """The last tokens were one stretch, written over and over."""
     DEADLINE = "deadline"
     """The phase was closed by time. What follows it follows as if its tokens were spent."""
     STOP = "stop"
@@ -76,6 +84,21 @@ class Segment:
             raise ValueError(f"{len(self.logprobs)} log-probabilities for {len(self.ids)} ids")
 
 
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What was forced and sampled at one place of a completion, and taken back.
+
+    Attributes:
+        position: ids of the completion that stood before it.
+        forced: ids `[n]`.
+        segment: what was sampled behind them.
+    """
+
+    position: int
+    forced: tuple[int, ...]
+    segment: Segment
+
+
 @dataclass(frozen=True)
 class Trace:
     """One finished completion.
@@ -86,6 +109,9 @@ class Trace:
         template: how the model marks thinking; used to read the segments.
         error: why there is no completion, where there is none.
         num_reused: how many of the sampled tokens were taken from an earlier run of the same draws.
+        probes: what a strategy has asked for in between and thrown away, in order.
+        branches: the thinkings of one prompt among which a strategy has chosen, each with what became of it; the
+            segments are those of the one that was chosen. Empty where there was one thinking alone.
     """
 
     request: Request
@@ -93,6 +119,8 @@ class Trace:
     template: Template
     error: str | None = None
     num_reused: int = 0
+    probes: tuple[Probe, ...] = ()
+    branches: "tuple[Trace, ...]" = ()
 
     def __repr__(self) -> str:
         """What was asked, the error or the counts, and how the texts begin; `segments` has every token."""
@@ -156,6 +184,18 @@ class Trace:
     @property
     def num_sampled_tokens(self) -> int:
         return sum(self.sampled_mask)
+
+    @property
+    def num_probe_tokens(self) -> int:
+        """Tokens that were sampled in probes; they are no part of the completion, and cost what others cost."""
+        return sum(len(probe.segment.ids) for probe in self.probes)
+
+    @property
+    def num_spent_tokens(self) -> int:
+        """All tokens that were sampled for it: its own, those of probes, and those of branches that were not chosen."""
+        if self.branches:
+            return sum(branch.num_spent_tokens for branch in self.branches)
+        return self.num_sampled_tokens + self.num_probe_tokens
 
     @property
     def num_forced_tokens(self) -> int:
@@ -294,12 +334,27 @@ class Trace:
                 "phase": str(s.phase),
                 "ids": list(s.ids),
                 "sampled": s.sampled,
-                "logprobs": None if s.logprobs is None else [round(value, 5) for value in s.logprobs],
+                "logprobs": _rounded(s.logprobs),
                 "finish": None if s.finish is None else str(s.finish),
             }
             for s in self.segments
         ]
-        return {"segments": segments, "error": self.error, "num_reused": self.num_reused}
+        probes = [
+            {
+                "position": probe.position,
+                "forced": list(probe.forced),
+                "ids": list(probe.segment.ids),
+                "logprobs": _rounded(probe.segment.logprobs),
+                "finish": None if probe.segment.finish is None else str(probe.segment.finish),
+            }
+            for probe in self.probes
+        ]
+        told = {"segments": segments, "error": self.error, "num_reused": self.num_reused}
+        return {**told, "probes": probes} if probes else told
+
+
+def _rounded(logprobs: tuple[float, ...] | None) -> list[float] | None:
+    return None if logprobs is None else [round(value, LOGPROB_PLACES) for value in logprobs]
 
 
 def _excerpt(text: str) -> str:

@@ -14,7 +14,7 @@ from elastic_reasoning.core.errors import ElasticError
 from elastic_reasoning.core.request import Request
 from elastic_reasoning.core.strategies import find_strategy
 from elastic_reasoning.core.template import Template
-from elastic_reasoning.core.trace import INTERRUPTS, Finish, Phase, Segment, Trace
+from elastic_reasoning.core.trace import INTERRUPTS, Finish, Phase, Probe, Segment, Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,7 @@ class Walk:
         ids: ids of the completion so far, the forced ids of `call` among them.
         segments: segments so far; those of the call that is waited for are still missing.
         steps: calls that are done.
+        probes: what was thrown away so far.
         num_reused: sampled tokens that no engine drew for this walk.
         num_told: segments that a listener has been told of.
         error: why the walk could not be started or went wrong.
@@ -64,6 +65,7 @@ class Walk:
         self.ids: list[int] = []
         self.segments: list[Segment] = []
         self.steps: list[Step] = []
+        self.probes: list[Probe] = []
         self.num_reused = 0
         self.num_told = 0
         self.error: str | None = None
@@ -87,11 +89,13 @@ class Walk:
             self._split(call)
         kept = len(self.ids)
         for phase, ids in call.forced:
-            self.segments.append(Segment(phase, ids, sampled=False))
+            if not call.probe:
+                self.segments.append(Segment(phase, ids, sampled=False))
             self.ids.extend(ids)
         self.call = call
         with self._lock:
-            self._phase = call.phase
+            if not call.probe:  # which time closes with the phase that it looks into
+                self._phase = call.phase
             if self._deadline is Phase.THINKING and call.phase is Phase.SOLUTION:
                 self._deadline = None
         return kept
@@ -170,8 +174,11 @@ class Walk:
         assert self.call is not None
         self.steps.append(Step(len(self.ids), self.call, completion))
         segment = Segment(self.call.phase, completion.ids, True, completion.logprobs, completion.finish)
-        self.segments.append(segment)
-        self.ids.extend(completion.ids)
+        if self.call.probe:
+            self._take_back(self.call, segment)
+        else:
+            self.segments.append(segment)
+            self.ids.extend(completion.ids)
         self.call = None
         if completion.finish in (Finish.STOP, Finish.ABORT):
             self._calls.close()
@@ -193,10 +200,16 @@ class Walk:
             return len(self.ids)
         return self._begin(call)
 
+    def _take_back(self, call: Call, segment: Segment) -> None:
+        """Keep a probe beside the completion, which goes on as if it had not been."""
+        forced = tuple(token for _, ids in call.forced for token in ids)
+        del self.ids[len(self.ids) - len(forced) :]
+        self.probes.append(Probe(len(self.ids), forced, segment))
+
     def fail(self, error: str) -> None:
         """Give up: the trace will carry the error and what there was."""
         self.error, self.call = error, None
 
     def trace(self) -> Trace:
         """The finished trace."""
-        return Trace(self.request, tuple(self.segments), self.template, self.error, self.num_reused)
+        return Trace(self.request, tuple(self.segments), self.template, self.error, self.num_reused, tuple(self.probes))

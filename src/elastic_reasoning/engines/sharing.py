@@ -44,7 +44,8 @@ class _Recording:
         ids, logprobs, finish = self.completion.ids, self.completion.logprobs, self.completion.finish
         limit = call.max_tokens
         is_open = finish is Finish.LENGTH or finish in INTERRUPTS  # more would have been sampled
-        if limit is not None and (limit < self.num_draws or (limit == self.num_draws and is_open)):
+        is_inner = is_open or finish in (Finish.PAUSE, Finish.LOOP)  # the last token of a call ends it for its length
+        if limit is not None and (limit < self.num_draws or (limit == self.num_draws and is_inner)):
             return Completion(ids[:limit], logprobs and logprobs[:limit], Finish.LENGTH)
         if is_open:
             return None
@@ -110,7 +111,8 @@ def _key(walk: Walk, ids: tuple[int, ...], call: Call) -> Hashable:
     stop = call.stop.text if call.stop else None
     bans = (call.min_tokens, call.banned) if call.min_tokens else None
     grace = (call.grace, call.max_tokens) if call.grace else None
-    return _draws(walk), ids, stop, bans, grace
+    ramp = (call.ramp, call.max_tokens) if call.ramp else None
+    return _draws(walk), ids, stop, bans, call.forbidden, grace, ramp, call.loop, call.pause
 
 
 def _context(walk: Walk) -> Hashable:
@@ -127,8 +129,11 @@ def _length(walk: Walk) -> tuple[float, int]:
 def _record(recorded: dict[Hashable, _Recording], walk: Walk, begun: int) -> None:
     """Keep what an engine sampled for a walk's calls."""
     for step in walk.steps[begun:]:
-        # What stood when a call began stands to the end: only ids behind its position can have been taken back.
-        key = _key(walk, tuple(walk.ids[: step.position]), step.call)
+        # What stood when a call began stands to the end: only ids behind its position can have been taken back, and
+        # what is forced in a probe.
+        probed = tuple(token for _, ids in step.call.forced for token in ids) if step.call.probe else ()
+        before = (*walk.ids[: step.position - len(probed)], *probed)
+        key = _key(walk, before, step.call)
         recording = _Recording(step.completion, step.call.on_eos)
         if key not in recorded or recorded[key].num_draws <= recording.num_draws:
             recorded[key] = recording

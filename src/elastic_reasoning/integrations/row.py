@@ -26,6 +26,7 @@ class Row:
         output: ids of the completion; whoever makes the row sees to it that they are all there when it is looked at.
         forced: the only id that may come next, or `None`.
         banned: ids that may not come next.
+        raised: an id and what is added to its logit, or `None`.
         moves_to: the id that gets the probability of every end of sequence, or `None`.
 
     Args:
@@ -38,6 +39,7 @@ class Row:
         self.output = output
         self.forced: int | None = None
         self.banned = frozenset[int]()
+        self.raised: tuple[int, float] | None = None
         self.moves_to: int | None = None
         self._cursor = Cursor(walk)
         self._end = end
@@ -55,7 +57,7 @@ class Row:
         """Read what was emitted since the last event.
 
         Returns:
-            Whether `forced`, `banned` or `moves_to` may have changed.
+            Whether `forced`, `banned`, `raised` or `moves_to` may have changed.
         """
         num = len(self.output)
         if num == self._num_read:
@@ -154,8 +156,9 @@ class Row:
         self.forced = self._forced[0] if self._forced else self._end if call is None else None
         sampling = call is not None and self.forced is None
         self.banned = cursor.banned if sampling else frozenset[int]()
+        self.raised = cursor.raised if sampling else None
         closes = call is not None and sampling and call.on_eos is OnEos.DISCARD
-        self.moves_to = self._next_of_closing() if closes and not self.banned else None
+        self.moves_to = self._next_of_closing() if closes and not self.banned & cursor.walk.template.eos else None
         left = 1 if self.forced is not None else cursor.left
         self._next = float("inf") if left is None else self._num_read + left
 

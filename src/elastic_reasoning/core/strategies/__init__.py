@@ -14,6 +14,7 @@ from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.call import Calls
 from elastic_reasoning.core.errors import StrategyError, unknown
 from elastic_reasoning.core.request import Value
+from elastic_reasoning.core.strategies.dynasor import DYNASOR
 from elastic_reasoning.core.strategies.elastic import ELASTIC
 from elastic_reasoning.core.strategies.l1 import L1_EXACT, L1_MAX
 from elastic_reasoning.core.strategies.nothinking import NOTHINKING
@@ -32,6 +33,7 @@ STRATEGIES = {
     "l1-exact": L1_EXACT,
     "l1-max": L1_MAX,
     "unconstrained": UNCONSTRAINED,
+    "dynasor": DYNASOR,
 }
 BUILT_IN = frozenset(STRATEGIES)
 """Those that come with the package; others may be entered later."""

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.call import Calls
 from elastic_reasoning.core.errors import StrategyError
-from elastic_reasoning.core.phases import Closed, Room, solve_with_tools, think
+from elastic_reasoning.core.phases import Closed, solve_with_tools, think
+from elastic_reasoning.core.room import Room
 from elastic_reasoning.core.strategies.strategy import Strategy
 from elastic_reasoning.core.template import Prompt, Template, Thinking
 
@@ -23,11 +24,21 @@ class ElasticOptions:
     wait: str = ""
     """Text that replaces a closing delimiter that is sampled too early; without it the delimiter and the end of
     sequence cannot be sampled until then."""
+    loop_breaker: int = 0
+    """Thinking closes where its last so many tokens are one stretch, written over and over; 0 lets it go on."""
+    soft_landing: int = 0
+    """The closing delimiter becomes likelier with each of the last so many tokens of thinking."""
+    landing_peak: int = 10
+    """What is added to the logit of the closing delimiter at the last of them, in nats."""
+    close_text: str = ""
+    """Text that is forced behind the closing delimiter, as words that an answer begins with."""
 
 
 def elastic(prompt: Prompt, budget: Budget, template: Template, options: ElasticOptions, context: int | None) -> Calls:
     """Think, close, answer."""
     room = Room(context, prompt)
+    answer = template.encode(options.close_text)
+    reserve = len(answer) + (budget.solution or 0)
     closed: Closed | None = Closed(0, ())
     if prompt.thinking is not Thinking.CLOSED:
         closed = yield from think(
@@ -35,15 +46,18 @@ def elastic(prompt: Prompt, budget: Budget, template: Template, options: Elastic
             template,
             room,
             budget.thinking,
-            budget.solution or 0,
+            reserve,
             wrap_up=options.wrap_up,
             grace=options.grace,
             min_thinking=options.min_thinking,
             wait=options.wait,
+            loop=options.loop_breaker,
+            landing=options.soft_landing,
+            peak=options.landing_peak,
         )
     else:
-        room.demand(budget.solution or 0, "the solution budget")
-    yield from solve_with_tools(prompt, template, room, closed, budget.solution)
+        room.demand(reserve, "the solution budget")
+    yield from solve_with_tools(prompt, template, room, closed, budget.solution, answer)
 
 
 def _refuse(budget: Budget, options: ElasticOptions) -> None:

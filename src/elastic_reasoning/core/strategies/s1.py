@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.call import Calls
-from elastic_reasoning.core.phases import Closed, Room, solve_with_tools, think
+from elastic_reasoning.core.phases import Closed, solve_with_tools, think
+from elastic_reasoning.core.room import Room
 from elastic_reasoning.core.strategies.strategy import Strategy
 from elastic_reasoning.core.template import Prompt, Template, Thinking
 

@@ -2,7 +2,8 @@
 
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.call import Calls
-from elastic_reasoning.core.phases import Room, plain
+from elastic_reasoning.core.phases import plain
+from elastic_reasoning.core.room import Room
 from elastic_reasoning.core.strategies.strategy import NoOptions, Strategy
 from elastic_reasoning.core.template import Prompt, Template
 

@@ -222,7 +222,7 @@ class OpenAIEngine:
     async def _stretch(
         self, session: Session, streams: bool, request: SampleRequest
     ) -> AsyncGenerator[SampleResult, None]:
-        context = self._dialect_context(request.request, streams, one_pass=False, bans=bool(request.banned))
+        context = self._dialect_context(request.request, streams, one_pass=False, bans=request.edits)
         if request.max_tokens is None:
             request = replace(request, max_tokens=self._room(len(request.ids)))
         async with aclosing(sample(session, self._dialect, request, context)) as parts:

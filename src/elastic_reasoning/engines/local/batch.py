@@ -18,7 +18,10 @@ from elastic_reasoning.engines.local.draws import Settings, draw, uniforms
 UNLIMITED = 2**62
 PREFILL_TOKENS = 2**16
 """Rows are prefilled together up to so many tokens, padding among them."""
-POSITION, KNOWN, LEFT, WATCH, BAN = range(5)
+POSITION, KNOWN, LEFT, WATCH, BAN, RAISED, AMOUNT = range(7)
+PARTS = 2**20
+"""An amount that is added to a logit is kept as so many parts of a nat."""
+NO_TOKEN = -1
 
 
 class Store(Protocol):
@@ -81,13 +84,14 @@ class Batch:
         self.rows: list[_Row] = []
         self.max_rows = store.max_rows
         self._watched, self._banned = _Classes(num_tokens, device), _Classes(num_tokens, device)
-        self._state = torch.zeros(5, self.max_rows, dtype=torch.int64, device=device)
+        self._state = torch.zeros(AMOUNT + 1, self.max_rows, dtype=torch.int64, device=device)
         self._ids = torch.zeros(0, 0, dtype=torch.int64, device=device)
         self._logprobs = torch.zeros(0, 0, device=device)
         self._uniforms = torch.zeros(0, 0, device=device)
         self._columns = np.zeros(self.max_rows, np.int64)  # the positions, on the host
         self._num_forced_steps = 0
         self._any_ban = False
+        self._raised: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None  # see `draw`
         self._settings: Settings | None = None
 
     @property
@@ -153,6 +157,8 @@ class Batch:
         host[LEFT, row] = 1 if cursor.listens else UNLIMITED if cursor.left is None else cursor.left
         host[WATCH, row] = self._watched.number(cursor.watch)
         host[BAN, row] = self._banned.number(cursor.banned)
+        token, amount = cursor.raised or (NO_TOKEN, 0.0)
+        host[RAISED, row], host[AMOUNT, row] = token, round(amount * PARTS)
 
     def _host(self) -> NDArray[np.int64]:
         """The state where it can be edited: on a CPU it is the state itself, elsewhere a copy for `_write`."""
@@ -167,6 +173,14 @@ class Batch:
         self._columns[: len(self.rows)] = state[POSITION]
         self._num_forced_steps = int((state[KNOWN] - state[POSITION]).max(initial=1)) - 1
         self._any_ban = bool(state[BAN].any())
+        self._raised = None
+        if len(rows := np.flatnonzero(state[RAISED] != NO_TOKEN)):
+            amounts = state[AMOUNT, rows].astype(np.float32) / PARTS
+            self._raised = (
+                torch.from_numpy(rows).to(self.device),
+                torch.from_numpy(state[RAISED, rows]).to(self.device),
+                torch.from_numpy(amounts).to(self.device),
+            )
 
     @torch.inference_mode()
     def step(self) -> NDArray[np.intp]:
@@ -177,7 +191,7 @@ class Batch:
             self._settings = Settings.of(sampling, self.num_tokens, self.device)
         columns = self._columns[:num_rows]
         self._make_room(int(columns.max()) + 2)
-        position, known, left, watch, ban = self._state[:, :num_rows]
+        position, known, left, watch, ban = self._state[: BAN + 1, :num_rows]
         ids = self._ids[:num_rows]
         tokens = ids.gather(1, position[:, None]).squeeze(1)
         logits = self.store.decode(tokens, position, columns)
@@ -185,7 +199,7 @@ class Batch:
         columns += 1
         at = position[:, None]
         banned = self._banned.table[ban] if self._any_ban else None
-        drawn, logprobs = draw(logits, self._uniforms[:num_rows].gather(1, at), self._settings, banned)
+        drawn, logprobs = draw(logits, self._uniforms[:num_rows].gather(1, at), self._settings, banned, self._raised)
         event = self._watched.table[watch, drawn]
         if self._num_forced_steps > 0:
             self._num_forced_steps -= 1

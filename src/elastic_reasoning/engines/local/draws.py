@@ -76,7 +76,11 @@ class Settings:
 
 
 def draw(
-    logits: torch.Tensor, uniform: torch.Tensor, settings: Settings, banned: torch.Tensor | None
+    logits: torch.Tensor,
+    uniform: torch.Tensor,
+    settings: Settings,
+    banned: torch.Tensor | None,
+    raised: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Draw one token a row.
 
@@ -85,9 +89,11 @@ def draw(
         uniform: `[rows, 1]` float32.
         settings: of the rows.
         banned: tokens that cannot be drawn `[rows, num_tokens]`, or `None`.
+        raised: rows, ids and what is added to their logits before the temperature `[n]` each, or `None`.
 
     Returns:
-        Ids `[rows]`, and their log-probabilities `[rows]` after temperature and before bans, top-p and top-k.
+        Ids `[rows]`, and their log-probabilities `[rows]` after temperature and before bans, what is raised, top-p and
+        top-k.
     """
     logits = logits.float()
     if settings.scale is not None:
@@ -97,8 +103,12 @@ def draw(
     num = settings.num_tokens
     padded = num < probs.shape[1]
     allowed = probs[:, :num] if padded else probs
-    if banned is not None:
-        allowed = logits[:, :num].masked_fill(banned, -torch.inf).softmax(-1)
+    if banned is not None or raised is not None:
+        edited = logits[:, :num].clone() if banned is None else logits[:, :num].masked_fill(banned, -torch.inf)
+        if raised is not None:
+            rows, ids, amounts = raised
+            edited[rows, ids] += amounts if settings.scale is None else amounts * settings.scale[rows, 0]
+        allowed = edited.softmax(-1)
     if settings.all_greedy:
         ids = allowed.argmax(-1)
     else:
@@ -107,7 +117,9 @@ def draw(
             ids[settings.filtered] = _filtered(allowed[settings.filtered], uniform[settings.filtered], settings)
         if settings.greedy is not None:
             ids = torch.where(settings.greedy, allowed.argmax(-1), ids)
-    if banned is None and not padded and probs.is_cpu:  # what is drawn then has a probability above 0
+    if (
+        banned is None and raised is None and not padded and probs.is_cpu
+    ):  # what is drawn then has a probability above 0
         return ids, probs.gather(1, ids[:, None]).squeeze(1).log()
     return ids, logits.log_softmax(-1).gather(1, ids[:, None]).squeeze(1)
 

@@ -83,7 +83,7 @@ def ask_whole(walk: Walk, context: int, stream: bool = False) -> Asked:
 
 def ask_stretch(request: SampleRequest, context: int, stream: bool = False) -> Asked:
     """The request for what a cursor wants next."""
-    seed, bans = seed_of(request.request, request.position), bool(request.banned)
+    seed, bans = seed_of(request.request, request.position), request.edits
     return Asked(request.ids, _params(request.request, seed, bans, stream, stretch_params(request, context)))
 
 
@@ -106,7 +106,7 @@ def stretch_params(request: SampleRequest, context: int) -> dict[str, Any]:
     return {
         "max_tokens": context - len(request.ids) if request.max_tokens is None else request.max_tokens,
         "stop_token_ids": sorted(request.watch),
-        "logit_bias": dict.fromkeys(request.banned, -100.0) or None,
+        "logit_bias": request.biases or None,
     }
 
 

@@ -21,8 +21,6 @@ from elastic_reasoning.untrusted.json import MalformedError, decode
 Body = dict[str, Any]
 T = TypeVar("T")
 NO_PLUG_IN = "the server does not have our plug-in"
-FORBIDDEN = -100.0
-"""The bias of a banned id, as strong as the protocol allows."""
 
 
 class LostIdsError(Exception):

@@ -79,8 +79,10 @@ def _ask(wanted: SampleRequest, context: DialectContext) -> tuple[str, Body]:
     if wanted.stop_texts:
         # It stops at text alone. A special token has none unless it is preserved.
         body |= {"stop": list(wanted.stop_texts), "preserved_tokens": list(wanted.stop_texts)}
-    if wanted.banned:
-        body["logit_bias"] = [[token, False] for token in sorted(wanted.banned)]
+    if wanted.edits:
+        body["logit_bias"] = [
+            [token, False if token in wanted.banned else bias] for token, bias in wanted.biases.items()
+        ]
     if context.logprobs:
         body["n_probs"] = 1
     if context.logprobs or context.stream:

@@ -59,13 +59,17 @@ class _Completion(Struct):
 
 def _ask(wanted: SampleRequest, context: DialectContext) -> tuple[str, Body]:
     sampling, template = wanted.request.sampling, context.template
-    if wanted.banned:
-        raise RefusedError("min_thinking forbids tokens, which a server that answers in text cannot: leave it out")
+    if wanted.edits:
+        raise RefusedError(
+            "the strategy forbids tokens or makes them likelier (min_thinking, soft_landing, ...), which a server that "
+            "answers in text cannot: leave it out"
+        )
     if len(wanted.stop_texts) > 1:
         raise RefusedError("tool calls and channel formats need a server that returns ids")
     if wanted.watch - template.eos - template.opening.watch - template.closing.watch:
         raise RefusedError(
-            "grace and tool calls wait for single tokens, which a server that answers in text cannot: leave them out"
+            "grace, pauses and tool calls wait for single tokens, which a server that answers in text cannot: leave "
+            "them out"
         )
     if sampling.top_k:
         raise RefusedError(f"top_k {sampling.top_k} is no parameter of plain /v1/completions: use top_p")

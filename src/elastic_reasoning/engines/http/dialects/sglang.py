@@ -14,7 +14,6 @@ from elastic_reasoning.core.errors import EngineError
 from elastic_reasoning.core.request import Request, Sampling
 from elastic_reasoning.core.wire import to_wire
 from elastic_reasoning.engines.http.dialects.dialect import (
-    FORBIDDEN,
     NO_PLUG_IN,
     Body,
     Dialect,
@@ -91,8 +90,8 @@ def _body(request: Request, ids: Sequence[int], context: DialectContext, **param
 
 def _ask(wanted: SampleRequest, context: DialectContext) -> tuple[str, Body]:
     params: Body = {"max_new_tokens": wanted.max_tokens, "stop_token_ids": sorted(wanted.watch)}
-    if wanted.banned:
-        params["logit_bias"] = {str(token): FORBIDDEN for token in sorted(wanted.banned)}
+    if wanted.edits:
+        params["logit_bias"] = {str(token): bias for token, bias in wanted.biases.items()}
     return "/generate", _body(wanted.request, wanted.ids, context, **params)
 
 

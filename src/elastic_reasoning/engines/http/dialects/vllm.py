@@ -10,7 +10,6 @@ from elastic_reasoning.core.errors import EngineError
 from elastic_reasoning.core.request import Request, Sampling
 from elastic_reasoning.core.wire import to_wire
 from elastic_reasoning.engines.http.dialects.dialect import (
-    FORBIDDEN,
     NO_PLUG_IN,
     Body,
     Dialect,
@@ -73,8 +72,8 @@ def _ask(wanted: SampleRequest, context: DialectContext) -> tuple[str, Body]:
     seed = seed_of(wanted.request, wanted.position)
     body = _body(wanted.request, wanted.ids, wanted.max_tokens, seed, context)
     body["stop_token_ids"] = sorted(wanted.watch)
-    if wanted.banned:
-        body["logit_bias"] = {str(token): FORBIDDEN for token in sorted(wanted.banned)}
+    if wanted.edits:
+        body["logit_bias"] = {str(token): bias for token, bias in wanted.biases.items()}
     return "completions", body
 
 
