@@ -11,8 +11,9 @@ from elastic_reasoning.tasks.loading import all_tasks, load_task
 from elastic_reasoning.tasks.task import Task
 
 TEXTS = [
-    "aime24", "aime25", "amc", "amc23", "arithmetic", "codeforces", "deepcoder", "deepscaler", "humaneval",
-    "humaneval_plus", "livecodebench", "math500", "minerva", "olympiadbench",
+    "aime24", "aime25", "aime26", "amc", "amc23", "arithmetic", "brumo25", "codeforces", "deepcoder", "deepscaler",
+    "gpqa_diamond", "hmmt_feb25", "humaneval", "humaneval_plus", "livecodebench", "math500", "minerva", "mmlu_pro",
+    "olympiadbench",
 ]  # fmt: skip
 
 

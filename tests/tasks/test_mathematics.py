@@ -32,6 +32,24 @@ HUB_ROWS: Mapping[str, tuple[tuple[Any, ...], dict[str, Any], str, str]] = {
         "204",
     ),
     "aime25": (("yentinglin/aime_2025", None, "train"), {"id": 3, "problem": "P", "answer": "70"}, "aime25-3", "70"),
+    "aime26": (
+        ("MathArena/aime_2026", None, "train"),
+        {"problem_idx": 7, "problem": "P", "answer": 70, "problem_type": ["Algebra"]},
+        "aime26-7",
+        "70",
+    ),
+    "hmmt_feb25": (
+        ("MathArena/hmmt_feb_2025", None, "train"),
+        {"problem_idx": 1, "problem": "P", "answer": "\\frac{1}{7}, -2", "problem_type": ["Number Theory"]},
+        "hmmt_feb25-1",
+        "\\frac{1}{7}, -2",
+    ),
+    "brumo25": (
+        ("MathArena/brumo_2025", None, "train"),
+        {"problem_idx": 30, "problem": "P", "answer": "2^{99}", "problem_type": ["Combinatorics"]},
+        "brumo25-30",
+        "2^{99}",
+    ),
     "amc": (("AI-MO/aimo-validation-amc", None, "train"), {"id": 0, "problem": "P", "answer": 142.0}, "amc-0", "142"),
     "amc23": (("math-ai/amc23", None, "test"), {"id": 0, "question": "P", "answer": "27.0"}, "amc23-0", "27.0"),
     "math500": (
@@ -163,3 +181,22 @@ def test_any_of_several_answers_is_right(tmp_path: Path) -> None:
         assert verdicts == [True, True, False]
         assert task.grade(two, r"\boxed{27}").correct
         assert task.grade(two, "27").reason == "no answer"
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "right", "wrong"),
+    [
+        ("aime26", 25, ("25", "025", "25.0"), ("26", "-25")),
+        ("hmmt_feb25", "\\frac{1}{7}, -2", ("-2, \\frac17", "\\{-2, 1/7\\}"), ("-2", "\\frac17, 2")),
+        ("brumo25", "2^{10}", ("1024", "2^{10}", "4^5"), ("2^{11}", "1023")),
+    ],
+)
+def test_answers_of_newer_competitions(
+    name: str, answer: Any, right: tuple[str, ...], wrong: tuple[str, ...], tmp_path: Path
+) -> None:
+    data = write(tmp_path / "a.jsonl", [{"problem_idx": 1, "problem": "P", "answer": answer}])
+    with closing(load_task(TaskConfig(name, data=data), GradingConfig(grading_workers=1))) as task:
+        (problem,) = task.problems("test")
+        assert [task.grade(problem, rf"\boxed{{{each}}}").correct for each in right] == [True] * len(right)
+        assert [task.grade(problem, rf"\boxed{{{each}}}").correct for each in wrong] == [False] * len(wrong)
+        assert task.grade(problem, "").reason == "no answer"

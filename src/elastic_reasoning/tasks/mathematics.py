@@ -34,6 +34,7 @@ SUFFIX = r"Let's think step by step and output the final answer within \boxed{}.
 
 PROBLEM = ("problem",)
 ANSWER = ("answer",)
+MATHARENA_ID = ("id", "problem_idx")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,9 @@ class Source:
 SOURCES = {
     "aime24": Source(Hub("HuggingFaceH4/aime_2024")),
     "aime25": Source(Hub("yentinglin/aime_2025")),
+    "aime26": Source(Hub("MathArena/aime_2026"), id=MATHARENA_ID),
+    "hmmt_feb25": Source(Hub("MathArena/hmmt_feb_2025"), id=MATHARENA_ID),
+    "brumo25": Source(Hub("MathArena/brumo_2025"), id=MATHARENA_ID),
     "amc": Source(Hub("AI-MO/aimo-validation-amc")),
     "amc23": Source(Hub("math-ai/amc23", "test"), problem=("problem", "question")),
     "math500": Source(Hub("HuggingFaceH4/MATH-500", "test"), id=("id", "unique_id")),

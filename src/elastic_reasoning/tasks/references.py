@@ -1,14 +1,16 @@
-r"""References of mathematics that no right answer can pass, as far as that shows in the reference.
+r"""References that a right answer cannot pass, as far as that shows in the reference.
 
     doubt("math500", "Find all $t$.", "t(0,4]")   # "a name stands before an interval: ..."
     doubt("aime24", "How many?", "1000")          # "an answer of AIME is a whole number from 0 to 999"
     doubt("math500", "Find all $t$.", "(0,4]")    # None
+    doubt_choice(["5 m", "6 m", "5 m"], "A")      # "option C says the same: ..."
 
 Such a reference passes its own grader, since it equals itself. What is doubted is to be looked at; what is known to be
 wrong is mended by `fixes`.
 """
 
 import re
+from collections.abc import Sequence
 
 SIZES = re.compile(r"\\(?:left|right|[bB]igg?[lrm]?)(?![A-Za-z])\.?")
 BRACKET = re.compile(r"\\\\|\\[{}]|[()\[\]{}]|\\[lr](?:angle|floor|ceil|brace|vert)(?![A-Za-z])")
@@ -28,7 +30,7 @@ WHOLE_TO_999 = re.compile(r"\s*\$?\s*\d{1,3}(?:\.0*)?\s*\$?\s*")
 
 
 def doubt(task: str, problem: str, reference: str) -> str | None:
-    """Why no right answer may equal a reference, or `None`.
+    """Why no right answer to a problem of mathematics may equal a reference, or `None`.
 
     Args:
         task: its name: some competitions have answers of one form alone.
@@ -54,6 +56,13 @@ def doubt(task: str, problem: str, reference: str) -> str | None:
     if len(members) > 1 and ONE_IN_TERMS.search(problem) and any(with_letters) and not all(with_letters):
         return "a number and an expression where one expression is asked for: a comma may stand for a product"
     return None
+
+
+def doubt_choice(options: Sequence[str], letter: str) -> str | None:
+    """Why the letter of the right option may not be the only right one, or `None`."""
+    lettered = {chr(ord("A") + place): option for place, option in enumerate(options)}
+    same = [other for other, option in lettered.items() if option == lettered[letter] and other != letter]
+    return f"option {' and '.join(same)} says the same: its letter is right too" if same else None
 
 
 def _closed(text: str) -> bool:

@@ -36,12 +36,14 @@ class Hub:
         split: the hub's own split, whatever we call what is in it.
         config: its configuration, if it has several.
         files: JSON lines that are read as they lie there, for a data set whose loading script no longer runs.
+        gated: its terms have to be accepted there before it may be loaded.
     """
 
     name: str
     split: str = "train"
     config: str | None = None
     files: tuple[str, ...] = ()
+    gated: bool = False
 
 
 def read_file(path: Path) -> Iterator[SourceRow]:
@@ -111,7 +113,8 @@ def read_hub(task: str, hub: Hub) -> Iterator[SourceRow]:
                 rows = datasets.load_dataset(hub.name, hub.config, split=hub.split)
     except Exception as error:  # the hub's clients have no common error: no network, no such name, no permission
         why = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+        gate = "it is gated: accept its terms on its page there and log in (hf auth login); or " if hub.gated else ""
         raise TaskError(
-            f"task {task}: cannot load {hub.name} from the hub ({why}); pass {FILES} with --data"
+            f"task {task}: cannot load {hub.name} from the hub ({why}); {gate}pass {FILES} with --data"
         ) from error
     yield from ((f"{hub.name}, row {number}", row) for number, row in enumerate(rows, 1))

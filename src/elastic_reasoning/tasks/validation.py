@@ -16,7 +16,7 @@ from typing import get_args
 from elastic_reasoning.core.errors import TaskError
 from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.tasks.code import read_tests
-from elastic_reasoning.tasks.references import doubt
+from elastic_reasoning.tasks.references import doubt, doubt_choice
 from elastic_reasoning.tasks.task import Problem, Split, Task
 
 
@@ -52,7 +52,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A reference of mathematics that no right answer may be able to pass (`references.doubt`).
+    """A reference that a right answer may not be able to pass (`references`).
 
     Attributes:
         problem: id of the problem.
@@ -154,8 +154,10 @@ def validate(
 
 
 def _doubts(task: str, problems: Sequence[Problem]) -> Iterator[Doubt]:
-    """The references of mathematics, those that a box holds, that are to be looked at."""
+    """The references that are to be looked at: of mathematics, those that a box holds, and letters of options."""
     for problem in problems:
+        if "options" in problem.data and (reason := doubt_choice(problem.data["options"], problem.answer)):
+            yield Doubt(problem.id, problem.answer, reason)
         for answer in problem.data.get("answers", ()):
             if problem.data.get("grader", "math") != "math" or rf"\boxed{{{answer}}}" not in references(problem):
                 continue

@@ -69,12 +69,17 @@ ARTICLES = frozenset({"a", "an", "the"})
 MINUS = str.maketrans("−–", "--")
 
 
-def grade_choice(reference: str, solution: str) -> Grade:
+def grade_choice(reference: str, solution: str, box_asked: bool = True) -> Grade:
     """Whether the solution chooses the letter of the reference, A to J, in either case.
 
     In this order: the letter with which the last box begins; that of the last "answer"; the one that is said to be
     chosen or correct; one that stands alone on the last line; and, where there is no box at all, the last one in round
     brackets that is not denied. Several letters are a wrong answer.
+
+    Args:
+        reference: the right letter.
+        solution: what answers the question.
+        box_asked: the prompt asks for a box, so that an answer without one is unboxed.
     """
     solution = unicodedata.normalize("NFKC", solution)
     box = last_box(solution)
@@ -82,7 +87,7 @@ def grade_choice(reference: str, solution: str) -> Grade:
     in_box = _letter(boxed)
     answer = in_box or _letter(_labelled(solution)) or _chosen(solution, has_box=box is not None)
     wanted = _letter(reference)
-    unboxed = in_box is None and (boxed is None or answer is not None)
+    unboxed = box_asked and in_box is None and (boxed is None or answer is not None)
     return _grade(answer or boxed, wanted is not None and answer == wanted, unboxed)
 
 
