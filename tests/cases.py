@@ -92,7 +92,8 @@ def make_options(choose: Choose, strategy: str, budget: Budget) -> Options:
         "answer_text": SMALL_TEXTS,
         "max_total": range(13),
     }
-    return Options(**{name: choose(values[name]) for name in sorted(STRATEGIES[strategy].supported_options)})
+    defaults = STRATEGIES[strategy].supported_options
+    return Options(**{name: choose(values.get(name, (defaults[name],))) for name in sorted(defaults)})
 
 
 def make_case(choose: Choose, strategies: Sequence[str] = OFTEN, template: Template | None = None) -> Case:

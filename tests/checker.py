@@ -10,7 +10,7 @@ from itertools import groupby
 from types import SimpleNamespace
 from typing import Any
 
-SEPARATE = ("elastic", "nothinking", "s1")
+SEPARATE = ("elastic", "nothinking", "s1", "dynasor")
 DEFAULTS = {
     **{"wrap_up": "", "grace": 0, "min_thinking": 0, "wait": "", "num_waits": 0},
     **{"answer_tokens": 20, "answer_text": "\nFinal Answer:", "max_total": 8192},
