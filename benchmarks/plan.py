@@ -33,7 +33,7 @@ IN_VLLM = [
     *("--engine=vllm", "--dtype=float32", "--vllm.max_model_len=512"),
     '--vllm.args={"enforce_eager": true, "distributed_executor_backend": "uni"}',
 ]
-LIMITS = {"mini": (1024, 48), "real": (64, 10)}
+LIMITS = {"mini": (1024, 128), "real": (64, 10)}
 """Problems of a whole sweep, and those that are measured."""
 QUICK = {"mini": (128, 16), "real": (16, 4)}
 WITHIN = {"tokens": 0.2, "seconds": 0.3}

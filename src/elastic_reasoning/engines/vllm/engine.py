@@ -98,6 +98,7 @@ def load_vllm(
             "engine.model.save_pretrained(folder) and engine.tokenizer.save_pretrained(folder)"
         )
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")  # what a command prints may be read by a program
     logger.info("starting vLLM with %s", model)
     require("vllm", "vllm")
     from vllm.engine.arg_utils import AsyncEngineArgs
