@@ -2,11 +2,19 @@ import random
 from math import sqrt
 from statistics import mean, stdev
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elastic_reasoning.analysis.errorbars import clustered_se, interval, paired_means
+from elastic_reasoning.analysis.errorbars import (
+    Estimate,
+    clustered_se,
+    interval,
+    jackknife,
+    paired_means,
+    sums_by_cluster,
+)
 
 CLUSTERS = st.lists(st.lists(st.sampled_from([0.0, 1.0]), min_size=1, max_size=5), min_size=2, max_size=12)
 
@@ -124,3 +132,23 @@ def test_an_interval_is_wilsons() -> None:
     low, high = interval(share, sqrt(share * (1 - share) / 263), 263)
     assert (round(low, 4), round(high, 4)) == (0.2553, 0.3662)
     assert interval(0.0, 0.0, 20) == (0.0, pytest.approx(0.1611, abs=5e-5))
+
+
+@given(CLUSTERS)
+def test_the_jackknife_of_a_mean_over_equally_large_clusters_is_the_clustered_error(
+    clusters: list[list[float]],
+) -> None:
+    equal = [[cluster[0]] * 2 for cluster in clusters]
+    sums = np.array([[sum(cluster), len(cluster)] for cluster in equal])
+    (found,) = jackknife(sums, lambda sums: sums[..., :1] / sums[..., 1:])
+    assert found.value == pytest.approx(mean(value for cluster in equal for value in cluster))
+    assert found.se == pytest.approx(clustered_se(equal), abs=1e-9)
+
+
+def test_the_jackknife_of_one_cluster_has_no_error() -> None:
+    assert jackknife(np.array([[3.0, 4.0]]), lambda sums: sums) == [Estimate(3.0, None), Estimate(4.0, None)]
+
+
+def test_sums_by_cluster_are_in_the_order_of_the_numbers() -> None:
+    sums = sums_by_cluster(np.array([[1, 10], [2, 20], [4, 40]]), np.array([7, 3, 7]))
+    assert sums.tolist() == [[2, 20], [5, 50]]

@@ -11,7 +11,7 @@ from make_records import make_manifest, make_records, write_folder
 
 RECORDS = make_records(num_problems=4, num_samples=1, budgets=("8+20", "24+20"))
 FIGURES = {f"{name}.{kind}" for name in ("accuracy", "tokens", "thinking", "lengths") for kind in ("png", "svg")}
-FILES = {"report.html", "summary.json", "results.csv", "results.tex", *FIGURES}
+FILES = {"report.html", "summary.json", "results.csv", "yardsticks.csv", "results.tex", *FIGURES}
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_table_and_page(
     table = out.partition("tokens were generated")[0]
     assert "…" not in table
     assert max(map(len, table.splitlines())) <= int(width)
-    for word in ("mini-e1", "unconstrained", "24+20", "inf+inf", "accuracy"):
+    for word in ("mini-e1", "unconstrained", "24+20", "inf+inf", "accuracy", "OckScore", "REG", "hindsight"):
         assert word in table
     num_sampled, num_generated = generated_tokens(RECORDS)
     assert f"{num_generated:,} tokens were generated for {num_sampled:,} in the records" in out
@@ -59,6 +59,9 @@ def test_the_table_as_json(folder: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert main(["report", "--records", str(folder), "--out", str(tmp_path / "out"), "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
     assert len(data["rows"]) == 2 * (3 * 2 + 1)
+    assert [(each["model"], len(each["steps"])) for each in data["yardsticks"]] == [("mini", 2)] * 3 + [
+        ("mini-e1", 2)
+    ] * 3
     assert (data["num_sampled_tokens"], data["num_generated_tokens"]) == generated_tokens(RECORDS)
     assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
 

@@ -49,9 +49,19 @@ def page_data(page: Path) -> Any:
     return json.loads(found[1])
 
 
+def of_that_time(now: Any, then: Any) -> Any:
+    """What is said now, without the names that nothing was said of then."""
+    if isinstance(then, dict):
+        return {name: of_that_time(now[name], then[name]) for name in then if name in now}
+    if isinstance(then, list) and len(now) == len(then):
+        return [of_that_time(*each) for each in zip(now, then, strict=True)]
+    return now
+
+
 def test_its_tables_and_its_page_say_what_they_said(folder: Path, tmp_path: Path) -> None:
     paths = write_report(folder, tmp_path / "report", trained_at="24+20")
-    assert json.loads(paths["summary"].read_text()) == json.loads((OLD / "expected_summary.json").read_text())
+    summary, told = (json.loads(path.read_text()) for path in (paths["summary"], OLD / "expected_summary.json"))
+    assert of_that_time(summary, told) == told
     page, expected = page_data(paths["page"]), json.loads((OLD / "expected_page.json").read_text())
     del page["measures"], expected["measures"]  # words
     assert page == expected

@@ -4,9 +4,11 @@ from pathlib import Path
 import pytest
 
 from elastic_reasoning.analysis.metrics import generated_tokens, summarise
+from elastic_reasoning.analysis.yardsticks import yardsticks
 from elastic_reasoning.core.errors import RecordsError
 from elastic_reasoning.report.report import write_report
 from elastic_reasoning.report.table import rows_to_json
+from elastic_reasoning.report.yardsticks import numbers_of
 from make_records import make_records, write_folder
 
 RECORDS = make_records(num_problems=6, num_samples=2, budgets=("8+20", "24+20"))
@@ -24,6 +26,7 @@ def test_a_report_is_a_pure_function_of_records(folder: Path, tmp_path: Path) ->
         "png": "accuracy.png",
         "summary": "summary.json",
         "csv": "results.csv",
+        "yardsticks": "yardsticks.csv",
         "latex": "results.tex",
     }
     assert second.keys() == first.keys()
@@ -41,6 +44,7 @@ def test_the_summary_has_every_number(folder: Path, tmp_path: Path) -> None:
     assert (summary["num_sampled_tokens"], summary["num_generated_tokens"]) == generated_tokens(RECORDS)
     assert len(summary["pairs"]) == 2 * 3 + 1 + 2 * 2 * 2
     assert [row["model"] for row in summary["reasoning"]] == [row["model"] for row in summary["rows"]]
+    assert summary["yardsticks"] == [numbers_of(each) for each in yardsticks(RECORDS)]
     assert summary["seconds"] == {"mini": 0.0, "mini-e1": 0.0}
     assert summary["run"]["task"] == "arithmetic"
     assert summary["run"]["versions"]["torch"] == "2.9.0"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from statistics import fmean
 
+from elastic_reasoning.analysis.efficiency import spent_tokens
 from elastic_reasoning.analysis.metrics import by_setting
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import RecordsError, UsageError
@@ -58,9 +59,7 @@ class Candidates:
 
     def tokens(self, budget: str, problems: Sequence[str]) -> float:
         """Sampled tokens a sample."""
-        return fmean(
-            num for problem in problems for num in self.budgets[budget][problem]["num_sampled_tokens"].tolist()
-        )
+        return fmean(num for problem in problems for num in spent_tokens(self.budgets[budget][problem]).tolist())
 
     def cost(self, budget: str) -> tuple[int, float]:
         """A key that sorts the cheapest first: by the total, then by the sampled tokens."""

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from statistics import fmean
 from typing import Any
 
+from elastic_reasoning.analysis.efficiency import spent_tokens
 from elastic_reasoning.analysis.errorbars import NORMAL, paired_means
 from elastic_reasoning.analysis.metrics import by_setting
 from elastic_reasoning.core.errors import RecordsError
@@ -118,11 +119,8 @@ def _matches(a: Iterable[Setting], b: Iterable[Setting]) -> list[tuple[Setting, 
 
 def _paired(a: Setting, b: Setting, of_a: Graded, of_b: Graded) -> Paired:
     both = [problem for problem in of_a if problem in of_b]
-    grades_a, grades_b, tokens_a, tokens_b = (
-        [of[problem][name].astype(float).tolist() for problem in both]
-        for name in ("correct", "num_sampled_tokens")
-        for of in (of_a, of_b)
-    )
+    grades_a, grades_b = ([of[problem]["correct"].astype(float).tolist() for problem in both] for of in (of_a, of_b))
+    tokens_a, tokens_b = ([spent_tokens(of[problem]).astype(float).tolist() for problem in both] for of in (of_a, of_b))
     accuracy, tokens = paired_means(grades_a, grades_b), paired_means(tokens_a, tokens_b)
     gains = [fmean(after) - fmean(before) for before, after in zip(grades_a, grades_b, strict=True)]
     return Paired(

@@ -3,20 +3,32 @@
     clustered_se([[1.0, 0.0], [1.0, 1.0], [0.0, 0.0]])   # of the mean over all six samples
     paired_means(before, after).difference               # on the same problems, with its standard error
     interval(0.62, 0.03, num_clusters=40)                # (0.560, 0.677), 95 %
+    jackknife(sums, lambda sums: sums[..., 0] ** 2 / sums[..., 1])   # of whatever sums over problems add up to
 
 Samples of one problem are not independent, nor are budgets that share a thinking: the problem is the unit, here a
 cluster. Sums are exact, so that the order of the records makes no difference.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import fsum, sqrt
 from statistics import NormalDist
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 NORMAL = NormalDist()
 Z95 = NORMAL.inv_cdf(0.975)
 ROUNDING = 1e-12
 """A standard error below it is what rounding leaves of 0."""
+
+
+class Estimate(NamedTuple):
+    """A number and its standard error; the latter is `None` for fewer than two clusters."""
+
+    value: float
+    se: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +92,51 @@ def paired_means(a: Sequence[Sequence[float]], b: Sequence[Sequence[float]]) -> 
     (mean_a, parts_a), (mean_b, parts_b) = _deviations(a), _deviations(b)
     se = _root_of_squares([part_b - part_a for part_a, part_b in zip(parts_a, parts_b, strict=True)])
     return Means(mean_a, mean_b, mean_b - mean_a, se)
+
+
+def sums_by_cluster(values: NDArray[Any], clusters: NDArray[np.int64]) -> NDArray[np.float64]:
+    """What the samples of each cluster add up to.
+
+    Args:
+        values: [samples, m].
+        clusters: [samples], which cluster a sample belongs to, by any number.
+
+    Returns:
+        [clusters, m], in ascending order of the clusters' numbers.
+    """
+    named, place = np.unique(clusters, return_inverse=True)
+    sums = np.zeros((len(named), values.shape[1]))
+    np.add.at(sums, place, values)
+    return sums
+
+
+def jackknife(
+    sums: NDArray[np.float64], statistic: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+) -> list[Estimate]:
+    """What a smooth function of sums over all samples is, with standard errors clustered by problem.
+
+    The delete-one jackknife over G clusters (Tukey 1958; Efron & Tibshirani 1993, "An Introduction to the Bootstrap",
+    chapter 11): with v_c the statistic without cluster c and v their mean, SE^2 = (G - 1) / G * sum_c (v_c - v)^2. Of a
+    mean over equally large clusters it is what `clustered_se` gives.
+
+    Args:
+        sums: [clusters, m], of each cluster.
+        statistic: from sums [..., m] to values [..., k]; NaN where it has none.
+
+    Returns:
+        One estimate for each of the k values; its standard error is `None` where some cluster alone gives it a value.
+    """
+    total = sums.sum(axis=0)
+    values = statistic(total)
+    if len(sums) < 2:
+        return [Estimate(float(value), None) for value in values]
+    without = statistic(total - sums)
+    squares = ((without - without.mean(axis=0)) ** 2).sum(axis=0)
+    errors = np.sqrt((len(sums) - 1) / len(sums) * squares)
+    return [
+        Estimate(float(value), None if np.isnan(se) else float(se) if se > ROUNDING else 0.0)
+        for value, se in zip(values, errors, strict=True)
+    ]
 
 
 def interval(share: float, se: float, num_clusters: int) -> tuple[float, float]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from elastic_reasoning.analysis.efficiency import efficiency, spent_tokens
 from elastic_reasoning.analysis.equivalence import Equivalence
 from elastic_reasoning.analysis.errorbars import clustered_se, paired_means
 from elastic_reasoning.analysis.samples import are_programs, ks, majority, pass_at, percentile
@@ -54,6 +55,8 @@ class Row:
         mean_solution_tokens, median_solution_tokens, p95_solution_tokens: sampled solution tokens a sample.
         mean_total_tokens, median_total_tokens, p95_total_tokens: all sampled tokens a sample, those of sampled
             delimiters among them.
+        ock_score, ock_score_se, e3, e3_se: accuracy and total tokens in one number (`analysis.efficiency`), and its
+            standard error.
         void_rate: the prompt had closed thinking, so that the thinking budget had no effect.
         budget_hit_rate: thinking was ended by its budget.
         forced_rate: the closing delimiter was forced, at least in part.
@@ -98,6 +101,10 @@ class Row:
     mean_total_tokens: float | None
     median_total_tokens: float | None
     p95_total_tokens: float | None
+    ock_score: float | None
+    ock_score_se: float | None
+    e3: float | None
+    e3_se: float | None
     void_rate: float | None
     budget_hit_rate: float | None
     forced_rate: float | None
@@ -170,7 +177,8 @@ def _row(setting: Setting, records: Records, equivalence: Equivalence) -> Row:
     votes = [] if are_programs(graded) else [majority(samples, equivalence) for samples in problems.values()]
     thinking = graded["num_thinking_tokens"].tolist()
     solution = graded["num_solution_tokens"].tolist()
-    total = graded["num_sampled_tokens"].tolist()
+    total = spent_tokens(graded).tolist()
+    scores = efficiency(graded["correct"], spent_tokens(graded), graded["problem"])
     asked = _asked(setting)
     correct = graded["correct"]
     one_output = correct[~graded.among("rule", [SEVERAL_OUTPUTS])].tolist()
@@ -197,6 +205,10 @@ def _row(setting: Setting, records: Records, equivalence: Equivalence) -> Row:
         mean_total_tokens=_mean(total),
         median_total_tokens=_median(total),
         p95_total_tokens=percentile(total, 95),
+        ock_score=scores.ock_score and scores.ock_score.value,
+        ock_score_se=scores.ock_score and scores.ock_score.se,
+        e3=scores.e3 and scores.e3.value,
+        e3_se=scores.e3 and scores.e3.se,
         void_rate=_rate(graded["closed_by_prompt"]),
         budget_hit_rate=_rate(graded["budget_hit"]),
         forced_rate=_rate(graded["forced_close"]),

@@ -18,8 +18,8 @@ class ReportConfig:
     records: str = ""
     """Folder that a sweep has written; the first argument may stand for it."""
     out: str = ""
-    """Folder for report.html, the figures as PNG and SVG, results.csv, results.tex and summary.json; "report" in
-    the records' folder if empty.
+    """Folder for report.html, the figures as PNG and SVG, results.csv, yardsticks.csv, results.tex and summary.json;
+    "report" in the records' folder if empty.
     """
     title: str = ""
     """Heading of the page and the figures."""
@@ -62,7 +62,7 @@ def main(argv: list[str]) -> int:
     from elastic_reasoning.report.results import Results
 
     results = Results.read(folder)
-    show_table(folder, results.manifest, results.records, results.rows, config.json)
+    show_table(folder, results.manifest, results.records, results.rows, results.yardsticks, config.json)
     trained_at = config.trained_at or budget_to_mark(results.manifest.config.get("models", ()))
     from elastic_reasoning.report.report import write_results
 

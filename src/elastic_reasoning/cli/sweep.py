@@ -24,6 +24,7 @@ from elastic_reasoning.training.provenance import budget_to_mark
 
 if TYPE_CHECKING:
     from elastic_reasoning.analysis.metrics import Row
+    from elastic_reasoning.analysis.yardsticks import Yardsticks
     from elastic_reasoning.records.columns import Records
 
 EXAMPLE = """
@@ -108,10 +109,11 @@ def show_run(config: RunConfig, options: ShowOptions) -> None:
         show(folder, options)
         return
     from elastic_reasoning.analysis.metrics import summarise
+    from elastic_reasoning.analysis.yardsticks import yardsticks
 
     manifest, records = read_records(folder)
     if len(records) or options.json:
-        show_table(config.out, manifest, records, summarise(records), options.json)
+        show_table(config.out, manifest, records, summarise(records), yardsticks(records), options.json)
     if not options.json:
         say(f"{f'part {part}' if part else 'the run'} is done: {_of_the_whole(config.out, manifest, records)}")
 
@@ -130,14 +132,15 @@ def show(folder: Path, config: ShowOptions) -> None:
     """Print the table of a folder of records, and write its report where that is wanted."""
     if not config.report:
         from elastic_reasoning.analysis.metrics import summarise
+        from elastic_reasoning.analysis.yardsticks import yardsticks
 
         manifest, records = read_records(folder)
-        show_table(folder, manifest, records, summarise(records), config.json)
+        show_table(folder, manifest, records, summarise(records), yardsticks(records), config.json)
         return
     from elastic_reasoning.report.results import Results
 
     results = Results.read(folder)
-    show_table(folder, results.manifest, results.records, results.rows, config.json)
+    show_table(folder, results.manifest, results.records, results.rows, results.yardsticks, config.json)
     from elastic_reasoning.report.report import write_results
 
     trained_at = budget_to_mark(results.manifest.config.get("models", ()))
@@ -147,21 +150,30 @@ def show(folder: Path, config: ShowOptions) -> None:
 
 
 def show_table(
-    folder: Path | str, manifest: Manifest, records: "Records", rows: Sequence["Row"], as_json: bool
+    folder: Path | str,
+    manifest: Manifest,
+    records: "Records",
+    rows: Sequence["Row"],
+    measured: Sequence["Yardsticks"],
+    as_json: bool,
 ) -> None:
-    """Print the table of a folder's records, what sharing saved, and how fast it was."""
+    """Print the tables of a folder's records, what sharing saved, and how fast it was."""
     from elastic_reasoning.analysis.metrics import generated_tokens, seconds_of
     from elastic_reasoning.report.table import results_table, rows_to_json
+    from elastic_reasoning.report.yardsticks import numbers_of, yardstick_tables
 
     num_sampled, num_generated = generated_tokens(records)
     times = seconds_of(records)
     if as_json:
         tokens = {"num_sampled_tokens": num_sampled, "num_generated_tokens": num_generated}
         took = {model: seconds for model, (seconds, _) in times.items()}
-        say_json({"rows": json.loads(rows_to_json(rows)), **tokens, "seconds": took})
+        tables = {"rows": json.loads(rows_to_json(rows)), "yardsticks": [numbers_of(each) for each in measured]}
+        say_json({**tables, **tokens, "seconds": took})
         return
     console = table_console()
     console.print(results_table(rows, width=console.width))
+    if tables_of_yardsticks := yardstick_tables(measured, console.width):
+        console.print("", *tables_of_yardsticks, sep="\n", markup=False)
     for strategy, options in options_in_words(manifest, (row.strategy for row in rows)).items():
         if options:
             console.print(f"{strategy}: {options}", markup=False)

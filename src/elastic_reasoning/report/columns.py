@@ -36,7 +36,7 @@ class Column:
     compute: Callable[[Row], float | None] | None = None
     """The number, for what is no field of `Row`; of its fields, or of its `samples`."""
     se: str = ""
-    """The field of `Row` that holds the standard error of a share, which is then shown beside it."""
+    """The field of `Row` that holds the standard error, which is then shown beside the number."""
 
     def value(self, row: Row) -> float | None:
         """The number of a row, by which the page sorts; `None` where it is not known."""
@@ -44,10 +44,16 @@ class Column:
 
     def text(self, row: Row) -> str:
         """What is shown of a row."""
-        value = self.value(row)
-        if self.se:
-            return percent(value, getattr(row, self.se))
-        return NOTHING if value is None else self.form.format(value)
+        return with_error(self.value(row), getattr(row, self.se) if self.se else None, self.form)
+
+
+def with_error(value: float | None, se: float | None, form: str) -> str:
+    """A number as that form writes it, with its standard error where that is known."""
+    if value is None:
+        return NOTHING
+    if form.endswith("%}"):
+        return percent(value, se)
+    return form.format(value) + ("" if se is None else f" ± {form.format(se)}")
 
 
 def percent(share: float | None, se: float | None) -> str:
@@ -81,6 +87,15 @@ COLUMNS = (
     Column(
         "p95_total_tokens", "p95", "all sampled tokens: 95 of 100 samples have at most these", "{:.0f}", importance=1
     ),
+    Column(
+        "ock_score",
+        "OckScore",
+        "accuracy in % less 10 log10(total / 10,000 + 1)",
+        "{:.2f}",
+        brief=False,
+        se="ock_score_se",
+    ),
+    Column("e3", "E³", "accuracy in %, squared, by total", "{:.2f}", brief=False, se="e3_se"),
     Column("budget_hit_rate", "spent", "thinking was ended by its budget", _SHARE, brief=False),
     Column("forced_rate", "forced", "the closing delimiter was forced", _SHARE, importance=6),
     Column("cut_rate", "cut", "the solution was cut by its budget", _SHARE, importance=10),

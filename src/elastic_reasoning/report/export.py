@@ -7,7 +7,7 @@
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from elastic_reasoning.analysis.metrics import Row
@@ -32,12 +32,17 @@ ESCAPES = {
 
 
 def rows_to_csv(rows: Sequence[Row]) -> str:
-    """One line for each row and every number of it; rates are in 0 to 1, what is not known is empty.
+    """One line for each row and every number of it; rates are in 0 to 1, what is not known is empty."""
+    return to_csv([_flat(row) for row in rows])
+
+
+def to_csv(lines: Iterable[Mapping[str, Any]]) -> str:
+    """Lines of names and values under a heading that has every name.
 
     A text that a spreadsheet would take for a formula stands behind an apostrophe, which it does not show
     (OWASP, "CSV Injection").
     """
-    flat = [{name: _no_formula(value) for name, value in _flat(row).items()} for row in rows]
+    flat = [{name: _no_formula(value) for name, value in line.items()} for line in lines]
     names = list(dict.fromkeys(name for row in flat for name in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, names, restval="", lineterminator="\n")

@@ -31,6 +31,8 @@ from elastic_reasoning.report.pairs import p_text, points
 from elastic_reasoning.report.published import Published, published
 from elastic_reasoning.report.results import Results
 from elastic_reasoning.report.traces import FLAGS, PART, TRACE, embed, script_json
+from elastic_reasoning.report.yardsticks import MEASURES as YARDSTICKS
+from elastic_reasoning.report.yardsticks import TOLD, left_out, names_of
 
 SCRIPTS = ("dom.js", "chart.js", "pair.js", "state.js", "traces.js", "start.js")
 CHARTS: tuple[tuple[Over, str, str], ...] = (
@@ -99,6 +101,10 @@ def render_page(
         about_strategies=about_strategies(row.strategy for row in rows),
         options=options_in_words(manifest, [row.strategy for row in rows]),
         heat=_heat(grids(rows), index),
+        yardsticks=list(zip(names_of(results.yardsticks), results.yardsticks, strict=True)),
+        measures=YARDSTICKS,
+        told=TOLD,
+        yardsticks_left_out=left_out(results.yardsticks),
         pairs=pairs,
         pair_columns=PAIR_COLUMNS,
         points=points,

@@ -13,13 +13,14 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from elastic_reasoning.core.errors import RecordsError
-from elastic_reasoning.report.export import rows_to_csv, rows_to_latex
+from elastic_reasoning.report.export import rows_to_csv, rows_to_latex, to_csv
 from elastic_reasoning.report.figures import accuracy_figure, heat_figure, lengths_figure, save_figure
 from elastic_reasoning.report.figures.heat import grids
 from elastic_reasoning.report.figures.lengths import lengths
 from elastic_reasoning.report.page import render_page
 from elastic_reasoning.report.published import published
 from elastic_reasoning.report.results import Results
+from elastic_reasoning.report.yardsticks import lines_of_all
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ def write_report(
 def write_results(
     results: Results, out: Path, title: str = "", max_problems: int = 100, trained_at: str = "", overlay: bool = True
 ) -> dict[str, Path]:
-    """Write report.html, the figures, results.csv, results.tex and summary.json.
+    """Write report.html, the figures, results.csv, yardsticks.csv, results.tex and summary.json.
 
     The figures, each as PNG and SVG: accuracy (over the total budget), tokens (over the tokens used), thinking (over
     t at a fixed s), lengths, and heat where some model was run with several t and several s.
@@ -52,7 +53,7 @@ def write_results(
         overlay: lay over what papers print for the task.
 
     Returns:
-        Paths by name: "page", "summary", "csv", "latex", and "png" of the figure of accuracy.
+        Paths by name: "page", "summary", "csv", "yardsticks", "latex", and "png" of the figure of accuracy.
 
     Raises:
         RecordsError: `out` cannot be written.
@@ -63,6 +64,7 @@ def write_results(
         "page": ("report.html", render_page(results, title, max_problems, trained_at, overlay)),
         "summary": ("summary.json", json.dumps(results.summary(), indent=2, ensure_ascii=False) + "\n"),
         "csv": ("results.csv", rows_to_csv(results.rows)),
+        "yardsticks": ("yardsticks.csv", to_csv(lines_of_all(results.yardsticks))),
         "latex": ("results.tex", rows_to_latex(results.rows)),
     }
     paths = {"png": out / "accuracy.png"}

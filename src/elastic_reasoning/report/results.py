@@ -12,6 +12,7 @@ from typing import Any
 from elastic_reasoning.analysis.compare import Paired
 from elastic_reasoning.analysis.metrics import Row, generated_tokens, seconds_of, summarise
 from elastic_reasoning.analysis.reasoning import ReasoningRow, reasoning_rows
+from elastic_reasoning.analysis.yardsticks import Yardsticks, yardsticks
 from elastic_reasoning.core.errors import RecordsError
 from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.records.columns import Records
@@ -20,6 +21,7 @@ from elastic_reasoning.records.manifest import Manifest
 from elastic_reasoning.records.record import Record
 from elastic_reasoning.report.columns import numbers_of
 from elastic_reasoning.report.pairs import pairs_of
+from elastic_reasoning.report.yardsticks import numbers_of as numbers_of_yardsticks
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class Results:
         rows: one for each setting.
         pairs: settings set against each other.
         reasoning: how each setting thinks, in the order of the rows.
+        yardsticks: what several budgets of a model and strategy say together.
     """
 
     manifest: Manifest
@@ -38,6 +41,7 @@ class Results:
     rows: list[Row]
     pairs: list[Paired]
     reasoning: list[ReasoningRow]
+    yardsticks: list[Yardsticks]
 
     @classmethod
     def read(cls, folder: Path) -> "Results":
@@ -55,7 +59,8 @@ class Results:
     def of(cls, manifest: Manifest, given: Iterable[Record]) -> "Results":
         """Work it out."""
         records = Records.of(given)
-        return cls(manifest, records, summarise(records), pairs_of(records), reasoning_rows(records))
+        rows, found = summarise(records), yardsticks(records)
+        return cls(manifest, records, rows, pairs_of(records), reasoning_rows(records), found)
 
     @property
     def settings(self) -> list[Setting]:
@@ -76,4 +81,5 @@ class Results:
             "rows": [numbers_of(row) for row in self.rows],
             "pairs": [pair.to_dict() for pair in self.pairs],
             "reasoning": [asdict(row) for row in self.reasoning],
+            "yardsticks": [numbers_of_yardsticks(each) for each in self.yardsticks],
         }
