@@ -25,7 +25,8 @@ from pathlib import Path
 
 from elastic_reasoning.records.log import RecordsWriter
 from elastic_reasoning.records.manifest import Manifest, write_manifest
-from elastic_reasoning.records.record import Key, Part, Record
+from elastic_reasoning.records.parts import Part
+from elastic_reasoning.records.record import Key, Record
 from elastic_reasoning.tasks.task import Problem
 
 RESULTS = Path(__file__).parent / "results" / "records.json"

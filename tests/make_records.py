@@ -17,7 +17,8 @@ from pathlib import Path
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.records.log import RecordsWriter, read_records
 from elastic_reasoning.records.manifest import Manifest, write_manifest
-from elastic_reasoning.records.record import Part, Record
+from elastic_reasoning.records.parts import Part
+from elastic_reasoning.records.record import Record
 from elastic_reasoning.tasks.task import Problem
 
 BASE, TRAINED = "mini", "mini-e1"
@@ -137,7 +138,7 @@ def make_manifest(num_problems: int = 40) -> Manifest:
 
 def old_lines(records: Iterable[Record]) -> str:
     """Whole records, a line each, as they were written before there were writers."""
-    left_out = ("logprobs", "thought")
+    left_out = ("logprobs", "thought", "probes", "branches")
     plain = [{each.name: getattr(r, each.name) for each in fields(r) if each.name not in left_out} for r in records]
     return "".join(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n" for line in plain)
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from elastic_reasoning.core.errors import RecordsError
-from elastic_reasoning.evaluation.growth import grow, take_up
+from elastic_reasoning.evaluation.growth import clash, grow, take_up
 from elastic_reasoning.records.manifest import MODELS_DIGEST, Manifest, read_manifest
 from make_records import make_manifest, make_records, write_folder
 
@@ -91,6 +91,14 @@ def test_each_strategy_and_model_keeps_what_it_was_told() -> None:
         "dtype": {"mini": "float32", "big": "float16"},
         "models_digest": {"mini": "aa", "big": "bb"},
     }
+
+
+def test_an_option_that_came_later_is_off_in_what_was_made_before() -> None:
+    before, asked = manifest(options={"elastic": {"wait": ""}}), {"elastic": {"wait": "", "loop_breaker": 0}}
+    assert grow(FOLDER, before, manifest(options=asked)) == before
+    assert clash(before, manifest(options=asked)) is None
+    with pytest.raises(RecordsError, match=r"loop_breaker null for strategy elastic, not 1"):
+        grow(FOLDER, before, manifest(options={"elastic": {"wait": "", "loop_breaker": 1}}))
 
 
 def test_fewer_problems_and_samples_are_no_change() -> None:

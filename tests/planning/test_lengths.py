@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from elastic_reasoning.core.trace import Finish, Phase
 from elastic_reasoning.planning.lengths import Curve, Drawn, Lengths, Place, Stretch, stretches_of
-from elastic_reasoning.records.record import Part, Record
+from elastic_reasoning.records.parts import Part
+from elastic_reasoning.records.record import Record
 from make_records import make_records
 
 START = Place("", Phase.THINKING, (), 0)

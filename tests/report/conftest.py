@@ -8,7 +8,8 @@ import pytest
 
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.records.manifest import Manifest
-from elastic_reasoning.records.record import Part, Record
+from elastic_reasoning.records.parts import Part
+from elastic_reasoning.records.record import Record
 from elastic_reasoning.report.results import Results
 from elastic_reasoning.tasks.task import Problem
 

@@ -58,7 +58,7 @@ class Candidates:
         return fmean(grade for grades in self.grades(budget, problems) for grade in grades)
 
     def tokens(self, budget: str, problems: Sequence[str]) -> float:
-        """Sampled tokens a sample."""
+        """All sampled tokens a sample, those of probes and other branches among them."""
         return fmean(num for problem in problems for num in spent_tokens(self.budgets[budget][problem]).tolist())
 
     def cost(self, budget: str) -> tuple[int, float]:

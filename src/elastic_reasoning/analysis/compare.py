@@ -38,7 +38,7 @@ class Paired:
         p_holm: the same, corrected by Holm's method (1979) for all the settings that were compared together: where it
             is below 0.05 for some of them, the chance that any of these is an accident is below 5 %.
         num_won, num_lost, num_tied: problems whose share of correct samples is higher, lower or equal in b.
-        tokens_a, tokens_b: all sampled tokens a sample, mean.
+        tokens_a, tokens_b: all sampled tokens a sample, those of probes and other branches among them, mean.
         tokens_difference, tokens_se: b less a, and its standard error clustered by problem.
     """
 

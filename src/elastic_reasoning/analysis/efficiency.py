@@ -28,8 +28,11 @@ class Efficiency(NamedTuple):
 
 
 def spent_tokens(records: Records) -> NDArray[np.int64]:
-    """The tokens that each record is charged with where settings are compared: all that were sampled for it."""
-    return records["num_sampled_tokens"]
+    """The tokens that each record is charged with where settings are compared: all that were sampled for it.
+
+    Those of probes and of branches that were not chosen are among them.
+    """
+    return records["num_spent_tokens"]
 
 
 def ock_score(accuracy: Any, tokens: Any) -> Any:

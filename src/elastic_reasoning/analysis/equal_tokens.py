@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
 
+from elastic_reasoning.analysis.efficiency import spent_tokens
 from elastic_reasoning.analysis.errorbars import clustered_se
 from elastic_reasoning.analysis.metrics import budget_order, by_setting
 from elastic_reasoning.core.errors import RecordsError
@@ -21,9 +22,6 @@ from elastic_reasoning.core.request import DEFAULT_STRATEGY
 from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.records.columns import Records
 from elastic_reasoning.records.record import Record
-
-SPENT = "num_sampled_tokens"
-
 
 @dataclass(frozen=True, slots=True)
 class AtTokens:
@@ -100,7 +98,7 @@ def _curves(records: Records) -> dict[tuple[str, str], list[_Point]]:
         problems = group.by_problem()
         point = _Point(
             setting,
-            {problem: fmean(samples[SPENT].tolist()) for problem, samples in problems.items()},
+            {problem: fmean(spent_tokens(samples).tolist()) for problem, samples in problems.items()},
             {problem: fmean(samples["correct"].astype(float).tolist()) for problem, samples in problems.items()},
         )
         curves.setdefault((setting.model, setting.strategy), []).append(point)

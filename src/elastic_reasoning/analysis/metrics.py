@@ -54,7 +54,9 @@ class Row:
             the samples have at most p95.
         mean_solution_tokens, median_solution_tokens, p95_solution_tokens: sampled solution tokens a sample.
         mean_total_tokens, median_total_tokens, p95_total_tokens: all sampled tokens a sample, those of sampled
-            delimiters among them.
+            delimiters, of probes and of branches that were not chosen among them.
+        mean_probe_tokens, mean_branch_tokens: of these, those that were sampled in probes; those of branches that were
+            not chosen.
         ock_score, ock_score_se, e3, e3_se: accuracy and total tokens in one number (`analysis.efficiency`), and its
             standard error.
         void_rate: the prompt had closed thinking, so that the thinking budget had no effect.
@@ -101,6 +103,8 @@ class Row:
     mean_total_tokens: float | None
     median_total_tokens: float | None
     p95_total_tokens: float | None
+    mean_probe_tokens: float | None
+    mean_branch_tokens: float | None
     ock_score: float | None
     ock_score_se: float | None
     e3: float | None
@@ -178,6 +182,7 @@ def _row(setting: Setting, records: Records, equivalence: Equivalence) -> Row:
     thinking = graded["num_thinking_tokens"].tolist()
     solution = graded["num_solution_tokens"].tolist()
     total = spent_tokens(graded).tolist()
+    response = graded["num_sampled_tokens"].tolist()
     scores = efficiency(graded["correct"], spent_tokens(graded), graded["problem"])
     asked = _asked(setting)
     correct = graded["correct"]
@@ -205,6 +210,8 @@ def _row(setting: Setting, records: Records, equivalence: Equivalence) -> Row:
         mean_total_tokens=_mean(total),
         median_total_tokens=_median(total),
         p95_total_tokens=percentile(total, 95),
+        mean_probe_tokens=_mean(graded["num_probe_tokens"].tolist()),
+        mean_branch_tokens=_mean(graded["num_branch_tokens"].tolist()),
         ock_score=scores.ock_score and scores.ock_score.value,
         ock_score_se=scores.ock_score and scores.ock_score.se,
         e3=scores.e3 and scores.e3.value,
@@ -226,8 +233,8 @@ def _row(setting: Setting, records: Records, equivalence: Equivalence) -> Row:
         num_several_outputs=len(graded) - len(one_output),
         accuracy_one_output=_mean(one_output) if len(one_output) < len(graded) else None,
         asked_tokens=asked,
-        length_deviation=_mean([abs(n_y - asked) / asked for n_y in total]) if asked else None,
-        violation_rate=None if asked is None else _mean([n_y > asked for n_y in total]),
+        length_deviation=_mean([abs(n_y - asked) / asked for n_y in response]) if asked else None,
+        violation_rate=None if asked is None else _mean([n_y > asked for n_y in response]),
         samples=graded,
     )
 
@@ -271,9 +278,9 @@ def paired_difference(records: Iterable[Record], a: Setting, b: Setting) -> Diff
 
 
 def generated_tokens(records: Iterable[Record]) -> tuple[int, int]:
-    """How many tokens the records sampled, and how many of those were really generated, not reused."""
+    """How many tokens were sampled for the records, and how many of those were really generated, not reused."""
     columns = Records.of(records)
-    num_sampled = int(columns["num_sampled_tokens"].sum())
+    num_sampled = int(spent_tokens(columns).sum())
     return num_sampled, num_sampled - int(columns["num_reused_tokens"].sum())
 
 

@@ -25,7 +25,8 @@ from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.records.columns import Records
 from elastic_reasoning.records.measures import MEASURES, thought_of
-from elastic_reasoning.records.record import Part, Record
+from elastic_reasoning.records.parts import Part
+from elastic_reasoning.records.record import Record
 
 PLACES = {name: n for n, name in enumerate(MEASURES)}
 

@@ -25,7 +25,8 @@ from elastic_reasoning.core.setting import Setting, chosen
 from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.records.log import read_records
 from elastic_reasoning.records.measures import MEASURES, STEPS, WORDING
-from elastic_reasoning.records.record import TENTHS, Part
+from elastic_reasoning.records.parts import Part
+from elastic_reasoning.records.record import TENTHS
 from elastic_reasoning.report.layout import parts_of, plain_table
 
 NOTHING = "–"

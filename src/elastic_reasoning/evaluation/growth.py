@@ -10,7 +10,7 @@ may not change: half of the records would then say something else than the other
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -164,9 +164,16 @@ def fixed(manifest: Manifest, other: Manifest) -> dict[str, Any]:
             # A model without a digest is none of ours; with one on one side alone it is another model.
             known = against.keys() if name != MODELS_DIGEST else _parts(other)
             values[name] = {key: each for key, each in value.items() if key in known}
+            if name == "options":
+                values[name] = {key: _that_count(each, against[key]) for key, each in values[name].items()}
         else:
             values[name] = {**values.get(name, {}), **value} if isinstance(value, dict) else value
     return values
+
+
+def _that_count(options: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """A strategy's options; one that is off is none where the other run was made before there was any such option."""
+    return {name: value for name, value in options.items() if value or name in others}
 
 
 def _parts(manifest: Manifest) -> set[str]:

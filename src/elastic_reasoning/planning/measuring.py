@@ -208,7 +208,7 @@ def _as_it_was(
     """
     once = replace(config, samples=1)
     counts = count(once, problems, model, lengths, pace, rows, len(problems))
-    num_generated = sum(record.num_sampled_tokens - record.num_reused_tokens for record in run.records)
+    num_generated = sum(record.num_spent_tokens - record.num_reused_tokens for record in run.records)
     if not (counts.seconds and num_generated and run.busy_seconds):
         return pace
     return pace.scaled(run.busy_seconds / num_generated * counts.total.generated / counts.seconds)

@@ -21,10 +21,11 @@ from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.records.lines import MeasuredLine, OldLine, TableLine, whole_record
 from elastic_reasoning.records.measures import MEASURES, thought_of
 from elastic_reasoning.records.reading import RecordsFile
-from elastic_reasoning.records.record import TENTHS, Key, Record, Thought
+from elastic_reasoning.records.record import SPENT, TENTHS, Key, Record, Thought
 
 NUMBERS: dict[str, type] = {
     **dict.fromkeys(("sample", "num_thinking_tokens", "num_solution_tokens", "num_sampled_tokens"), np.int64),
+    **dict.fromkeys(("num_probe_tokens", "num_branch_tokens"), np.int64),
     **dict.fromkeys(("num_forced_tokens", "num_reused_tokens", "closed_again"), np.int64),
     **dict.fromkeys(("correct", "unboxed", "budget_hit", "forced_close", "solution_cut", "escaped"), np.bool_),
     **dict.fromkeys(("tool_cut", "closed_by_prompt"), np.bool_),
@@ -88,7 +89,8 @@ class Table:
     @cached_property
     def columns(self) -> dict[str, NDArray[Any]]:
         """Every column, whole."""
-        return {name: np.concatenate(self._batches.pop(name)) for name in [*self._batches]}
+        read = {name: np.concatenate(self._batches.pop(name)) for name in [*self._batches]}
+        return read | {"num_spent_tokens": np.sum([read[name] for name in SPENT], axis=0)}
 
     @cached_property
     def words(self) -> list[str]:
@@ -153,7 +155,7 @@ class Records:
         return len(self._rows)
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        """The column of a field: `setting`, `problem`, one of `NUMBERS` or one of `TEXTS`."""
+        """The column of a field: `setting`, `problem`, `num_spent_tokens`, one of `NUMBERS` or one of `TEXTS`."""
         column: NDArray[Any] = self._table.columns[name][self._rows]
         return column
 

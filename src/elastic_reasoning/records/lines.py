@@ -5,10 +5,13 @@ line = record_line(record, offset, len(trace))     # offset: where the trace beg
 
 A line has a schema version. Fields may be added to it without another version: whoever does not know them passes
 over them. Lines of version 1, which do not say so, hold the trace too.
+
+A trace holds probes and branches where there are any. Of the branch that was chosen it does not say again what is the
+completion's own.
 """
 
 import json
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, asdict, fields, replace
 from functools import lru_cache
 from typing import Annotated, Any, TypeVar, get_type_hints
 
@@ -17,12 +20,19 @@ from msgspec import NODEFAULT, Meta, Struct, defstruct
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import BudgetError, RecordsError
 from elastic_reasoning.records.measures import thought_of
-from elastic_reasoning.records.record import Key, Part, Record, Thought
+from elastic_reasoning.records.parts import Branch, Part, ProbePart
+from elastic_reasoning.records.record import Key, Record, Thought
 from elastic_reasoning.untrusted.json import Count, Fault, MalformedError, decode
 
 VERSION = 2
 IN_TRACE = ("segments", "solution", "logprobs")
 """Fields of a record that stand in the trace."""
+IN_SOME = ("probes", "branches")
+"""Those that stand there where there are any."""
+OF_CHOSEN = ("segments", "solution", "logprobs", "probes")
+"""Fields of the branch that was chosen that are the record's own."""
+DERIVED = ("num_sampled_tokens", "num_probe_tokens", "num_branch_tokens", "closed_by_prompt")
+"""Of a record, what a line says of its trace."""
 Line = TypeVar("Line", bound="KeyLine")
 
 
@@ -66,6 +76,8 @@ class TraceLine(Struct):
     segments: list[Part]
     solution: str
     logprobs: list[list[float] | None]
+    probes: list[ProbePart] = []
+    branches: list[Branch] = []
 
 
 def _struct(name: str, base: tuple[type[Struct], ...], names: list[str], more: list[Any]) -> type[Struct]:
@@ -76,7 +88,7 @@ def _struct(name: str, base: tuple[type[Struct], ...], names: list[str], more: l
     return defstruct(name, held + more, bases=base, kw_only=True, gc=False)
 
 
-_ROW = [each.name for each in fields(Record) if each.name not in (*IN_TRACE, "thought")]
+_ROW = [each.name for each in fields(Record) if each.name not in (*IN_TRACE, *IN_SOME, "thought")]
 _OLD = [*_ROW, "segments", "solution"]
 _OTHERS = _ROW[len(KeyLine.__struct_fields__) :]
 TableLine: Any = _struct(
@@ -86,6 +98,8 @@ TableLine: Any = _struct(
     [
         ("version", Annotated[int, Meta(ge=VERSION, le=VERSION)]),
         ("num_sampled_tokens", Count),
+        ("num_probe_tokens", Count, 0),
+        ("num_branch_tokens", Count, 0),
         ("closed_by_prompt", bool),
     ],
 )
@@ -101,13 +115,22 @@ def record_line(record: Record, offset: int, size: int) -> bytes:
     """The line of a record whose trace is so many bytes from an offset on."""
     thought = record.thought or thought_of(record)
     data = {name: getattr(record, name) for name in _ROW}
-    derived = {"num_sampled_tokens": record.num_sampled_tokens, "closed_by_prompt": record.closed_by_prompt}
+    derived = {name: getattr(record, name) for name in DERIVED}
     return _line({**data, **derived, "thought": thought, "trace": (offset, size), "version": VERSION})
 
 
 def trace_line(record: Record) -> bytes:
     """The line of a record's trace."""
-    return _line({"key": record.key, **{name: getattr(record, name) for name in IN_TRACE}})
+    some = {"probes": record.probes, "branches": [_without_own(branch) for branch in record.branches]}
+    data = {name: getattr(record, name) for name in IN_TRACE} | {name: each for name, each in some.items() if each}
+    return _line({"key": record.key, **data})
+
+
+def _without_own(branch: Branch) -> Branch:
+    """A branch as it is written: of the one that was chosen, without what the record says itself."""
+    if not branch.is_chosen:
+        return branch
+    return replace(branch, **{name: type(getattr(branch, name))() for name in OF_CHOSEN})
 
 
 def moved_line(line: bytes, offset: int) -> bytes:
@@ -127,7 +150,8 @@ def is_trace_of(trace: bytes, line: PlacedLine) -> bool:
 
 def _line(data: dict[str, Any]) -> bytes:
     # A lone surrogate becomes \udxxx, which is how JSON itself writes it.
-    return (json.dumps(data, ensure_ascii=False, separators=(",", ":")) + "\n").encode("utf-8", "backslashreplace")
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=asdict)
+    return (text + "\n").encode("utf-8", "backslashreplace")
 
 
 def read_line(line: bytes, kind: type[Line]) -> Line:
@@ -160,7 +184,9 @@ def whole_record(line: Any, trace: bytes | None = None) -> Record:
         raise RecordsError(f"not a trace ({error})") from None
     if beside.key != line.key:
         raise RecordsError(f"not the trace of {line.key}")
+    own = {name: getattr(beside, name) for name in OF_CHOSEN}
     return Record(
         **{name: getattr(line, name) for name in (*_ROW, "thought")},
-        **{name: getattr(beside, name) for name in IN_TRACE},
+        **own,
+        branches=[replace(branch, **own) if branch.is_chosen else branch for branch in beside.branches],
     )

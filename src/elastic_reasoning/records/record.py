@@ -7,7 +7,7 @@ record.correct, record.num_sampled_tokens
 """
 
 from dataclasses import dataclass, field
-from typing import Annotated, NamedTuple, TypedDict
+from typing import Annotated, NamedTuple
 
 from msgspec import Meta
 
@@ -16,6 +16,17 @@ from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.core.strategies import facts_of
 from elastic_reasoning.core.trace import Phase, Trace
 from elastic_reasoning.grading.grade import Grade
+from elastic_reasoning.records.parts import (
+    Branch,
+    Part,
+    ProbePart,
+    branches_of,
+    logprobs_of,
+    num_probed,
+    num_sampled,
+    parts_of,
+    probes_of,
+)
 from elastic_reasoning.untrusted.json import Count
 
 NOT_GRADED = "not graded: "
@@ -24,18 +35,9 @@ NOT_GRADED = "not graded: "
 Key = tuple[str, str, str, str, int]
 """(model, strategy, budget, problem, sample)"""
 
-
+SPENT = ("num_sampled_tokens", "num_probe_tokens", "num_branch_tokens")
+"""What a record's tokens were spent on, by the names of its counts."""
 TENTHS = 10
-
-
-class Part(TypedDict):
-    """A segment with its text."""
-
-    phase: str
-    ids: list[Count]
-    sampled: bool
-    finish: str | None
-    text: str
 
 
 class Thought(NamedTuple):
@@ -68,8 +70,10 @@ class Record:
             to the time that the run took.
         logprobs: for each segment, the log-probability of each token, rounded to five places, or `None`.
         thought: what was measured when it was first written; `None` for a record that was not yet.
+        probes: what was asked for in between and taken back, in order; no part of the completion.
+        branches: the thinkings of one prompt among which the completion was chosen; empty where there was one alone.
 
-    Two records that differ in nothing but the last three are equal.
+    Two records that differ in nothing but `seconds`, log-probabilities and `thought` are equal.
     """
 
     model: str
@@ -98,6 +102,8 @@ class Record:
     seconds: Annotated[float, Meta(ge=0, le=1e15)] = field(default=0.0, compare=False)
     logprobs: list[list[float] | None] = field(default_factory=list, compare=False)
     thought: Thought | None = field(default=None, compare=False)
+    probes: list[ProbePart] = field(default_factory=list)
+    branches: list[Branch] = field(default_factory=list)
 
     @property
     def key(self) -> Key:
@@ -111,8 +117,23 @@ class Record:
 
     @property
     def num_sampled_tokens(self) -> int:
-        """Every sampled token, those of a sampled delimiter among them."""
-        return sum(len(part["ids"]) for part in self.segments if part["sampled"])
+        """Every sampled token of the completion, those of a sampled delimiter among them."""
+        return num_sampled(self.segments)
+
+    @property
+    def num_probe_tokens(self) -> int:
+        """Tokens that were sampled in the completion's probes."""
+        return num_probed(self.probes)
+
+    @property
+    def num_branch_tokens(self) -> int:
+        """Tokens that were sampled in branches that were not chosen, those of their probes among them."""
+        return sum(branch.num_spent_tokens for branch in self.branches if not branch.is_chosen)
+
+    @property
+    def num_spent_tokens(self) -> int:
+        """All tokens that were sampled for it, as in `Trace`: what counts where tokens are compared."""
+        return sum(getattr(self, name) for name in SPENT)
 
     @property
     def closed_by_prompt(self) -> bool:
@@ -154,6 +175,7 @@ class Record:
         if trace.error is None and grade is None:
             raise ValueError(f"the trace of problem {problem_id!r} has no error and must be graded")
         graded = grade if isinstance(grade, Grade) and trace.error is None else None
+        branches = branches_of(trace)
         not_graded = f"{NOT_GRADED}{grade}" if isinstance(grade, GradingError) else None
         return cls(
             model=model,
@@ -174,23 +196,13 @@ class Record:
             forced_close=trace.forced_close,
             solution_cut=trace.solution_cut,
             escaped=trace.escaped,
-            segments=[
-                Part(
-                    phase=str(segment.phase),
-                    ids=list(segment.ids),
-                    sampled=segment.sampled,
-                    finish=None if segment.finish is None else str(segment.finish),
-                    text=trace.template.decode(segment.ids) if segment.ids else "",
-                )
-                for segment in trace.segments
-            ],
+            segments=parts_of(trace),
             solution=trace.solution_text if trace.error is None else "",
             rule="" if graded is None else graded.rule,
             closed_again=trace.closed_again,
             tool_cut=trace.tool_cut,
             seconds=round(seconds, 4),
-            logprobs=[
-                None if segment.logprobs is None else [round(each, 5) for each in segment.logprobs]
-                for segment in trace.segments
-            ],
+            logprobs=logprobs_of(trace),
+            probes=next((branch.probes for branch in branches if branch.is_chosen), probes_of(trace)),
+            branches=branches,
         )

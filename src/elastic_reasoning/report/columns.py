@@ -83,6 +83,10 @@ COLUMNS = (
     ),
     Column("median_thinking_tokens", "median", "sampled thinking tokens, median", "{:.0f}", brief=False),
     Column("mean_solution_tokens", "solution", "sampled solution tokens, mean", _TOKENS, importance=7),
+    Column("mean_probe_tokens", "probes", "tokens sampled in probes and taken back, mean", _TOKENS, importance=29),
+    Column(
+        "mean_branch_tokens", "others", "tokens sampled in branches that were not chosen, mean", _TOKENS, importance=28
+    ),
     Column("mean_total_tokens", "total", "all sampled tokens, mean", _TOKENS, importance=2),
     Column(
         "p95_total_tokens", "p95", "all sampled tokens: 95 of 100 samples have at most these", "{:.0f}", importance=1

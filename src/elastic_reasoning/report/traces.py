@@ -12,7 +12,8 @@ from typing import Any
 from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.records.columns import Records
 from elastic_reasoning.records.manifest import Asked
-from elastic_reasoning.records.record import Part, Record
+from elastic_reasoning.records.parts import Part
+from elastic_reasoning.records.record import Record
 
 MAX_BYTES = 3_000_000
 """An upper bound on the size of the traces, at which fewer samples and fewer problems are held. The page says so."""

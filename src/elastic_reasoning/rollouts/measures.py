@@ -18,14 +18,15 @@ OF_GRADES = ("accuracy", "no_answer_rate", "failed_rate")
 def trace_measures(trace: Trace) -> dict[str, float]:
     """What one rollout says of itself; of one that could not be made, that nothing was sampled.
 
-    `sampled_tokens` counts what was generated: tokens that several cuts share count once.
+    `sampled_tokens` counts what was generated, in probes and other branches too: tokens that several cuts share count
+    once.
     """
     if trace.error is not None:
         return {"sampled_tokens": 0.0}
     return {
         "thinking_tokens": float(trace.num_thinking_tokens),
         "solution_tokens": float(trace.num_solution_tokens),
-        "sampled_tokens": float(trace.num_sampled_tokens - trace.num_reused),
+        "sampled_tokens": float(trace.num_spent_tokens - trace.num_reused),
         "forced_rate": float(trace.forced_close),
         "cut_rate": float(trace.cut),
         "closed_again_rate": float(trace.closed_again > 0),
