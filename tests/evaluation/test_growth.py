@@ -93,8 +93,11 @@ def test_each_strategy_and_model_keeps_what_it_was_told() -> None:
     }
 
 
-def test_an_option_that_came_later_is_off_in_what_was_made_before() -> None:
-    before, asked = manifest(options={"elastic": {"wait": ""}}), {"elastic": {"wait": "", "loop_breaker": 0}}
+def test_an_option_that_came_later_was_as_it_comes_in_what_was_made_before() -> None:
+    before, asked = (
+        manifest(options={"elastic": {"wait": ""}}),
+        {"elastic": {"wait": "", "loop_breaker": 0, "landing_peak": 10}},
+    )
     assert grow(FOLDER, before, manifest(options=asked)) == before
     assert clash(before, manifest(options=asked)) is None
     with pytest.raises(RecordsError, match=r"loop_breaker null for strategy elastic, not 1"):

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from elastic_reasoning.core.errors import RecordsError
+from elastic_reasoning.core.strategies import facts_of
 from elastic_reasoning.engines.names import parts_of
 from elastic_reasoning.records.files import take_lock
 from elastic_reasoning.records.manifest import (
@@ -165,15 +166,16 @@ def fixed(manifest: Manifest, other: Manifest) -> dict[str, Any]:
             known = against.keys() if name != MODELS_DIGEST else _parts(other)
             values[name] = {key: each for key, each in value.items() if key in known}
             if name == "options":
-                values[name] = {key: _that_count(each, against[key]) for key, each in values[name].items()}
+                values[name] = {key: _told(key, each, against[key]) for key, each in values[name].items()}
         else:
             values[name] = {**values.get(name, {}), **value} if isinstance(value, dict) else value
     return values
 
 
-def _that_count(options: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
-    """A strategy's options; one that is off is none where the other run was made before there was any such option."""
-    return {name: value for name, value in options.items() if value or name in others}
+def _told(strategy: str, options: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """A strategy's options; one that is as it comes does not count where the other run knows none of that name."""
+    defaults = facts_of(strategy).supported_options
+    return {name: value for name, value in options.items() if name in others or value != defaults.get(name)}
 
 
 def _parts(manifest: Manifest) -> set[str]:
