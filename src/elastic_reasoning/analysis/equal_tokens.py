@@ -23,6 +23,7 @@ from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.records.columns import Records
 from elastic_reasoning.records.record import Record
 
+
 @dataclass(frozen=True, slots=True)
 class AtTokens:
     """A strategy at as many tokens as the reference spends under one of its budgets.
