@@ -5,6 +5,7 @@ were sampled, in which phase they are said to be and why sampling ended, and bes
 thinking and the context. It looks for delimiters by brute force.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from types import SimpleNamespace
@@ -35,7 +36,7 @@ class _Facts:
         self.thinking, self.solution = self.budget.thinking, self.budget.solution
         unlimited = self.thinking is None or self.solution is None
         self.total = None if unlimited else self.thinking + self.solution
-        self.wrap_up = template.encode(options.wrap_up)
+        self.wrap_up, self.encode = options.wrap_up, template.encode
         self.grace, self.least = options.grace, options.min_thinking
         self.forced_texts = (options.wrap_up, options.wait)
         self.wait, self.num_waits, self.answer = template.encode(options.wait), 0, ()
@@ -56,11 +57,27 @@ class _Facts:
     def opened(self) -> int:
         return len(self.opening.ids) if self.state == "absent" else 0
 
+    def wrapped_up(self, used: int) -> tuple[int, ...]:
+        """The wrap-up text once so many tokens were thought; it is encoded from number to number."""
+        numbers = {"{used}": str(used), "{left}": "unlimited" if self.thinking is None else str(self.thinking - used)}
+        return tuple(t for part in self._wrap_up_parts() for t in self.encode(numbers.get(part, part)))
+
+    def longest_wrap_up(self) -> int:
+        digits = 9 if self.thinking is None else len(str(self.thinking))
+        longest = digits * max(len(self.encode(digit)) for digit in "0123456789")
+        left = len(self.encode("unlimited")) if self.thinking is None else longest
+        lengths = {"{used}": longest, "{left}": left}
+        return sum(lengths.get(part, len(self.encode(part))) for part in self._wrap_up_parts())
+
+    def _wrap_up_parts(self) -> list[str]:
+        budget = "unlimited" if self.thinking is None else str(self.thinking)
+        return re.split(r"(\{used\}|\{left\})", self.wrap_up.replace("{budget}", budget))
+
     def reserve(self) -> int:
         """Tokens that must stay free behind thinking; a half-written delimiter may take more ids than a whole one."""
         closing = max(map(len, getattr(self.closing, "rests", [self.closing.ids])))
         follow = len(getattr(self.closing, "follow", ()))
-        return len(self.wrap_up) + closing + follow + len(self.answer) + (self.solution or 0)
+        return self.longest_wrap_up() + closing + follow + len(self.answer) + (self.solution or 0)
 
 
 # Delimiters, by brute force.
@@ -231,8 +248,9 @@ def _thinking(facts: _Facts, by_phase: dict[str, list[Any]]) -> Iterator[str]:
             yield "not the longest beginning of the delimiter is taken as sampled closing"
         if not hasattr(facts.closing, "pieces") and (*closing_sampled, *closing_forced) != facts.closing.ids:
             yield "the delimiter is not completed but written otherwise"
-    wants_wrap = bool(facts.wrap_up) and last.finish != "delimiter" and not closing_sampled
-    if [s.ids for s in wrapped] != ([facts.wrap_up] if wants_wrap else []) or any(s.sampled for s in wrapped):
+    words = facts.wrapped_up(sum(len(run.ids) for run in runs))
+    wants_wrap = bool(words) and last.finish != "delimiter" and not closing_sampled
+    if [s.ids for s in wrapped] != ([words] if wants_wrap else []) or any(s.sampled for s in wrapped):
         yield f"wrap-up text {wrapped}, wanted: {wants_wrap}"
 
     # Counts, run by run.

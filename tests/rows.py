@@ -14,7 +14,7 @@ from elastic_reasoning.engines.scripted import scripted_logprob
 from elastic_reasoning.integrations.row import Row
 
 Script = Callable[[Request, Sequence[int]], Iterator[int]]
-Edits = tuple[int | None, frozenset[int], int | None]
+Edits = tuple[int | None, frozenset[int], tuple[int, float] | None, int | None]
 
 
 def new_row(request: Request, template: Template, context: int | None, ids: Sequence[int] = ()) -> Row:
@@ -22,7 +22,7 @@ def new_row(request: Request, template: Template, context: int | None, ids: Sequ
 
 
 def edits(row: Row) -> Edits:
-    return row.forced, row.banned, row.moves_to
+    return row.forced, row.banned, row.raised, row.moves_to
 
 
 def next_id(row: Row, template: Template, script: Script, request: Request) -> int:

@@ -53,7 +53,7 @@ def test_what_a_row_lets_through_follows_the_rules(case: Case) -> None:
     ids, asked = emit(case.request, case.template, case.context, case.script())
     trace = read(case.request, ids, case.template, case.context)
     event(f"{case.request.strategy}, {'refused' if trace.error else 'answered'}")
-    event(f"moved: {any(moves_to is not None for _, _, moves_to in asked)}")
+    event(f"moved: {any(moves_to is not None for *_, moves_to in asked)}")
     assert check(trace, case.context) == []
 
 

@@ -4,6 +4,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from elastic_reasoning.core.counted_text import CountedText
 from elastic_reasoning.core.delimiter import Delimiter
 from elastic_reasoning.core.trace import Phase, Segment
 
@@ -67,6 +68,7 @@ class Call:
         pause: see `Pause`.
         loop: the call is over where its last so many tokens are one stretch, written over and over
             (`elastic_reasoning.core.loops`); 0 for never.
+        wrap_up: what its strategy forces before the delimiter that it forces where the call ends without one.
         probe: what is forced and sampled is no part of the completion: it is shown to the strategy, kept in
             `Trace.probes`, and taken back. Its phase is `Phase.PROBE`.
         tail: how many of the last ids of the call before belong to a delimiter.
@@ -85,6 +87,7 @@ class Call:
     ramp: Ramp | None = None
     pause: Pause | None = None
     loop: int = 0
+    wrap_up: CountedText | None = None
     probe: bool = False
     tail: int = 0
     tail_phase: Phase | None = None

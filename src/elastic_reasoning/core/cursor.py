@@ -205,6 +205,18 @@ class Cursor:
             del self._logprobs[len(self._ids) :]
         self._aim()
 
+    def ends_within(self, ids: Sequence[int]) -> bool:
+        """Whether the unfinished call would end with one of these ids, if they were sampled next."""
+        num = len(self._ids)
+        try:
+            for token in ids:
+                self._ids.append(token)
+                if self._judge():
+                    return True
+            return False
+        finally:
+            del self._ids[num:]
+
     def _judge(self) -> Finish | None:
         """Whether the ids so far end the call, or somebody else does."""
         call, ids = self.walk.call, self._ids

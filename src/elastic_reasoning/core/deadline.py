@@ -12,11 +12,15 @@ and so does one that the model could not have written.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from elastic_reasoning.core.call import Call
 from elastic_reasoning.core.delimiter import Delimiter
 from elastic_reasoning.core.request import Request
 from elastic_reasoning.core.template import Template
 from elastic_reasoning.core.trace import Finish, Phase
 from elastic_reasoning.core.walk import Completion, Walk
+
+MOST_LOOKED_AT = 256
+"""Ids among which the beginning of a delimiter is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,25 +29,35 @@ class AfterClosing:
 
     Attributes:
         delimiter: what closes thinking.
-        wrap_up: ids that are forced before it.
-        num_forced: all ids that are forced, words that an answer begins with among them; 0 where the request ends.
+        num_wrap_up: the most ids that are forced before it.
+        num_forced: the most ids that are forced in all, words that an answer begins with among them; 0 where the
+            request ends.
         num_solution: tokens that may be sampled then; `None` for no limit.
     """
 
     delimiter: Delimiter
-    wrap_up: tuple[int, ...]
+    num_wrap_up: int
     num_forced: int
     num_solution: int | None
 
-    @property
-    def text(self) -> tuple[int, ...]:
-        """All ids that close thinking."""
-        return (*self.wrap_up, *self.delimiter.forced)
+    def text(self, call: Call, num_sampled: int) -> tuple[int, ...]:
+        """All ids that close thinking once a call has sampled so many tokens."""
+        return (*(call.wrap_up.ids(num_sampled) if call.wrap_up else ()), *self.delimiter.forced)
+
+    def _may_begin(self, call: Call, token: int) -> bool:
+        """Whether an id may be the first of those."""
+        may_wrap_up = call.wrap_up is not None and call.wrap_up.may_begin_with(token)
+        return may_wrap_up or (not self.num_wrap_up and token == self.delimiter.forced[0])
 
     @property
     def frames(self) -> bool:
         """Whether anything is forced behind the delimiter, before the solution."""
         return len(self.delimiter.forced) > len(self.delimiter.ids)
+
+    @property
+    def _is_told_apart(self) -> bool:
+        """Whether a forced delimiter is known by what is forced beside it."""
+        return bool(self.num_wrap_up) or self.frames
 
     def found(self, walk: Walk, ids: Sequence[int], start: int, num_banned: int) -> int | None:
         """How many ids stand before a close that time has forced; `None` where there is none.
@@ -54,34 +68,47 @@ class AfterClosing:
             start: how many of them are read.
             num_banned: among so many of those that follow, the model could not have written the delimiter.
         """
-        if walk.call is None or walk.call.phase is not Phase.THINKING or not self.num_forced:
+        call, begin = walk.call, len(walk.ids)
+        if call is None or call.phase is not Phase.THINKING or not self.num_forced:
             return None
-        end = len(ids) if self.wrap_up or self.frames else min(len(ids), start + num_banned)
-        text, begin = self.text, len(walk.ids)
+        end = len(ids) if self._is_told_apart else min(len(ids), start + num_banned)
         for place in range(start, end):
-            is_text = ids[place] == text[0] and tuple(ids[place : place + len(text)]) == text
-            if is_text and not self.delimiter.begun(ids[begin:place])[0]:
+            if not self._may_begin(call, ids[place]):
+                continue
+            text = self.text(call, place - begin)
+            if tuple(ids[place : place + len(text)]) == text and not self._has_begun(ids, begin, place):
                 return place
         return None
 
-    def begun(self, ids: Sequence[int]) -> int:
-        """How many of the last of these ids, all sampled in thinking, begin the text that is forced there."""
-        is_told_apart = self.num_forced and (self.wrap_up or self.frames)
-        text, most = self.text, min(len(ids), len(self.text) - 1) if is_told_apart else 0
-        num = next((n for n in range(most, 0, -1) if tuple(ids[-n:]) == text[:n]), 0)
-        return 0 if num and self.delimiter.begun(ids[:-num])[0] else num
+    def begun(self, walk: Walk, ids: Sequence[int]) -> int:
+        """How many of the last ids of a completion, sampled in thinking, begin the text that would be forced there."""
+        begin = len(walk.ids)
+        if walk.call is None or not self.num_forced or not self._is_told_apart:
+            return 0
+        most = min(len(ids) - begin, self.num_wrap_up + len(self.delimiter.forced) - 1)
+        for place in range(len(ids) - most, len(ids)):
+            text = self.text(walk.call, place - begin) if self._may_begin(walk.call, ids[place]) else ()
+            if tuple(ids[place:]) == text[: len(ids) - place] != text:
+                return 0 if self._has_begun(ids, begin, place) else len(ids) - place
+        return 0
+
+    def _has_begun(self, ids: Sequence[int], begin: int, place: int) -> bool:
+        """Whether the ids before a place, sampled from `begin` on, begin the delimiter, which then is completed."""
+        return self.delimiter.begun(ids[max(begin, place - MOST_LOOKED_AT) : place])[0] > 0
 
 
 def after_closing(request: Request, template: Template) -> AfterClosing:
     """What would follow if time closed thinking, whatever the context leaves."""
     walk = Walk(request, template)
-    start = len(walk.segments)
+    start, num_wrap_up = len(walk.segments), 0
     while walk.call is not None and walk.call.phase is Phase.THINKING:
+        num_wrap_up = walk.call.wrap_up.most if walk.call.wrap_up else 0
         walk.finish(Completion((), None, Finish.DEADLINE))
     forced = [segment for segment in walk.segments[start:] if not segment.sampled]
+    num_others = sum(len(segment.ids) for segment in forced if segment.phase is not Phase.WRAP_UP)
     return AfterClosing(
         template.closing_of(request.prompt),
-        tuple(token for segment in forced if segment.phase is Phase.WRAP_UP for token in segment.ids),
-        sum(len(segment.ids) for segment in forced),
+        num_wrap_up,
+        num_others and num_wrap_up + num_others,
         0 if walk.call is None else walk.call.max_tokens,
     )

@@ -18,7 +18,7 @@ from elastic_reasoning.core.request import Request
 from elastic_reasoning.core.strategies import Strategy, find_strategy
 from elastic_reasoning.core.template import Prompt, Template
 from elastic_reasoning.core.trace import Finish
-from elastic_reasoning.core.walk import Completion, Walk
+from elastic_reasoning.core.walk import Completion, Step, Walk
 
 WORD, BEGUN, END, OPENING, CLOSING = range(-5, 0)
 """Ids that no model has: a word, the beginning of a delimiter, an end of sequence, and the two delimiters."""
@@ -188,6 +188,12 @@ WITHOUT_END: tuple[Answer, ...] = (*REPLACED, _paused)
 """What may be said to a call that has no limit, and lead on."""
 
 
+def _longer(step: Step) -> int:
+    """By how many ids the text that is forced behind a call may be longer than it was."""
+    words, num_sampled = step.call.wrap_up, len(step.completion.ids)
+    return words.most - len(words.ids(num_sampled)) if words else 0
+
+
 def _replaces(call: Call | None) -> bool:
     return call is not None and call.tail > 0 and call.tail_phase is None
 
@@ -265,7 +271,7 @@ class _DryRun:
     def _end(self, walk: Walk) -> None:
         """Note what a walk came to."""
         self.unlimited = self.unlimited or walk.call is not None
-        self.tokens = max(self.tokens, len(walk.ids))
+        self.tokens = max(self.tokens, len(walk.ids) + max(map(_longer, walk.steps), default=0))
         self.sampled = max(self.sampled, sum(len(segment.ids) for segment in walk.segments if segment.sampled))
 
 

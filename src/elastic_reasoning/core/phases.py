@@ -7,6 +7,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 from elastic_reasoning.core.call import Call, Calls, OnEos, Pause, Ramp
+from elastic_reasoning.core.counted_text import CountedText
 from elastic_reasoning.core.delimiter import AnyDelimiter, Delimiter, Tools
 from elastic_reasoning.core.errors import StrategyError
 from elastic_reasoning.core.looking import GO_ON, Look, Next, Thought
@@ -51,7 +52,7 @@ def think(
     """Think at most `limit` tokens and leave `reserve` tokens of context for what comes after the delimiter.
 
     Args:
-        wrap_up: text that is forced before a forced delimiter.
+        wrap_up: text that is forced before a forced delimiter; {budget}, {used} and {left} in it stand for tokens.
         grace: close at the first line or sentence end among the last `grace` tokens.
         min_thinking: a delimiter that is sampled before so many tokens is replaced by `wait`, or cannot be sampled.
         wait: text that replaces a delimiter.
@@ -68,9 +69,9 @@ def think(
     """
     closing = template.closing_of(prompt)
     _check(closing, wrap_up, wait, min_thinking)
-    wait_ids, wrap_up_ids = template.encode(wait), template.encode(wrap_up)
+    wait_ids, words = template.encode(wait), CountedText.of(wrap_up, template.encode, limit)
     opening = () if prompt.thinking is Thinking.OPEN else template.opening.forced
-    reserve += len(wrap_up_ids) + closing.most_forced
+    reserve += words.most + closing.most_forced
     room.demand(len(opening) + (limit or 0) + reserve, "the budget")
     tools = template.tools_of(prompt)
     stop = AnyDelimiter((closing, *tools.openings)) if tools else closing
@@ -80,7 +81,7 @@ def think(
     thoughts: list[Segment] = []
     while True:
         room.take(sum(len(ids) for _, ids in forced))
-        segment = yield Call(
+        call = Call(
             Phase.THINKING,
             max_tokens=room.limit(None if limit is None else limit - num_thought, reserve),
             forced=forced,
@@ -93,9 +94,11 @@ def think(
             ramp=Ramp(closing, landing, peak) if landing else None,
             pause=pause,
             loop=loop,
+            wrap_up=words.after(num_thought) if words.parts else None,
             tail=tail,
             tail_phase=tail_phase,
         )
+        segment = yield call
         thoughts.append(segment)
         if segment.finish is Finish.PAUSE:
             num_thought += len(segment.ids)
@@ -103,7 +106,7 @@ def think(
             thought = Thought(tuple(thoughts), num_thought, limit, closing.forced, room, reserve, template)
             then = GO_ON if look is None else (yield from look(thought))
             if then.close:
-                return _force(closing, wrap_up_ids, segment.ids)
+                return _force(closing, call.wrap_up, segment.ids)
             forced, tail, tail_phase = _said(then, room, reserve, thoughts), 0, None
             continue
         opened = _opened(tools, segment)
@@ -121,7 +124,7 @@ def think(
             continue
         if segment.finish is not Finish.DELIMITER:
             room.take(len(segment.ids))
-            return _force(closing, wrap_up_ids, segment.ids)
+            return _force(closing, call.wrap_up, segment.ids)
         tail, tail_phase = closing.ends(segment.ids), None
         num_new = len(segment.ids) - tail
         num_thought += num_new
@@ -145,25 +148,35 @@ def _said(then: Next, room: Room, reserve: int, thoughts: list[Segment]) -> Forc
     return ((Phase.THINKING, then.say),)
 
 
-def _force(closing: Delimiter, wrap_up: tuple[int, ...], ids: tuple[int, ...]) -> Closed:
+def _force(closing: Delimiter, wrap_up: CountedText | None, ids: tuple[int, ...]) -> Closed:
     """Close thinking behind these ids, and complete what they may have begun of the delimiter."""
     begun, rest = closing.begun(ids)
     if begun:
         return Closed(begun, ((Phase.CLOSING, rest),))
-    wrap = ((Phase.WRAP_UP, wrap_up),) if wrap_up else ()
+    words = wrap_up.ids(len(ids)) if wrap_up else ()
+    wrap = ((Phase.WRAP_UP, words),) if words else ()
     return Closed(0, (*wrap, (Phase.CLOSING, closing.forced)))
 
 
 def _check(closing: Delimiter, wrap_up: str, wait: str, min_thinking: int) -> None:
     """Refuse options that this delimiter does not allow."""
-    for name, text in (("wait", wait), ("wrap_up", wrap_up)):
-        if closing.text in text:
-            raise StrategyError(f"{name}={text!r} holds {closing.text!r}: leave it out, thinking is closed without it")
+    check_text(closing, "wait", wait)
+    check_text(closing, "wrap_up", wrap_up)
     one_token = len(closing.ids) == 1 and closing.watch == frozenset(closing.ids)
     if min_thinking and not wait and not one_token:
         raise StrategyError(
             f"min_thinking cannot forbid {closing.text!r}, which is not a single token: give wait='Wait' to replace it"
         )
+
+
+def check_text(closing: Delimiter, name: str, text: str) -> None:
+    """Refuse to force a text into thinking that would close it.
+
+    Raises:
+        StrategyError: it holds the delimiter.
+    """
+    if closing.text in text:
+        raise StrategyError(f"{name}={text!r} holds {closing.text!r}: leave it out, thinking is closed without it")
 
 
 def _opened(tools: Tools | None, segment: Segment) -> int:

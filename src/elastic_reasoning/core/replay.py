@@ -142,12 +142,12 @@ def _read_forced(cursor: Cursor, ids: Sequence[int], position: int) -> int:
 
 def _discarded(cursor: Cursor, forced: Sequence[int]) -> Completion:
     """What must have been discarded for the ids to go on with these forced ones."""
-    request = cursor.walk.request
-    closing, options = cursor.walk.template.closing_of(request.prompt), request.options
-    sampled = tuple(cursor._ids)
+    walk, sampled = cursor.walk, tuple(cursor._ids)
+    closing = walk.template.closing_of(walk.request.prompt)
+    words = walk.call.wrap_up if walk.call is not None else None
     logprobs = None if cursor._logprobs is None else tuple(cursor._logprobs)
     begun, rest = closing.begun(sampled)
-    close = rest if begun else (*cursor.walk.template.encode(str(options.get("wrap_up", ""))), *closing.forced)
+    close = rest if begun else (*(words.ids(len(sampled)) if words else ()), *closing.forced)
     if tuple(forced[: len(close)]) == close:
         return Completion(sampled, logprobs, Finish.EOS)
     taken_back = (0.0,) * len(closing.ids)

@@ -17,9 +17,6 @@ from elastic_reasoning.core.drive import Sample, SampleRequest, SampleResult, dr
 from elastic_reasoning.core.trace import INTERRUPTS, Finish, Phase
 from elastic_reasoning.core.walk import Walk
 
-MOST_HELD = 256
-"""Ids among which the beginning of text that the other side has forced is looked for."""
-
 
 class BrokenBudgetError(Exception):
     """A completion is not what its budget asks for."""
@@ -120,8 +117,10 @@ class OnePass:
 
         The walk is told of it. What may turn out to be forced is held back until more has come.
         """
-        num_banned = request.position + (request.max_tokens or 0) - start if request.banned else 0
         walk = self._walk
+        stop_at = walk.call.stop if walk.call is not None else None
+        is_banned = stop_at is not None and stop_at.watch <= request.banned
+        num_banned = request.position + (request.max_tokens or 0) - start if is_banned else 0
         closed = after.found(walk, self._ids, start, num_banned)
         if closed is not None and closed < stop:
             self._is_closed = True
@@ -129,8 +128,7 @@ class OnePass:
             return closed
         if walk.call is None or walk.call.phase is not Phase.THINKING:
             return stop
-        tail = self._ids[max(len(walk.ids), len(self._ids) - MOST_HELD) :]
-        return max(start, min(stop, len(self._ids) - after.begun(tail)))
+        return max(start, min(stop, len(self._ids) - after.begun(walk, self._ids)))
 
     async def _more(self) -> None:
         """Wait for more of the completion."""

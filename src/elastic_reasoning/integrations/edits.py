@@ -23,35 +23,34 @@ class LogitEdits:
         self._moves_to = np.full(num_places, NOTHING)
         self._temperature = np.ones(num_places, dtype=np.float32)
         self._banned: dict[int, list[int]] = {}
-        self._raised: dict[int, tuple[int, float]] = {}
+        self._raised = np.full(num_places, NOTHING)
+        self._raised_by = np.zeros(num_places, dtype=np.float32)
 
     def set(self, place: int, row: Row, temperature: float) -> None:
         """Write down what a row asks for."""
         self._forced[place] = NOTHING if row.forced is None else row.forced
         self._moves_to[place] = NOTHING if row.moves_to is None else row.moves_to
         self._temperature[place] = temperature
+        self._raised[place], self._raised_by[place] = row.raised or (NOTHING, 0.0)
         self._banned.pop(place, None)
-        self._raised.pop(place, None)
         if row.banned:
             self._banned[place] = list(row.banned)
-        if row.raised is not None:
-            self._raised[place] = row.raised
 
     def clear(self, place: int) -> None:
         """There is no row any more."""
-        self._forced[place] = self._moves_to[place] = NOTHING
+        self._forced[place] = self._moves_to[place] = self._raised[place] = NOTHING
         self._banned.pop(place, None)
-        self._raised.pop(place, None)
 
     def apply(self, logits: torch.Tensor, places: np.ndarray, eos: frozenset[int]) -> None:
         """Edit the logits `[rows, vocabulary]` of rows at these places `[rows]`."""
         if self._banned:
             for row in np.flatnonzero(np.isin(places, list(self._banned))).tolist():
                 logits[row, self._banned[int(places[row])]] = NEVER
-        if self._raised:
-            for row in np.flatnonzero(np.isin(places, list(self._raised))).tolist():
-                token, amount = self._raised[int(places[row])]
-                logits[row, token] += amount
+        rows = np.flatnonzero(self._raised[places] >= 0)
+        if len(rows):
+            raised = (rows, self._raised[places[rows]], self._raised_by[places[rows]])
+            at, ids, amounts = (torch.from_numpy(each).to(logits.device) for each in raised)
+            logits[at, ids] += amounts.to(logits.dtype)
         moves_to = self._moves_to[places]
         for target in np.unique(moves_to[moves_to >= 0]).tolist():  # most often one
             _move_ends(logits, moves_to == target, self._temperature[places], (target, *sorted(eos)))

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from elastic_reasoning.core.call import OnEos
+from elastic_reasoning.core.call import Call, OnEos
 from elastic_reasoning.core.cursor import Cursor
 from elastic_reasoning.core.deadline import AfterClosing, after_closing
 from elastic_reasoning.core.trace import Finish, Phase
@@ -108,8 +108,9 @@ class Row:
         preempted while it was written goes on with it.
 
         Returns:
-            Whether it is closed. It is not where the request is over; where an event is so near that it could fall
-            within that text, and will close; nor where a delimiter has begun behind which something is to be forced.
+            Whether it is closed. It is not where the request is over; where something else, as the end of its tokens,
+            would close it within that text, and will; nor where a delimiter has begun behind which something is to be
+            forced.
         """
         self._read()
         walk, after = self._cursor.walk, self._after
@@ -118,23 +119,24 @@ class Row:
         num_begun = 0
         if walk.call.phase is Phase.THINKING:
             thought = self.output[len(walk.ids) :]
-            num_begun = after.begun(thought)
+            num_begun = after.begun(walk, self.output)
             num_shown = max(0, num_begun - len(self.output) + self._num_read)
             self._cursor.forget(num_shown)  # it has looked for a delimiter there
             self._num_read -= num_shown
-            if self._must_wait(after, thought, num_begun):
+            if self._must_wait(after, walk.call, thought, num_begun):
                 return False
         unread = self.output[self._num_read :]
         self._num_read += self._close_behind(unread, len(unread) - num_begun)
         self._aim()
         return True
 
-    def _must_wait(self, after: AfterClosing, thought: Sequence[int], num_begun: int) -> bool:
+    def _must_wait(self, after: AfterClosing, call: Call, thought: Sequence[int], num_begun: int) -> bool:
         """Whether what was thought cannot be closed yet, so that it will be read of the ids where it was closed."""
         if num_begun == 0 and self._closing.begun(thought)[0]:
             return after.frames
-        left = self._cursor.left
-        return left is not None and left - len(self.output) + self._num_read + num_begun <= len(after.wrap_up)
+        unread = self.output[self._num_read : len(self.output) - num_begun]
+        words = call.wrap_up.ids(len(thought) - num_begun) if call.wrap_up else ()
+        return self._cursor.ends_within((*unread, *words))
 
     def _found_close(self) -> int | None:
         """How many of the unread ids stand before a close that time has forced."""
@@ -181,7 +183,7 @@ class Row:
         call, after = self._cursor.walk.call, self._after
         if after is None or call is None or call.phase is not Phase.THINKING:
             return 0, 0
-        return after.num_forced + len(after.wrap_up), after.num_solution
+        return after.num_forced + after.num_wrap_up, after.num_solution
 
     @property
     def num_solved(self) -> int | None:

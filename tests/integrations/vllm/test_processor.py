@@ -99,6 +99,8 @@ class Sequence:
             edited[row.forced] = 0
             return edited
         edited[sorted(row.banned)] = -torch.inf
+        if row.raised is not None:
+            edited[row.raised[0]] += row.raised[1]
         if row.moves_to is not None:
             both = edited[[EOS, row.moves_to]]
             t = self.temperature
@@ -122,6 +124,8 @@ def new_sequence(number: int, chance: random.Random) -> Sequence:
             ("elastic", Options()),
             ("elastic", Options(wrap_up="so ok", grace=4)),
             ("elastic", Options(min_thinking=2)),
+            ("elastic", Options(soft_landing=2, landing_peak=3, close_text="so")),
+            ("elastic", Options(wrap_up="{used} ok {left}", loop_breaker=12)),
             ("nothinking", Options()),
             ("s1", Options(answer_tokens=3)),
             ("vanilla", Options()),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.call import Calls
 from elastic_reasoning.core.errors import StrategyError
-from elastic_reasoning.core.phases import Closed, solve_with_tools, think
+from elastic_reasoning.core.phases import Closed, check_text, solve_with_tools, think
 from elastic_reasoning.core.room import Room
 from elastic_reasoning.core.strategies.strategy import Strategy
 from elastic_reasoning.core.template import Prompt, Template, Thinking
@@ -16,7 +16,9 @@ class ElasticOptions:
     """What separate budgeting can be told."""
 
     wrap_up: str = ""
-    """Text that is forced before a forced closing delimiter."""
+    """Text that is forced before a forced closing delimiter. {budget}, {used} and {left} in it stand for the tokens of
+    thinking that may be spent, that are, and that are not.
+    """
     grace: int = 0
     """Thinking closes at the first line or sentence end among its last so many tokens."""
     min_thinking: int = 0
@@ -25,11 +27,11 @@ class ElasticOptions:
     """Text that replaces a closing delimiter that is sampled too early; without it the delimiter and the end of
     sequence cannot be sampled until then."""
     loop_breaker: int = 0
-    """Thinking closes where its last so many tokens are one stretch, written over and over; 0 lets it go on."""
+    """Thinking closes where its last so many tokens (12 or more) are one stretch, written three times or more."""
     soft_landing: int = 0
     """The closing delimiter becomes likelier with each of the last so many tokens of thinking."""
     landing_peak: int = 10
-    """What is added to the logit of the closing delimiter at the last of them, in nats."""
+    """What is added to the logit of the closing delimiter at the last of them, in nats, up to 100."""
     close_text: str = ""
     """Text that is forced behind the closing delimiter, as words that an answer begins with."""
 
@@ -37,6 +39,7 @@ class ElasticOptions:
 def elastic(prompt: Prompt, budget: Budget, template: Template, options: ElasticOptions, context: int | None) -> Calls:
     """Think, close, answer."""
     room = Room(context, prompt)
+    check_text(template.closing, "close_text", options.close_text)
     answer = template.encode(options.close_text)
     reserve = len(answer) + (budget.solution or 0)
     closed: Closed | None = Closed(0, ())
@@ -67,9 +70,15 @@ def _refuse(budget: Budget, options: ElasticOptions) -> None:
         )
 
 
+def _refuses_grammar(options: ElasticOptions) -> str:
+    text = options.close_text
+    return f"a grammar forbids the forced words {text!r}: leave close_text out" if text else ""
+
+
 ELASTIC = Strategy(
     run=elastic,
     refuse=_refuse,
+    refuses_grammar=_refuses_grammar,
     about="separate budgets",
     source="Xu et al. 2025, arXiv 2505.05315",
     options=ElasticOptions,

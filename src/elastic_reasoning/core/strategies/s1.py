@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.call import Calls
-from elastic_reasoning.core.phases import Closed, solve_with_tools, think
+from elastic_reasoning.core.phases import Closed, check_text, solve_with_tools, think
 from elastic_reasoning.core.room import Room
 from elastic_reasoning.core.strategies.strategy import Strategy
 from elastic_reasoning.core.template import Prompt, Template, Thinking
@@ -31,6 +31,7 @@ def s1(prompt: Prompt, budget: Budget, template: Template, options: S1Options, c
     """Think, close, force the words that an answer begins with, answer."""
     total = budget.total
     answer_tokens = options.answer_tokens if total is None else min(options.answer_tokens, total)
+    check_text(template.closing, "answer_text", options.answer_text)
     answer = template.encode(options.answer_text)
     room = Room(context, prompt)
     closed: Closed | None = Closed(0, ())
