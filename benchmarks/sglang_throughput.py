@@ -149,8 +149,9 @@ def served(model: str, num_rows: int, *arguments: str) -> Iterator[tuple["subpro
     try:
         yield process, f"http://127.0.0.1:{port}", log
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait()
+        if process.poll() is None:  # else what it died of is what is to be told
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait()
 
 
 def wait_for(process: "subprocess.Popen[bytes]", root: str, log: Path) -> str:
