@@ -6,7 +6,8 @@ ask(ByCall(script, template), "2 + 2", "3+5")
 
 from collections.abc import Callable, Sequence
 
-from elastic_reasoning.core.call import Call, OnEos
+from elastic_reasoning.core.call import Call, OnEos, Pause
+from elastic_reasoning.core.loops import repeats, step
 from elastic_reasoning.core.trace import Finish, Trace
 from elastic_reasoning.core.walk import Completion, Walk
 from elastic_reasoning.engines.job import Job
@@ -34,7 +35,7 @@ class ByCall(ScriptedEngine):
             finish = None
             while finish is None:
                 banned = call.banned if len(ids) - position < call.min_tokens else frozenset[int]()
-                self._sample(job.walk.request, ids, banned)
+                self._sample(job.walk.request, ids, banned | call.forbidden)
                 finish = self._finish(call, ids[position:])
             new = ids[position:-1] if finish is Finish.EOS and call.on_eos is OnEos.DISCARD else ids[position:]
             logprobs = tuple(scripted_logprob(position + n, token) for n, token in enumerate(new))
@@ -51,10 +52,20 @@ class ByCall(ScriptedEngine):
             return Finish.DELIMITER
         if len(new) == call.max_tokens:
             return Finish.LENGTH
-        if call.grace and call.max_tokens is not None and new[-1] in self.template.boundaries:
-            window = len(new) >= call.max_tokens - call.grace and len(new) >= call.min_tokens
-            return Finish.BOUNDARY if window else None
-        return None
+        grace_start = None if call.max_tokens is None else max(call.max_tokens - call.grace, call.min_tokens)
+        at_boundary = new[-1] in self.template.boundaries
+        if call.grace and at_boundary and grace_start is not None and len(new) >= grace_start:
+            return Finish.BOUNDARY
+        if call.loop and len(new) % step(call.loop) == 0 and repeats(new, call.loop):
+            return Finish.LOOP
+        return Finish.PAUSE if call.pause and self._pauses(call, call.pause, new) else None
+
+    def _pauses(self, call: Call, pause: Pause, new: Sequence[int]) -> bool:
+        if len(new) < pause.start or (call.stop and call.stop.pending(new)):
+            return False
+        at_boundary = pause.boundaries and new[-1] in self.template.boundaries
+        at_word = pause.words is not None and pause.words.ends(new) > 0
+        return at_boundary or at_word or (pause.every > 0 and len(new) >= pause.every)
 
 
 ENGINES = {"token": ScriptedEngine, "call": ByCall}

@@ -34,6 +34,7 @@ COUNTS = (None, *range(12))
 FEW = range(5)
 SIZES = (0, 1, 3, 5, 8, 11, 14)
 SMALL_TEXTS = ("", "", "w", "v", "wv")
+SMALL_WORDS = ("", "a", "a,v", "w,.", "aw", "x")
 OFTEN = (*STRATEGIES, "elastic", "elastic", "elastic", "s1")
 
 
@@ -70,13 +71,16 @@ def make_template(choose: Choose) -> Template:
 
 
 def make_script(choose: Choose, template: Template) -> tuple[int, ...]:
-    """Arbitrary ids, in which delimiters, their beginnings and ends of sentences are frequent."""
+    """Arbitrary ids, in which delimiters, their beginnings, words that say something, and loops are frequent."""
     tokens, ends = ([(token,) for token in ids] for ids in (range(template.num_tokens), sorted(template.boundaries)))
     tools = [d for pair in template.tools.pairs for d in pair if d] if template.tools else []
     delimiters = (template.closing, template.opening, *tools)
     begun = [delimiter.ids[:n] for delimiter in delimiters for n in range(1, len(delimiter.ids) + 1)]
     whole = [delimiter.ids for delimiter in delimiters]
-    parts = (choose(choose([tokens, tokens, ends or tokens, begun, whole])) for _ in range(choose(SIZES)))
+    words = [(token,) for token in template.encode("avw")]
+    loops = [token * 4 for token in words]
+    kinds = [tokens, tokens, words, ends or tokens, begun, whole, loops]
+    parts = (choose(choose(kinds)) for _ in range(choose(SIZES)))
     return tuple(token for part in parts for token in part)
 
 
@@ -91,9 +95,26 @@ def make_options(choose: Choose, strategy: str, budget: Budget) -> Options:
         "answer_tokens": FEW,
         "answer_text": SMALL_TEXTS,
         "max_total": range(13),
+        "loop_breaker": [0, 0, *range(3, 9)],
+        "soft_landing": FEW,
+        "landing_peak": FEW,
+        "close_text": SMALL_TEXTS,
+        "probe_every": range(1, 6),
+        "probe_text": ("", "w", "wv", "v{close}", "{close}"),
+        "probe_tokens": FEW,
+        "num_equal": FEW,
+        "probe_words": SMALL_WORDS,
+        "max_probes": FEW,
+        "sure_percent": (0, 40, 60, 80, 100),
+        "forbidden_words": SMALL_WORDS,
+        "reminder": ("w{used}", "{left}wv{budget}", "v{part}/{parts}", "seed-oss"),
+        "parts": (0, 1, 2, 3, 4, 8),
+        "alpha_percent": (0, 30, 60, 100, 150),
+        "slow_text": SMALL_TEXTS,
+        "slow_after": SMALL_WORDS,
+        "fast_words": SMALL_WORDS,
     }
-    defaults = STRATEGIES[strategy].supported_options
-    return Options(**{name: choose(values.get(name, (defaults[name],))) for name in sorted(defaults)})
+    return Options(**{name: choose(values[name]) for name in sorted(STRATEGIES[strategy].supported_options)})
 
 
 def make_case(choose: Choose, strategies: Sequence[str] = OFTEN, template: Template | None = None) -> Case:

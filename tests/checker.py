@@ -11,10 +11,15 @@ from itertools import groupby
 from types import SimpleNamespace
 from typing import Any
 
-SEPARATE = ("elastic", "nothinking", "s1", "dynasor")
+from brute_force import beginning, first_end, is_delimiter
+from looks import looks, wording
+
+SEPARATE = ("elastic", "nothinking", "s1", "dynasor", "deer", "nowait", "reminders", "alpha-one")
+FINITE = ("reminders", "alpha-one")
 DEFAULTS = {
-    **{"wrap_up": "", "grace": 0, "min_thinking": 0, "wait": "", "num_waits": 0},
+    **{"wrap_up": "", "grace": 0, "min_thinking": 0, "wait": "", "num_waits": 0, "loop_breaker": 0, "close_text": ""},
     **{"answer_tokens": 20, "answer_text": "\nFinal Answer:", "max_total": 8192},
+    **{"forbidden_words": "", "reminder": "", "slow_text": ""},
 }
 
 
@@ -30,6 +35,7 @@ class _Facts:
         request, template = trace.request, trace.template
         options = SimpleNamespace(**{**DEFAULTS, **request.options})
         self.strategy, self.budget, self.context = request.strategy, request.budget, context
+        self.options, self.template, self.prompt = options, template, request.prompt.ids
         self.state, self.num_prompt = str(request.prompt.thinking), len(request.prompt.ids)
         self.opening, self.closing, self.eos = template.opening, template.closing, template.eos
         self.boundaries = template.boundaries
@@ -39,7 +45,9 @@ class _Facts:
         self.wrap_up, self.encode = options.wrap_up, template.encode
         self.grace, self.least = options.grace, options.min_thinking
         self.forced_texts = (options.wrap_up, options.wait)
-        self.wait, self.num_waits, self.answer = template.encode(options.wait), 0, ()
+        self.said_texts = (wording(options.reminder), options.slow_text)
+        self.wait, self.num_waits, self.answer = template.encode(options.wait), 0, template.encode(options.close_text)
+        self.loop = options.loop_breaker
         self.max_total = options.max_total
         if self.strategy == "nothinking":
             self.thinking = 0
@@ -78,41 +86,6 @@ class _Facts:
         closing = max(map(len, getattr(self.closing, "rests", [self.closing.ids])))
         follow = len(getattr(self.closing, "follow", ()))
         return self.longest_wrap_up() + closing + follow + len(self.answer) + (self.solution or 0)
-
-
-# Delimiters, by brute force.
-
-
-def first_end(delimiter: Any, ids: Sequence[int]) -> tuple[int, int] | None:
-    """Where the first delimiter ends (the number of ids up to there), and how many ids it takes."""
-    for end in range(1, len(ids) + 1):
-        for size in range(1, end + 1):
-            if _is(delimiter, ids[end - size : end]):
-                return end, size
-    return None
-
-
-def _is(delimiter: Any, ids: Sequence[int]) -> bool:
-    if hasattr(delimiter, "pieces"):
-        return delimiter.text.encode() in b"".join(delimiter.pieces[token] for token in ids)
-    return tuple(ids) == delimiter.ids
-
-
-def beginning(delimiter: Any, ids: Sequence[int]) -> int:
-    """How many of the last ids are the longest unfinished beginning of the delimiter."""
-    if not hasattr(delimiter, "pieces"):
-        fitting = [n for n in range(1, len(delimiter.ids)) if n <= len(ids) and tuple(ids[-n:]) == delimiter.ids[:n]]
-        return max(fitting, default=0)
-    text, whole = b"".join(delimiter.pieces[token] for token in ids), delimiter.text.encode()
-    length = max(n for n in range(len(whole)) if text.endswith(whole[:n]))
-    return next(n for n in range(len(ids) + 1) if len(text) - _length(delimiter, ids[: len(ids) - n]) >= length)
-
-
-def _length(delimiter: Any, ids: Sequence[int]) -> int:
-    return sum(len(delimiter.pieces[token]) for token in ids)
-
-
-# Rules.
 
 
 def _problems(facts: _Facts, trace: Any) -> Iterator[str]:
@@ -158,6 +131,10 @@ def _refusals(facts: _Facts) -> list[str]:
         reasons.append(f"needs {needed} tokens after the prompt, {needed - room} more than")
     if facts.thinking is not None and facts.least > facts.thinking:
         reasons.append(f"min_thinking {facts.least} is more than")
+    if any(facts.closing.text in text for text in facts.said_texts):
+        reasons.append(f"holds {facts.closing.text!r}")
+    if facts.strategy in FINITE and facts.thinking is None:
+        reasons.append("give thinking a number of tokens")
     if facts.strategy == "l1-exact" and facts.total is None:
         reasons.append("two finite parts")
     return reasons
@@ -195,15 +172,18 @@ def _separate(facts: _Facts, trace: Any) -> Iterator[str]:
         yield "the opening is not the forced delimiter"
     if facts.state != "closed":
         yield from _thinking(facts, by_phase)
+        yield from looks(
+            facts, trace, by_phase["thinking"], [t for s in by_phase["closing"] if s.sampled for t in s.ids]
+        )
     yield from _solution(facts, by_phase["solution"], len(trace.ids))
 
 
 def _unclosed(facts: _Facts, segments: list[Any]) -> Iterator[str]:
     """Thinking that was given up before it was closed."""
-    runs = [s for s in segments if s.sampled]
-    if any(wait.ids != facts.wait for wait in segments if not wait.sampled):
+    runs, said = _runs(segments)
+    if any(run.finish == "delimiter" and ids != facts.wait for run, ids in zip(runs, said, strict=False)):
         yield "something else than the wait text is forced into thinking"
-    if any(run.finish != "delimiter" for run in runs[:-1]):
+    if any(run.finish not in ("delimiter", "pause") for run in runs[:-1]):
         yield "thinking goes on after something else than a delimiter"
     if facts.eos & {token for run in runs for token in run.ids}:
         yield "an end of sequence within thinking"
@@ -215,16 +195,15 @@ def _unclosed(facts: _Facts, segments: list[Any]) -> Iterator[str]:
 
 
 def _thinking(facts: _Facts, by_phase: dict[str, list[Any]]) -> Iterator[str]:
-    runs = [s for s in by_phase["thinking"] if s.sampled]
-    waits = [s for s in by_phase["thinking"] if not s.sampled]
+    runs, said = _runs(by_phase["thinking"])
     wrapped = by_phase.get("wrap_up", [])
     closing_sampled = [t for s in by_phase["closing"] if s.sampled for t in s.ids]
     closing_forced = [t for s in by_phase["closing"] if not s.sampled for t in s.ids]
-    order = [s.sampled for s in (*by_phase["thinking"], *wrapped, *by_phase["closing"])]
-    waiting = [True, False] * len(waits)
-    if order not in ([*waiting, True, *tail] for tail in ([True], [False], [True, False], [False, False])):
-        yield f"sampled and forced parts of thinking follow each other as {order}"
-    if any(wait.ids != facts.wait for wait in waits) or (waits and not facts.wait):
+    order = [s.sampled for s in (*wrapped, *by_phase["closing"])]
+    if len(runs) != len(said) + 1 or order not in ([True], [False], [True, False], [False, False]):
+        yield f"{len(runs)} sampled and {len(said)} forced parts of thinking, behind them {order}"
+        return
+    if any(run.finish == "delimiter" and ids != facts.wait for run, ids in zip(runs, said, strict=False)):
         yield "something else than the wait text is forced into thinking"
 
     follow = getattr(facts.closing, "follow", ())
@@ -236,7 +215,7 @@ def _thinking(facts: _Facts, by_phase: dict[str, list[Any]]) -> Iterator[str]:
     # The delimiter: written once, whole, never restarted.
     last = runs[-1]
     whole = (*last.ids, *closing_sampled)
-    if not _is(facts.closing, (*closing_sampled, *closing_forced)):
+    if not is_delimiter(facts.closing, (*closing_sampled, *closing_forced)):
         yield f"the closing {closing_sampled} + {closing_forced} is not the delimiter"
     if last.finish == "delimiter":
         if closing_forced or first_end(facts.closing, whole) != (len(whole), len(closing_sampled)):
@@ -248,25 +227,30 @@ def _thinking(facts: _Facts, by_phase: dict[str, list[Any]]) -> Iterator[str]:
             yield "not the longest beginning of the delimiter is taken as sampled closing"
         if not hasattr(facts.closing, "pieces") and (*closing_sampled, *closing_forced) != facts.closing.ids:
             yield "the delimiter is not completed but written otherwise"
+    if any(run.finish == "pause" and first_end(facts.closing, run.ids) for run in runs):
+        yield "thinking goes on behind a delimiter"
     words = facts.wrapped_up(sum(len(run.ids) for run in runs))
     wants_wrap = bool(words) and last.finish != "delimiter" and not closing_sampled
     if [s.ids for s in wrapped] != ([words] if wants_wrap else []) or any(s.sampled for s in wrapped):
         yield f"wrap-up text {wrapped}, wanted: {wants_wrap}"
 
     # Counts, run by run.
-    room, count = facts.room(), 0
+    room, count, spent = facts.room(), 0, facts.opened() + facts.reserve()
     for number, run in enumerate(runs):
         final = number == len(runs) - 1
-        spent = facts.opened() + number * len(facts.wait) + facts.reserve()
         limits = [] if room is None else [max(0, room - spent)]
         limit = min(limits + ([] if facts.thinking is None else [facts.thinking]), default=None)
         yield from _run(facts, run, count, limit, len(closing_sampled) if final else 0)
+        yield from _loops(facts, run.finish, (*run.ids, *(closing_sampled if final else ())))
         count += len(run.ids)
         wait_fits = room is None or room - spent - count >= len(facts.wait)
+        if not final and room is not None and room - spent - count < len(said[number]):
+            yield "a forced text takes room that is kept for what follows"
+        spent += 0 if final else len(said[number])
+        if run.finish == "pause":
+            continue  # see `looks`
         if not final and run.finish != "delimiter":
             yield f"thinking goes on after {run.finish}"
-        if not final and not wait_fits:
-            yield "the wait text takes room that is kept for what follows"
         early = count < facts.least and (len(run.ids) > 0 or number == 0)
         if facts.strategy == "s1":
             early = number < facts.num_waits
@@ -276,6 +260,37 @@ def _thinking(facts: _Facts, by_phase: dict[str, list[Any]]) -> Iterator[str]:
             yield f"closed after {count} tokens, too early"
     if facts.thinking is not None and count > facts.thinking:
         yield f"{count} thinking tokens with a budget of {facts.thinking}"
+
+
+def _runs(segments: list[Any]) -> tuple[list[Any], list[tuple[int, ...]]]:
+    """What was thought in one go, pauses or not, and what is forced in between."""
+    runs: list[Any] = []
+    said: list[tuple[int, ...]] = []
+    for before, segment in zip([None, *segments], segments, strict=False):
+        if not segment.sampled:
+            said.append(segment.ids)
+        elif before is not None and before.sampled and before.finish == "pause":
+            runs[-1] = SimpleNamespace(ids=(*runs[-1].ids, *segment.ids), finish=segment.finish)
+        else:
+            runs.append(segment)
+    return runs, said
+
+
+def _loops(facts: _Facts, finish: Any, ids: Sequence[int]) -> Iterator[str]:
+    """Whether thinking that goes round in circles is closed where it is looked at next."""
+    size = facts.loop
+    every = max(1, size // 4)
+    places = [n for n in range(every, len(ids) + 1, every) if size and n >= size and _is_loop(ids[n - size : n])]
+    if finish == "loop" and places != [len(ids)]:
+        yield f"closed as a loop after {len(ids)} tokens, loops are at {places}"
+    if finish != "loop" and places and not (finish in ("delimiter", "length", "boundary") and places == [len(ids)]):
+        yield f"loops at {places} were passed over"
+
+
+def _is_loop(ids: Sequence[int]) -> bool:
+    """Whether ids are a stretch of at most a third of them, again and again."""
+    periods = range(1, len(ids) // 3 + 1)
+    return any(all(ids[n] == ids[n - period] for n in range(period, len(ids))) for period in periods)
 
 
 def _run(facts: _Facts, run: Any, before: int, limit: int | None, half: int) -> Iterator[str]:

@@ -21,7 +21,7 @@ def read_as_it_was(trace: Trace) -> bool:
     """Whether the ids alone tell what happened: nothing was discarded, and nothing forced before its time."""
     thinking = [s for s in trace.segments if s.phase is Phase.THINKING and s.sampled]
     return (
-        len(thinking) < 2
+        all(s.finish is Finish.PAUSE for s in thinking[:-1])
         and all(s.finish is not Finish.EOS or s.ids[-1:] for s in thinking)
         and not (trace.forced_close and any(s.finish is Finish.EOS for s in thinking))
     )
@@ -45,6 +45,7 @@ def test_both_interpreters_and_an_obedient_engine_give_the_same_trace(case: Case
     by_token, by_call = case.run("token"), case.run("call")
     engine = by_events(case.request, case.template, case.context, case.script())
     assert by_token.segments == by_call.segments == engine.segments
+    assert by_token.probes == by_call.probes == engine.probes
     assert by_token.error == by_call.error == engine.error
 
 
@@ -52,11 +53,13 @@ def test_both_interpreters_and_an_obedient_engine_give_the_same_trace(case: Case
 @given(cases())
 def test_replay_gives_the_segments_back(case: Case) -> None:
     trace = case.run("token")
-    again = replay(case.request, trace.ids, case.template, case.context, trace.sampled_mask)
-    assert parts(again) == parts(trace)
-    assert again.error == trace.error
+    again = replay(
+        case.request, trace.ids, case.template, case.context, trace.sampled_mask, trace.logprobs, probes=trace.probes
+    )
+    assert again == trace
     if read_as_it_was(trace):
-        assert parts(replay(case.request, trace.ids, case.template, case.context)) == parts(trace)
+        bare = replay(case.request, trace.ids, case.template, case.context, probes=trace.probes)
+        assert parts(bare) == parts(trace)
 
 
 @settings(max_examples=800)

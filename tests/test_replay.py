@@ -38,7 +38,7 @@ def without_logprobs(trace: Trace) -> list[Segment]:
 
 
 def replayed(trace: Trace, context: int | None, logprobs: tuple[float, ...] | None) -> Trace:
-    return replay(trace.request, trace.ids, trace.template, context, trace.sampled_mask, logprobs)
+    return replay(trace.request, trace.ids, trace.template, context, trace.sampled_mask, logprobs, probes=trace.probes)
 
 
 def give_back(num: int, template: Template | None, judged: bool) -> Counter[str]:
@@ -59,7 +59,7 @@ def give_back(num: int, template: Template | None, judged: bool) -> Counter[str]
 @pytest.mark.parametrize("num", NUMBERS)
 def test_random_requests_are_given_back_by_their_ids_and_masks(num: int) -> None:
     counts = give_back(num, None, judged=True)
-    ends = {f"thinking ended by {finish}" for finish in set(Finish) - {*INTERRUPTS, Finish.PAUSE, Finish.LOOP}}
+    ends = {f"thinking ended by {finish}" for finish in set(Finish) - set(INTERRUPTS)}
     ends |= {"solution ended by eos", "solution ended by length"}
     forced = {f"forced {phase}" for phase in ("opening", "thinking", "wrap_up", "closing", "solution")}
     assert {"wait", "wait at once", "refused", *ends, *forced} <= counts.keys()

@@ -22,6 +22,8 @@ class OnEos(StrEnum):
 class Pause:
     """Where a call is over before its tokens are, so that its strategy may look at what came and say how to go on.
 
+    Never at its last token, and never within what may become its delimiter: then later.
+
     Attributes:
         every: after so many tokens of the call; 0 for no such pause.
         boundaries: where a line or a sentence ends.
@@ -33,6 +35,10 @@ class Pause:
     boundaries: bool = False
     words: Delimiter | None = None
     start: int = 1
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to pause at."""
+        return bool(self.every or self.boundaries or self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,8 @@ class Call:
         wrap_up: what its strategy forces before the delimiter that it forces where the call ends without one.
         probe: what is forced and sampled is no part of the completion: it is shown to the strategy, kept in
             `Trace.probes`, and taken back. Its phase is `Phase.PROBE`.
-        tail: how many of the last ids of the call before belong to a delimiter.
+        tail: how many of the last ids of the call before belong to a delimiter. Of a probe: how many of the last ids
+            it does not show; they come back behind it.
         tail_phase: the phase that those ids become; `None` takes them back.
     """
 

@@ -14,11 +14,11 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from math import exp
 
-from elastic_reasoning.core.call import Call
+from elastic_reasoning.core.call import Call, Pause
 from elastic_reasoning.core.errors import StrategyError
 from elastic_reasoning.core.room import Room
 from elastic_reasoning.core.template import Template
-from elastic_reasoning.core.trace import LOGPROB_PLACES, Phase, Segment
+from elastic_reasoning.core.trace import INTERRUPTS, LOGPROB_PLACES, Phase, Segment
 
 CLOSE_NAME = "{close}"
 """Stands in the text of a probe for what closes thinking."""
@@ -54,10 +54,17 @@ class Thought:
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """How thinking goes on: with these ids forced into it, or not at all."""
+    """How thinking goes on.
+
+    Attributes:
+        say: ids that are forced into it, where the context has room for them.
+        close: it does not go on.
+        pause: where to look next; `None` for as before. An empty one never pauses again.
+    """
 
     say: tuple[int, ...] = ()
     close: bool = False
+    pause: Pause | None = None
 
 
 GO_ON, CLOSE = Next(), Next(close=True)
@@ -66,29 +73,63 @@ Look = Callable[[Thought], Looking]
 """Asked wherever thinking pauses. It may yield calls that are probes, and no others."""
 
 
-def probe(thought: Thought, text: str, max_tokens: int) -> Generator[Call, Segment, Segment | None]:
+def probe(thought: Thought, text: str, max_tokens: int, hide: int = 0) -> Generator[Call, Segment, Segment | None]:
     """What the model would write behind a text that is forced here; it is taken back.
 
     Args:
         thought: where.
         text: `{close}` in it stands for what closes thinking.
         max_tokens: to sample at the most.
+        hide: the text stands in the place of so many of the last ids, which come back behind it.
 
     Returns:
-        What was sampled; `None` where the context has no room for it.
+        What was sampled; `None` where the context has no room for it, or where it was interrupted.
     """
     before, close, behind = text.partition(CLOSE_NAME)
     encode = thought.template.encode
     forced = (*encode(before), *(thought.closing if close else ()), *encode(behind))
     if thought.room.limit(len(forced) + max_tokens) != len(forced) + max_tokens:
         return None
-    segment = yield Call(Phase.PROBE, max_tokens, forced=((Phase.PROBE, forced),), probe=True)
-    return segment
+    segment = yield Call(Phase.PROBE, max_tokens, forced=((Phase.PROBE, forced),), probe=True, tail=hide)
+    return None if segment.finish in INTERRUPTS else segment
 
 
-def text_of(template: Template, segment: Segment) -> str:
-    """What was sampled, as text, without an end of sequence."""
-    return template.decode([token for token in segment.ids if token not in template.eos])
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a probe was answered.
+
+    Attributes:
+        text: without the brackets around it; empty where one was opened and not closed.
+        start, end: which of the sampled ids it takes, what closes its bracket among them.
+    """
+
+    text: str
+    start: int
+    end: int
+
+
+def read_answer(template: Template, asked: str, segment: Segment) -> Answer:
+    """Read what was sampled behind a text that may open a bracket for it: `\\boxed{`, or `\\boxed` alone."""
+    ids = [token for token in segment.ids if token not in template.eos]
+    text = template.decode(ids)
+    start = 0 if asked.count("{") > asked.count("}") else text.find("{") + 1 if text.lstrip().startswith("{") else None
+    if start is None:
+        return Answer(text.strip(), 0, len(ids))
+    lengths = [len(template.decode(ids[:n])) for n in range(1, len(ids) + 1)]
+    first, stop = sum(length <= start for length in lengths), _closed(text, start)
+    if stop is None:
+        return Answer("", first, len(ids))
+    return Answer(text[start:stop].strip(), first, sum(length <= stop for length in lengths) + 1)
+
+
+def _closed(text: str, start: int) -> int | None:
+    """Where a bracket is closed that was opened before `start`; `None` where it is not."""
+    depth = 1
+    for n in range(start, len(text)):
+        depth += (text[n] == "{") - (text[n] == "}")
+        if depth == 0:
+            return n
+    return None
 
 
 def logprobs_of(segment: Segment, strategy: str) -> Sequence[float]:

@@ -17,7 +17,7 @@ from elastic_reasoning.core.delimiter import AnyDelimiter, Delimiter, TokenDelim
 from elastic_reasoning.core.request import Request
 from elastic_reasoning.core.strategies import Strategy, find_strategy
 from elastic_reasoning.core.template import Prompt, Template
-from elastic_reasoning.core.trace import Finish
+from elastic_reasoning.core.trace import Finish, Phase
 from elastic_reasoning.core.walk import Completion, Step, Walk
 
 WORD, BEGUN, END, OPENING, CLOSING = range(-5, 0)
@@ -173,7 +173,7 @@ def _short_after_a_word(call: Call) -> Said | None:
 
 def _paused(call: Call) -> Said | None:
     """As soon as the strategy may look at what there is."""
-    if call.pause is None or _most(call) < 2:
+    if not call.pause or _most(call) < 2:
         return None
     return (WORD,) * min(max(call.pause.every, call.pause.start), _most(call) - 1), Finish.PAUSE
 
@@ -195,7 +195,12 @@ def _longer(step: Step) -> int:
 
 
 def _replaces(call: Call | None) -> bool:
-    return call is not None and call.tail > 0 and call.tail_phase is None
+    return call is not None and not call.probe and call.tail > 0 and call.tail_phase is None
+
+
+def _num_said(walk: Walk) -> int:
+    """How often something was forced into thinking."""
+    return sum(segment.phase is Phase.THINKING and not segment.sampled for segment in walk.segments)
 
 
 class _DryRun:
@@ -207,14 +212,15 @@ class _DryRun:
             template, opening=_Mark(template.opening, OPENING), closing=_Mark(template.closing, CLOSING), tools=None
         )
         self.tokens = self.sampled = 0
-        self.unlimited = self.takes_back = self.bans = False
+        self.by_chance = find_strategy(request.strategy).by_chance
+        self.unlimited, self.takes_back, self.bans = self.by_chance, False, False
 
     def needs(self) -> Needs:
-        path = self._replacements()
-        if len(path) < MOST_REPLACED:
-            self._try(path, DEPTH)
-        else:
-            self.unlimited = True
+        for path in [path for path in (self._replacements(), self._pauses()) if path] or [[]]:
+            if len(path) < MOST_REPLACED:
+                self._try(path, DEPTH)
+            else:
+                self.unlimited = True
         tokens, sampled = (None, None) if self.unlimited else (self.tokens, self.sampled)
         return Needs(tokens, sampled, self.takes_back, self.bans)
 
@@ -228,18 +234,30 @@ class _DryRun:
                 self.takes_back = True
         return path
 
+    def _pauses(self) -> list[Answer]:
+        """Pauses with what is probed there, as long as something is said at each."""
+        path: list[Answer] = []
+        walk, num_said = self._walk(path), 0
+        while len(path) < MOST_REPLACED and walk.call is not None:
+            answer = _nothing_else if walk.call.probe else _paused
+            if not self._take(walk, answer) or (not (walk.call and walk.call.probe) and _num_said(walk) == num_said):
+                break
+            path.append(answer)
+            num_said = _num_said(walk)
+        return path if num_said else []
+
     def _try(self, path: list[Answer], depth: int) -> None:
         """Every answer to the next calls; from a depth on, the one that was given last."""
         walk = self._walk(path)
         if walk.call is None or walk.call.max_tokens is None:
             self._end(walk)
-            if depth and walk.call is not None and walk.call.pause is not None:
+            if depth and walk.call is not None and walk.call.pause:
                 self._try([*path, _paused], depth - 1)
         elif depth:
             for answer in ANSWERS:
                 if answer(walk.call):
                     self._try([*path, answer], depth - 1)
-        else:
+        elif not self.by_chance:
             last = _nothing_else if path[-1] is _paused else path[-1]  # what is thought between pauses adds up to it
             while len(walk.steps) < MOST_CALLS and (self._take(walk, last) or self._take(walk, _nothing_else)):
                 pass

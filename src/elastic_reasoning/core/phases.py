@@ -107,6 +107,7 @@ def think(
             then = GO_ON if look is None else (yield from look(thought))
             if then.close:
                 return _force(closing, call.wrap_up, segment.ids)
+            pause = pause if then.pause is None else then.pause
             forced, tail, tail_phase = _said(then, room, reserve, thoughts), 0, None
             continue
         opened = _opened(tools, segment)

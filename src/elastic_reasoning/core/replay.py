@@ -97,7 +97,8 @@ def retrace(
             cursor.wake((), ())
         elif not num and interrupt is not None and (walk.call is None or walk.call.phase is not Phase.TOOL):
             del interrupts[interrupt]  # one that has closed a call within the beginning of a tool call ends that too
-        if cursor.ids[:position] != list(ids[:position]):
+        is_probing = walk.call is not None and walk.call.probe  # which may hide ids
+        if not is_probing and cursor.ids[:position] != list(ids[:position]):
             raise EngineError(
                 f"id {ids[position - 1]} at {position - 1} is one that {walk.request.strategy!r} discards"
             )

@@ -83,9 +83,14 @@ class Template:
         return self.closing.alone() if self.tools_of(prompt) else self.closing
 
     @cached_property
+    def texts(self) -> tuple[str, ...]:
+        """What each id reads as by itself."""
+        return tuple(self.decode([index]) for index in range(self.num_tokens))
+
+    @cached_property
     def boundaries(self) -> frozenset[int]:
         """Ids whose text ends a line or a sentence: where grace may close thinking."""
-        return frozenset(index for index in range(self.num_tokens) if BOUNDARY.search(self.decode([index])))
+        return frozenset(index for index, text in enumerate(self.texts) if BOUNDARY.search(text))
 
 
 def resolve_template(

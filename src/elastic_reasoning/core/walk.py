@@ -74,6 +74,7 @@ class Walk:
         self._deadline: Phase | None = None  # the phase that time has closed, until it is over
         self._ended: Finish | None = None
         self._notify: Callable[[], object] | None = None
+        self._hidden: list[int] = []  # ids that a probe does not show
         try:
             strategy = find_strategy(request.strategy, request.options)
             options = strategy.read(request.options)
@@ -85,7 +86,10 @@ class Walk:
             self.error = str(error)
 
     def _begin(self, call: Call) -> int:
-        if call.tail:
+        if call.probe:
+            self._hidden = self.ids[len(self.ids) - call.tail :]
+            del self.ids[len(self.ids) - call.tail :]
+        elif call.tail:
             self._split(call)
         kept = len(self.ids)
         for phase, ids in call.forced:
@@ -175,12 +179,15 @@ class Walk:
         self.steps.append(Step(len(self.ids), self.call, completion))
         segment = Segment(self.call.phase, completion.ids, True, completion.logprobs, completion.finish)
         if self.call.probe:
-            self._take_back(self.call, segment)
-        else:
-            self.segments.append(segment)
-            self.ids.extend(completion.ids)
+            return self._take_back(self.call, segment)
+        self.segments.append(segment)
+        self.ids.extend(completion.ids)
+        return self._go_on(segment)
+
+    def _go_on(self, segment: Segment) -> int:
+        """Have the strategy say what comes next, now that this was sampled."""
         self.call = None
-        if completion.finish in (Finish.STOP, Finish.ABORT):
+        if segment.finish in (Finish.STOP, Finish.ABORT):
             self._calls.close()
             return len(self.ids)
         try:
@@ -190,7 +197,7 @@ class Walk:
         except ElasticError as error:
             self.fail(str(error))
             return len(self.ids)
-        discarded = completion.finish is Finish.EOS and self.steps[-1].call.on_eos is OnEos.DISCARD
+        discarded = segment.finish is Finish.EOS and self.steps[-1].call.on_eos is OnEos.DISCARD
         if discarded and not any(ids for _, ids in call.forced):
             # The next draw would have the same key and context, and so would be the same end of sequence.
             self.fail(
@@ -200,11 +207,15 @@ class Walk:
             return len(self.ids)
         return self._begin(call)
 
-    def _take_back(self, call: Call, segment: Segment) -> None:
+    def _take_back(self, call: Call, segment: Segment) -> int:
         """Keep a probe beside the completion, which goes on as if it had not been."""
         forced = tuple(token for _, ids in call.forced for token in ids)
-        del self.ids[len(self.ids) - len(forced) :]
-        self.probes.append(Probe(len(self.ids), forced, segment))
+        place = len(self.ids) - len(forced)
+        self.ids[place:] = self._hidden
+        self.probes.append(Probe(place, forced, segment))
+        if self._phase is not None and segment.finish in (Finish.STOP, Finish.ABORT):
+            self.segments.append(Segment(self._phase, (), True, segment.logprobs and (), segment.finish))
+        return min(place, self._go_on(segment))
 
     def fail(self, error: str) -> None:
         """Give up: the trace will carry the error and what there was."""

@@ -14,10 +14,14 @@ from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.call import Calls
 from elastic_reasoning.core.errors import StrategyError, unknown
 from elastic_reasoning.core.request import Value
+from elastic_reasoning.core.strategies.alpha_one import ALPHA_ONE
+from elastic_reasoning.core.strategies.deer import DEER
 from elastic_reasoning.core.strategies.dynasor import DYNASOR
 from elastic_reasoning.core.strategies.elastic import ELASTIC
 from elastic_reasoning.core.strategies.l1 import L1_EXACT, L1_MAX
 from elastic_reasoning.core.strategies.nothinking import NOTHINKING
+from elastic_reasoning.core.strategies.nowait import NOWAIT
+from elastic_reasoning.core.strategies.reminders import REMINDERS
 from elastic_reasoning.core.strategies.s1 import S1
 from elastic_reasoning.core.strategies.strategy import Bounds as Bounds
 from elastic_reasoning.core.strategies.strategy import Strategy as Strategy
@@ -34,6 +38,10 @@ STRATEGIES = {
     "l1-max": L1_MAX,
     "unconstrained": UNCONSTRAINED,
     "dynasor": DYNASOR,
+    "deer": DEER,
+    "nowait": NOWAIT,
+    "reminders": REMINDERS,
+    "alpha-one": ALPHA_ONE,
 }
 BUILT_IN = frozenset(STRATEGIES)
 """Those that come with the package; others may be entered later."""

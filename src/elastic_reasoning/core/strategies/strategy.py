@@ -85,6 +85,10 @@ class Strategy:
     """Whether thinking and the solution are calls of their own, so that two models can share the work."""
     cuts: bool = False
     """Whether one thinking can be cut at several budgets, as plan `anytime` of training does."""
+    reads_logprobs: bool = False
+    """Whether it goes by log-probabilities: an engine that gives none refuses it."""
+    by_chance: bool = False
+    """Whether what it forces hangs on what the model says, so that nothing but the context is known to bound it."""
     refuses_grammar: Callable[[Any], str] = allows_grammar
     """Why the solution cannot be held to a grammar, given its options; empty where it can."""
     line: Line = "-"

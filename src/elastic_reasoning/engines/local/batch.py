@@ -236,6 +236,7 @@ class Batch:
             if turn.take_back:
                 end -= turn.take_back
                 first = end if turn.forced else end - 1  # with nothing to force, the last id that stands is fed again
+                first = min(first, int(host[POSITION, index]))  # what was forced may not have been fed yet
                 host[POSITION, index] = first
                 self.store.forget(index, first)
             row.start = end + len(turn.forced)
