@@ -135,18 +135,19 @@ class _Rules:
         most, place = self.options.probe_tokens, self.num_ids() - hidden
         fits = self.room is None or self.room - self.num_ids() >= len(forced) + most
         found = self.probes[:1] if self.probes and self.probes[0].position == place else []
-        self.answer = found[0].segment if found else None
+        answer = found[0].segment if found else None
+        self.answer = None if answer is None or answer.finish in ("deadline", "stop", "abort") else answer
         self.probes = self.probes[len(found) :]
         if bool(found) != fits:
             yield f"probed {bool(found)}, expected {fits}"
-        if not found:
+        if answer is None:
             return
-        ids, eos = self.answer.ids, self.facts.eos
-        if found[0].forced != forced or str(self.answer.phase) != "probe":
+        ids, eos = answer.ids, self.facts.eos
+        if found[0].forced != forced or str(answer.phase) != "probe":
             yield f"{found[0].forced} is asked, expected {forced}"
-        if eos & set(ids[:-1]) or (self.answer.finish == "eos") != bool(eos & set(ids[-1:])):
-            yield f"answered {ids}, which ended by {self.answer.finish}"
-        if len(ids) > most or (self.answer.finish == "length" and len(ids) != most):
+        if eos & set(ids[:-1]) or (answer.finish == "eos") != bool(eos & set(ids[-1:])):
+            yield f"answered {ids}, which ended by {answer.finish}"
+        if len(ids) > most or (answer.finish == "length" and len(ids) != most):
             yield f"{len(ids)} of {most} tokens answered"
 
 

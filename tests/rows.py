@@ -13,6 +13,7 @@ from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.scripted import scripted_logprob
 from elastic_reasoning.integrations.row import Row
 
+PROBING = ("dynasor", "deer")
 Script = Callable[[Request, Sequence[int]], Iterator[int]]
 Edits = tuple[int | None, frozenset[int], tuple[int, float] | None, int | None]
 
@@ -40,9 +41,10 @@ def read(request: Request, ids: Sequence[int], template: Template, context: int 
 
 def in_one_pass(case: Case) -> Case:
     """The case without what would have to be taken back, and with a context, as every real engine has one."""
-    request = replace(
-        case.request, options=Options({k: v for k, v in case.request.options.items() if k not in ("wait", "num_waits")})
-    )
+    kept = {k: v for k, v in case.request.options.items() if k not in ("wait", "num_waits")}
+    request = replace(case.request, options=Options(kept))
+    if request.strategy in PROBING:
+        request = replace(request, strategy="elastic", options=Options())
     return replace(case, request=request, context=60 if case.context is None else case.context)
 
 

@@ -79,7 +79,7 @@ def test_the_deltas_put_together_are_the_segments_and_a_replay_gives_them_back(
     assert put_together(found.deltas) == list(trace.segments)
     again = replay(
         case.request, trace.ids, case.template, case.context, trace.sampled_mask, trace.logprobs,
-        interrupts=trace.interrupts,
+        interrupts=trace.interrupts, probes=trace.probes,
     )  # fmt: skip
     assert again == trace
 

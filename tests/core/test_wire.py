@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 
 from cases import Case, cases
+from checker import FINITE
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import ElasticError, UsageError
 from elastic_reasoning.core.request import Options, Request
@@ -22,7 +23,7 @@ def test_a_request_comes_back_as_it_was_sent(case: Case) -> None:
     assert set(values) <= {*NAMES, *known_options()}
     assert all(type(value) in (str, int) for value in values.values())
     no_length = request.strategy.startswith("l1") and request.budget.total is None
-    if no_length or is_too_little(request):
+    if no_length or is_refused(request):
         with pytest.raises(ElasticError):
             from_wire(values)
         return
@@ -37,8 +38,10 @@ def test_a_request_comes_back_as_it_was_sent(case: Case) -> None:
     )
 
 
-def is_too_little(request: Request) -> bool:
-    return request.budget.thinking is not None and request.options.get("min_thinking", 0) > request.budget.thinking
+def is_refused(request: Request) -> bool:
+    if request.budget.thinking is None:
+        return request.strategy in FINITE
+    return request.options.get("min_thinking", 0) > request.budget.thinking
 
 
 def test_only_what_is_not_a_default_is_sent() -> None:

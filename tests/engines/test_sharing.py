@@ -24,7 +24,10 @@ from elastic_reasoning.engines.sharing import share
 from elastic_reasoning.tasks.arithmetic import Arithmetic
 from letters import by_position, letters
 
-STRATEGIES = ("elastic", "elastic", "nothinking", "vanilla", "s1", "s1", "unconstrained", "l1-max")
+STRATEGIES = (
+    *("elastic", "elastic", "nothinking", "vanilla", "s1", "s1", "unconstrained", "l1-max"),
+    *("dynasor", "dynasor", "deer", "nowait", "reminders", "alpha-one"),
+)
 
 
 class Counting:
@@ -63,7 +66,7 @@ def answered(engine: Engine, requests: list[Request], shared: bool = False, **se
 
 
 def same(shared: Trace, separate: Trace) -> bool:
-    return shared.segments == separate.segments and shared.error == separate.error
+    return (shared.segments, shared.probes, shared.error) == (separate.segments, separate.probes, separate.error)
 
 
 @st.composite

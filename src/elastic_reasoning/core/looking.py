@@ -132,6 +132,14 @@ def _closed(text: str, start: int) -> int | None:
     return None
 
 
+def no_logprobs(strategy: str) -> str:
+    """Why a strategy cannot be used with an engine that gives no log-probabilities."""
+    return (
+        f"strategy {strategy!r} goes by log-probabilities, and the engine gives none for this request: use another "
+        "strategy, or an engine that reports them (elastic doctor tells); with vLLM, leave out top_p and top_k"
+    )
+
+
 def logprobs_of(segment: Segment, strategy: str) -> Sequence[float]:
     """The log-probabilities of what was sampled, as they are written down.
 
@@ -139,10 +147,7 @@ def logprobs_of(segment: Segment, strategy: str) -> Sequence[float]:
         StrategyError: the engine gives none.
     """
     if segment.logprobs is None:
-        raise StrategyError(
-            f"strategy {strategy!r} goes by log-probabilities, and the engine gives none for this request: use another "
-            "strategy, or an engine that reports them (elastic doctor tells)"
-        )
+        raise StrategyError(no_logprobs(strategy))
     return [round(value, LOGPROB_PLACES) for value in segment.logprobs]
 
 

@@ -41,10 +41,17 @@ class Needs:
     """Tokens of a completion, forced ones among them; `None` where only the context ends it."""
     sampled: int | None
     """Those of them that are sampled."""
-    takes_back: bool
-    """Whether sampled tokens may be taken back, which no engine can do in one pass."""
+    replaces: bool
+    """Whether a delimiter that was sampled may be replaced."""
+    probes: bool
+    """Whether something may be asked for in between and thrown away."""
     bans: bool
     """Whether tokens may be forbidden or made likelier: they are not drawn from the model's own distribution then."""
+
+    @property
+    def takes_back(self) -> bool:
+        """Whether sampled tokens may be taken back, which no engine can do in one pass."""
+        return self.replaces or self.probes
 
 
 def needs_of(request: Request, template: Template) -> Needs:
@@ -213,7 +220,8 @@ class _DryRun:
         )
         self.tokens = self.sampled = 0
         self.by_chance = find_strategy(request.strategy).by_chance
-        self.unlimited, self.takes_back, self.bans = self.by_chance, False, False
+        self.unlimited = self.by_chance
+        self.replaces = self.probes = self.bans = False
 
     def needs(self) -> Needs:
         for path in [path for path in (self._replacements(), self._pauses()) if path] or [[]]:
@@ -222,7 +230,7 @@ class _DryRun:
             else:
                 self.unlimited = True
         tokens, sampled = (None, None) if self.unlimited else (self.tokens, self.sampled)
-        return Needs(tokens, sampled, self.takes_back, self.bans)
+        return Needs(tokens, sampled, self.replaces, self.probes, self.bans)
 
     def _replacements(self) -> list[Answer]:
         """Delimiters, as long as each is taken back."""
@@ -231,7 +239,7 @@ class _DryRun:
             walk = self._walk(path)
             while len(path) < MOST_REPLACED and self._take(walk, answer) and _replaces(walk.call):
                 path.append(answer)
-                self.takes_back = True
+                self.replaces = True
         return path
 
     def _pauses(self) -> list[Answer]:
@@ -276,7 +284,7 @@ class _DryRun:
         if call is None:
             return False
         self.bans = self.bans or bool((call.banned and call.min_tokens) or call.forbidden or call.ramp)
-        self.takes_back = self.takes_back or call.probe
+        self.probes = self.probes or call.probe
         if call.max_tokens is not None:
             said = answer(call)
         else:  # a delimiter may be written, and replaced, all the same

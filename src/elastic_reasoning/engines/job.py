@@ -6,7 +6,9 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 
 from elastic_reasoning.core.cursor import Delta, Listen
+from elastic_reasoning.core.looking import no_logprobs
 from elastic_reasoning.core.needs import needs_of
+from elastic_reasoning.core.strategies import find_strategy
 from elastic_reasoning.core.trace import Finish, Phase
 from elastic_reasoning.core.walk import Walk
 
@@ -44,9 +46,19 @@ class Job:
 
     Args:
         plug_in: whether the engine has our plug-in.
+        logprobs: whether it gives log-probabilities of what it samples when it is asked by calls. Without, a walk fails
+            whose strategy goes by them.
     """
 
-    def __init__(self, walk: Walk, listen: Listen | None, until: Phase | None, *, plug_in: bool = False) -> None:
+    def __init__(
+        self,
+        walk: Walk,
+        listen: Listen | None,
+        until: Phase | None,
+        *,
+        plug_in: bool = False,
+        logprobs: bool = True,
+    ) -> None:
         self.walk = walk
         self.in_one_pass = plug_in and _can_be_one_pass(walk, until)
         seconds = walk.request.deadline_seconds
@@ -55,6 +67,8 @@ class Job:
                 f"deadline_seconds {seconds:g} is kept by vLLM with our plug-in alone, in one pass: leave it out, and "
                 "interrupt the walk when its time is up"
             )
+        if walk.call is not None and not logprobs and find_strategy(walk.request.strategy).reads_logprobs:
+            walk.fail(no_logprobs(walk.request.strategy))
         self.future: Future[Walk] = Future()
         self.until = until
         self.lender: object | None = getattr(_here, "lender", None)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from cases import make_options
 from checker import check
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.drive import SampleRequest
@@ -50,18 +51,7 @@ def random_request(draw: random.Random, template: Template, names: Sequence[str]
         name = names[0]
     no_limit = [] if STRATEGIES[name].bounds == "asked" else [None]
     budget = Budget(draw.choice([*no_limit, *range(10)]), draw.choice([*no_limit, *range(6)]))
-    few, texts = range(4), ["", "", "w", "aw"]
-    values: dict[str, Any] = {
-        "wrap_up": draw.choice(texts),
-        "grace": draw.choice(few),
-        "min_thinking": draw.choice([0, 0, *few]),
-        "wait": draw.choice(texts),
-        "num_waits": draw.choice(few),
-        "answer_tokens": draw.choice(few),
-        "answer_text": draw.choice(texts),
-        "max_total": draw.choice(range(12)),
-    }
-    options = Options(**{option: values[option] for option in STRATEGIES[name].supported_options})
+    options = make_options(draw.choice, name, budget)
     prompt = Prompt(tuple(draw.randrange(1, template.num_tokens) for _ in range(NUM_PROMPT)), draw.choice([*Thinking]))
     return Request(prompt, budget, name, options, Sampling(seed=draw.randrange(3)), sample=draw.randrange(3))
 

@@ -122,7 +122,9 @@ class OpenAIEngine:
         With a listener answers are streamed, where the server can. Where no server answers any more, or one answers
         what it should not, that is the exception of the future.
         """
-        jobs = [Job(walk, listen, until, plug_in=self.in_one_pass) for walk in walks]
+        jobs = [
+            Job(walk, listen, until, plug_in=self.in_one_pass, logprobs=self._knows_logprobs(walk)) for walk in walks
+        ]
         with self._lock:
             if self._answering is None:
                 thread = LoopThread("elastic-http")
@@ -131,6 +133,9 @@ class OpenAIEngine:
                 self._open.callback(lambda: asyncio.run_coroutine_threadsafe(self.leave(), thread.loop).result())
         self._answering.submit(jobs)
         return [job.future for job in jobs]
+
+    def _knows_logprobs(self, walk: Walk) -> bool:
+        return self.capabilities.knows_logprobs(walk.request.sampling, one_pass=False, bans=False)
 
     async def enter(self, most_each: int, on_change: Callable[[], None] = lambda: None) -> None:
         """Live in the running event loop, in place of a thread of its own, until `leave`.

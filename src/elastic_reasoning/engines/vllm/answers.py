@@ -118,13 +118,17 @@ def read(completion: Any, asked: Asked) -> SampleResult:
     return SampleResult(new, tuple(at[token].logprob for at, token in zip(completion.logprobs, new, strict=True)))
 
 
+def knows_logprobs(request: Request) -> bool:
+    """Whether vLLM's log-probabilities are those before top-p and top-k: they are taken after them, and after bans."""
+    return request.sampling.top_p == 1 and request.sampling.top_k == 0
+
+
 def _params(request: Request, seed: int, bans: bool, stream: bool, settings: dict[str, Any]) -> Any:
     from vllm import SamplingParams
     from vllm.sampling_params import RequestOutputKind
 
     sampling = request.sampling
-    # What vLLM reports is taken after top-p, top-k and bans; asked for is what stood before.
-    has_logprobs = sampling.top_p == 1 and sampling.top_k == 0 and not bans
+    has_logprobs = knows_logprobs(request) and not bans
     return SamplingParams(
         temperature=sampling.temperature,
         top_p=sampling.top_p,

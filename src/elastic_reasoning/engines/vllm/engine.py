@@ -32,7 +32,7 @@ from elastic_reasoning.engines.job import Job
 from elastic_reasoning.engines.loading import load_template
 from elastic_reasoning.engines.names import model_path
 from elastic_reasoning.engines.remote_code import is_remote_code_trusted
-from elastic_reasoning.engines.vllm.answers import Asked, answer
+from elastic_reasoning.engines.vllm.answers import Asked, answer, knows_logprobs
 from elastic_reasoning.untrusted.own_strategies import LOADED
 
 logger = logging.getLogger(__name__)
@@ -193,7 +193,8 @@ class VllmEngine:
 
         With a listener, tokens are told as they come. Where vLLM has died, that is the exception of the future.
         """
-        jobs = [Job(walk, listen, until, plug_in=not self._speculates) for walk in walks]
+        plug_in = not self._speculates
+        jobs = [Job(walk, listen, until, plug_in=plug_in, logprobs=knows_logprobs(walk.request)) for walk in walks]
         self._answering.submit(jobs)
         return [job.future for job in jobs]
 

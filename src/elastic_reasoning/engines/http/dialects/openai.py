@@ -114,7 +114,7 @@ def _end(choice: _Choice, wanted: SampleRequest, context: DialectContext) -> tup
     eos = (min(context.template.eos),)
     if not wanted.stop_texts or not (stop is UNSET or isinstance(stop, str)):
         return eos
-    replaced = needs_of(wanted.request, context.template).takes_back
+    replaced = needs_of(wanted.request, context.template).replaces
     if stop is UNSET and (not wanted.discards_end or replaced):
         raise RefusedError(
             f"the server does not tell whether it stopped at {wanted.stop_texts[0]!r} or at the end: use a strategy "
