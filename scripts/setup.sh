@@ -21,5 +21,5 @@ fi
 torch=$(grep '^torch==' constraints.txt)
 # Alone and first: what depends on torch then takes this build and does not look for another.
 "$venv/bin/pip" install -q "$torch"
-"$venv/bin/pip" install -q "${constraints[@]}" -e '.[train,eval,lm-eval,server,gateway,ray,dev]'
+"$venv/bin/pip" install -q "${constraints[@]}" -e '.[train,eval,ifeval,lm-eval,server,gateway,ray,dev]'
 touch "$venv/ready"

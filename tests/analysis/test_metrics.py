@@ -7,8 +7,10 @@ import pytest
 from elastic_reasoning.analysis.metrics import generated_tokens, paired_difference, seconds_of, summarise
 from elastic_reasoning.core.errors import RecordsError
 from elastic_reasoning.core.setting import Setting
+from elastic_reasoning.grading.grade import Tally
 from elastic_reasoning.records.record import Record
-from elastic_reasoning.report.columns import numbers_of
+from elastic_reasoning.report.columns import columns_of, numbers_of
+from elastic_reasoning.report.export import rows_to_csv
 from make_records import make_records
 
 A, B = ("mini", "elastic", "24+20"), ("mini-e1", "elastic", "24+20")
@@ -45,6 +47,24 @@ def test_a_row_is_what_its_records_say() -> None:
     assert row.mean_total_tokens == pytest.approx(mean(record.num_sampled_tokens for record in records))
     assert row.forced_rate == row.budget_hit_rate == pytest.approx(mean(r.forced_close for r in records))
     assert row.cut_rate == row.escape_rate == row.no_answer_rate == 0
+
+
+def test_what_a_grader_counted_is_shared_out_over_all_that_was_counted() -> None:
+    """As instructions of prompts that have several: a prompt with more of them weighs more."""
+    first, second, third = make_records(3, 1, budgets=["8+20"], models=["mini"], strategies=["elastic"])[:3]
+    counts = [(first, 1, 3), (second, 2, 2), (third, 0, 1)]
+    records = [
+        replace(record, tallies=(Tally("kept", num, of), Tally("all", num // of, 1))) for record, num, of in counts
+    ]
+    (row,) = summarise(records)
+    kept = [(record.problem, float(place < num)) for record, num, of in counts for place in range(of)]
+    assert row.tallies == {"kept": 0.5, "all": pytest.approx(1 / 3)}
+    assert row.tallies_se["kept"] == pytest.approx(brute_force_se(kept))
+    assert row.majority is None
+    kept_column, all_column = (column for column in columns_of([row]) if column.name in ("kept", "all"))
+    assert (kept_column.text(row), all_column.text(row)) == ("50.0%", "33.3%")
+    assert "kept,kept_se,all,all_se" in rows_to_csv([row])
+    assert row.tallies.keys() == row.tallies_se.keys()
 
 
 def test_rates_count_flags() -> None:
@@ -162,7 +182,7 @@ def test_a_setting_with_errors_only_has_a_row_without_figures() -> None:
         del rest[name]
     assert set(rest) > {"accuracy", "accuracy_se", "majority", "p95_total_tokens", "unboxed_rate", "violation_rate"}
     assert not any(rest.values())
-    assert all(value is None for name, value in rest.items() if not name.startswith(("pass_at", "num_")))
+    assert all(value is None for name, value in rest.items() if not name.startswith(("pass_at", "num_", "tallies")))
 
 
 def test_no_records_have_no_rows() -> None:

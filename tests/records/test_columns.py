@@ -9,6 +9,7 @@ from elastic_reasoning.analysis.metrics import summarise
 from elastic_reasoning.analysis.reasoning import reasoning_rows
 from elastic_reasoning.core.errors import RecordsError
 from elastic_reasoning.core.setting import Setting
+from elastic_reasoning.grading.grade import Tally
 from elastic_reasoning.records.columns import Records
 from elastic_reasoning.records.log import RecordsWriter, read_records
 from make_records import BASE, TRAINED, make_records, old_lines, write_folder
@@ -16,7 +17,9 @@ from make_records import BASE, TRAINED, make_records, old_lines, write_folder
 RECORDS = make_records(num_problems=4, num_samples=2, budgets=("8+20", "64+20"))
 RECORDS[3:5] = [
     replace(RECORDS[3], error="lost", correct=None, answer=None, reason=None),
-    replace(RECORDS[4], correct=False, reason="time limit", rule="same value", seconds=1.5),
+    replace(
+        RECORDS[4], correct=False, reason="time limit", rule="same value", seconds=1.5, tallies=(Tally("kept", 1, 3),)
+    ),
 ]
 
 
@@ -39,6 +42,7 @@ def test_columns_say_what_the_records_say(records: Records) -> None:
         assert records[name].tolist() == [getattr(record, name) for record in RECORDS]
     for name in ("answer", "reason", "error", "rule"):
         assert records.texts(name) == [getattr(record, name) for record in RECORDS]
+    assert records.tallies() == [record.tallies for record in RECORDS]
     assert records["correct"].tolist() == [bool(record.correct) for record in RECORDS]
     assert records.among("reason", ["time limit", "never said"]).nonzero()[0].tolist() == [4]
 

@@ -12,7 +12,7 @@ import pytest
 from elastic_reasoning.core.errors import RecordsError
 from elastic_reasoning.engines.engine import ask
 from elastic_reasoning.engines.scripted import ScriptedEngine, scripted, word_template
-from elastic_reasoning.grading.grade import Grade
+from elastic_reasoning.grading.grade import Grade, Tally
 from elastic_reasoning.records.lines import OldLine, RecordLine, read_line, record_line, trace_line, whole_record
 from elastic_reasoning.records.log import RecordsWriter, read_records
 from elastic_reasoning.records.manifest import Manifest, write_manifest
@@ -60,11 +60,13 @@ def test_record_of_a_trace_holds_what_the_trace_says() -> None:
 def test_the_rule_of_a_verdict_is_kept_and_records_without_one_are_read() -> None:
     template = word_template("<think>", "</think>", "<eos>", words=["two", "4"])
     engine = ScriptedEngine(scripted(template, "two", "4"), template)
-    record = Record.of(ask(engine, "two", "1+1"), "mini", "p-1", Grade(True, "4", rule="same value"))
-    assert record.rule == "same value"
+    record = Record.of(
+        ask(engine, "two", "1+1"), "mini", "p-1", Grade(True, "4", rule="same value", tallies=(Tally("kept", 1, 3),))
+    )
+    assert (record.rule, record.tallies) == ("same value", (Tally("kept", 1, 3),))
     assert read_back(record) == record
-    old = {name: value for name, value in json.loads(old_lines([record])).items() if name != "rule"}
-    assert whole_record(read_line(json.dumps(old).encode(), OldLine)) == replace(record, rule="")
+    old = {name: value for name, value in json.loads(old_lines([record])).items() if name not in ("rule", "tallies")}
+    assert whole_record(read_line(json.dumps(old).encode(), OldLine)) == replace(record, rule="", tallies=())
 
 
 def test_a_trace_with_an_error_is_not_graded() -> None:

@@ -11,6 +11,7 @@ answer.
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import chain
 from math import inf
 from statistics import fmean, median
 from typing import Any
@@ -49,7 +50,7 @@ class Row:
             the largest k is that number, for without the problem the mean would be of other problems. Each problem's
             estimate uses all its samples. pass@1 is the accuracy where all problems have equally many.
         majority, majority_se: maj@k, mean over problems: the answer with the most votes among all samples of the
-            problem is right, ties split evenly. `None` where the answers are programs.
+            problem is right, ties split evenly. `None` where the answers are programs or whole responses.
         mean_thinking_tokens, median_thinking_tokens, p95_thinking_tokens: sampled thinking tokens a sample; 95 % of
             the samples have at most p95.
         mean_solution_tokens, median_solution_tokens, p95_solution_tokens: sampled solution tokens a sample.
@@ -72,6 +73,8 @@ class Row:
             within its limits, and that count as wrong.
         num_assumed, num_rounded: samples that are right only by a rule that assumes something (`grading.rules`); of
             these, by rounding to the reference.
+        tallies, tallies_se: shares of what the grader counted beside its verdict, by name, as of the instructions that
+            were followed: all counted together, over all samples, and their standard errors.
         num_several_outputs, accuracy_one_output: samples of programs for problems that accept several outputs, of which
             a right one may be rejected; the accuracy without those, `None` where there are none.
         asked_tokens: n, the length that the prompt asked for (L1 only, like the two that follow).
@@ -125,6 +128,8 @@ class Row:
     num_rounded: int
     num_several_outputs: int
     accuracy_one_output: float | None
+    tallies: dict[str, float]
+    tallies_se: dict[str, float | None]
     asked_tokens: int | None
     length_deviation: float | None
     violation_rate: float | None
@@ -178,7 +183,8 @@ def _row(setting: Setting, records: Records, equivalence: Equivalence) -> Row:
         k: [pass_at(len(each), round(sum(each)), k) for each in grades.values()]
         for k in ks(min(map(len, problems.values()), default=0))
     }
-    votes = [] if are_programs(graded) else [majority(samples, equivalence) for samples in problems.values()]
+    tallied = _tallied(problems)
+    votes = [] if tallied or are_programs(graded) else [majority(samples, equivalence) for samples in problems.values()]
     thinking = graded["num_thinking_tokens"].tolist()
     solution = graded["num_solution_tokens"].tolist()
     total = spent_tokens(graded).tolist()
@@ -232,6 +238,8 @@ def _row(setting: Setting, records: Records, equivalence: Equivalence) -> Row:
         num_rounded=int((correct & graded.among("rule", [ROUNDED_REFERENCE])).sum()),
         num_several_outputs=len(graded) - len(one_output),
         accuracy_one_output=_mean(one_output) if len(one_output) < len(graded) else None,
+        tallies={name: fmean(chain.from_iterable(clusters)) for name, clusters in tallied.items()},
+        tallies_se={name: clustered_se(clusters) for name, clusters in tallied.items()},
         asked_tokens=asked,
         length_deviation=_mean([abs(n_y - asked) / asked for n_y in response]) if asked else None,
         violation_rate=None if asked is None else _mean([n_y > asked for n_y in response]),
@@ -260,6 +268,18 @@ def _asked(setting: Setting) -> int | None:
 def _grades(problems: Mapping[str, Records]) -> dict[str, list[float]]:
     """The grades of each problem, 1.0 for a correct one."""
     return {problem: samples["correct"].astype(float).tolist() for problem, samples in problems.items()}
+
+
+def _tallied(problems: Mapping[str, Records]) -> dict[str, list[list[float]]]:
+    """For each name that was counted by, the counted things of each problem, 1.0 for one that counts."""
+    found: dict[str, list[list[float]]] = {}
+    for samples in problems.values():
+        of_problem: dict[str, list[float]] = {}
+        for name, num, of in chain.from_iterable(samples.tallies()):
+            of_problem.setdefault(name, []).extend([1.0] * num + [0.0] * (of - num))
+        for name, things in of_problem.items():
+            found.setdefault(name, []).append(things)
+    return found
 
 
 def paired_difference(records: Iterable[Record], a: Setting, b: Setting) -> Difference:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -154,8 +154,12 @@ def _with(record: Record, verdict: Verdict) -> Record:
         case None:
             return record
         case GradingError():
-            error = f"{NOT_GRADED}{verdict}"
-            return replace(record, correct=None, answer=None, reason=None, unboxed=False, rule="", error=error)
+            without = {**_fields_of(Grade(correct=False, answer=None)), "correct": None}
+            return replace(record, **without, error=f"{NOT_GRADED}{verdict}")
         case Grade():
-            verdict_fields = {each.name: getattr(verdict, each.name) for each in fields(verdict)}
-            return replace(record, **verdict_fields, error=None)
+            return replace(record, **_fields_of(verdict), error=None)
+
+
+def _fields_of(grade: Grade) -> dict[str, Any]:
+    """A verdict as fields of a record, which have the same names."""
+    return {each.name: getattr(grade, each.name) for each in fields(grade)}

@@ -1,1 +1,1 @@
-"""What counts as right: answers of mathematics, choices and short texts, and programs in a sandbox."""
+"""What counts as right: answers of mathematics, choices and short texts, instructions, and programs in a sandbox."""

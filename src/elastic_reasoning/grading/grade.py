@@ -1,6 +1,17 @@
 """The verdict on one solution, whichever grader gave it."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
+
+from elastic_reasoning.untrusted.json import Count
+
+
+class Tally(NamedTuple):
+    """What a grader counted beside its verdict: so many of so many, by a name."""
+
+    name: str
+    num: Count
+    of: Count
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +26,7 @@ class Grade:
             names no option), whether or not one was found in another way.
         rule: by which rule it is correct (`rules.RULES`), where the grader has several; for programs the one that
             outputs are compared by (`outputs.Answers.rule`), right or wrong; else empty.
+        tallies: what was counted beside the verdict, as the instructions of several that were followed.
     """
 
     correct: bool
@@ -22,3 +34,4 @@ class Grade:
     reason: str | None = None
     unboxed: bool = False
     rule: str = ""
+    tallies: tuple[Tally, ...] = ()

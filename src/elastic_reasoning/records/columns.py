@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elastic_reasoning.core.setting import Setting
+from elastic_reasoning.grading.grade import Tally
 from elastic_reasoning.records.lines import MeasuredLine, OldLine, TableLine, whole_record
 from elastic_reasoning.records.measures import MEASURES, thought_of
 from elastic_reasoning.records.reading import RecordsFile
@@ -34,10 +35,10 @@ NUMBERS: dict[str, type] = {
 """Fields by the type of their column; `correct` is false where there is no verdict."""
 TEXTS = ("answer", "reason", "error", "rule")
 """Fields whose column holds codes of texts, -1 for `None`."""
-CODES = dict.fromkeys(("setting", "problem", *TEXTS), np.int32)
+CODES = dict.fromkeys(("setting", "problem", "tallies", *TEXTS), np.int32)
 PLACES = dict.fromkeys(("file", "start", "end"), np.int64)
 """Where the line of a record is."""
-FIELDS = ("model", "strategy", "budget", "problem", *TEXTS, *NUMBERS)
+FIELDS = ("model", "strategy", "budget", "problem", "tallies", *TEXTS, *NUMBERS)
 BATCH = 1_000
 
 
@@ -47,6 +48,7 @@ class Table:
     def __init__(self) -> None:
         self.settings: dict[tuple[str, str, str], int] = {}
         self.problems: dict[str, int] = {}
+        self.tallies: dict[tuple[Tally, ...], int] = {}
         self.texts: dict[str | None, int] = {None: -1}
         self.files: list[RecordsFile] = []
         self.records: list[Record] = []
@@ -77,7 +79,11 @@ class Table:
             return
         values = dict(zip(FIELDS, zip(*map(attrgetter(*FIELDS), rows), strict=True), strict=True))
         values["setting"] = tuple(zip(values["model"], values["strategy"], values["budget"], strict=True))
-        meanings: dict[str, dict[Any, int]] = {"setting": self.settings, "problem": self.problems}
+        meanings: dict[str, dict[Any, int]] = {
+            "setting": self.settings,
+            "problem": self.problems,
+            "tallies": self.tallies,
+        }
         for name, kind in CODES.items():
             codes = meanings.get(name, self.texts)
             for value in dict.fromkeys(values[name]):
@@ -155,7 +161,7 @@ class Records:
         return len(self._rows)
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        """The column of a field: `setting`, `problem`, `num_spent_tokens`, one of `NUMBERS` or one of `TEXTS`."""
+        """A column: `num_spent_tokens`, one of `NUMBERS`, or codes: of `setting`, `problem`, `tallies` or `TEXTS`."""
         column: NDArray[Any] = self._table.columns[name][self._rows]
         return column
 
@@ -199,6 +205,11 @@ class Records:
         """What a column of texts says."""
         words = self._table.words
         return [None if code < 0 else words[code] for code in self[name].tolist()]
+
+    def tallies(self) -> list[tuple[Tally, ...]]:
+        """What the grader of each counted beside its verdict."""
+        meanings = list(self._table.tallies)
+        return [meanings[code] for code in self["tallies"].tolist()]
 
     @property
     def measured(self) -> NDArray[np.float64]:

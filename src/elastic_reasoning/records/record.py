@@ -15,7 +15,7 @@ from elastic_reasoning.core.errors import GradingError
 from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.core.strategies import facts_of
 from elastic_reasoning.core.trace import Phase, Trace
-from elastic_reasoning.grading.grade import Grade
+from elastic_reasoning.grading.grade import Grade, Tally
 from elastic_reasoning.records.parts import (
     Branch,
     Part,
@@ -66,6 +66,7 @@ class Record:
         segments: every token of the completion, in order.
         solution: the text that was graded.
         rule: by which rule the answer is correct, where its grader has several; else empty.
+        tallies: what its grader counted beside the verdict.
         seconds: how long the run took from the record before to this one; over the records of a model they add up
             to the time that the run took.
         logprobs: for each segment, the log-probability of each token, rounded to five places, or `None`.
@@ -97,6 +98,7 @@ class Record:
     segments: list[Part]
     solution: str = ""
     rule: str = ""
+    tallies: tuple[Tally, ...] = ()
     closed_again: Count = 0
     tool_cut: bool = False
     seconds: Annotated[float, Meta(ge=0, le=1e15)] = field(default=0.0, compare=False)
@@ -199,6 +201,7 @@ class Record:
             segments=parts_of(trace),
             solution=trace.solution_text if trace.error is None else "",
             rule="" if graded is None else graded.rule,
+            tallies=() if graded is None else graded.tallies,
             closed_again=trace.closed_again,
             tool_cut=trace.tool_cut,
             seconds=round(seconds, 4),

@@ -125,7 +125,7 @@ COLUMNS = (
 
 def columns_of(rows: Sequence[Row]) -> list[Column]:
     """Accuracy, and the columns that have anything to say of these rows: one of zeros alone is left out."""
-    columns = [*_over_samples(rows), *COLUMNS]
+    columns = [*_over_tallies(rows), *_over_samples(rows), *COLUMNS]
     return [ACCURACY, *(column for column in columns if any(column.value(row) for row in rows))]
 
 
@@ -147,6 +147,19 @@ def _over_samples(rows: Sequence[Row]) -> list[Column]:
             compute=lambda row: row.majority if k in row.pass_at else None,
         ),
     ]
+
+
+def _over_tallies(rows: Sequence[Row]) -> list[Column]:
+    """The share of each thing that was counted beside the verdict."""
+    names = dict.fromkeys(name for row in rows for name in row.tallies)
+    return [
+        Column(name, name, f"{name}, by the grader's count", _SHARE, importance=22, compute=_tally_of(name))
+        for name in names
+    ]
+
+
+def _tally_of(name: str) -> Callable[[Row], float | None]:
+    return lambda row: row.tallies.get(name)
 
 
 def numbers_of(row: Row) -> dict[str, Any]:

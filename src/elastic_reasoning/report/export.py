@@ -52,13 +52,19 @@ def to_csv(lines: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _flat(row: Row) -> dict[str, Any]:
-    """A row without tables in it: pass_at becomes pass@1, pass@2 and so on, each with its standard error."""
+    """A row without tables in it: pass_at becomes pass@1, pass@2 and so on, and a tally goes by its name.
+
+    Each has its standard error beside it.
+    """
     flat: dict[str, Any] = {}
     for name, value in numbers_of(row).items():
         if name == "pass_at":
             for k, share in value.items():
                 flat |= {f"pass@{k}": share, f"pass@{k}_se": row.pass_at_se[k]}
-        elif name != "pass_at_se":
+        elif name == "tallies":
+            for counted, share in value.items():
+                flat |= {counted: share, f"{counted}_se": row.tallies_se[counted]}
+        elif name not in ("pass_at_se", "tallies_se"):
             flat[name] = value
     return flat
 

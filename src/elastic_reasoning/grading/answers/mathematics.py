@@ -12,14 +12,16 @@ import os
 from collections.abc import Collection, Sequence
 from importlib.util import find_spec
 from itertools import accumulate
+from pathlib import Path
 
 from elastic_reasoning.core.errors import require
 from elastic_reasoning.grading.answers.latex import Tree, read
 from elastic_reasoning.grading.answers.rules import DEFAULT
 from elastic_reasoning.grading.answers.stated import find_answer
-from elastic_reasoning.grading.answers.workers import Workers
 from elastic_reasoning.grading.grade import Grade
+from elastic_reasoning.grading.workers import Workers
 
+EQUALITY = Path(__file__).with_name("equality.py")
 LONGEST_ANSWER = 2000  # characters; the longest reference of the benchmarks has 210
 DEEPEST_ANSWER = 16  # brackets in brackets; the deepest reference and saved answer have 4
 REASONS = {"unequal": "wrong answer", "time limit": "time limit", "memory limit": "memory limit"}
@@ -48,9 +50,9 @@ class MathGrader:
         for package in ("math_verify", "pint"):  # which are imported by the processes alone
             if find_spec(package) is None:
                 require(package, "eval")
-        self._workers = workers or Workers(num_workers or os.cpu_count() or 1)
+        self._workers = workers or Workers(num_workers or os.cpu_count() or 1, EQUALITY)
         self._timeout_seconds = timeout_seconds
-        self._rules = rules
+        self._rules = frozenset(rules)
 
     def grade(self, references: Sequence[str], solution: str) -> Grade:
         """Whether the answer equals any of the references. Reasons: "no answer", "wrong answer", or "time limit"
@@ -81,7 +83,7 @@ class MathGrader:
             return "identical"
         if nesting(answer) > DEEPEST_ANSWER:
             return "unequal"
-        return self._workers.ask(wanted, found, self._rules, self._timeout_seconds)
+        return self._workers.ask(wanted, found, self._rules, seconds=self._timeout_seconds)
 
     def same(self, one: Tree, other: Tree) -> bool:
         """Whether two normal forms of answers (`latex.read`) are equal by the same rules; not if undecided.
@@ -91,7 +93,7 @@ class MathGrader:
         """
         if max(nesting(repr(form)) for form in (one, other)) > DEEPEST_ANSWER:
             return False
-        return self._workers.ask([one], other, self._rules, self._timeout_seconds) not in REASONS
+        return self._workers.ask([one], other, self._rules, seconds=self._timeout_seconds) not in REASONS
 
     def close(self) -> None:
         """End the processes."""

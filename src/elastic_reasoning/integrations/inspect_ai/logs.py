@@ -176,7 +176,7 @@ def _message(record: Record, model: str) -> ChatMessageAssistant:
 
 def _score(record: Record) -> Score:
     value = CORRECT if record.correct else INCORRECT
-    details = {"rule": record.rule, "unboxed": record.unboxed}
+    details = {"rule": record.rule, "unboxed": record.unboxed, "tallies": record.tallies}
     return Score(value=value, answer=record.answer, explanation=record.reason, metadata=details)
 
 

@@ -120,7 +120,7 @@ def graded(ours: OurTask, problems: dict[str, Problem]) -> Scorer:
 
     async def score(state: TaskState, target: Target) -> Score:
         grade = await asyncio.to_thread(ours.grade, problems[str(state.sample_id)], state.output.completion)
-        details: dict[str, Any] = {"rule": grade.rule, "unboxed": grade.unboxed}
+        details: dict[str, Any] = {"rule": grade.rule, "unboxed": grade.unboxed, "tallies": grade.tallies}
         value = CORRECT if grade.correct else INCORRECT
         return Score(value=value, answer=grade.answer, explanation=grade.reason, metadata=details)
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from elastic_reasoning.core.errors import GradingError
-from elastic_reasoning.grading.answers.mathematics import MathGrader
-from elastic_reasoning.grading.answers.workers import Workers
+from elastic_reasoning.grading.answers.mathematics import EQUALITY, MathGrader
+from elastic_reasoning.grading.workers import Workers
 
 ENDLESS = r"\boxed{9^{9^{9^{9}}}}"
 ENDLESS_GRADE = f"grader.grade(['5'], r'{ENDLESS}')"
@@ -113,7 +113,7 @@ def test_a_process_that_does_not_start_is_an_error(tmp_path: Path) -> None:
     broken = tmp_path / "equality.py"
     broken.write_text("raise SystemExit('no sympy here')")
     with (
-        closing(MathGrader(workers=Workers(1, script=broken))) as grader,
+        closing(MathGrader(workers=Workers(1, broken))) as grader,
         pytest.raises(GradingError, match=r"did not start.*equality\.py"),
     ):
         grader.grade(["5"], r"\boxed{\frac{10}{2}}")
@@ -201,7 +201,7 @@ def test_the_clock_decides_nothing() -> None:
 
 def test_a_process_that_never_gets_the_processor_is_no_verdict() -> None:
     before = grading_processes()
-    with closing(MathGrader(timeout_seconds=0.5, workers=Workers(1, patience=1))) as grader:
+    with closing(MathGrader(timeout_seconds=0.5, workers=Workers(1, EQUALITY, patience=1))) as grader:
         assert grader.grade(["5"], r"\boxed{\frac{10}{2}}").correct
         (process,) = grading_processes() - before
         os.kill(process, signal.SIGSTOP)

@@ -1,12 +1,12 @@
-"""Processes that compare answers, one request each at a time, replaced when they run out of time or memory.
+"""Processes that grade, one request each at a time, replaced when they run out of time or memory.
 
-    workers = Workers(2)
+    workers = Workers(2, EQUALITY)
     workers.ask(wanted, found, DEFAULT, seconds=5.0)   # "same value", "unequal", "time limit", "memory limit"
     workers.close()
 
-Each is a new Python that runs one file (`equality.py`), never a fork: it needs no `__main__` guard, holds nothing of a
-parent with a GPU and starts in about half a second. It is outside the terminal's process group, so that Ctrl-C reaches
-the parent alone, and ends by itself when the parent is gone, however that died.
+Each is a new Python that runs one file (which calls `process.serve`), never a fork: it needs no `__main__` guard and
+holds nothing of a parent with a GPU; for mathematics it starts in about half a second. It is outside the terminal's
+process group, so that Ctrl-C reaches the parent alone, and ends by itself when the parent is gone, however that died.
 """
 
 import os
@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing import Pipe
@@ -23,11 +23,11 @@ from typing import Any
 
 from elastic_reasoning.core.errors import GradingError, MachineError
 
-SCRIPT = Path(__file__).with_name("equality.py")
-PACKAGES = str(Path(__file__).parents[3])  # the folder that holds ours, which need not be installed
-START_SECONDS = 60.0
+PACKAGES = str(Path(__file__).parents[2])  # the folder that holds ours, which need not be installed
 PATIENCE = 60
 """As on a machine with so many programs a core."""
+START_SECONDS = 5.0 * PATIENCE
+"""Imports of some seconds, on such a machine; a process that dies is noticed at once."""
 
 
 class Worker:
@@ -63,14 +63,14 @@ class Worker:
             self.end()
             raise GradingError(f"a grading process did not start: {' '.join(command)} says why") from error
 
-    def ask(self, references: Any, answer: Any, rules: Collection[str], seconds: float) -> str:
+    def ask(self, *request: Any, seconds: float) -> str:
         """The answer to one request, which may use so many seconds of processor time.
 
         Raises:
             MachineError: the machine did not give it that much in a long time.
             EOFError, OSError: the process is gone.
         """
-        self._connection.send((references, answer, frozenset(rules), seconds))
+        self._connection.send((request, seconds))
         try:
             return self._receive(self._patience * seconds)
         except TimeoutError:
@@ -112,7 +112,7 @@ class Workers:
         script, patience: of each, see `Worker`.
     """
 
-    def __init__(self, num_workers: int, script: Path = SCRIPT, patience: float = PATIENCE) -> None:
+    def __init__(self, num_workers: int, script: Path, patience: float = PATIENCE) -> None:
         self._new_worker = partial(Worker, script, patience)
         self._places = threading.Semaphore(num_workers)
         self._lock = threading.Lock()
@@ -120,14 +120,13 @@ class Workers:
         self._busy: set[Worker] = set()
         self._closed = False
 
-    def ask(self, references: Any, answer: Any, rules: Collection[str], seconds: float) -> str:
-        """Whether an answer equals one of the references by any of the rules; waits for a free process first.
+    def ask(self, *request: Any, seconds: float) -> str:
+        """The verdict on one request, the arguments of the script's `verdict`; waits for a free process first.
 
         A process that dies is replaced once, in case it was not the request that killed it.
 
         Returns:
-            The rule by which it does, or "unequal", "time limit" (of processor time), or "memory limit" for what a
-                process dies of.
+            What the script says, or "time limit" (of processor time), or "memory limit" for what a process dies of.
 
         Raises:
             GradingError: a process does not start, or the workers are closed.
@@ -136,7 +135,7 @@ class Workers:
         with self._places:
             for replaced in (False, True):
                 with suppress(EOFError, OSError), self._worker(new=replaced) as worker:
-                    return worker.ask(references, answer, rules, seconds)
+                    return worker.ask(*request, seconds=seconds)
             return "memory limit"
 
     @contextmanager
