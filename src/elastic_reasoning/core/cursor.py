@@ -80,6 +80,11 @@ class Cursor:
     """
 
     def __init__(self, walk: Walk, listen: Listen | None = None, until: Phase | None = None) -> None:
+        if walk.branches and walk.call is not None:
+            walk.fail(
+                f"strategy {walk.request.strategy!r} thinks several times, and this is one completion: have it "
+                "answered by an engine of this package or by its gateway, or use another strategy"
+            )
         self.walk = walk
         self._listen = listen
         self._until = until

@@ -100,6 +100,7 @@ class AfterClosing:
 def after_closing(request: Request, template: Template) -> AfterClosing:
     """What would follow if time closed thinking, whatever the context leaves."""
     walk = Walk(request, template)
+    walk = walk.branches[0] if walk.branches else walk  # the same follows in all of them
     start, num_wrap_up = len(walk.segments), 0
     while walk.call is not None and walk.call.phase is Phase.THINKING:
         num_wrap_up = walk.call.wrap_up.most if walk.call.wrap_up else 0

@@ -38,7 +38,8 @@ class Needs:
     """The most that a completion can come to, whatever the model says."""
 
     tokens: int | None
-    """Tokens of a completion, forced ones among them; `None` where only the context ends it."""
+    """Tokens of a completion, forced ones among them; `None` where only the context ends it. Where a strategy thinks
+    several times they are those of all its branches."""
     sampled: int | None
     """Those of them that are sampled."""
     replaces: bool
@@ -58,13 +59,25 @@ def needs_of(request: Request, template: Template) -> Needs:
     """What a request can need, whatever the context. No budget cuts a tool call: with tools nothing is bounded."""
     prompt = Prompt((), request.prompt.thinking)
     bare = Request(prompt, request.budget, request.strategy, request.options)  # what else it says makes no difference
-    needs = _dry(find_strategy(request.strategy), bare, template)
-    return replace(needs, tokens=None, sampled=None) if template.tools_of(request.prompt) else needs
+    num, bare = _branches(bare, template)
+    needs = _dry(find_strategy(bare.strategy), bare, template)
+    if template.tools_of(request.prompt) or needs.tokens is None or needs.sampled is None:
+        return replace(needs, tokens=None, sampled=None)
+    return replace(needs, tokens=num * needs.tokens, sampled=num * needs.sampled)
+
+
+def _branches(request: Request, template: Template) -> tuple[int, Request]:
+    """How many completions a request is, and what each of them is asked."""
+    if find_strategy(request.strategy).siblings is None:
+        return 1, request
+    walk = Walk(request, template)
+    return (walk.num_branches, walk.branches[0].request) if walk.branches else (1, request)
 
 
 def most_tokens(request: Request, template: Template, context: int | None = None) -> int | None:
     """The most tokens that a completion can have, forced ones among them; `None` where nothing tells."""
-    room = None if context is None else context - len(request.prompt.ids)
+    num = _branches(request, template)[0]
+    room = None if context is None else num * (context - len(request.prompt.ids))
     bounds = (needs_of(request, template).tokens, room)
     return min((bound for bound in bounds if bound is not None), default=None)
 

@@ -6,12 +6,14 @@ holds a walk may interrupt it, from any thread.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from elastic_reasoning.core.call import Call, OnEos
 from elastic_reasoning.core.errors import ElasticError
 from elastic_reasoning.core.request import Request
+from elastic_reasoning.core.siblings import Siblings
 from elastic_reasoning.core.strategies import find_strategy
 from elastic_reasoning.core.template import Template
 from elastic_reasoning.core.trace import INTERRUPTS, Finish, Phase, Probe, Segment, Trace
@@ -42,10 +44,16 @@ class Step:
     completion: Completion
 
 
+SEVERAL = Call(Phase.THINKING, None)
+"""Stands for what a walk waits for whose branches are under way: it is none that an engine can answer."""
+
+
 class Walk:
     """One request on its way through its strategy.
 
     A request that cannot be started or gone on with is not an exception but a walk that is over and has an `error`.
+    Where its strategy thinks several times, it has `branches`, which are walks themselves: they are moved, and it is
+    not (`elastic_reasoning.core.family`).
 
     Attributes:
         call: the call that is waited for, `None` when the walk is over.
@@ -53,6 +61,8 @@ class Walk:
         segments: segments so far; those of the call that is waited for are still missing.
         steps: calls that are done.
         probes: what was thrown away so far.
+        branches: walks of the same prompt among which its strategy will choose, those that are over among them.
+        listener: told of its tokens, in place of whoever submits it to an engine; `None` for nobody.
         num_reused: sampled tokens that no engine drew for this walk.
         num_told: segments that a listener has been told of.
         error: why the walk could not be started or went wrong.
@@ -66,9 +76,12 @@ class Walk:
         self.segments: list[Segment] = []
         self.steps: list[Step] = []
         self.probes: list[Probe] = []
+        self.branches: list[Walk] = []
+        self.listener: Callable[[Any], None] | None = None
         self.num_reused = 0
         self.num_told = 0
         self.error: str | None = None
+        self.siblings: Siblings | None = None
         self._lock = threading.Lock()  # guards what other threads see or set: the four below
         self._phase: Phase | None = None
         self._deadline: Phase | None = None  # the phase that time has closed, until it is over
@@ -79,11 +92,55 @@ class Walk:
             strategy = find_strategy(request.strategy, request.options)
             options = strategy.read(request.options)
             strategy.refuse(request.budget, options)
+            self._context, self._options, self.siblings = context, options, strategy.siblings
+            if self.siblings is not None:
+                self.branch()
+                return
             self._calls = strategy.run(request.prompt, request.budget, template, options, context)
             self._begin(next(self._calls))
             self._skip_empty()
         except ElasticError as error:
             self.error = str(error)
+
+    def branch(self) -> "list[Walk]":
+        """Begin the branches that come next, of a walk all of whose branches are over; none where it is to end."""
+        assert self.siblings is not None
+        self.call = SEVERAL
+        try:
+            so_far = [branch.trace() for branch in self.branches]
+            requests = self.siblings.begin(self._options, self.request, so_far)
+        except ElasticError as error:
+            self.fail(str(error))
+            return []
+        begun = [Walk(request, self.template, self._context) for request in requests]
+        with self._lock:  # what interrupts it from now on interrupts these too
+            if self._ended is not None or self._deadline is not None:
+                return []
+            self.branches += begun
+        if failed := next((walk.error for walk in begun if walk.error is not None), None):
+            self.fail(failed)
+        return begun
+
+    def limit_of(self, thought: Sequence[int | None]) -> int | None:
+        """See `Siblings.limit`."""
+        limit = self.siblings and self.siblings.limit
+        return limit(self._options, thought) if limit else None
+
+    def choose(self) -> None:
+        """End a walk all of whose branches are over, as the one that its strategy chooses.
+
+        One that was given up has no answer: it ends as the branch that was.
+        """
+        assert self.siblings is not None
+        traces = [branch.trace() for branch in self.branches]
+        given_up = [n for n, trace in enumerate(traces) if trace.segments and trace.segments[-1].finish is Finish.ABORT]
+        try:
+            chosen = self.branches[given_up[0] if given_up else self.siblings.choose(self._options, traces)]
+        except ElasticError as error:
+            self.fail(str(error))
+            return
+        self.segments, self.ids, self.probes = chosen.segments, chosen.ids, chosen.probes
+        self.call = None
 
     def _begin(self, call: Call) -> int:
         if call.probe:
@@ -118,14 +175,29 @@ class Walk:
         if finish not in INTERRUPTS:
             raise ValueError(f"{finish!r} is no interrupt: {', '.join(INTERRUPTS)} are")
         with self._lock:
+            current = self._current_phase()
             if finish is Finish.DEADLINE:
-                if phase not in (None, self._phase):
+                if phase not in (None, current):
                     return
-                self._deadline = self._phase
+                self._deadline = current
             else:
                 self._ended = self._ended or finish
+            for branch in self.branches:
+                branch.interrupt(finish, current if current is Phase.THINKING else None)
             if self._notify is not None:
                 self._notify()
+
+    def _current_phase(self) -> Phase | None:
+        """What time would close: thinking, as long as any branch thinks."""
+        if not self.branches:
+            return self._phase
+        thinks = any(branch.call is not None and branch._phase is Phase.THINKING for branch in self.branches)
+        return Phase.THINKING if thinks else Phase.SOLUTION
+
+    @property
+    def num_branches(self) -> int:
+        """How many sequences it may have under way at once."""
+        return self.siblings.count(self._options, self.request.budget) if self.siblings is not None else 1
 
     @property
     def interrupted(self) -> Finish | None:
@@ -163,8 +235,8 @@ class Walk:
         Returns:
             How many ids of the completion stand; those behind them were forced by the call that follows.
         """
-        if self.call is None:
-            raise RuntimeError("the walk is over: there is no call to finish")
+        if self.call is None or self.branches:
+            raise RuntimeError("the walk is over, or its branches are what is moved: there is no call to finish")
         kept = self._advance(completion)
         self._skip_empty()
         return kept
@@ -223,4 +295,12 @@ class Walk:
 
     def trace(self) -> Trace:
         """The finished trace."""
-        return Trace(self.request, tuple(self.segments), self.template, self.error, self.num_reused, tuple(self.probes))
+        return Trace(
+            self.request,
+            tuple(self.segments),
+            self.template,
+            self.error,
+            self.num_reused,
+            tuple(self.probes),
+            tuple(branch.trace() for branch in self.branches),
+        )

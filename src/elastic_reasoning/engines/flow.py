@@ -44,6 +44,7 @@ class Flow:
         self.finished: SimpleQueue[Future[Walk]] = SimpleQueue()
         self._engine, self._walks, self._listen = engine, iter(walks), listen
         self._under_way: dict[Future[Walk], Walk] = {}
+        self._num_under_way = 0  # branches of one walk each by itself
         self._more = True
         self._filling = False
         self._lock = threading.RLock()  # an engine may finish a walk within the call that submits it
@@ -84,7 +85,7 @@ class Flow:
         """Walks to submit; those that are over already are finished as they are, if nobody is to be told of them."""
         walks: list[Walk] = []
         most = self._engine.capacity
-        while self._more and len(walks) + len(self._under_way) < most and self.finished.qsize() < UNREAD * most:
+        while self._more and self._num_under_way < most and self.finished.qsize() < UNREAD * most:
             walk = next(self._walks, None)
             if walk is None:
                 self._more = False
@@ -92,11 +93,12 @@ class Flow:
                 self.finished.put(_resolved(walk))
             else:
                 walks.append(walk)
+                self._num_under_way += walk.num_branches
         return walks
 
     def _done(self, future: Future[Walk]) -> None:
         with self._lock:
-            del self._under_way[future]
+            self._num_under_way -= self._under_way.pop(future).num_branches
             self._more = self._more and not future.cancelled() and future.exception() is None
             self.finished.put(future)
             try:

@@ -69,6 +69,7 @@ class Job:
             )
         if walk.call is not None and not logprobs and find_strategy(walk.request.strategy).reads_logprobs:
             walk.fail(no_logprobs(walk.request.strategy))
+        listen = listen if walk.listener is None else walk.listener
         self.future: Future[Walk] = Future()
         self.until = until
         self.lender: object | None = getattr(_here, "lender", None)

@@ -16,6 +16,7 @@ from elastic_reasoning.core.request import Request
 from elastic_reasoning.core.template import Message, Prompt, Template, Thinking
 from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.core.walk import Walk
+from elastic_reasoning.engines.families import runs_branches
 from elastic_reasoning.engines.job import Job
 
 Script = Callable[[Request, Sequence[int]], Sequence[int]]
@@ -60,6 +61,7 @@ class ScriptedEngine:
         text = "\n".join(str(message["content"]) for message in messages)
         return Prompt(self.template.encode(text), self.thinking, bool(tools))
 
+    @runs_branches
     def submit(
         self, walks: Sequence[Walk], listen: Listen | None = None, until: Phase | None = None
     ) -> list[Future[Walk]]:

@@ -116,7 +116,7 @@ def _key(walk: Walk, ids: tuple[int, ...], call: Call) -> Hashable:
 
 
 def _context(walk: Walk) -> Hashable:
-    return id(walk) if walk.call is None else _key(walk, tuple(walk.ids), walk.call)
+    return id(walk) if walk.call is None or walk.branches else _key(walk, tuple(walk.ids), walk.call)
 
 
 def _length(walk: Walk) -> tuple[float, int]:

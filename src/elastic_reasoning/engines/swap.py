@@ -24,6 +24,7 @@ from elastic_reasoning.core.template import Message, Prompt, Template
 from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import Engine
+from elastic_reasoning.engines.families import runs_branches
 from elastic_reasoning.engines.job import Job, lent_by
 
 PROBE = "What is 12 + 30?\n\n  Answer in one word, e.g. `\\boxed{x}`: naïve 数."
@@ -84,6 +85,7 @@ class SwapEngine:
         engines = {id(engine): engine for engine in (self.thinking, self.solution)}
         return sum(engine.capacity for engine in engines.values())
 
+    @runs_branches
     def submit(
         self, walks: Sequence[Walk], listen: Listen | None = None, until: Phase | None = None
     ) -> list[Future[Walk]]:

@@ -18,6 +18,7 @@ from elastic_reasoning.core.template import Message, Prompt, Template
 from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import Engine
+from elastic_reasoning.engines.families import runs_branches
 from elastic_reasoning.engines.flow import Worker
 from elastic_reasoning.engines.opening import open_engine
 from elastic_reasoning.evaluation.config import SweepConfig, part_of
@@ -71,6 +72,7 @@ class TimedEngine:
         """As the engine makes it."""
         return self.inner.prompt(messages, tools)
 
+    @runs_branches
     def submit(
         self, walks: Sequence[Walk], listen: Listen | None = None, until: Phase | None = None
     ) -> list[Future[Walk]]:

@@ -23,6 +23,7 @@ from elastic_reasoning.core.strategies import find_strategy
 from elastic_reasoning.core.template import Message, Prompt, Template
 from elastic_reasoning.core.trace import Finish, Phase
 from elastic_reasoning.core.walk import Completion, Walk
+from elastic_reasoning.engines.families import runs_branches
 from elastic_reasoning.engines.job import Job
 from elastic_reasoning.planning.lengths import Lengths, Place
 from elastic_reasoning.planning.pace import Pace
@@ -100,6 +101,7 @@ class SimulatedEngine:
         """The prompt of messages; no tools are offered."""
         return self._prompt(messages)
 
+    @runs_branches
     def submit(
         self, walks: Sequence[Walk], listen: Listen | None = None, until: Phase | None = None
     ) -> list[Future[Walk]]:

@@ -14,7 +14,7 @@ from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.drive import SampleRequest
 from elastic_reasoning.core.errors import EngineError
 from elastic_reasoning.core.request import Options, Request, Sampling
-from elastic_reasoning.core.strategies import STRATEGIES
+from elastic_reasoning.core.strategies import STRATEGIES, names_of
 from elastic_reasoning.core.template import Prompt, Template, Thinking
 from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.core.walk import Walk
@@ -43,9 +43,11 @@ TEMPLATES = {
     "text": pieces_template(["$", *"</t>x.()awv", "</", "/t", "t>", ">."], "<t>", "</t>"),
 }
 Fake = Callable[..., web.Application]
+SINGLE = tuple(names_of(lambda strategy: not strategy.siblings))
+"""Strategies of one thinking."""
 
 
-def random_request(draw: random.Random, template: Template, names: Sequence[str] = tuple(STRATEGIES)) -> Request:
+def random_request(draw: random.Random, template: Template, names: Sequence[str] = SINGLE) -> Request:
     name = draw.choice([*names, "elastic", "elastic"])
     if name not in names:
         name = names[0]
@@ -123,7 +125,7 @@ def test_our_plug_in_keeps_a_budget_in_one_pass(name: str, fake: Fake, new_engin
 @pytest.mark.parametrize("name", ["one token", "several tokens"])
 def test_text_is_counted_with_the_tokenizer(name: str, settings: dict[str, bool], new_engine: Any) -> None:
     model = FakeModel(TEMPLATES[name], ends_in_thinking=bool(settings.get("tells")))
-    names = [name for name in STRATEGIES if settings.get("tells") or STRATEGIES[name].bounds == "separate"]
+    names = [name for name in SINGLE if settings.get("tells") or STRATEGIES[name].bounds == "separate"]
     requests = requests_of(model.template, 60, names=names)
     cannot = {"grace", "min_thinking", "num_waits"} | (set() if settings.get("tells") else {"wait"})
     plain = [replace(r, options=Options({n: v for n, v in r.options.items() if n not in cannot})) for r in requests]

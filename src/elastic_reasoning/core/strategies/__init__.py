@@ -23,10 +23,12 @@ from elastic_reasoning.core.strategies.nothinking import NOTHINKING
 from elastic_reasoning.core.strategies.nowait import NOWAIT
 from elastic_reasoning.core.strategies.reminders import REMINDERS
 from elastic_reasoning.core.strategies.s1 import S1
+from elastic_reasoning.core.strategies.short_m import SHORT_M
 from elastic_reasoning.core.strategies.strategy import Bounds as Bounds
 from elastic_reasoning.core.strategies.strategy import Strategy as Strategy
 from elastic_reasoning.core.strategies.unconstrained import UNCONSTRAINED
 from elastic_reasoning.core.strategies.vanilla import VANILLA
+from elastic_reasoning.core.strategies.vote import VOTE
 from elastic_reasoning.core.template import Prompt, Template
 
 STRATEGIES = {
@@ -42,6 +44,8 @@ STRATEGIES = {
     "nowait": NOWAIT,
     "reminders": REMINDERS,
     "alpha-one": ALPHA_ONE,
+    "vote": VOTE,
+    "short-m": SHORT_M,
 }
 BUILT_IN = frozenset(STRATEGIES)
 """Those that come with the package; others may be entered later."""

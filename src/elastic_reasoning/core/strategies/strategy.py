@@ -15,6 +15,7 @@ from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.call import Calls
 from elastic_reasoning.core.errors import StrategyError
 from elastic_reasoning.core.request import Options, Value
+from elastic_reasoning.core.siblings import Siblings
 from elastic_reasoning.core.template import Message, Prompt, Template
 
 Run = Callable[[Prompt, Budget, Template, Any, int | None], Calls]
@@ -43,6 +44,11 @@ def allows_grammar(options: Any) -> str:
     return ""
 
 
+def branches_only(prompt: Prompt, budget: Budget, template: Template, options: Any, context: int | None) -> Calls:
+    """A strategy that thinks several times: each of its branches has a strategy of its own, and it has no calls."""
+    yield from ()
+
+
 @dataclass(frozen=True, slots=True)
 class NoOptions:
     """A strategy that can be told nothing beyond the budget."""
@@ -57,7 +63,7 @@ def _defaults(options: type[Any]) -> Mapping[str, Value]:
 class Strategy:
     """A way to spend a budget."""
 
-    run: Run
+    run: Run = branches_only
     """(prompt, budget, template, its own options, context in tokens or None) to calls."""
     label: str = ""
     """What tables and figures call it; its name if empty."""
@@ -91,6 +97,8 @@ class Strategy:
     """Whether what it forces hangs on what the model says, so that nothing but the context is known to bound it."""
     refuses_grammar: Callable[[Any], str] = allows_grammar
     """Why the solution cannot be held to a grammar, given its options; empty where it can."""
+    siblings: Siblings | None = None
+    """How it thinks several times and chooses, in place of `run`; `None` for one thinking."""
     line: Line = "-"
     """Its line in figures."""
     marker: str = "o"

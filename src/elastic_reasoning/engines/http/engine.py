@@ -27,6 +27,7 @@ from elastic_reasoning.core.template import Message, Prompt
 from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.concurrent import Answering, LoopThread
+from elastic_reasoning.engines.families import runs_branches
 from elastic_reasoning.engines.http.alike import Replicas
 from elastic_reasoning.engines.http.chat import chat
 from elastic_reasoning.engines.http.config import ServerConfig
@@ -114,6 +115,7 @@ class OpenAIEngine:
         """`concurrency`: servers have queues of their own."""
         return self.config.concurrency
 
+    @runs_branches
     def submit(
         self, walks: Sequence[Walk], listen: Listen | None = None, until: Phase | None = None
     ) -> list[Future[Walk]]:

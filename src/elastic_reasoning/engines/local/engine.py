@@ -18,6 +18,7 @@ from elastic_reasoning.core.errors import EngineError
 from elastic_reasoning.core.template import Message, Prompt, Template, resolve_template
 from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.core.walk import Walk
+from elastic_reasoning.engines.families import runs_branches
 from elastic_reasoning.engines.job import MAX_WAITING, Job
 from elastic_reasoning.engines.local.batch import Batch, num_logits
 from elastic_reasoning.engines.local.loop import Loop, evaluating
@@ -101,6 +102,7 @@ class TransformersEngine:
         """Chat messages to a prompt that offers these tools, through the tokenizer's chat template."""
         return self._renderer.prompt(messages, tools)
 
+    @runs_branches
     def submit(
         self, walks: Sequence[Walk], listen: Listen | None = None, until: Phase | None = None
     ) -> list[Future[Walk]]:

@@ -18,6 +18,7 @@ from elastic_reasoning.core.template import Message, Prompt
 from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.config import EngineConfig
+from elastic_reasoning.engines.families import runs_branches
 from elastic_reasoning.engines.job import Job
 from elastic_reasoning.engines.loading import load_template
 from elastic_reasoning.engines.names import parts_of
@@ -73,6 +74,7 @@ class RayEngine:
         """As many as all workers can be busy with; it changes as machines come and go."""
         return self._driver.capacity
 
+    @runs_branches
     def submit(
         self, walks: Sequence[Walk], listen: Listen | None = None, until: Phase | None = None
     ) -> list[Future[Walk]]:

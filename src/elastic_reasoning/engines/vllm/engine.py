@@ -27,6 +27,7 @@ from elastic_reasoning.core.template import Message, Prompt, Template
 from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.concurrent import Answering, LoopThread
+from elastic_reasoning.engines.families import runs_branches
 from elastic_reasoning.engines.gguf import is_gguf
 from elastic_reasoning.engines.job import Job
 from elastic_reasoning.engines.loading import load_template
@@ -186,6 +187,7 @@ class VllmEngine:
         num_copies: int = self._num_copies
         return 2 * self.max_rows * num_copies
 
+    @runs_branches
     def submit(
         self, walks: Sequence[Walk], listen: Listen | None = None, until: Phase | None = None
     ) -> list[Future[Walk]]:
