@@ -198,6 +198,11 @@ def test_an_option_that_says_the_same_is_doubted(tmp_path: Path) -> None:
     assert "says the same: its letter is right too" in doubted.reason
 
 
+def test_a_right_option_that_is_empty_is_doubted(tmp_path: Path) -> None:
+    found = validate(read("mmlu_pro", tmp_path, mmlu_pro(1, options=["1", " ", "3"]), mmlu_pro(2)))
+    assert [(each.problem, each.reason) for each in found.doubts] == [("mmlu_pro-1", "the right option is empty")]
+
+
 def test_it_is_swept_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = write(tmp_path / "rows.jsonl", gpqa(1), gpqa(2))
     swept = ("--models", "mini", "--strategies", "elastic", "--budgets", "4+4", "--out", str(tmp_path / "run"))

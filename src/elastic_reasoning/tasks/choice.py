@@ -52,8 +52,8 @@ class Question:
 
 
 def _options(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(each, str) and each.strip() for each in value):
-        raise ValueError("a list of texts that are not empty")
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise ValueError("a list of texts")
     options = [each.strip() for each in value]
     while options and options[-1] == NO_OPTION:
         options.pop()

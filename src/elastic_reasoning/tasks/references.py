@@ -59,8 +59,10 @@ def doubt(task: str, problem: str, reference: str) -> str | None:
 
 
 def doubt_choice(options: Sequence[str], letter: str) -> str | None:
-    """Why the letter of the right option may not be the only right one, or `None`."""
+    """Why the letter of the right option may not be one, or not the only one, or `None`."""
     lettered = {chr(ord("A") + place): option for place, option in enumerate(options)}
+    if not lettered[letter]:
+        return "the right option is empty"
     same = [other for other, option in lettered.items() if option == lettered[letter] and other != letter]
     return f"option {' and '.join(same)} says the same: its letter is right too" if same else None
 
