@@ -6,7 +6,8 @@ import pytest
 
 from elastic_reasoning.analysis.errorbars import Estimate
 from elastic_reasoning.analysis.metrics import summarise
-from elastic_reasoning.analysis.yardsticks import Step, Yardsticks, yardsticks
+from elastic_reasoning.analysis.yardsticks import Step, Yardsticks, yardsticks, yardsticks_of
+from make_ladder import make_ladder
 from make_records import make_records
 
 RECORDS = make_records(num_problems=20, num_samples=2, budgets=("8+20", "24+20", "96+20"))
@@ -107,3 +108,20 @@ def test_shares_of_thinking_are_means_over_tokens_with_errors_of_many_runs() -> 
         values.append(found.steps[-1].overthinking)
     spread, error = np.std([v.value for v in values]), np.mean([v.se for v in values if v.se is not None])
     assert error == pytest.approx(spread / np.sqrt(1 - 40 / 240), rel=0.3)  # drawn without replacement
+
+
+def test_errors_of_the_oracles_are_those_of_many_runs() -> None:
+    """60 problems of 4 samples that share most of their luck over the budgets, as cuts of one thinking do."""
+    rng = np.random.default_rng(3)
+    problems = np.arange(60).repeat(4)
+    found = []
+    for _ in range(150):
+        ease = rng.random((60, 1))
+        chances = np.sort(rng.beta(1 + 3 * ease, 4 - 3 * ease, (60, 4)), axis=1).repeat(4, axis=0)
+        luck = 0.7 * rng.random((240, 1)) + 0.3 * rng.random((240, 4))
+        tokens = np.array([10, 20, 40, 80]) + rng.integers(0, 8, (240, 4))
+        (each,) = yardsticks_of([make_ladder(luck < chances, tokens, problems)])
+        found.append((each.oracle_gain, each.hindsight_gain, each.starved))
+    for gains in zip(*found, strict=True):
+        values, errors = np.array([gain for gain in gains if gain is not None], float).T
+        assert errors.mean() == pytest.approx(values.std(), rel=0.2)

@@ -184,3 +184,18 @@ def test_what_strategies_were_told_is_said_beside_what_they_do() -> None:
     page = page_of(manifest, RECORDS)
     assert "<b>elastic</b>: separate budgets; " in page
     assert "<b>s1</b>: budget forcing (answer_tokens 2); " in page
+
+
+def test_yardsticks_stand_for_each_curve_and_for_each_of_its_budgets() -> None:
+    hostile = f"mini{HOSTILE}"
+    section = page_of(
+        make_manifest(12), [replace(record, model=hostile) for record in RECORDS if record.model == "mini"]
+    )
+    section = section.partition('<section id="yardsticks">')[2].partition("</section>")[0]
+    assert section.count("<caption>") == 3
+    assert section.count('<th scope="row">24+20</th>') == 3
+    for words in ("REG", "OckScore", "at the largest budget", "mean over the budgets"):
+        assert words in section
+    assert "<script>" not in section
+    alone = page_of(make_manifest(12), [record for record in RECORDS if record.budget == "24+20"])
+    assert 'id="yardsticks"' not in alone

@@ -8,7 +8,7 @@
 A pure function of records. `None` stands for what they cannot tell: `docs/evaluating.md` says what each needs.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -102,7 +102,11 @@ CUTS = ("overthinking", "settled_overthinking", "starved", "spoiled", "hindsight
 
 def yardsticks(records: Iterable[Record]) -> list[Yardsticks]:
     """Of each ladder of budgets, in the order of the tables."""
-    found = ladders(Records.of(records))
+    return yardsticks_of(ladders(Records.of(records)))
+
+
+def yardsticks_of(found: Sequence[Ladder]) -> list[Yardsticks]:
+    """The same of ladders, each beside all others."""
     return [_of(ladder, reg) for ladder, reg in zip(found, gaps(found), strict=True)]
 
 
