@@ -141,6 +141,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/generation.py
 	$(BIN)/python benchmarks/streaming.py
 	$(BIN)/python benchmarks/sharing.py
+	$(BIN)/python benchmarks/yardsticks.py
 	$(BIN)/python benchmarks/grading.py
 	$(BIN)/python benchmarks/sandbox.py
 

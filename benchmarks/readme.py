@@ -15,6 +15,8 @@ RESULTS = ROOT / "benchmarks" / "results"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
+NO_NUMBER = "–"
+
 FROM = {"thinking": "phases", "headline": "miniature"}
 """Blocks that are made from the results of another one."""
 
@@ -51,6 +53,7 @@ def filled(text: str) -> str:
         "cluster_rate": cluster_rate,
         "cluster_driver": cluster_driver,
         "plan": plan,
+        "yardsticks": yardsticks,
     }.items():
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         path = RESULTS / f"{FROM.get(name, name)}.json"
@@ -532,6 +535,32 @@ def plan(report: dict[str, Any]) -> str:
         ]
         lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join([*lines, "", f"mini is the miniature, real is {report['model']}. {measured(report)}."])
+
+
+def yardsticks(report: dict[str, Any]) -> str:
+    lines = [
+        "| model | budget | accuracy | tokens | overthinking | starved | an oracle of problems | of samples |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for found in report["yardsticks"]:
+        for step in found["steps"]:
+            points = [
+                NO_NUMBER if step[name] is None else f"{sign}{100 * step[name]:.1f} ± {100 * step[f'{name}_se']:.1f}"
+                for name, sign in (("overthinking", ""), ("starved", ""), ("oracle_gain", "+"), ("hindsight_gain", "+"))
+            ]
+            accuracy = f"{100 * step['accuracy']:.1f} ± {100 * step['accuracy_se']:.1f}"
+            lines.append(
+                f"| {found['model']} | {step['budget']} | {accuracy} | {step['tokens']:.1f} | {' | '.join(points)} |"
+            )
+    first = report["yardsticks"][0]
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"In %, the oracles in points above the accuracy of that budget at its mean tokens; "
+            f"{first['num_problems']} problems, {report['num_samples_each']} samples each. {measured(report)}.",
+        ]
+    )
 
 
 def records(report: dict[str, Any]) -> str:
