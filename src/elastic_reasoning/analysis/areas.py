@@ -51,6 +51,7 @@ def gaps(given: Sequence[Ladder]) -> list[Estimate | None]:
     budgets L of J*(L) - J(L), for the accuracy J(L) at a budget and the frontier J*(L), the highest of a pool of
     models. The sum is taken by trapezoids over the budgets that were measured, on the linear axis, and divided by their
     range: it is the mean gap in 0 to 1, and theirs is that times the largest budget less the smallest.
+    The definition is from a summary of the paper, whose text could not be read, and from its published frontiers.
 
     Their pool are fine-tunes of one model; here it is every ladder of the same records that has a budget of that total,
     on the problems that all ladders have. A wider pool makes larger gaps, and the best of several owes a part of its

@@ -48,8 +48,8 @@ def ock_score(accuracy: Any, tokens: Any) -> Any:
 def e3(accuracy: Any, tokens: Any) -> Any:
     """(100 A)^2 / T: E³, efficiency-aware effectiveness, A times the accuracy that a token buys.
 
-    Lin et al. 2025 ("Plan and Budget", arXiv 2505.16122), where it is A^2 / T for the mean score A and the mean of
-    completion tokens T; their program has A in percent, and so have we.
+    Lin et al. 2025 ("Plan and Budget", arXiv 2505.16122): A^2 / T for the mean score A and the mean of completion
+    tokens T. That is from summaries, for the paper's text could not be read; A is in percent as in their program.
     """
     return (100 * accuracy) ** 2 / tokens
 

@@ -109,7 +109,7 @@ def gains(known: Units, measured: Units) -> NDArray[np.float64]:
 def hindsight(ladder: Ladder) -> NDArray[np.float64]:
     """What each sample adds to the gain of an oracle that knows which budgets make it right: [n, k].
 
-    Whoever only chooses where a thinking is cut gains no more, by whatever signs: it is an upper bound.
+    Whoever only chooses among these budgets gains no more, by whatever signs: it is an upper bound.
     """
     samples = Units(ladder.correct.astype(float), ladder.tokens.astype(float))
     return gains(samples, samples)
