@@ -5,7 +5,6 @@ from statistics import fmean, stdev
 import pytest
 
 from elastic_reasoning.analysis.equal_tokens import AtTokens, at_equal_tokens
-from elastic_reasoning.core.errors import RecordsError
 from elastic_reasoning.records.record import Record
 
 
@@ -45,9 +44,10 @@ def test_only_problems_of_all_budgets_count() -> None:
     assert at_equal_tokens([*records[:1], *records[-1:]])[-1].strategy == "elastic"  # none is shared
 
 
-def test_the_reference_must_be_there() -> None:
-    with pytest.raises(RecordsError, match="no model was run under 'elastic': the records have s1"):
-        at_equal_tokens([record("s1", "10+0", 0, 10, True)])
+def test_without_the_reference_or_beside_nothing_there_is_nothing_to_compare() -> None:
+    alone = [record(strategy, "10+0", 0, 10, True) for strategy in ("s1", "vanilla")]
+    assert at_equal_tokens(alone) == at_equal_tokens([record("elastic", "10+0", 0, 10, True)]) == []
+    assert at_equal_tokens(alone, "vanilla") != []
 
 
 def test_the_standard_error_is_that_of_repeated_draws() -> None:

@@ -11,7 +11,7 @@ from make_records import make_manifest, make_records, write_folder
 
 RECORDS = make_records(num_problems=4, num_samples=1, budgets=("8+20", "24+20"))
 FIGURES = {f"{name}.{kind}" for name in ("accuracy", "tokens", "thinking", "lengths") for kind in ("png", "svg")}
-FILES = {"report.html", "summary.json", "results.csv", "yardsticks.csv", "results.tex", *FIGURES}
+FILES = {"report.html", "summary.json", "results.csv", "yardsticks.csv", "equal_tokens.csv", "results.tex", *FIGURES}
 
 
 @pytest.fixture

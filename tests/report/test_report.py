@@ -11,7 +11,7 @@ from elastic_reasoning.report.table import rows_to_json
 from elastic_reasoning.report.yardsticks import numbers_of
 from make_records import make_records, write_folder
 
-RECORDS = make_records(num_problems=6, num_samples=2, budgets=("8+20", "24+20"))
+RECORDS = make_records(num_problems=6, num_samples=2, budgets=("8+20", "24+20", "64+20"))
 
 
 @pytest.fixture
@@ -27,6 +27,7 @@ def test_a_report_is_a_pure_function_of_records(folder: Path, tmp_path: Path) ->
         "summary": "summary.json",
         "csv": "results.csv",
         "yardsticks": "yardsticks.csv",
+        "equal_tokens": "equal_tokens.csv",
         "latex": "results.tex",
     }
     assert second.keys() == first.keys()
@@ -42,7 +43,7 @@ def test_the_summary_has_every_number(folder: Path, tmp_path: Path) -> None:
     summary = json.loads(write_report(folder, tmp_path)["summary"].read_text())
     assert summary["rows"] == json.loads(rows_to_json(summarise(RECORDS)))
     assert (summary["num_sampled_tokens"], summary["num_generated_tokens"]) == generated_tokens(RECORDS)
-    assert len(summary["pairs"]) == 2 * 3 + 1 + 2 * 2 * 2
+    assert len(summary["pairs"]) == 3 * 3 + 1 + 2 * 2 * 3
     assert [row["model"] for row in summary["reasoning"]] == [row["model"] for row in summary["rows"]]
     assert summary["yardsticks"] == [numbers_of(each) for each in yardsticks(RECORDS)]
     assert summary["seconds"] == {"mini": 0.0, "mini-e1": 0.0}

@@ -17,7 +17,6 @@ from statistics import fmean
 from elastic_reasoning.analysis.efficiency import spent_tokens
 from elastic_reasoning.analysis.errorbars import clustered_se
 from elastic_reasoning.analysis.metrics import budget_order, by_setting
-from elastic_reasoning.core.errors import RecordsError
 from elastic_reasoning.core.request import DEFAULT_STRATEGY
 from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.records.columns import Records
@@ -36,6 +35,7 @@ class AtTokens:
         accuracy, accuracy_se: there, and its standard error clustered by problem.
         difference, difference_se: its accuracy less that of the reference, on the problems that both have.
         num_problems: that both have.
+        is_reference: whether it is the reference itself.
     """
 
     model: str
@@ -48,6 +48,7 @@ class AtTokens:
     difference: float
     difference_se: float | None
     num_problems: int
+    is_reference: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +76,14 @@ def at_equal_tokens(records: Iterable[Record], reference: str = DEFAULT_STRATEGY
 
     Returns:
         By model, strategy and budget of the reference; the reference itself is among them.
-
-    Raises:
-        RecordsError: no model has the reference.
+        Nothing of a model without the reference, or with the reference alone.
     """
     curves = _curves(Records.of(records).graded())
     models = [model for model, strategy in curves if strategy == reference]
-    if not models:
-        have = ", ".join(dict.fromkeys(strategy for _, strategy in curves)) or "nothing graded"
-        raise RecordsError(f"no model was run under {reference!r}: the records have {have}")
+    others = {model for model, strategy in curves if strategy != reference}
     found = []
     for (model, _), curve in curves.items():
-        if model in models:
+        if model in models and model in others:
             places = (_compared(curve, point) for point in curves[model, reference])
             found += [place for place in places if place is not None]
     return found
@@ -138,6 +135,7 @@ def _compared(curve: Sequence[_Point], reference: _Point) -> AtTokens | None:
         difference=accuracy - at[1],
         difference_se=clustered_se(less),
         num_problems=len(problems),
+        is_reference=curve[0].setting.strategy == reference.setting.strategy,
     )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.output import say
-from elastic_reasoning.cli.sweep import show_table
+from elastic_reasoning.cli.sweep import show_results
 from elastic_reasoning.core.errors import UsageError
 from elastic_reasoning.records.storage import fetched, is_url
 from elastic_reasoning.training.provenance import budget_to_mark
@@ -18,8 +18,8 @@ class ReportConfig:
     records: str = ""
     """Folder that a sweep has written; the first argument may stand for it."""
     out: str = ""
-    """Folder for report.html, the figures as PNG and SVG, results.csv, yardsticks.csv, results.tex and summary.json;
-    "report" in the records' folder if empty.
+    """Folder for report.html, the figures as PNG and SVG, results.csv, yardsticks.csv, equal_tokens.csv, results.tex
+    and summary.json; "report" in the records' folder if empty.
     """
     title: str = ""
     """Heading of the page and the figures."""
@@ -62,7 +62,7 @@ def main(argv: list[str]) -> int:
     from elastic_reasoning.report.results import Results
 
     results = Results.read(folder)
-    show_table(folder, results.manifest, results.records, results.rows, results.yardsticks, config.json)
+    show_results(folder, results, config.json)
     trained_at = config.trained_at or budget_to_mark(results.manifest.config.get("models", ()))
     from elastic_reasoning.report.report import write_results
 

@@ -3,7 +3,7 @@
 import json
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,9 +23,11 @@ from elastic_reasoning.records.storage import is_url
 from elastic_reasoning.training.provenance import budget_to_mark
 
 if TYPE_CHECKING:
+    from elastic_reasoning.analysis.equal_tokens import AtTokens
     from elastic_reasoning.analysis.metrics import Row
     from elastic_reasoning.analysis.yardsticks import Yardsticks
     from elastic_reasoning.records.columns import Records
+    from elastic_reasoning.report.results import Results
 
 EXAMPLE = """
 elastic sweep --models mini,mini-e1 --strategies elastic,vanilla,s1 --budgets 8+20,24+20,64+20 --limit 128 --out runs/s
@@ -108,12 +110,14 @@ def show_run(config: RunConfig, options: ShowOptions) -> None:
     if not part and not is_url(config.out):
         show(folder, options)
         return
+    from elastic_reasoning.analysis.equal_tokens import at_equal_tokens
     from elastic_reasoning.analysis.metrics import summarise
     from elastic_reasoning.analysis.yardsticks import yardsticks
 
     manifest, records = read_records(folder)
     if len(records) or options.json:
-        show_table(config.out, manifest, records, summarise(records), yardsticks(records), options.json)
+        equal = at_equal_tokens(records)
+        show_table(config.out, manifest, records, summarise(records), yardsticks(records), equal, options.json)
     if not options.json:
         say(f"{f'part {part}' if part else 'the run'} is done: {_of_the_whole(config.out, manifest, records)}")
 
@@ -131,16 +135,18 @@ def _of_the_whole(out: str, manifest: Manifest, records: "Records") -> str:
 def show(folder: Path, config: ShowOptions) -> None:
     """Print the table of a folder of records, and write its report where that is wanted."""
     if not config.report:
+        from elastic_reasoning.analysis.equal_tokens import at_equal_tokens
         from elastic_reasoning.analysis.metrics import summarise
         from elastic_reasoning.analysis.yardsticks import yardsticks
 
         manifest, records = read_records(folder)
-        show_table(folder, manifest, records, summarise(records), yardsticks(records), config.json)
+        equal = at_equal_tokens(records)
+        show_table(folder, manifest, records, summarise(records), yardsticks(records), equal, config.json)
         return
     from elastic_reasoning.report.results import Results
 
     results = Results.read(folder)
-    show_table(folder, results.manifest, results.records, results.rows, results.yardsticks, config.json)
+    show_results(folder, results, config.json)
     from elastic_reasoning.report.report import write_results
 
     trained_at = budget_to_mark(results.manifest.config.get("models", ()))
@@ -149,16 +155,24 @@ def show(folder: Path, config: ShowOptions) -> None:
         say(f"page: {paths['page']}")
 
 
+def show_results(folder: Path | str, results: "Results", as_json: bool) -> None:
+    """Print the tables of results that are worked out."""
+    worked_out = results.rows, results.yardsticks, results.equal_tokens
+    show_table(folder, results.manifest, results.records, *worked_out, as_json)
+
+
 def show_table(
     folder: Path | str,
     manifest: Manifest,
     records: "Records",
     rows: Sequence["Row"],
     measured: Sequence["Yardsticks"],
+    equal: Sequence["AtTokens"],
     as_json: bool,
 ) -> None:
     """Print the tables of a folder's records, what sharing saved, and how fast it was."""
     from elastic_reasoning.analysis.metrics import generated_tokens, seconds_of
+    from elastic_reasoning.report.equal_tokens import equal_token_tables
     from elastic_reasoning.report.table import results_table, rows_to_json
     from elastic_reasoning.report.yardsticks import numbers_of, yardstick_tables
 
@@ -168,12 +182,15 @@ def show_table(
         tokens = {"num_sampled_tokens": num_sampled, "num_generated_tokens": num_generated}
         took = {model: seconds for model, (seconds, _) in times.items()}
         tables = {"rows": json.loads(rows_to_json(rows)), "yardsticks": [numbers_of(each) for each in measured]}
+        tables["equal_tokens"] = [asdict(point) for point in equal]
         say_json({**tables, **tokens, "seconds": took})
         return
     console = table_console()
     console.print(results_table(rows, width=console.width))
     if tables_of_yardsticks := yardstick_tables(measured, console.width):
         console.print("", *tables_of_yardsticks, sep="\n", markup=False)
+    if tables_of_tokens := equal_token_tables(equal, console.width):
+        console.print("", *tables_of_tokens, sep="\n", markup=False)
     for strategy, options in options_in_words(manifest, (row.strategy for row in rows)).items():
         if options:
             console.print(f"{strategy}: {options}", markup=False)

@@ -23,6 +23,7 @@ from elastic_reasoning.core.strategies import effective
 from elastic_reasoning.evaluation.differences import options_in_words
 from elastic_reasoning.records.measures import MEASURES
 from elastic_reasoning.report.columns import columns_of
+from elastic_reasoning.report.equal_tokens import cell_text, is_certain, lines_of
 from elastic_reasoning.report.figures.curves import Over, accuracy_range, curves, number_of, places_of, ticks_of
 from elastic_reasoning.report.figures.heat import Grid, grids, highest
 from elastic_reasoning.report.figures.lengths import Histogram, lengths
@@ -103,6 +104,9 @@ def render_page(
         heat=_heat(grids(rows), index),
         yardsticks=list(zip(names_of(results.yardsticks), results.yardsticks, strict=True)),
         measures=YARDSTICKS,
+        equal_tokens=lines_of(results.equal_tokens),
+        equal_text=cell_text,
+        is_certain=is_certain,
         told=TOLD,
         yardsticks_left_out=left_out(results.yardsticks),
         pairs=pairs,

@@ -8,6 +8,7 @@ The same records give the same files, so that every published number can be comp
 
 import json
 import logging
+from dataclasses import asdict
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -39,7 +40,8 @@ def write_report(
 def write_results(
     results: Results, out: Path, title: str = "", max_problems: int = 100, trained_at: str = "", overlay: bool = True
 ) -> dict[str, Path]:
-    """Write report.html, the figures, results.csv, yardsticks.csv, results.tex and summary.json.
+    """Write report.html, the figures, results.csv, yardsticks.csv, equal_tokens.csv, results.tex and
+    summary.json.
 
     The figures, each as PNG and SVG: accuracy (over the total budget), tokens (over the tokens used), thinking (over
     t at a fixed s), lengths, and heat where some model was run with several t and several s.
@@ -53,7 +55,8 @@ def write_results(
         overlay: lay over what papers print for the task.
 
     Returns:
-        Paths by name: "page", "summary", "csv", "yardsticks", "latex", and "png" of the figure of accuracy.
+        Paths by name: "page", "summary", "csv", "yardsticks", "equal_tokens", "latex", and "png" of the figure of
+        accuracy.
 
     Raises:
         RecordsError: `out` cannot be written.
@@ -65,6 +68,7 @@ def write_results(
         "summary": ("summary.json", json.dumps(results.summary(), indent=2, ensure_ascii=False) + "\n"),
         "csv": ("results.csv", rows_to_csv(results.rows)),
         "yardsticks": ("yardsticks.csv", to_csv(lines_of_all(results.yardsticks))),
+        "equal_tokens": ("equal_tokens.csv", to_csv(asdict(point) for point in results.equal_tokens)),
         "latex": ("results.tex", rows_to_latex(results.rows)),
     }
     paths = {"png": out / "accuracy.png"}

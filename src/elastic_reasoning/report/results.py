@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from elastic_reasoning.analysis.compare import Paired
+from elastic_reasoning.analysis.equal_tokens import AtTokens, at_equal_tokens
 from elastic_reasoning.analysis.metrics import Row, generated_tokens, seconds_of, summarise
 from elastic_reasoning.analysis.reasoning import ReasoningRow, reasoning_rows
 from elastic_reasoning.analysis.yardsticks import Yardsticks, yardsticks
@@ -34,6 +35,7 @@ class Results:
         pairs: settings set against each other.
         reasoning: how each setting thinks, in the order of the rows.
         yardsticks: what several budgets of a model and strategy say together.
+        equal_tokens: strategies beside separate budgets, with as many tokens.
     """
 
     manifest: Manifest
@@ -42,6 +44,7 @@ class Results:
     pairs: list[Paired]
     reasoning: list[ReasoningRow]
     yardsticks: list[Yardsticks]
+    equal_tokens: list[AtTokens]
 
     @classmethod
     def read(cls, folder: Path) -> "Results":
@@ -60,7 +63,8 @@ class Results:
         """Work it out."""
         records = Records.of(given)
         rows, found = summarise(records), yardsticks(records)
-        return cls(manifest, records, rows, pairs_of(records), reasoning_rows(records), found)
+        equal = at_equal_tokens(records)
+        return cls(manifest, records, rows, pairs_of(records), reasoning_rows(records), found, equal)
 
     @property
     def settings(self) -> list[Setting]:
@@ -82,4 +86,5 @@ class Results:
             "pairs": [pair.to_dict() for pair in self.pairs],
             "reasoning": [asdict(row) for row in self.reasoning],
             "yardsticks": [numbers_of_yardsticks(each) for each in self.yardsticks],
+            "equal_tokens": [asdict(point) for point in self.equal_tokens],
         }
