@@ -54,12 +54,45 @@ def filled(text: str) -> str:
         "cluster_driver": cluster_driver,
         "plan": plan,
         "yardsticks": yardsticks,
+        "allocate": allocate,
     }.items():
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         path = RESULTS / f"{FROM.get(name, name)}.json"
         made = block(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else "Not measured yet."
         text = pattern.sub(lambda found, made=made: f"{found[1]}{made}\n{found[2]}", text)
     return text
+
+
+def allocate(report: dict[str, Any]) -> str:
+    names = {
+        "prompt+thinking+recent": "all signs",
+        "prompt": "length of the prompt alone",
+        "thinking+recent": "log-probabilities alone",
+    }
+    models = {"base": "before E1 training", "e1": "after E1 training"}
+    lines = [
+        "| | tokens | one t for all, % | all signs, % | difference | "
+        + " | ".join([*names.values()][1:])
+        + " | who knew, % |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    rows = {(row["model"], row["wanted_tokens"], names["+".join(row["signs"])]): row for row in report["rows"]}
+    for model, tokens, _ in [key for key in rows if key[2] == "all signs"]:
+        first, *others = (rows[model, tokens, name] for name in names.values())
+        lines.append(
+            f"| {models[model]} | {first['tokens']:.1f} | {100 * first['uniform_accuracy']:.1f} | "
+            f"{100 * first['accuracy']:.1f} | {gain(first)} | {' | '.join(map(gain, others))} | "
+            f"{100 * first['bound']:.1f} |"
+        )
+    half = report["num_problems"] // 2
+    return "\n".join(lines) + (
+        f"\n\n{len(report['seeds'])} trainings from nothing, rules found on {half} problems and measured on the other "
+        f"{report['num_problems'] - half}; points ± one standard error, clustered by problem ({measured(report)})."
+    )
+
+
+def gain(row: dict[str, Any]) -> str:
+    return f"{100 * row['difference']:+.1f} ± {100 * row['difference_se']:.1f}"
 
 
 def measured(report: dict[str, Any]) -> str:

@@ -34,6 +34,10 @@ COUNTS = (None, *range(12))
 FEW = range(5)
 SIZES = (0, 1, 3, 5, 8, 11, 14)
 SMALL_TEXTS = ("", "", "w", "v", "wv")
+RULES = (
+    *("", "2: 1; 4: -1", "1: 2 -1*prompt; 3: 0.9*thinking 0.5; 5: 0.6 1*recent*prompt"),
+    *("2: 1 -1*same; 3: 1 -1*same; 6: 1 -1*same", "1: 0.6 -1*probe; 4: 0.5 -1*probe*same 1*recent"),
+)
 SMALL_WORDS = ("", "a", "a,v", "w,.", "aw", "x")
 OFTEN = (*names_of(lambda strategy: not strategy.siblings), "elastic", "elastic", "elastic", "s1")
 
@@ -113,6 +117,7 @@ def make_options(choose: Choose, strategy: str, budget: Budget) -> Options:
         "slow_text": SMALL_TEXTS,
         "slow_after": SMALL_WORDS,
         "fast_words": SMALL_WORDS,
+        "rule": RULES,
     }
     return Options(**{name: choose(values[name]) for name in sorted(STRATEGIES[strategy].supported_options)})
 

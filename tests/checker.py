@@ -14,12 +14,12 @@ from typing import Any
 from brute_force import beginning, first_end, is_delimiter
 from looks import looks, wording
 
-SEPARATE = ("elastic", "nothinking", "s1", "dynasor", "deer", "nowait", "reminders", "alpha-one")
+SEPARATE = ("elastic", "nothinking", "s1", "dynasor", "deer", "nowait", "reminders", "alpha-one", "allocated")
 FINITE = ("reminders", "alpha-one")
 DEFAULTS = {
     **{"wrap_up": "", "grace": 0, "min_thinking": 0, "wait": "", "num_waits": 0, "loop_breaker": 0, "close_text": ""},
     **{"answer_tokens": 20, "answer_text": "\nFinal Answer:", "max_total": 8192},
-    **{"forbidden_words": "", "reminder": "", "slow_text": ""},
+    **{"forbidden_words": "", "reminder": "", "slow_text": "", "rule": ""},
 }
 
 
@@ -133,6 +133,9 @@ def _refusals(facts: _Facts) -> list[str]:
         reasons.append(f"min_thinking {facts.least} is more than")
     if any(facts.closing.text in text for text in facts.said_texts):
         reasons.append(f"holds {facts.closing.text!r}")
+    probes = facts.strategy == "allocated" and any(sign in facts.options.rule for sign in ("probe", "same"))
+    if probes and not (facts.options.probe_text and facts.options.probe_tokens):
+        reasons.append("the rule goes by a probe")
     if facts.strategy in FINITE and facts.thinking is None:
         reasons.append("give thinking a number of tokens")
     if facts.strategy == "l1-exact" and facts.total is None:

@@ -228,4 +228,42 @@ class _AlphaOne(_Rules):
         return False, self.template.encode(self.options.slow_text) if says else ()
 
 
-RULES = {"dynasor": _Dynasor, "deer": _Deer, "reminders": _Reminders, "alpha-one": _AlphaOne}
+class _Allocated(_Rules):
+    """Reads the text of its rule again at every place."""
+
+    def __init__(self, facts: Any, trace: Any) -> None:
+        super().__init__(facts, trace)
+        parts = [part.split(":") for part in self.options.rule.split(";") if part]
+        self.places = [(int(place), terms.split()) for place, terms in parts]
+        self.logprobs: list[float] = []
+        self.before: str | None = None
+
+    def pauses(self, ids: Sequence[int]) -> bool:
+        return bool(self.places) and self.used + len(ids) >= self.places[0][0]
+
+    def probe(self, segment: Any) -> Iterator[str]:
+        self.signs = {"prompt": len(self.facts.prompt), "probe": 0.0, "same": 0.0}
+        if not any(sign in self.options.rule for sign in ("probe", "same")):
+            return
+        yield from self.asked(0)
+        if self.answer is not None:
+            pairs = zip(self.answer.ids, self.answer.logprobs, strict=True)
+            kept = [(token, logprob) for token, logprob in pairs if token not in self.facts.eos]
+            text = self.template.decode([token for token, _ in kept]).strip()
+            self.signs["same"] = float(text == self.before)
+            mean = sum(round(logprob, 5) for _, logprob in kept) / max(1, len(kept))
+            self.signs["probe"], self.before = math.exp(mean) if kept else 0.0, text
+
+    def decide(self, segment: Any) -> tuple[bool, tuple[int, ...]]:
+        recent = [round(logprob, 5) for logprob in segment.logprobs]
+        self.logprobs += recent
+        self.signs |= {"thinking": sum(self.logprobs) / len(self.logprobs), "recent": sum(recent) / len(recent)}
+        total = sum(math.prod(self._value(part) for part in term.split("*")) for term in self.places[0][1])
+        self.places = [(place, terms) for place, terms in self.places if place > self.used]
+        return total <= 0, ()
+
+    def _value(self, part: str) -> float:
+        return self.signs[part] if part in self.signs else float(part)
+
+
+RULES = {"allocated": _Allocated, "dynasor": _Dynasor, "deer": _Deer, "reminders": _Reminders, "alpha-one": _AlphaOne}

@@ -45,6 +45,8 @@ def in_one_pass(case: Case) -> Case:
     request = replace(case.request, options=Options(kept))
     if request.strategy in PROBING:
         request = replace(request, strategy="elastic", options=Options())
+    if any(sign in str(kept.get("rule")) for sign in ("thinking", "recent", "probe", "same")):
+        request = replace(request, options=Options({**kept, "rule": "2: 2 -1*prompt; 4: 1 -1*prompt"}))
     return replace(case, request=request, context=60 if case.context is None else case.context)
 
 

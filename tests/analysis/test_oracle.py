@@ -20,7 +20,7 @@ def units_of(drawn: list[list[tuple[int, int]]]) -> Units:
 
 def spent(units: Units, budget: int) -> tuple[float, float]:
     """Correct samples and tokens of what is chosen."""
-    choice, rows = choose(units, budget), np.arange(len(units.tokens))
+    choice, rows = choose(units, float(units.tokens[:, budget].sum())), np.arange(len(units.tokens))
     correct, tokens = (
         (1 - choice.share) * values[rows, choice.cheap].sum() + choice.share * values[rows, choice.dear].sum()
         for values in (units.correct, units.tokens)
@@ -41,7 +41,7 @@ def test_no_choice_of_budgets_is_better_and_the_tokens_are_kept(
     best = max(units.correct[rows, p].sum() for p in every if units.tokens[rows, p].sum() <= allowed)
     assert correct >= best - 2 * PRECISION * len(drawn)
     # and not more than mixtures of choices can reach: the dual is an upper bound at any price, here at the chosen one
-    price = choose(units, budget).price
+    price = choose(units, float(units.tokens[:, budget].sum())).price
     dual = (units.correct - price * units.tokens).max(axis=1).sum() + price * allowed
     assert correct == pytest.approx(dual, abs=2e-6 * len(drawn))
     assert gains(units, units)[:, budget].sum() == pytest.approx(correct - units.correct[:, budget].sum(), abs=1e-5)

@@ -100,7 +100,7 @@ def candidates(
                 f"{smallest}, {total_of(smallest)} in all; give a larger total, or sweep a smaller budget"
             )
     held_out = manifest.split != "validation"
-    choosing, measuring = _split(_shared(budgets, held_out), held_out)
+    choosing, measuring = halves(_shared(budgets, held_out), held_out)
     return Candidates(model, strategy, budgets, choosing, measuring, held_out)
 
 
@@ -137,7 +137,7 @@ def _shared(budgets: Mapping[str, Graded], held_out: bool) -> list[str]:
     return problems
 
 
-def _split(problems: Sequence[str], held_out: bool) -> tuple[list[str], list[str]]:
+def halves(problems: Sequence[str], held_out: bool) -> tuple[list[str], list[str]]:
     """The problems to choose on and those to measure on: halves by a hash of their names, or all for both."""
     if not held_out:
         return list(problems), list(problems)

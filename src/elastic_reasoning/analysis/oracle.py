@@ -53,9 +53,8 @@ class Choice:
     share: float
 
 
-def choose(units: Units, budget: int) -> Choice:
-    """The best choice of budgets with at most the tokens that the given one, by its place, takes for all units."""
-    allowed = float(units.tokens[:, budget].sum())
+def choose(units: Units, allowed: float) -> Choice:
+    """The best choice of budgets with at most so many tokens for all units, which the cheapest of each must take."""
     low, high = LEAST, 1.0
     dear, more = _taken(units, low)
     if more <= allowed:
@@ -99,11 +98,18 @@ def gains(known: Units, measured: Units) -> NDArray[np.float64]:
     """
     columns = []
     for budget in range(known.tokens.shape[1]):
-        choice = choose(known, budget)
+        choice = choose(known, float(known.tokens[:, budget].sum()))
         worth = measured.correct - choice.price * measured.tokens
         mixed = (1 - choice.share) * _at(worth, choice.cheap) + choice.share * _at(worth, choice.dear)
         columns.append(mixed - worth[:, budget])
     return np.stack(columns, axis=1)
+
+
+def most_correct(units: Units, allowed: float) -> float:
+    """The correct samples of an oracle that knows everything, with so many tokens for all units."""
+    choice = choose(units, allowed)
+    cheap, dear = (_at(units.correct, place).sum() for place in (choice.cheap, choice.dear))
+    return float((1 - choice.share) * cheap + choice.share * dear)
 
 
 def hindsight(ladder: Ladder) -> NDArray[np.float64]:

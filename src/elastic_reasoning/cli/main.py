@@ -32,6 +32,7 @@ COMMANDS = {
     "report": "table, figures and a page of traces from records",
     "compare": "two runs, or two settings, on the problems that both have",
     "recommend": "the best budget for a total, or the cheapest for an accuracy",
+    "allocate": "one total for many problems, spent where it helps",
     "elo": "Codeforces rating and percentile, from saved contest tables",
     "reasoning": "how the thinking itself differs between settings",
     "lm-eval": "any generative task of lm-evaluation-harness, under a budget",

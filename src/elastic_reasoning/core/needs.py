@@ -46,13 +46,15 @@ class Needs:
     """Whether a delimiter that was sampled may be replaced."""
     probes: bool
     """Whether something may be asked for in between and thrown away."""
+    reads_logprobs: bool
+    """Whether log-probabilities decide how it goes on."""
     bans: bool
     """Whether tokens may be forbidden or made likelier: they are not drawn from the model's own distribution then."""
 
     @property
     def takes_back(self) -> bool:
-        """Whether sampled tokens may be taken back, which no engine can do in one pass."""
-        return self.replaces or self.probes
+        """Whether sampled tokens may be taken back or read with their log-probabilities: no engine can in one pass."""
+        return self.replaces or self.probes or self.reads_logprobs
 
 
 def needs_of(request: Request, template: Template) -> Needs:
@@ -232,7 +234,8 @@ class _DryRun:
             template, opening=_Mark(template.opening, OPENING), closing=_Mark(template.closing, CLOSING), tools=None
         )
         self.tokens = self.sampled = 0
-        self.by_chance = find_strategy(request.strategy).by_chance
+        strategy = find_strategy(request.strategy)
+        self.by_chance, self.reads_logprobs = strategy.by_chance, strategy.goes_by_logprobs(request.options)
         self.unlimited = self.by_chance
         self.replaces = self.probes = self.bans = False
 
@@ -243,7 +246,7 @@ class _DryRun:
             else:
                 self.unlimited = True
         tokens, sampled = (None, None) if self.unlimited else (self.tokens, self.sampled)
-        return Needs(tokens, sampled, self.replaces, self.probes, self.bans)
+        return Needs(tokens, sampled, self.replaces, self.probes, self.reads_logprobs, self.bans)
 
     def _replacements(self) -> list[Answer]:
         """Delimiters, as long as each is taken back."""

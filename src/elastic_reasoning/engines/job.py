@@ -67,8 +67,9 @@ class Job:
                 f"deadline_seconds {seconds:g} is kept by vLLM with our plug-in alone, in one pass: leave it out, and "
                 "interrupt the walk when its time is up"
             )
-        if walk.call is not None and not logprobs and find_strategy(walk.request.strategy).reads_logprobs:
-            walk.fail(no_logprobs(walk.request.strategy))
+        request = walk.request
+        if walk.call is not None and not logprobs and find_strategy(request.strategy).goes_by_logprobs(request.options):
+            walk.fail(no_logprobs(request.strategy))
         listen = listen if walk.listener is None else walk.listener
         self.future: Future[Walk] = Future()
         self.until = until

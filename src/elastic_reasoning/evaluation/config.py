@@ -65,6 +65,8 @@ class RunConfig:
     """What runs the models."""
     share: bool = field(default=True, metadata=EXECUTION)
     """Let one thinking serve every budget (engine transformers; others own their random numbers)."""
+    one_thinking: bool = field(default=False, metadata=EXECUTION)
+    """Let it do so with other engines too: they draw what follows anew, and all budgets depend on one thinking."""
 
 
 @dataclass(frozen=True)

@@ -106,4 +106,4 @@ def records_of(config: SweepConfig, engine: Engine, task: Task, units: Iterable[
 
 def is_shared(config: SweepConfig) -> bool:
     """Whether one thinking serves every budget that it can serve."""
-    return config.share and config.engine.name == "transformers"
+    return config.share and (config.engine.name == "transformers" or config.one_thinking)

@@ -14,6 +14,8 @@ from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.call import Calls
 from elastic_reasoning.core.errors import StrategyError, unknown
 from elastic_reasoning.core.request import Value
+from elastic_reasoning.core.strategies.allocated import ALLOCATED
+from elastic_reasoning.core.strategies.allocated import NAME as ALLOCATED_NAME
 from elastic_reasoning.core.strategies.alpha_one import ALPHA_ONE
 from elastic_reasoning.core.strategies.deer import DEER
 from elastic_reasoning.core.strategies.dynasor import DYNASOR
@@ -46,6 +48,7 @@ STRATEGIES = {
     "alpha-one": ALPHA_ONE,
     "vote": VOTE,
     "short-m": SHORT_M,
+    ALLOCATED_NAME: ALLOCATED,
 }
 BUILT_IN = frozenset(STRATEGIES)
 """Those that come with the package; others may be entered later."""

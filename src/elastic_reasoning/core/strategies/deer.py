@@ -83,7 +83,7 @@ DEER = Strategy(
     when_closed=lambda budget: Budget(0, budget.solution),
     bounds="separate",
     two_phases=True,
-    reads_logprobs=True,
+    reads_logprobs=lambda options: True,
     line=(0, (3, 1, 1, 1)),
     marker="X",
 )

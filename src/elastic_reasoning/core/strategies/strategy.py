@@ -39,6 +39,11 @@ def asks_nothing(budget: Budget) -> str:
     return ""
 
 
+def reads_ids(options: Any) -> bool:
+    """What was sampled is known by its ids alone."""
+    return False
+
+
 def allows_grammar(options: Any) -> str:
     """A grammar for the solution forbids nothing that is forced."""
     return ""
@@ -91,8 +96,8 @@ class Strategy:
     """Whether thinking and the solution are calls of their own, so that two models can share the work."""
     cuts: bool = False
     """Whether one thinking can be cut at several budgets, as plan `anytime` of training does."""
-    reads_logprobs: bool = False
-    """Whether it goes by log-probabilities: an engine that gives none refuses it."""
+    reads_logprobs: Callable[[Any], bool] = reads_ids
+    """Whether it goes by log-probabilities, given its options: an engine that gives none refuses it then."""
     by_chance: bool = False
     """Whether what it forces hangs on what the model says, so that nothing but the context is known to bound it."""
     refuses_grammar: Callable[[Any], str] = allows_grammar
@@ -136,6 +141,10 @@ class Strategy:
         """
         self.ask(budget)
         self.refuse(budget, self.read(given))
+
+    def goes_by_logprobs(self, given: Mapping[str, Value]) -> bool:
+        """Whether it goes by log-probabilities, as it was told to."""
+        return self.reads_logprobs(self.read(given))
 
     def grammar_refusal(self, given: Mapping[str, Value]) -> str:
         """Why the solution cannot be held to a grammar; empty where it can."""

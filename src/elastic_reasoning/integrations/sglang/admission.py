@@ -138,8 +138,8 @@ def _check_walk(tokenized: Any, wire: Wire, manager: Any) -> Thinking:
         raise EngineError(walk.error)
     if needs_of(walk.request, template).takes_back:
         raise EngineError(
-            f"strategy {wire.strategy!r} with {wire.options} takes back tokens, which one pass cannot do: "
-            "send two requests instead"
+            f"strategy {wire.strategy!r} with {wire.options} takes back tokens, which one pass cannot do, or "
+            "reads their log-probabilities, which it does not see: send two requests instead"
         )
     most = tokenized.sampling_params.max_new_tokens
     if most is not None:

@@ -196,8 +196,8 @@ def _check_request(wire: Wire, params: Any) -> None:
         raise EngineError(walk.error)
     if needs_of(walk.request, walk.template).takes_back:
         raise EngineError(
-            f"strategy {wire.strategy!r} with {wire.options} takes back tokens, which one pass cannot do: "
-            "send two requests instead"
+            f"strategy {wire.strategy!r} with {wire.options} takes back tokens, which one pass cannot do, or "
+            "reads their log-probabilities, which it does not see: send two requests instead"
         )
     error = served.walk(wire, ids, params.max_tokens).error
     if error is not None:
