@@ -10,6 +10,7 @@ from elastic_reasoning.analysis.recommend import Recommendation, recommend
 from elastic_reasoning.core.errors import RecordsError, StrategyError, UsageError
 from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.records.manifest import Manifest
+from elastic_reasoning.records.parts import ProbePart
 from elastic_reasoning.records.record import Record
 from make_records import make_manifest, make_records
 
@@ -51,6 +52,19 @@ def test_the_cheapest_budget_for_an_accuracy() -> None:
     assert (choice.budget, choice.runner_up, choice.num_candidates, choice.clear) == ("24+20", "160+20", 2, True)
     assert recommend(folder(records), accuracy=0.97).budget == "160+20"
     assert recommend(folder(records), accuracy=0.05).budget == "8+20"
+
+
+def test_probes_count_towards_a_total() -> None:
+    probe = ProbePart(position=2, forced=[9], asked="?", ids=[1] * 8, answered="so", finish="length")
+    accuracies = {"8+20": 0.1, "24+20": 0.9, "48+20": 0.4}
+    records = [replace(r, probes=[probe] if r.budget == "24+20" else []) for r in made(accuracies)]
+    choice = recommend(folder(records), total=52)
+    assert (choice.budget, choice.total_tokens) == ("24+20", 52)
+    plain = recommend(folder([replace(r, probes=[]) for r in records]), total=52)
+    assert choice.mean_total_tokens == pytest.approx(plain.mean_total_tokens + 8)
+    assert recommend(folder(records), total=51).budget == "8+20"
+    with pytest.raises(RecordsError, match=r"is 24\+20, 52 in all, probes among them"):
+        recommend(folder([r for r in records if r.budget == "24+20"]), total=51)
 
 
 def test_it_is_measured_on_other_problems_than_it_was_chosen_on() -> None:

@@ -101,6 +101,16 @@ def test_what_the_budget_did_is_said(says: Any, capsys: pytest.CaptureFixture[st
     assert "thinking 2/inf tokens, solution 1/inf, forced 1;" in printed(capsys, "why", "--budget", "inf+inf")
 
 
+def test_probes_are_said_and_pauses_are_not(says: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    says(*[10] * 40)
+    options = ("--options.probe_every", "2", "--options.probe_text", "so", "--options.probe_tokens", "3")
+    out = printed(capsys, "why", "--budget", "5+3", "--strategy", "dynasor", *options, "--options.num_equal", "9")
+    assert out.endswith(
+        "thinking 5/5 tokens (budget hit), solution 3/3 (cut), forced 1, 2 probes 6 tokens; dynasor, "
+        "ended by length, length\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("strategy", "said", "used"),
     [

@@ -64,7 +64,11 @@ def test_its_tables_and_its_page_say_what_they_said(folder: Path, tmp_path: Path
     assert of_that_time(summary, told) == told
     page, expected = page_data(paths["page"]), json.loads((OLD / "expected_page.json").read_text())
     del page["measures"], expected["measures"]  # words
-    assert page == expected
+    for said in (page, expected):
+        names = said.pop("trace")
+        for problem in said["problems"]:
+            problem["traces"] = [dict(zip(names, trace, strict=True)) for trace in problem["traces"]]
+    assert of_that_time(page, expected) == expected
 
 
 def test_it_goes_on_and_its_file_stays_as_it_is(folder: Path) -> None:

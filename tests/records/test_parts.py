@@ -3,34 +3,17 @@ from pathlib import Path
 
 import pytest
 
-from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.request import Options
-from elastic_reasoning.core.trace import Finish, Segment, Trace
-from elastic_reasoning.engines.engine import ask
-from elastic_reasoning.engines.scripted import ScriptedEngine, scripted, word_template
+from elastic_reasoning.core.replay import replay
+from elastic_reasoning.core.trace import Finish, Phase, Probe, Segment, Trace
 from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.records.columns import Records
 from elastic_reasoning.records.joining import Joined
 from elastic_reasoning.records.lines import RecordLine, read_line, record_line, trace_line, whole_record
 from elastic_reasoning.records.log import read_records
+from elastic_reasoning.records.parts import joined_text
 from elastic_reasoning.records.record import Record
+from make_asides import TEMPLATE, family, probed
 from make_records import make_records, write_folder
-
-TEMPLATE = word_template("<think>", "</think>", "<eos>", words=["two", "and", "four", "is", "answer", "4"])
-PROBED = Options(probe_every=2, probe_text="answer", probe_tokens=2, num_equal=9)
-
-
-def probed(solution: str = "answer 4") -> Trace:
-    engine = ScriptedEngine(scripted(TEMPLATE, thinking="two and two is four and", solution=solution), TEMPLATE)
-    return ask(engine, "two and two", "6+5", strategy="dynasor", options=PROBED)
-
-
-def family() -> Trace:
-    """Three thinkings: one that was stopped, the one that was chosen, and one that lost the vote."""
-    chosen, lost = probed(), replace(probed("4 4 four"), request=replace(probed().request, budget=Budget(3, 5)))
-    thinking = chosen.segments[0]
-    begun = Segment(thinking.phase, thinking.ids[:1], True, (thinking.logprobs or (0.0,))[:1], Finish.STOP)
-    return replace(chosen, branches=(replace(chosen, segments=(begun,), probes=()), chosen, lost))
 
 
 def of(trace: Trace) -> Record:
@@ -130,3 +113,37 @@ def test_joined_records_keep_them(tmp_path: Path) -> None:
     joined = Joined([tmp_path / "one", tmp_path / "other"])
     joined.check()
     assert joined.num_new == [1, 1]
+
+
+def test_a_record_is_replayed_to_the_trace_that_it_is_of() -> None:
+    trace = probed()
+    record = read_back(of(trace))
+    ids = [token for part in record.segments for token in part["ids"]]
+    mask = [part["sampled"] for part in record.segments for _ in part["ids"]]
+    probes = [
+        Probe(
+            each.position,
+            tuple(each.forced),
+            Segment(Phase.PROBE, tuple(each.ids), True, tuple(each.logprobs or ()), Finish(each.finish or "")),
+        )
+        for each in record.probes
+    ]
+    again = replay(trace.request, ids, TEMPLATE, sampled_mask=mask, probes=probes)
+    assert of(replace(again, num_reused=trace.num_reused)) == record
+    assert again.probes == tuple(
+        replace(each, segment=replace(each.segment, logprobs=tuple(round(p, 5) for p in each.segment.logprobs or ())))
+        for each in trace.probes
+    )
+
+
+def test_what_a_pause_divides_reads_as_one_text() -> None:
+    record = of(probed())
+    assert [part["text"] for part in record.segments[:3]] == ["two and", " two is", " four and"]
+    assert record.text_of(Phase.THINKING) == "two and two is four and"
+    parts = [
+        record.segments[0],
+        {**record.segments[1], "sampled": False, "text": "wait", "finish": None},
+        record.segments[2],
+    ]
+    assert joined_text(parts) == "two and wait  four and"
+    assert joined_text(parts, forced=False) == "two and  four and"

@@ -1,8 +1,10 @@
-"""A made-up run at the size of a real benchmark: budgets of thousands of tokens, many samples, long thoughts."""
+"""A browser, and a made-up run at the size of a real benchmark: thousands of tokens, many samples, long thoughts."""
 
 import random
+import shutil
 from collections.abc import Iterator
 from functools import cache
+from typing import Any
 
 import pytest
 
@@ -31,6 +33,28 @@ WORDS = (
     "then",
     "n",
 )
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """A real browser, where there is one."""
+    if CHROMIUM is None:
+        pytest.skip("no chromium is installed")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
 
 
 class Benchmark:

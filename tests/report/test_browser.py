@@ -1,7 +1,6 @@
 """The page in a real browser."""
 
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,26 +8,14 @@ from typing import Any
 
 import pytest
 
+from browsing import card, choose, contrast
 from elastic_reasoning.report.page import render_page
 from elastic_reasoning.report.published import published
 from elastic_reasoning.report.report import write_report
 from elastic_reasoning.report.results import Results
 from make_records import BASE, TRAINED, make_manifest, make_records, write_folder
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 HOSTILE = '</script><img src="x" onerror="window.hacked = true"><script>window.hacked = true</script>'
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")
-sync_api = pytest.importorskip("playwright.sync_api")
 
 
 @pytest.fixture(scope="module")
@@ -51,14 +38,6 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_report(folder / "run", folder / "out", max_problems=10, trained_at="24+20")["page"]
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def page(browser: Any, report: Path) -> Iterator[Any]:
     """The report, opened; whatever it asks for or complains about fails the test."""
@@ -73,14 +52,6 @@ def page(browser: Any, report: Path) -> Iterator[Any]:
     assert complaints == []
     assert [url for url in asked if not url.startswith((report.as_uri(), "data:"))] == []
     page.close()
-
-
-def card(page: Any, side: str) -> str:
-    return re.sub(r"\s+", " ", page.locator(f"#{side}").inner_text())
-
-
-def choose(page: Any, problem: str) -> None:
-    page.locator("#list button", has_text=problem).click()
 
 
 def test_a_click_shows_both_models_side_by_side(page: Any) -> None:
@@ -375,26 +346,7 @@ def test_text_is_readable_at_any_width_and_in_the_dark(page: Any, width: int, sc
     page.emulate_media(color_scheme=scheme)
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     for selector in (".block.thinking .text", ".block.solution .text", ".text .forced", ".block h4"):
-        back, front = page.locator(selector).first.evaluate(
-            """node => {
-              let behind = node;
-              while (getComputedStyle(behind).backgroundColor === "rgba(0, 0, 0, 0)") behind = behind.parentElement;
-              return [getComputedStyle(behind).backgroundColor, getComputedStyle(node).color];
-            }"""
-        )
-        assert contrast(back, front) >= 4.5
-
-
-def contrast(first: str, second: str) -> float:
-    """The ratio of luminances as WCAG 2 defines it, of two colours as CSS writes them."""
-
-    def luminance(colour: str) -> float:
-        parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
-        red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
-        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-    dark, light = sorted([luminance(first), luminance(second)])
-    return (light + 0.05) / (dark + 0.05)
+        assert contrast(page.locator(selector).first) >= 4.5
 
 
 @pytest.fixture(scope="module")

@@ -62,13 +62,18 @@ class Candidates:
         return fmean(num for problem in problems for num in spent_tokens(self.budgets[budget][problem]).tolist())
 
     def cost(self, budget: str) -> tuple[int, float]:
-        """A key that sorts the cheapest first: by the total, then by the sampled tokens."""
-        return total_of(budget), self.tokens(budget, self.choosing)
+        """A key that sorts the cheapest first: by the most that it takes, then by the sampled tokens."""
+        return most_of(budget, self.budgets[budget]), self.tokens(budget, self.choosing)
 
 
 def total_of(budget: str) -> int:
     """Both parts of a finite budget, in tokens."""
     return Budget.parse(budget).total or 0
+
+
+def most_of(budget: str, graded: Graded) -> int:
+    """The most tokens that a finite budget takes: both its parts, and the most that any sample's probes came to."""
+    return total_of(budget) + max((int(each["num_probe_tokens"].max()) for each in graded.values()), default=0)
 
 
 def candidates(
@@ -92,12 +97,14 @@ def candidates(
     manifest, records = run
     model, budgets = _budgets(Records.of(records), model, strategy)
     if most is not None:
-        smallest = min(budgets, key=total_of)
-        budgets = {budget: graded for budget, graded in budgets.items() if total_of(budget) <= most}
+        taken = {budget: most_of(budget, graded) for budget, graded in budgets.items()}
+        smallest = min(taken, key=taken.__getitem__)
+        budgets = {budget: graded for budget, graded in budgets.items() if taken[budget] <= most}
         if not budgets:
+            probes = ", probes among them" if taken[smallest] > total_of(smallest) else ""
             raise RecordsError(
                 f"no budget of at most {most} tokens was measured: the smallest of {model} under {strategy} is "
-                f"{smallest}, {total_of(smallest)} in all; give a larger total, or sweep a smaller budget"
+                f"{smallest}, {taken[smallest]} in all{probes}; give a larger total, or sweep a smaller budget"
             )
     held_out = manifest.split != "validation"
     choosing, measuring = halves(_shared(budgets, held_out), held_out)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from elastic_reasoning.analysis.candidates import Candidates, candidates, total_of
+from elastic_reasoning.analysis.candidates import Candidates, candidates, most_of
 from elastic_reasoning.analysis.errorbars import Z95, clustered_se, interval, paired_means
 from elastic_reasoning.core.errors import RecordsError, UsageError
 from elastic_reasoning.core.request import DEFAULT_STRATEGY
@@ -26,8 +26,9 @@ class Recommendation:
     Attributes:
         wanted_total, wanted_accuracy: what was asked, one of them.
         model, strategy, budget: the choice.
-        total_tokens: of the budget.
-        mean_total_tokens: sampled tokens a sample on the measured problems.
+        total_tokens: the most that it takes: the budget's, and the most that any sample's probes came to.
+        mean_total_tokens: sampled tokens a sample on the measured problems, those of probes and other branches among
+            them.
         accuracy, accuracy_se, interval: share of correct samples on the measured problems, its standard error
             clustered by problem, and the 95 % interval.
         held_out: measured on other problems than those chosen on. If not, both were all the problems of the
@@ -134,7 +135,7 @@ def _measured(
         model=found.model,
         strategy=found.strategy,
         budget=best,
-        total_tokens=total_of(best),
+        total_tokens=most_of(best, found.budgets[best]),
         mean_total_tokens=found.tokens(best, found.measuring),
         accuracy=accuracy,
         accuracy_se=se,

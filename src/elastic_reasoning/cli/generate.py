@@ -3,6 +3,7 @@
 import sys
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 from elastic_reasoning.cli.command import parse
@@ -15,7 +16,7 @@ from elastic_reasoning.core.errors import UsageError
 from elastic_reasoning.core.request import DEFAULT_STRATEGY, OptionValues, Sampling
 from elastic_reasoning.core.strategies import effective, find_strategy
 from elastic_reasoning.core.template import Template, Thinking
-from elastic_reasoning.core.trace import Phase, Trace
+from elastic_reasoning.core.trace import Finish, Phase, Trace
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.engines.engine import Engine, new_request, run
@@ -203,15 +204,28 @@ def _usage(trace: Trace) -> str:
         "asked": f"total {used}, asked for {budget.total}, ",
         "none": f"total {used}{', no limit' if budget.total is None else ''}, ",
     }
-    ends = [str(s.finish) for s in trace.segments if s.finish is not None]
+    ends = [
+        str(segment.finish)
+        for segment, after in zip_longest(trace.segments, trace.segments[1:])
+        if segment.finish and not (segment.finish is Finish.PAUSE and after and after.phase is segment.phase)
+    ]
     return (
         f"thinking {trace.num_thinking_tokens}{_of(budget.thinking) if separate else ''} tokens"
         f"{' (budget hit)' if trace.budget_hit else ''}{VOID if _is_void(trace) else ''}, "
         f"solution {trace.num_solution_tokens}{_of(budget.solution) if separate else ''}"
         f"{' (cut)' if trace.solution_cut else ''}{' (TOOL CALL CUT)' if trace.tool_cut else ''}"
         f"{f' (thinking closed again {trace.closed_again}x in it)' if trace.closed_again else ''}, "
-        f"{whole[bounds]}forced {trace.num_forced_tokens}; {trace.request.strategy}, ended by {', '.join(ends)}"
+        f"{whole[bounds]}forced {trace.num_forced_tokens}{_aside(trace)}; {trace.request.strategy}, "
+        f"ended by {', '.join(ends)}"
     )
+
+
+def _aside(trace: Trace) -> str:
+    """What was sampled beside the completion."""
+    probes = f", {len(trace.probes)} probes {trace.num_probe_tokens} tokens" if trace.probes else ""
+    if not trace.branches:
+        return probes
+    return f"{probes}, chosen of {len(trace.branches)} branches, {trace.num_spent_tokens} sampled in all"
 
 
 def _is_void(trace: Trace) -> bool:
@@ -232,6 +246,8 @@ def _as_json(trace: Trace) -> dict[str, object]:
         "num_thinking_tokens": trace.num_thinking_tokens,
         "num_solution_tokens": trace.num_solution_tokens,
         "num_forced_tokens": trace.num_forced_tokens,
+        "num_probe_tokens": trace.num_probe_tokens,
+        "num_spent_tokens": trace.num_spent_tokens,
         "budget_hit": trace.budget_hit,
         "forced_close": trace.forced_close,
         "solution_cut": trace.solution_cut,

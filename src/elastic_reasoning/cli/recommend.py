@@ -7,6 +7,7 @@ from pathlib import Path
 from msgspec import to_builtins
 
 from elastic_reasoning.analysis.calibrate import SHARES, calibrate
+from elastic_reasoning.analysis.candidates import total_of
 from elastic_reasoning.analysis.effort import ModelEfforts, save_efforts
 from elastic_reasoning.analysis.recommend import Recommendation, recommend
 from elastic_reasoning.cli.command import parse
@@ -127,8 +128,10 @@ def in_words(choice: Recommendation) -> str:
         if choice.held_out
         else f"on the {choice.num_measured_on} validation problems that it was chosen on; measure it on the test split"
     )
+    probes = " (probes are beyond the budget)" if choice.total_tokens > total_of(choice.budget) else ""
     lines = [
-        f"{choice.setting}: {choice.total_tokens} tokens in all, {choice.mean_total_tokens:.1f} sampled on average",
+        f"{choice.setting}: {choice.total_tokens} tokens in all{probes}, "
+        f"{choice.mean_total_tokens:.1f} sampled on average",
         f"accuracy {100 * choice.accuracy:.1f} ± {100 * choice.accuracy_se:.1f}%, "
         f"95% interval {low:.1f} to {high:.1f}%, {where}",
     ]

@@ -349,8 +349,9 @@ class Trace:
             }
             for probe in self.probes
         ]
+        branches = [{"budget": str(branch.request.budget), **branch.to_dict()} for branch in self.branches]
         told = {"segments": segments, "error": self.error, "num_reused": self.num_reused}
-        return {**told, "probes": probes} if probes else told
+        return told | ({"probes": probes} if probes else {}) | ({"branches": branches} if branches else {})
 
 
 def _rounded(logprobs: tuple[float, ...] | None) -> list[float] | None:

@@ -7,7 +7,10 @@ from typing import Any, Self
 
 from elastic_reasoning.core.trace import Trace
 
-COUNTS = ("num_thinking_tokens", "num_solution_tokens", "num_forced_tokens", "closed_again")
+COUNTS = (
+    *("num_thinking_tokens", "num_solution_tokens", "num_forced_tokens", "num_probe_tokens", "num_spent_tokens"),
+    "closed_again",
+)
 RATES = ("budget_hit", "forced_close", "solution_cut", "escaped", "tool_cut")
 
 
@@ -33,7 +36,8 @@ class Answer(Asked):
     Attributes:
         error: why there is no answer; the tool is then given an empty one.
         stopped_at: the stop string at which the solution was cut, if any.
-        num_thinking_tokens, num_solution_tokens, num_forced_tokens: as in `Trace`, before that cut.
+        num_thinking_tokens, num_solution_tokens, num_forced_tokens, num_probe_tokens, num_spent_tokens: as in `Trace`,
+            before that cut.
         budget_hit, forced_close, solution_cut, escaped, closed_again, tool_cut: as in `Trace`.
         thinking: text of thinking.
         solution: what the tool was given.
@@ -44,6 +48,8 @@ class Answer(Asked):
     num_thinking_tokens: int = 0
     num_solution_tokens: int = 0
     num_forced_tokens: int = 0
+    num_probe_tokens: int = 0
+    num_spent_tokens: int = 0
     budget_hit: bool = False
     forced_close: bool = False
     solution_cut: bool = False

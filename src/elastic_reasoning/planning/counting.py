@@ -67,7 +67,7 @@ class Tokens:
             errors=trace.error is not None,
             thinking=within(Phase.THINKING),
             solution=within(Phase.SOLUTION),
-            sampled=sum(len(each.ids) for each in sampled),
+            sampled=trace.num_spent_tokens,
             reused=trace.num_reused,
             forced=sum(len(each.ids) for each in trace.segments if not each.sampled),
             prompt=num_prompt,

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate, chain
 
 from elastic_reasoning.core.trace import Phase
+from elastic_reasoning.records.parts import joined_text
 from elastic_reasoning.records.record import TENTHS, Record, Thought
 from elastic_reasoning.tasks.arithmetic_thinking import Thought as StepsThought
 from elastic_reasoning.tasks.arithmetic_thinking import read_thought
@@ -111,8 +112,9 @@ def thought_of(record: Record) -> Thought:
 
     Parts are sentences and lines, in the miniature steps and what else its thoughts consist of.
     """
-    sampled = [part for part in record.segments if part["phase"] == Phase.THINKING and part["sampled"]]
-    text = " ".join(part["text"] for part in sampled)
+    thinking = [part for part in record.segments if part["phase"] == Phase.THINKING]
+    sampled = [part for part in thinking if part["sampled"]]
+    text = joined_text(thinking, forced=False)
     num_tokens = record.num_thinking_tokens
     whole = record.text_of(Phase.THINKING)
     in_steps = read_thought(whole) if record.problem.startswith(MINIATURE) else None

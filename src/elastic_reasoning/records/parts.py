@@ -7,8 +7,10 @@ branches_of(trace)[1].is_chosen         # whether the second of several thinking
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TypedDict
 
+from elastic_reasoning.core.template import Template
 from elastic_reasoning.core.trace import LOGPROB_PLACES, Finish, Phase, Segment, Trace
 from elastic_reasoning.untrusted.json import Count
 
@@ -83,17 +85,43 @@ def num_probed(probes: Iterable[ProbePart]) -> int:
 
 
 def parts_of(trace: Trace) -> list[Part]:
-    """The segments of a trace."""
+    """The segments of a trace. What a pause divides makes up the text that it was."""
     return [
         Part(
             phase=str(segment.phase),
             ids=list(segment.ids),
             sampled=segment.sampled,
             finish=_name(segment.finish),
-            text=trace.template.decode(segment.ids) if segment.ids else "",
+            text=_text(trace.template, segment, before),
         )
-        for segment in trace.segments
+        for before, segment in pairwise((None, *trace.segments))
+        if segment is not None
     ]
+
+
+def _text(template: Template, segment: Segment, before: Segment | None) -> str:
+    if not segment.ids:
+        return ""
+    if before is not None and before.finish is Finish.PAUSE and before.phase is segment.phase and segment.sampled:
+        begun, both = template.decode(before.ids), template.decode((*before.ids, *segment.ids))
+        if both.startswith(begun):  # else it was divided within a letter
+            return both.removeprefix(begun)
+    return template.decode(segment.ids)
+
+
+def joined_text(parts: Iterable[Part], forced: bool = True) -> str:
+    """The text of segments that follow each other, a blank between those that are not one text divided by a pause.
+
+    Args:
+        parts: all of a phase.
+        forced: those that were forced too.
+    """
+    text, paused = "", False
+    for part in parts:
+        if forced or part["sampled"]:
+            text += part["text"] if not text or (paused and part["sampled"]) else f" {part['text']}"
+        paused = part["finish"] == Finish.PAUSE
+    return text
 
 
 def logprobs_of(trace: Trace) -> list[list[float] | None]:

@@ -21,6 +21,7 @@ from elastic_reasoning.records.parts import (
     Part,
     ProbePart,
     branches_of,
+    joined_text,
     logprobs_of,
     num_probed,
     num_sampled,
@@ -145,7 +146,7 @@ class Record:
 
     def text_of(self, phase: Phase) -> str:
         """All text of a phase, what was forced in it too."""
-        return " ".join(part["text"] for part in self.segments if part["phase"] == phase)
+        return joined_text(part for part in self.segments if part["phase"] == phase)
 
     @classmethod
     def without_trace(cls, key: Key, error: str) -> "Record":

@@ -34,7 +34,9 @@ def accuracy_grid(rows: Sequence[Row], width: int = 80) -> list[Table | str]:
     both = f"; each with {solution.pop()} for the solution" if len(solution) == 1 else ""
     summed = sorted({strategy for _, strategy in arms if facts_of(strategy).bounds == "total"})
     sums = f"; {' and '.join(summed)} get{'s' * (len(summed) == 1)} the sum" if summed else ""
-    about = f"columns: thinking tokens{both}{sums}. No limit: accuracy @ thinking tokens"
+    probed = sorted({row.strategy for row in limited if row.mean_probe_tokens})
+    beyond = f"; probes of {' and '.join(probed)} are beyond them" if probed else ""
+    about = f"columns: thinking tokens{both}{sums}{beyond}. No limit: accuracy @ thinking tokens"
     lines = [f"{names[model]}/{label_of(strategy)}" for model, strategy in arms]
     return [*parts_of(lines, columns, width, "accuracy, %"), about]
 

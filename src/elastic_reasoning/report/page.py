@@ -31,7 +31,7 @@ from elastic_reasoning.report.names import about_strategies, part_text, short_na
 from elastic_reasoning.report.pairs import p_text, points
 from elastic_reasoning.report.published import Published, published
 from elastic_reasoning.report.results import Results
-from elastic_reasoning.report.traces import FLAGS, PART, TRACE, embed, script_json
+from elastic_reasoning.report.traces import BRANCH, FLAGS, PART, TRACE, embed, script_json
 from elastic_reasoning.report.yardsticks import MEASURES as YARDSTICKS
 from elastic_reasoning.report.yardsticks import TOLD, left_out, names_of
 
@@ -82,6 +82,7 @@ def render_page(
         "measures": [[name.replace("_", " "), about, about.startswith("share")] for name, about in MEASURES.items()],
         "models": models,
         "trace": TRACE,
+        "branch": BRANCH,
         "part": PART,
         "flags": FLAGS,
         "problems": embedded.problems,

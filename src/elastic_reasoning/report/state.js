@@ -25,8 +25,11 @@ for (const problem of data.problems) {
   problem.byKey = new Map();
   for (const values of problem.traces) {
     const trace = named(data.trace, values);
-    trace.parts = trace.parts.map((part) => named(data.part, part));
-    for (const part of trace.parts) part.text = problem.texts[part.text].slice(0, part.length);
+    trace.branches = trace.branches.map((branch) => named(data.branch, branch));
+    for (const each of [trace, ...trace.branches]) {
+      each.parts = each.parts.map((part) => named(data.part, part));
+      for (const part of each.parts) part.text = problem.texts[part.text].slice(0, part.length);
+    }
     for (const [bit, flag] of data.flags.entries()) trace[flag] = Boolean(trace.flags & (1 << bit));
     problem.byKey.set(`${trace.setting} ${trace.sample}`, trace);
   }

@@ -10,9 +10,13 @@ const FLAG_NAMES = {
   tool_cut: "tool call cut",
   unboxed: "no box",
 };
+const BY_OTHERS = { deadline: "ended by time", stop: "stopped", abort: "given up" };
 const FINISHES = {
-  thinking: { length: "cut: budget spent", delimiter: "closed by the model", eos: "ended the sequence", boundary: "closed at a line end" },
-  solution: { length: "cut: budget spent", eos: "finished", delimiter: "" },
+  thinking: {
+    length: "cut: budget spent", delimiter: "closed by the model", eos: "ended the sequence", boundary: "closed at a line end",
+    pause: "closed by the strategy", loop: "closed: it went round in circles", ...BY_OTHERS,
+  },
+  solution: { length: "cut: budget spent", eos: "finished", delimiter: "", ...BY_OTHERS },
 };
 
 function verdictOf(trace) {
@@ -85,32 +89,81 @@ function meters(trace, setting) {
   };
   row("thinking", [["thinking", trace.num_thinking]], setting.thinking, "");
   row("solution", [["solution", trace.num_solution]], setting.solution, "");
-  const both = [["thinking", trace.num_thinking], ["solution", trace.num_solution]];
-  if (setting.total !== null) row("in all", both, setting.total, "");
-  if (setting.asked !== null) row("in all", both, null, `, ${setting.asked} asked for`);
+  if (trace.num_probe) row("probes", [["aside", trace.num_probe]], null, setting.thinking === null ? "" : ", beyond the budget");
+  if (trace.num_branch) row("other branches", [["aside", trace.num_branch]], null, "");
+  const all = [["thinking", trace.num_thinking], ["solution", trace.num_solution], ["aside", trace.num_branch]];
+  if (setting.total !== null) row("in all", all, setting.total, "");
+  if (setting.asked !== null) row("in all", all, null, `, ${setting.asked} asked for`);
   if (trace.num_forced) rows.push(el("span", {}, "forced"), el("span", {}), el("b", {}, String(trace.num_forced)));
   return el("div", { class: "meters" }, ...rows);
+}
+
+function textOf(part) {
+  const look = !part.sampled ? "forced" : part.phase === "closing" || part.phase === "opening" ? "delimiter" : "sampled";
+  return el("span", { class: look, title: `${part.phase}, ${part.num} ${part.sampled ? "sampled" : "forced"}` }, part.text);
+}
+
+// A mark at the place of a probe, with what was answered there; it opens to all that was asked and sampled.
+function probeMark(asked, answered) {
+  const all = el("span", { class: "asked", hidden: true }, textOf(asked), textOf(answered), el("small", {}, "taken back"));
+  const mark = el("button", {
+    type: "button", class: "probe", "aria-expanded": "false", title: `probe, ${answered.num} sampled`, "aria-label": `probe: ${answered.text}`,
+    onclick: () => {
+      all.hidden = !all.hidden;
+      mark.setAttribute("aria-expanded", String(!all.hidden));
+    },
+  }, answered.text.trim() || "nothing");
+  return [mark, all];
 }
 
 function blocks(trace) {
   const groups = [];
   for (const part of trace.parts) {
-    const kind = part.phase === "solution" ? "solution" : "thinking";
-    if (groups.at(-1)?.kind !== kind) groups.push({ kind, parts: [] });
+    const before = groups.at(-1);
+    const kind = part.phase === "solution" ? "solution" : part.phase === "probe" && before ? before.kind : "thinking";
+    if (before?.kind !== kind) groups.push({ kind, parts: [] });
     groups.at(-1).parts.push(part);
   }
   return groups.map(({ kind, parts }) => {
-    const finish = parts.findLast((part) => part.finish !== null)?.finish;
-    const texts = parts.filter((part) => part.text).flatMap((part) => {
-      const look = !part.sampled ? "forced" : part.phase === "closing" || part.phase === "opening" ? "delimiter" : "sampled";
-      const text = el("span", { class: look, title: `${part.phase}, ${part.num} ${part.sampled ? "sampled" : "forced"}` }, part.text);
-      return part.omitted ? [el("span", { class: "omitted" }, `${part.omitted.toLocaleString("en")} characters are left out here`), text] : [text];
+    const finish = parts.findLast((part) => part.finish !== null && part.phase !== "probe")?.finish;
+    const texts = parts.flatMap((part, n) => {
+      if (part.phase === "probe") return part.sampled ? probeMark(parts[n - 1], part) : [];
+      if (!part.text) return [];
+      const left = part.omitted ? [el("span", { class: "omitted" }, `${part.omitted.toLocaleString("en")} characters are left out here`)] : [];
+      return [...left, textOf(part)];
     });
     const body = texts.length ? texts : [el("span", { class: "empty" }, "nothing")];
     return el("section", { class: `block ${kind}` },
       el("h4", {}, kind, el("span", {}, FINISHES[kind][finish] ?? "")),
       el("div", { class: "text", tabindex: 0, role: "region", "aria-label": `${kind}, text` }, ...body));
   });
+}
+
+const ENDS = { length: "cut", eos: "finished", ...BY_OTHERS };
+
+function branchName(branch, n) {
+  const end = branch.error === null ? ENDS[branch.finish] ?? "ended" : "error";
+  return `${n + 1}: ${branch.chosen ? "chosen" : end}`;
+}
+
+// The thinkings among which one was chosen, each behind a button.
+function branchChoice(trace, shown, show) {
+  const buttons = trace.branches.map((branch, n) => el("button", {
+    type: "button", "aria-pressed": String(n === shown), title: `${branch.num_spent} tokens sampled`, onclick: () => show(n),
+  }, branchName(branch, n)));
+  return el("div", { class: "branches", role: "group", "aria-label": "branches" }, el("span", {}, "branches"), el("span", { class: "buttons" }, ...buttons));
+}
+
+// What is shown of a trace: its own text, or that of another branch.
+function bodyOf(trace, shown) {
+  const branch = trace.branches[shown];
+  if (!branch || branch.chosen) return blocks(trace);
+  const [thinking, solution] = branch.budget.split("+").map((part) => (part === "inf" ? null : Number(part)));
+  return [
+    branch.error === null ? "" : el("p", { class: "said" }, branch.error),
+    meters({ ...branch, num_forced: 0, num_probe: 0, num_branch: 0 }, { thinking, solution, total: null, asked: null }),
+    ...blocks(branch),
+  ];
 }
 
 function renderCard(side, problem) {
@@ -123,11 +176,20 @@ function renderCard(side, problem) {
   }
   const verdict = verdictOf(trace);
   const said = trace.error ?? (trace.answer === null ? trace.reason ?? "no answer" : `answered ${trace.answer}`) + (trace.rule ? `, right by the rule: ${trace.rule}` : "");
+  const body = el("div", {});
+  const show = (shown) => {
+    const choice = trace.branches.length ? [branchChoice(trace, shown, (n) => {
+      show(n);
+      body.querySelectorAll(".branches button")[n].focus();
+    })] : [];
+    body.replaceChildren(...choice, ...bodyOf(trace, shown));
+  };
+  show(trace.branches.findIndex((branch) => branch.chosen));
   by(side).replaceChildren(heading,
     el("div", { class: "verdict" }, el("span", { class: `badge ${verdict.kind}` }, `${verdict.sign} ${verdict.text}`), el("span", { class: "said" }, said)),
     meters(trace, data.settings[trace.setting]),
     el("ul", { class: "flags" }, ...data.flags.filter((flag) => trace[flag]).map((flag) => el("li", {}, FLAG_NAMES[flag]))),
-    ...blocks(trace));
+    body);
 }
 
 function renderTraces() {

@@ -15,6 +15,8 @@ ENDS = {
     Finish.DEADLINE: "time",
     Finish.DELIMITER: "model",
     Finish.EOS: "model",
+    Finish.PAUSE: "strategy",
+    Finish.LOOP: "loop",
     Finish.STOP: "stop",
     Finish.ABORT: "client",
 }
@@ -30,8 +32,9 @@ def started(plan: Plan) -> dict[str, Any]:
 
 
 def usage_of(trace: Trace) -> Usage:
-    """The tokens of one sample."""
-    return Usage(len(trace.request.prompt.ids), 0, len(trace.ids), trace.num_thinking_tokens)
+    """The tokens of one sample. What was sampled beside it, in probes and other branches, counts as reasoning."""
+    beside = trace.num_spent_tokens - trace.num_sampled_tokens
+    return Usage(len(trace.request.prompt.ids), 0, len(trace.ids) + beside, trace.num_thinking_tokens + beside)
 
 
 def ended(
@@ -64,6 +67,10 @@ def ended(
         "escaped": trace.escaped,
         "seconds": round(seconds, 4),
     }
+    if trace.num_probe_tokens:
+        account["probe_tokens"] = trace.num_probe_tokens
+    if trace.branches:
+        account |= {"branches": len(trace.branches), "spent_tokens": trace.num_spent_tokens}
     if trace.num_tool_tokens:
         account |= {"tool_tokens": trace.num_tool_tokens, "unread_tool_calls": calls.num_unread if calls else 0}
     if deadline is not None:

@@ -135,9 +135,10 @@ def _sample(record: Record, model: str, asked: Asked) -> EvalSample:
         return EvalSample(
             **common, messages=[question], error=EvalError(message=said, traceback=said, traceback_ansi=said)
         )
-    num_tokens = sum(len(part["ids"]) for part in record.segments)
+    beside = record.num_probe_tokens + record.num_branch_tokens
+    num_tokens = sum(len(part["ids"]) for part in record.segments) + beside
     usage = ModelUsage(
-        output_tokens=num_tokens, total_tokens=num_tokens, reasoning_tokens=record.num_thinking_tokens
+        output_tokens=num_tokens, total_tokens=num_tokens, reasoning_tokens=record.num_thinking_tokens + beside
     )  # of prompts a record knows nothing
     message = _message(record, model)
     stop_reason = "max_tokens" if record.solution_cut else "stop"
@@ -166,6 +167,16 @@ def _message(record: Record, model: str) -> ChatMessageAssistant:
     ]
     account = {"strategy": record.strategy, "budget": record.budget}
     account |= {name: getattr(record, name) for name in (*COUNTS, *RATES)}
+    if record.branches:
+        account["branches"] = [
+            {
+                "is_chosen": branch.is_chosen,
+                "ended_by": branch.finish,
+                "num_spent_tokens": branch.num_spent_tokens,
+                "solution": branch.solution,
+            }
+            for branch in record.branches
+        ]
     return ChatMessageAssistant(
         content=[*content, ContentText(text=record.solution)],
         model=model,

@@ -21,12 +21,16 @@ Over = Literal["total", "used", "thinking"]
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A row as a place in the figure: x in tokens, accuracy and its standard error in 0 to 1."""
+    """A row as a place in the figure: x in tokens, accuracy and its standard error in 0 to 1.
+
+    Probes are beyond a budget, and so is the place where there are any, by the mean of their tokens.
+    """
 
     x: float
     accuracy: float
     se: float
     budget: str
+    beyond: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +101,9 @@ def _points(rows: Sequence[Row], over: Over) -> tuple[tuple[Point, ...], tuple[P
         budget = effective(row.strategy, Budget.parse(row.budget))[0]
         bound = budget.thinking if over == "thinking" and budget.solution is not None else budget.total
         used = row.mean_thinking_tokens if over == "thinking" else row.mean_total_tokens
-        place = (used or 0.0) if bound is None or over == "used" else float(bound)
-        point = Point(place, row.accuracy or 0.0, row.accuracy_se or 0.0, row.budget)
+        beyond = 0.0 if bound is None or over == "used" else row.mean_probe_tokens or 0.0
+        place = (used or 0.0) if bound is None or over == "used" else bound + beyond
+        point = Point(place, row.accuracy or 0.0, row.accuracy_se or 0.0, row.budget, beyond)
         if bound is None:
             stars.append(point)
         else:
@@ -115,11 +120,12 @@ def places_of(drawn: Sequence[Curve], others: Sequence[Published] = ()) -> list[
 
 def ticks_of(drawn: Sequence[Curve], places: Sequence[float], over: Over) -> dict[float, str]:
     """Where ticks may stand, with their texts: at budgets, or at powers of two where tokens used are all there is."""
-    if over == "used" or not any(curve.line for curve in drawn):
+    points = sorted((p for curve in drawn for p in curve.line if not p.beyond), key=lambda point: point.x)
+    if over == "used" or not points:
         ends = [log2(max(place, 1)) for place in (places[0], places[-1])]
         return {2.0**n: compact(2.0**n) for n in range(ceil(ends[0] - 0.1), floor(ends[1] + 0.1) + 1)}
     budgets: dict[float, list[str]] = {}
-    for point in sorted((point for curve in drawn for point in curve.line), key=lambda point: point.x):
+    for point in points:
         budgets.setdefault(point.x, []).append(compact_budget(point.budget))
     if over == "thinking":
         return {place: compact(place) for place in budgets}
