@@ -13,6 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from math import fsum
 from pathlib import Path
+from typing import Any
 
 from inspect_ai.log import (
     EvalConfig,
@@ -165,7 +166,7 @@ def _message(record: Record, model: str) -> ChatMessageAssistant:
         }
         for part in record.segments
     ]
-    account = {"strategy": record.strategy, "budget": record.budget}
+    account: dict[str, Any] = {"strategy": record.strategy, "budget": record.budget}
     account |= {name: getattr(record, name) for name in (*COUNTS, *RATES)}
     if record.branches:
         account["branches"] = [
