@@ -1,3 +1,6 @@
+from collections.abc import Sequence
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 
@@ -24,6 +27,17 @@ OPEN = Prompt((4,), Thinking.OPEN)
 def test_a_dry_walk_tells_what_one_pass_cannot_do(strategy, options, takes_back, bans) -> None:
     needs = needs_of(Request(OPEN, Budget(5, 3), strategy, Options(options)), letters())
     assert (needs.takes_back, needs.bans) == (takes_back, bans)
+
+
+@pytest.mark.parametrize("strategy", ["dynasor", "deer"])
+def test_a_dry_walk_asks_no_tokenizer_for_ids_that_no_model_has(strategy: str) -> None:
+    def decode(ids: Sequence[int]) -> str:
+        assert all(token >= 0 for token in ids)
+        return template.decode(ids)
+
+    template = letters()
+    request = Request(OPEN, Budget(200, 3), strategy)
+    assert needs_of(request, replace(template, decode=decode)) == needs_of(request, template)
 
 
 @settings(max_examples=800)

@@ -78,6 +78,12 @@ def test_a_cost_that_pays_no_answer_is_refused_with_the_least(root: str) -> None
     assert (status, answer["elastic"]["budget"]) == (200, {"thinking": 0, "solution": 8})
 
 
+def test_nothing_bounds_what_probes_cost(root: str) -> None:
+    _, answer, _ = ask(root, max_cost=0.01, strategy="dynasor", thinking_budget=128)
+    assert answer["elastic"]["budget"]["thinking"] <= 64  # with which it never probes
+    assert answer["elastic"]["sources"]["thinking"] == "max_cost=0.01"
+
+
 def test_who_has_no_key_is_refused(root: str) -> None:
     status, refusal, headers = ask(root, key="ek-nobody")
     assert (status, refusal["error"]["code"], headers["www-authenticate"]) == (401, "invalid_api_key", "Bearer")

@@ -231,7 +231,11 @@ class _DryRun:
     def __init__(self, request: Request, template: Template) -> None:
         self.request = request
         self.template = replace(
-            template, opening=_Mark(template.opening, OPENING), closing=_Mark(template.closing, CLOSING), tools=None
+            template,
+            opening=_Mark(template.opening, OPENING),
+            closing=_Mark(template.closing, CLOSING),
+            decode=lambda ids: template.decode([token for token in ids if token >= 0]),  # no tokenizer knows the others
+            tools=None,
         )
         self.tokens = self.sampled = 0
         strategy = find_strategy(request.strategy)

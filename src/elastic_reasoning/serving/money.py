@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.needs import most_tokens
+from elastic_reasoning.core.needs import most_tokens, needs_of
 from elastic_reasoning.core.request import Request
 from elastic_reasoning.core.template import Prompt
 from elastic_reasoning.serving.asked import Asked
@@ -19,13 +19,17 @@ MOST_TOKENS = 2**20
 
 
 def _most_completion(plan: Plan, asked: Asked, backend: Backend, prompt: Prompt) -> int | None:
-    """The most tokens that all samples of a request can come to, forced ones too; `None` where nothing bounds them."""
+    """The most tokens that all samples of a request can come to, forced ones too; `None` where nothing bounds them.
+
+    How often a strategy probes depends on what is thought: nothing bounds that.
+    """
     context, budget = backend.engine.context, plan.budget
     if context is not None:  # what goes beyond it changes nothing
         budget = Budget(_lower(budget.thinking, context), _lower(budget.solution, context))
     elif max(budget.thinking or 0, budget.solution or 0) > MOST_TOKENS:
         return None
-    most = most_tokens(Request(prompt, budget, plan.strategy, plan.options), backend.engine.template, context)
+    request, template = Request(prompt, budget, plan.strategy, plan.options), backend.engine.template
+    most = None if needs_of(request, template).probes else most_tokens(request, template, context)
     return None if most is None else asked.num_samples * max(most, 0)
 
 
