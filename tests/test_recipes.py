@@ -17,7 +17,7 @@ from elastic_reasoning.training.dry_run.dry_run import resolve
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 NAMES = sorted(path.stem for path in RECIPES.glob("*.yaml"))
-FULL = ("e1-math-", "e1-code-", "l1-exact-", "l1-max-", "grpo-")
+FULL = ("e1-math-", "e1-code-", "l1-exact-", "l1-max-", "grpo-", "s-grpo-", "thinkprune-", "dler-", "anytime-")
 NUM_GPUS = 8
 E1 = {
     "task": "deepscaler",
@@ -50,7 +50,65 @@ GRPO_PLUS = {
 L1 = {"plan": "random", "budgets": ("100..4000+0",), "samples_per_prompt": 16}
 WHOLE = {"strategies": ("vanilla",), "budgets": ("16384+0",)}
 DEEPSCALER, DEEPCODER = "agentica-org/DeepScaleR-1.5B-Preview", "agentica-org/DeepCoder-14B-Preview"
-PUBLISHED = {
+DISTILLED = "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B"
+PUBLISHED: dict[str, dict[str, object]] = {
+    "s-grpo-7b": {
+        "model": "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B",
+        "plan": "serial",
+        "budgets": ("8192+1024",),
+        "num_exits": 8,
+        "decay": 0.5,
+        "samples_per_prompt": 1,
+        "updates_per_step": 1,
+        "temperature": 1.0,
+        "beta": 0.0,
+        "entropy_bonus": 0.0,
+        "advantages": "centred",
+        "loss": "grpo",
+    },
+    "thinkprune-1.5b": {
+        "model": DISTILLED,
+        "plan": "curriculum",
+        "strategies": ("vanilla",),
+        "budgets": ("4000+0", "3000+0", "2000+0"),
+        "rewards": {"finished": 1.0},
+        "steps": 3 * 180,
+        "samples_per_prompt": 16,
+        "updates_per_step": 1,
+        "temperature": 1.0,
+        "max_prompt_tokens": 768,
+    },
+    "dler-1.5b": {
+        "model": DISTILLED,
+        "strategies": ("vanilla",),
+        "budgets": ("4000+0",),
+        "rewards": {"finished": 1.0},
+        "prompts_per_step": 256,
+        "samples_per_prompt": 16,
+        "updates_per_step": 4,
+        "temperature": 1.0,
+        "beta": 0.0005,
+        "epsilon_high": 0.28,
+        "entropy_bonus": 0.0,
+        "advantages": "whitened",
+        "loss": "dapo",
+        "max_redraws": 8,
+    },
+    "anytime-1.5b": {
+        "model": DISTILLED,
+        "plan": "anytime",
+        "budgets": ("2000+128", "4000+128", "6000+128", "8000+128"),
+        "weights": (1.0, 2.0, 3.0, 4.0),
+        "answers_per_cut": 4,
+        "rewards": {"closed_once": 1.0},
+        "steps": 600,
+        "prompts_per_step": 64,
+        "temperature": 1.0,
+        "beta": 0.0,
+        "entropy_bonus": 0.0,
+        "advantages": "centred",
+        "loss": "dr_grpo",
+    },
     "e1-math-1.5b": {"model": DEEPSCALER},
     "e1-math-1.5b-t512": {"model": DEEPSCALER, "budgets": ("512+1024",)},
     "e1-math-1.5b-t2048": {"model": DEEPSCALER, "budgets": ("2048+1024",)},

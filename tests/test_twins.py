@@ -22,7 +22,7 @@ def twin(name: str) -> TrainConfig:
 
 def test_there_is_one_for_each_way_of_training() -> None:
     plans = {(config.rollouts.plan, config.rollouts.strategies) for config in map(twin, TWINS)}
-    assert {plan for plan, _ in plans} == {"fixed", "random", "curriculum", "anytime"}
+    assert {plan for plan, _ in plans} == {"fixed", "random", "curriculum", "anytime", "serial"}
     assert {strategy for _, strategies in plans for strategy in strategies} == {
         "elastic",
         "unconstrained",
@@ -39,7 +39,7 @@ def test_a_few_steps_of_it(name: str, tmp_path: Path) -> None:
     check(config)
     steps = max(3, len(config.rollouts.budgets))  # a curriculum goes through them all
     small = {"steps": steps, "prompts_per_step": 2, "samples_per_prompt": 2, "num_validation_problems": 2}
-    size = 4 * config.rollouts.num_cuts // config.updates_per_step
+    size = 4 * config.rollouts.rollouts_per_thinking // config.updates_per_step
     config = changed(config, model="mini", out=str(tmp_path / "run"), micro_batch_size=size, **small)
     assert train(config).step == steps
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]

@@ -43,6 +43,9 @@ def test_cuts_of_one_thinking_are_generated_once() -> None:
     plan = planned(anytime)
     assert plan.rollouts.records == 2 * 4 * 8 * 2
     assert plan.rollouts.generated == 2 * 4 * 8 * (64 + 8 + 8)
+    exits = planned(changed(anytime, plan="serial", budgets=("64+8",), num_exits=3, samples_per_prompt=2))
+    assert exits.rollouts.records == 2 * 4 * 2 * 4
+    assert exits.rollouts.generated == 2 * 4 * 2 * (64 + 4 * 8)
 
 
 def test_checkpointing_and_a_reference_take_a_forward_pass_more_each() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elastic_reasoning.rollouts.advantages import group_advantages, thinking_advantages
+from elastic_reasoning.rollouts.advantages import group_advantages, thinking_advantages, whitening
 
 rewards_of_a_group = st.lists(st.floats(-2, 2), min_size=2, max_size=16)
 
@@ -31,6 +31,26 @@ def test_groups_that_tell_nothing() -> None:
     assert group_advantages([None, None]) == [0.0, 0.0]
     assert group_advantages([1.0, None]) == [0.0, 0.0]
     assert group_advantages([1.0, 1.0]) == [0.0, 0.0]
+
+
+@given(st.lists(st.floats(-2, 2), min_size=2, max_size=40))
+def test_a_whitened_batch_has_mean_0_and_variance_1(values: list[float]) -> None:
+    average, scale = whitening(len(values), math.fsum(values), math.fsum(v**2 for v in values))
+    assert average == pytest.approx(mean(values), abs=1e-9)
+    assert scale == pytest.approx(math.sqrt(stdev(values) ** 2 + 1e-8), rel=1e-6, abs=1e-6)
+
+
+def test_a_batch_that_tells_nothing_is_whitened_to_nothing() -> None:
+    assert whitening(0, 0.0, 0.0) == (0.0, 1e-4)
+    average, scale = whitening(5, 5.0, 5.0)
+    assert (1.0 - average) / scale == 0.0
+
+
+def test_weights_of_0_leave_a_cut_to_the_baseline() -> None:
+    """AR-base: only the last answer counts, and the earlier ones are what it is compared with."""
+    advantages = thinking_advantages([[0.0, 1.0], [1.0, 1.0]], (0.0, 1.0))
+    assert advantages[0] == pytest.approx([0.0, 1.0 - (0.5 * 0.0 + 0.5 * 1.0)])
+    assert advantages[1] == pytest.approx([0.0, 0.0])
 
 
 def test_two_thinkings_by_hand() -> None:

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import BudgetError, TrainingError
+from elastic_reasoning.core.request import Request, Sampling
+from elastic_reasoning.core.template import Prompt, Thinking
 from elastic_reasoning.rollouts.config import RolloutConfig
-from elastic_reasoning.rollouts.plan import BudgetRange, Plan
+from elastic_reasoning.rollouts.plan import BudgetRange, Plan, exits
 
 
 def plan(seed: int = 0, **settings: Any) -> Plan:
@@ -73,6 +75,38 @@ def test_anytime_cuts_every_thinking_at_every_budget() -> None:
     assert cuts.config.rollouts_per_prompt == 3 * 16
 
 
+def test_a_cut_may_have_several_answers_and_a_weight_of_0() -> None:
+    config = plan(
+        plan="anytime", budgets=("8+20", "24+20"), weights=(0.0, 1.0), answers_per_cut=4, samples_per_prompt=8
+    ).config
+    assert (config.num_cuts, config.rollouts_per_thinking, config.rollouts_per_prompt) == (2, 8, 64)
+
+
+def test_a_serial_plan_has_one_budget_and_an_exit_more_than_it_draws() -> None:
+    serial = plan(plan="serial", budgets=("96+20",), num_exits=8, samples_per_prompt=2)
+    assert serial.assign(3, 4).budgets == (Budget(96, 20),)
+    assert (serial.config.num_cuts, serial.config.rollouts_per_prompt) == (9, 18)
+
+
+def request(seed: int = 0, sample: int = 0) -> Request:
+    return Request(Prompt((), Thinking.OPEN), Budget(96, 20), sampling=Sampling(seed=seed), sample=sample)
+
+
+@given(st.integers(0, 9), st.integers(0, 9), st.integers(1, 20), st.integers(0, 200))
+def test_exits_ascend_within_the_thinking_and_never_change(seed: int, sample: int, num: int, length: int) -> None:
+    places = exits(request(seed, sample), num, length)
+    assert len(places) == num
+    assert list(places) == sorted(places)
+    assert all(min(1, length) <= place <= length for place in places)
+    assert places == exits(request(seed, sample), num, length)
+
+
+def test_exits_are_uniform_and_differ_between_samples() -> None:
+    counts = Counter(place for sample in range(500) for place in exits(request(sample=sample), 8, 4))
+    assert all(abs(counts[place] - 1000) < 150 for place in (1, 2, 3, 4))
+    assert exits(request(sample=0), 8, 100) != exits(request(sample=1), 8, 100)
+
+
 def test_strategies_are_drawn_for_each_prompt() -> None:
     both = plan(strategies=("l1-exact", "l1-max"))
     counts = Counter(both.assign(0, group).strategy for group in range(2000))
@@ -112,8 +146,13 @@ def test_the_largest_budget() -> None:
         ({"plan": "anytime", "budgets": ("8+20", "16..24+20")}, "ascending budgets"),
         ({"plan": "anytime", "budgets": ("8+20", "24+20"), "strategies": ("s1",)}, "needs strategy elastic, not s1"),
         ({"plan": "curriculum", "weights": (1.0,)}, "weights mean nothing to plan 'curriculum'"),
-        ({"plan": "random", "weights": (1.0, 2.0)}, "a number above 0 for each of 1 budgets"),
-        ({"plan": "random", "weights": (0.0,)}, "a number above 0"),
+        ({"plan": "random", "weights": (1.0, 2.0)}, "a number for each of 1 budgets, 0 or more"),
+        ({"plan": "random", "weights": (0.0,)}, "not 0 for all"),
+        ({"plan": "anytime", "budgets": ("8+20", "24+20"), "weights": (1.0, -1.0)}, "0 or more"),
+        ({"plan": "serial", "budgets": ("8+20", "24+20")}, "plan 'serial' has one budget"),
+        ({"plan": "serial", "strategies": ("vanilla",)}, "plan 'serial' needs strategy elastic, not vanilla"),
+        ({"answers_per_cut": 4}, "answers_per_cut means nothing to plan 'fixed'"),
+        ({"plan": "serial", "answers_per_cut": 4}, "answers_per_cut means nothing to plan 'serial'"),
     ],
 )
 def test_plans_that_are_none_are_refused(changes: dict[str, Any], says: str) -> None:

@@ -37,6 +37,21 @@ def reward(name: str, trace: Trace, grade: Grade = RIGHT, constants: Constants =
     return REWARDS[name](trace, grade, constants)
 
 
+def test_an_answer_that_was_cut_is_not_finished() -> None:
+    template = letters()
+    ended, cut = answer(template, "abCxy$", "4+4"), answer(template, "abCxyxy", "4+4")
+    assert [trace.cut for trace in (ended, cut)] == [False, True]
+    assert [reward("finished", trace) for trace in (ended, cut)] == [1.0, 0.0]
+    assert [reward("finished", trace, WRONG) for trace in (ended, cut)] == [0.0, 0.0]
+    assert [reward("correct", trace) for trace in (ended, cut)] == [1.0, 1.0]
+
+
+def test_a_right_answer_behind_thinking_that_was_closed_again_earns_nothing() -> None:
+    once, twice = answer(letters(), "abCxy$", "4+6"), answer(letters(), "abCxCy$", "4+6")
+    assert [reward("closed_once", trace) for trace in (once, twice)] == [1.0, 0.0]
+    assert reward("closed_once", once, WRONG) == 0.0
+
+
 def test_correct_is_the_grade() -> None:
     assert reward("correct", of_length(5), RIGHT) == 1.0
     assert reward("correct", of_length(5), WRONG) == 0.0
@@ -205,7 +220,7 @@ def test_what_is_allowed(rewards: dict[str, float], changes: dict[str, Any]) -> 
 @pytest.mark.parametrize(
     ("rewards", "changes", "message"),
     [
-        ({}, {}, "rewards {}: give at least one of correct, l1_exact"),
+        ({}, {}, "rewards {}: give at least one of correct, finished"),
         ({"correct": 0.0}, {}, "rewards {'correct': 0.0}: give at least one of"),
         ({"corect": 1.0}, {}, "unknown reward 'corect': did you mean 'correct'?"),
         ({"correct": math.nan}, {}, "weight nan of reward correct: must be a finite number"),

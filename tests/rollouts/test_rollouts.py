@@ -9,7 +9,7 @@ from elastic_reasoning.core.trace import Phase, Trace
 from elastic_reasoning.engines.loading import load
 from elastic_reasoning.rollouts.config import RewardConfig, RolloutConfig
 from elastic_reasoning.rollouts.measures import rollout_metrics
-from elastic_reasoning.rollouts.plan import Plan
+from elastic_reasoning.rollouts.plan import Plan, exits
 from elastic_reasoning.rollouts.rollouts import problem_order, roll_out, validate
 from elastic_reasoning.rollouts.scoring import Scored, Scorer
 from elastic_reasoning.tasks.arithmetic import Arithmetic
@@ -67,7 +67,7 @@ def test_seed_and_step_decide_the_draws(engine: Any, traces: list[Trace]) -> Non
 
 
 def test_several_processes_make_the_rollouts_of_one(engine: Any, traces: list[Trace]) -> None:
-    parts = [roll_out(engine, PROBLEMS[n : n + 1], PLAN, step=3, first_group=n) for n in range(3)]
+    parts = [roll_out(engine, PROBLEMS[n : n + 1], PLAN, step=3, groups=[n]) for n in range(3)]
     assert [trace.ids for part in parts for trace in part] == [trace.ids for trace in traces]
 
 
@@ -83,6 +83,57 @@ def test_the_cuts_of_a_sample_share_one_thinking(engine: Any) -> None:
         assert thought[1] == thought[2][: len(thought[1])]
         assert [trace.num_reused for trace in traces[n : n + 2]] >= [len(thought[0]), len(thought[1])]
         assert traces[n + 2].num_reused == 0
+
+
+def test_the_exits_of_a_serial_group_share_one_thinking_and_answer_by_themselves(engine: Any) -> None:
+    config = replace(ROLLOUTS, plan="serial", budgets=("96+12",), num_exits=4, samples_per_prompt=2)
+    traces = roll_out(engine, PROBLEMS, plan_of(config), step=0)
+    alone = roll_out(engine, PROBLEMS, plan_of(replace(config, plan="fixed")), step=0)
+    assert [trace.ids for trace in traces[4::5]] == [trace.ids for trace in alone]
+    for n in range(0, len(traces), 5):
+        whole = _sampled_thinking(traces[n + 4])
+        assert traces[n + 4].num_reused == 0
+        places = [trace.request.budget.thinking for trace in traces[n : n + 4]]
+        assert places == list(exits(traces[n + 4].request, 4, len(whole)))
+        for place, trace in zip(places, traces[n : n + 4], strict=True):
+            assert _sampled_thinking(trace) == whole[:place]
+            assert trace.num_reused == place
+            assert trace.budget_hit
+            assert trace.request.budget.solution == 12
+            assert trace.request.sampling.seed != traces[n + 4].request.sampling.seed
+    assert [trace.ids for trace in traces] == [t.ids for t in roll_out(engine, PROBLEMS, plan_of(config), step=0)]
+
+
+def test_answers_of_their_own_are_drawn_at_each_cut_and_anew_where_thinking_has_ended(engine: Any) -> None:
+    config = replace(
+        ROLLOUTS, plan="anytime", budgets=("8+12", "150+12", "200+12"), answers_per_cut=3, samples_per_prompt=2
+    )
+    traces = roll_out(engine, PROBLEMS, plan_of(config), step=0)
+    assert [trace.request.budget.thinking for trace in traces] == [8, 8, 8, 150, 150, 150, 200, 200, 200] * 6
+    num_ended = 0
+    for n in range(0, len(traces), 9):
+        own = traces[n : n + 9]
+        assert len({trace.request.sampling.seed for trace in own}) == 9
+        whole = _sampled_thinking(own[-1])
+        assert all(_sampled_thinking(t) == whole[: t.request.budget.thinking] for t in own)
+        assert own[-1].num_reused == 0
+        assert all(t.num_sampled_tokens - t.num_reused == t.num_solution_tokens for t in own[:-1])
+        num_ended += len(whole) < 150
+    assert num_ended
+    assert any(len({trace.ids for trace in traces[n : n + 3]}) > 1 for n in range(0, len(traces), 9))
+
+
+def test_a_thinking_that_fails_fails_in_all_its_rollouts(engine: Any) -> None:
+    config = replace(ROLLOUTS, plan="serial", budgets=(f"{CONTEXT_OF_MINI}+12",), num_exits=2, samples_per_prompt=1)
+    traces = roll_out(engine, PROBLEMS, plan_of(config), step=0)
+    assert len(traces) == 9
+    assert all(trace.error for trace in traces)
+
+
+def test_a_prompt_that_is_drawn_again_has_draws_of_its_own(engine: Any, traces: list[Trace]) -> None:
+    again = roll_out(engine, PROBLEMS[1:2], PLAN, step=3, groups=[1], redraw=1)
+    assert [trace.ids for trace in again] != [trace.ids for trace in traces[G : 2 * G]]
+    assert [trace.request.prompt for trace in again] == [trace.request.prompt for trace in traces[G : 2 * G]]
 
 
 def _sampled_thinking(trace: Trace) -> list[int]:

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from statistics import mean, stdev
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from elastic_reasoning.rollouts.advantages import group_advantages, thinking_adv
 from elastic_reasoning.rollouts.config import RolloutConfig
 from elastic_reasoning.rollouts.plan import Plan
 from elastic_reasoning.rollouts.rollouts import roll_out
-from elastic_reasoning.rollouts.rows import Row, as_rows
+from elastic_reasoning.rollouts.rows import Row, advantage_sums, as_rows, whitened
 from elastic_reasoning.rollouts.scoring import Scored
 from elastic_reasoning.tasks.arithmetic import Arithmetic
 
@@ -64,6 +65,36 @@ def test_every_sampled_token_has_the_advantage_of_its_rollout(rollouts: list[Sco
             wanted = group_advantages(rewards, normalised=normalised)
             for row, advantage in zip(rows[n : n + G], wanted, strict=True):
                 assert row.advantages == [advantage if learnt else 0.0 for learnt in row.loss_mask]
+
+
+def test_the_exits_of_a_thinking_are_compared_with_each_other(engine: Any) -> None:
+    config = replace(CONFIG, plan="serial", budgets=("96+12",), num_exits=3, samples_per_prompt=2)
+    exits = scored(roll_out(engine, PROBLEMS, Plan(config, 5, 0), step=3))
+    rows = as_rows(exits, config, FILLER, normalised=False)
+    for n in range(0, len(rows), 4):
+        wanted = group_advantages([one.reward for one in exits[n : n + 4]], normalised=False)
+        for row, one, advantage in zip(rows[n : n + 4], exits[n : n + 4], wanted, strict=True):
+            assert row.loss_mask == [int(sampled) for sampled in one.trace.sampled_mask]  # its thinking too
+            assert row.advantages == [advantage if learnt else 0.0 for learnt in row.loss_mask]
+
+
+def test_whitened_rows_have_mean_0_and_variance_1_over_learnt_tokens(rollouts: list[Scored]) -> None:
+    rows = as_rows(rollouts, CONFIG, FILLER, normalised=False)
+    found = whitened(rows, advantage_sums(rows))
+    values = [a for row in found for a, learnt in zip(row.advantages, row.loss_mask, strict=True) if learnt]
+    assert mean(values) == pytest.approx(0, abs=1e-9)
+    assert stdev(values) == pytest.approx(1, rel=1e-6)
+    assert not any(a for row in found for a, learnt in zip(row.advantages, row.loss_mask, strict=True) if not learnt)
+    assert [replace(row, advantages=[]) for row in found] == [replace(row, advantages=[]) for row in rows]
+
+
+def test_sums_of_parts_whiten_as_the_whole(rollouts: list[Scored]) -> None:
+    rows = as_rows(rollouts, CONFIG, FILLER, normalised=False)
+    parts = [advantage_sums(rows[:G]), advantage_sums(rows[G:])]
+    sums = [sum(each) for each in zip(*parts, strict=True)]
+    of_part, of_whole = whitened(rows[:G], sums), whitened(rows, advantage_sums(rows))
+    for ours, wanted in zip(of_part, of_whole[:G], strict=True):
+        assert ours.advantages == pytest.approx(wanted.advantages)
 
 
 def test_without_logprobs(rollouts: list[Scored]) -> None:
@@ -149,3 +180,32 @@ def test_thinking_and_solution_have_advantages_of_their_own(cuts: list[Scored]) 
                     assert row.advantages[:num_thinking] == [
                         a if on else 0.0 for a, on in zip(wanted, learnt, strict=True)
                     ]
+
+
+def test_several_answers_of_a_cut_are_compared_with_each_other(engine: Any) -> None:
+    config = replace(ANYTIME, answers_per_cut=3, samples_per_prompt=2, budgets=("8+12", "150+12", "200+12"))
+    answers = scored(roll_out(engine, PROBLEMS, Plan(config, 5, 0), step=0))
+    rows = as_rows(answers, config, FILLER, normalised=False)
+    for first in range(0, len(rows), 18):
+        means = [
+            [mean(one.reward or 0.0 for one in answers[n : n + 3]) for n in range(k, k + 9, 3)]
+            for k in (first, first + 9)
+        ]
+        thinking = thinking_advantages(means, (1.0, 1.0, 1.0))
+        for i, start in enumerate((first, first + 9)):
+            own = answers[start : start + 9]
+            ended = own[-1].trace.num_thinking_tokens < 150
+            points = [(0, 3), (3, 9)] if ended else [(0, 3), (3, 6), (6, 9)]
+            for begin, end in points:
+                wanted = group_advantages([one.reward for one in own[begin:end]], normalised=False)
+                for n, advantage in zip(range(begin, end), wanted, strict=True):
+                    row, trace = rows[start + n], own[n].trace
+                    num_before = len(trace.ids) - trace.num_solution_tokens
+                    assert set(row.advantages[num_before:]) == {advantage}
+                    assert row.completion_ids == list(trace.ids)  # nothing is repeated, so nothing is masked
+                    if n < 8:
+                        assert not any(row.loss_mask[:num_before])
+            cuts = [0 if p < 8 else 1 if p < 150 else 2 for p in range(len(own[-1].trace.ids))]
+            last, num = rows[start + 8], len(own[-1].trace.ids) - own[-1].trace.num_solution_tokens
+            wanted = [thinking[i][cut] * learnt for cut, learnt in zip(cuts, last.loss_mask, strict=True)]
+            assert last.advantages[:num] == wanted[:num]

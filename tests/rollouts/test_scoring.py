@@ -17,7 +17,7 @@ from elastic_reasoning.grading.config import GradingConfig
 from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.grading.programs.sandbox import Limits
 from elastic_reasoning.rollouts.config import Constants, RewardConfig
-from elastic_reasoning.rollouts.scoring import Scored, Scorer
+from elastic_reasoning.rollouts.scoring import Scored, Scorer, decayed
 from elastic_reasoning.tasks.arithmetic import Arithmetic
 from elastic_reasoning.tasks.config import TaskConfig
 from elastic_reasoning.tasks.loading import load_task
@@ -100,6 +100,28 @@ def test_the_reward_is_the_weighted_sum() -> None:
     )
     assert scored.trace.num_sampled_tokens == 7
     assert scored.reward == 2.0 + 0.25 - 0.5 * (7 - 5) / 4
+
+
+def of_exits(rights: list[bool | None], worth: float = 1.0) -> list[Scored]:
+    """Exits of thinkings; `None` is one without a reward."""
+    return [
+        Scored(solved(), None, None, "lost")
+        if known is None
+        else Scored(solved(), Grade(known, "5"), worth * known, None)
+        for known in rights
+    ]
+
+
+def test_the_later_right_exits_of_a_thinking_earn_less() -> None:
+    """S-GRPO: 1, 1/2, 1/4 for the first, second and third right answer, 0 for wrong ones."""
+    found = decayed(of_exits([False, True, False, True, True, True, None, True, False, True]), 5, 0.5)
+    assert [one.reward for one in found] == [0, 1, 0, 0.5, 0.25, 1, None, 0.5, 0, 0.25]
+
+
+@pytest.mark.parametrize(("decay", "wanted"), [(0.0, [2, 0, 0, 0]), (1.0, [2, 0, 2, 2])])
+def test_the_ends_of_decay(decay: float, wanted: list[float]) -> None:
+    found = decayed(of_exits([True, False, True, True], worth=2.0), 4, decay)
+    assert [one.reward for one in found] == wanted
 
 
 def test_the_miniature_is_graded_as_in_evaluation() -> None:

@@ -183,10 +183,19 @@ def _reward(config: TrainConfig, one: Scored) -> float | None:
 
 def _learnt(config: TrainConfig, scored: Sequence[Scored]) -> list[Learnt]:
     """What is learnt from each rollout."""
-    size = config.rollouts.samples_per_prompt * config.rollouts.num_cuts
+    rollouts = config.rollouts
+    if rollouts.plan == "serial":
+        size, of_group = rollouts.num_exits + 1, _plain
+    else:
+        size = rollouts.samples_per_prompt * rollouts.num_cuts * max(1, rollouts.answers_per_cut)
+        of_group = _anytime if rollouts.num_cuts > 1 else _plain
     groups = [scored[start : start + size] for start in range(0, len(scored), size)]
-    of_group = _anytime if config.rollouts.num_cuts > 1 else _plain
-    return [learnt for group in groups for learnt in of_group(config, group)]
+    learnt = [each for group in groups for each in of_group(config, group)]
+    if config.advantages == "whitened":  # REINFORCE++ with a baseline, arXiv 2501.03262
+        values = torch.tensor([value for each in learnt for value in each.values()], dtype=torch.float64)
+        scale = (values.var() + 1e-8).sqrt()
+        learnt = [{n: float((value - values.mean()) / scale) for n, value in each.items()} for each in learnt]
+    return learnt
 
 
 def _relative(config: TrainConfig, rewards: Sequence[float | None]) -> list[float | None]:
@@ -197,7 +206,12 @@ def _relative(config: TrainConfig, rewards: Sequence[float | None]) -> list[floa
 
 
 def _plain(config: TrainConfig, group: Sequence[Scored]) -> Iterator[Learnt]:
-    for one, advantage in zip(group, _relative(config, [_reward(config, one) for one in group]), strict=True):
+    """Rollouts of a prompt, or the exits of a thinking: the k-th right one earns decay^k (arXiv 2505.07686)."""
+    rewards = [_reward(config, one) for one in group]
+    if config.rollouts.plan == "serial":
+        before = [sum(bool(earlier) for earlier in rewards[:n]) for n in range(len(rewards))]
+        rewards = [r and r * config.reward.decay**num for r, num in zip(rewards, before, strict=True)]
+    for one, advantage in zip(group, _relative(config, rewards), strict=True):
         left_out = advantage is None or (config.mask_cut and one.trace.cut)
         sampled = [] if left_out else [n for n, sampled in enumerate(one.trace.sampled_mask) if sampled]
         yield dict.fromkeys(sampled, advantage or 0.0)
@@ -208,14 +222,20 @@ def _anytime(config: TrainConfig, group: Sequence[Scored]) -> Iterator[Learnt]:
 
     A thinking of which an answer is missing is not learnt from.
     """
-    num_cuts = config.rollouts.num_cuts
+    num_cuts, num_answers = config.rollouts.num_cuts, max(1, config.rollouts.answers_per_cut)
+    size = num_cuts * num_answers
     budgets = [Budget.parse(text).thinking or 0 for text in config.rollouts.budgets]
     weights = config.rollouts.weights or [1.0] * num_cuts
     shares = [weight / fsum(weights) for weight in weights]
-    samples = [group[start : start + num_cuts] for start in range(0, len(group), num_cuts)]
-    rewards = [[_reward(config, one) for one in sample] for sample in samples]
+    samples = [group[start : start + size] for start in range(0, len(group), size)]
+    earned = [[_reward(config, one) for one in sample] for sample in samples]
+    rewards = [[_mean(row[start : start + num_answers]) for start in range(0, size, num_answers)] for row in earned]
     whole = [[reward for reward in row if reward is not None] for row in rewards if None not in row]
-    solutions = [_relative(config, [row[j] for row in rewards]) for j in range(num_cuts)]
+    if num_answers == 1:
+        of_cuts = [_relative(config, [row[j] for row in rewards]) for j in range(num_cuts)]
+        solutions = [[of_cut[i] for of_cut in of_cuts] for i in range(len(samples))]
+    else:
+        solutions = [_of_answers(config, sample, row) for sample, row in zip(samples, earned, strict=True)]
 
     def later(row: Sequence[float], j: int) -> float:
         return fsum(shares[k] * row[k] for k in range(j, num_cuts))
@@ -228,16 +248,17 @@ def _anytime(config: TrainConfig, group: Sequence[Scored]) -> Iterator[Learnt]:
 
     for i, sample in enumerate(samples):
         known = [reward for reward in rewards[i] if reward is not None]
-        for j, one in enumerate(sample):
+        for n, one in enumerate(sample):
             learnt: Learnt = {}
-            last = j == num_cuts - 1
+            j, last = n // num_answers, n == size - 1
             left_out = one.reward is None or (config.mask_cut and one.trace.cut)
-            if not left_out and (last or one.trace.ids != sample[-1].trace.ids):
+            repeated = not config.rollouts.answers_per_cut and one.trace.ids == sample[-1].trace.ids
+            if not left_out and (last or not repeated):
                 position = num_thought = 0
                 for segment in one.trace.segments:
                     for _ in segment.ids:
                         if segment.sampled and segment.phase is Phase.SOLUTION:
-                            learnt[position] = solutions[j][i] or 0.0
+                            learnt[position] = solutions[i][n] or 0.0
                         elif segment.sampled:
                             if last and len(known) == num_cuts:
                                 part = next((k for k, t in enumerate(budgets) if num_thought < t), j)
@@ -245,6 +266,23 @@ def _anytime(config: TrainConfig, group: Sequence[Scored]) -> Iterator[Learnt]:
                             num_thought += 1
                         position += 1
             yield learnt
+
+
+def _mean(rewards: Sequence[float | None]) -> float | None:
+    """Of the answers at a cut."""
+    known = [reward for reward in rewards if reward is not None]
+    return fsum(known) / len(known) if len(known) == len(rewards) else None
+
+
+def _of_answers(config: TrainConfig, sample: Sequence[Scored], earned: Sequence[float | None]) -> list[float | None]:
+    """Several answers of a thinking are compared where they follow as much of it: all at its end are alike."""
+    thought = [one.trace.num_thinking_tokens for one in sample]
+    found: list[float | None] = [None] * len(sample)
+    for length in set(thought):
+        where = [n for n, each in enumerate(thought) if each == length]
+        for n, advantage in zip(where, _relative(config, [earned[n] for n in where]), strict=True):
+            found[n] = advantage
+    return found
 
 
 def distance(left: Parameters, right: Parameters) -> float:
@@ -261,6 +299,8 @@ L1 = {
     "constants": Constants(alpha=0.01, delta=0.5),
 }
 ANYTIME = {"plan": "anytime", "budgets": ("12+12", "40+12", "80+12"), "prompts_per_step": 2}
+ANSWERS = {**ANYTIME, "answers_per_cut": 2, "advantages": "centred", "loss": "dr_grpo", "samples_per_prompt": 2}
+EXITS = {"plan": "serial", "budgets": ("80+12",), "num_exits": 3, "samples_per_prompt": 1, "decay": 0.5}
 CASES: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     "dapo": ({}, ()),
     "dapo with KL": ({"steps": 2, "beta": 0.1}, ()),
@@ -273,6 +313,12 @@ CASES: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     "anytime": (ANYTIME, ()),
     "anytime, centred, with failures": ({**ANYTIME, "advantages": "centred"}, (5, 7)),
     "anytime without cut rollouts": ({**ANYTIME, "mask_cut": True}, (7,)),
+    "exits, centred, grpo": ({**EXITS, "advantages": "centred", "loss": "grpo", "micro_batch_size": 4}, ()),
+    "exits with failures": ({**EXITS, "samples_per_prompt": 2}, (4, 5, 9)),
+    "whitened, two thinkings a prompt": ({**EXITS, "samples_per_prompt": 2, "advantages": "whitened"}, ()),
+    "whitened, with a failure": ({"advantages": "whitened"}, (3,)),
+    "answers as AnytimeReasoner has them": ({**ANSWERS, "weights": (0.0, 0.0, 1.0)}, ()),
+    "answers with a failure": ({**ANSWERS, "weights": (1.0, 2.0, 3.0)}, (7,)),
     "anytime, weighted, grpo with KL": (
         {**ANYTIME, "weights": (3.0, 2.0, 1.0), "loss": "grpo", "steps": 2, "beta": 0.1},
         (),
@@ -296,7 +342,16 @@ def run_of(tmp_path: Path, **changes: Any) -> TrainConfig:
     return small_run(tmp_path / "run", **{**settings, **changes})
 
 
-QUICK = ("dapo", "grpo with KL and a failure", "vanilla without cut rollouts", "L1", "anytime, centred, with failures")
+QUICK = (
+    "dapo",
+    "grpo with KL and a failure",
+    "vanilla without cut rollouts",
+    "L1",
+    "anytime, centred, with failures",
+    "exits, centred, grpo",
+    "whitened, with a failure",
+    "answers with a failure",
+)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 
 from elastic_reasoning.core.call import Call, OnEos
-from elastic_reasoning.core.trace import INTERRUPTS, Finish, Trace
+from elastic_reasoning.core.trace import INTERRUPTS, Finish, Phase, Trace
 from elastic_reasoning.core.walk import Completion, Walk
 from elastic_reasoning.engines.engine import Engine, run
 
@@ -98,6 +98,25 @@ def _share(engine: Engine, walks: list[Walk]) -> Iterator[Trace]:
             _answer(recorded, walk)
         yield from (walk.trace() for walk in waiting if walk.call is None)
         waiting = [walk for walk in waiting if walk.call is not None]
+
+
+def follow(walk: Walk, thought: Walk) -> None:
+    """Give a fresh walk the thinking of another one that is over, as far as its own budget goes; it answers itself.
+
+    Args:
+        walk: of the same prompt and strategy, and of no larger budget for thinking; its draws may be others.
+        thought: whose thinking it is.
+    """
+    steps = {step.position: step for step in thought.steps if step.call.phase is Phase.THINKING}
+    while walk.call is not None and walk.call.phase is Phase.THINKING:
+        position = len(walk.ids)
+        step = steps.get(position)
+        if step is None or walk.ids != thought.ids[:position]:
+            return
+        completion = _Recording(step.completion, step.call.on_eos).cut(walk.call)
+        if completion is None:
+            return
+        walk.num_reused += max(0, walk.finish(completion) - position)
 
 
 def _draws(walk: Walk) -> Hashable:

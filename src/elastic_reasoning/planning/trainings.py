@@ -9,7 +9,7 @@ sweep's answers are, and the speed is that of a data sheet. What else a run come
 
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,10 +17,7 @@ from statistics import median
 from typing import Any
 
 from elastic_reasoning.core.errors import TaskError, UsageError
-from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.config import EngineConfig
-from elastic_reasoning.engines.engine import run
-from elastic_reasoning.engines.sharing import share
 from elastic_reasoning.planning.config import PlanConfig
 from elastic_reasoning.planning.counting import Tokens
 from elastic_reasoning.planning.fit import FLOPS_SHARE, fit_model, pace_of
@@ -33,7 +30,7 @@ from elastic_reasoning.planning.sweep_plan import money_of
 from elastic_reasoning.planning.sweeps import made_up_problems
 from elastic_reasoning.records.log import read_records
 from elastic_reasoning.rollouts.plan import Plan
-from elastic_reasoning.rollouts.rollouts import requests_of
+from elastic_reasoning.rollouts.rollouts import roll_out
 from elastic_reasoning.tasks.loading import load_task
 from elastic_reasoning.tasks.task import Problem
 from elastic_reasoning.training.checks import check
@@ -255,18 +252,11 @@ def _rolled_out(
     num_steps, num_prompts = min(config.steps, MOST_STEPS), min(config.prompts_per_step, MOST_PROMPTS)
     engine = SimulatedEngine(model.template, model.context, rows, lengths, pace, model.prompt)
     total, longest = Tokens(), Longest(0, 0)
-
-    def walks(step: int) -> Iterator[Walk]:
-        for group in range(num_prompts):
-            problem = problems[(step * config.prompts_per_step + group) % len(problems)]
-            requests = requests_of(engine.prompt, problem, plan.assign(step, group), config.rollouts, group)
-            for sample in range(config.rollouts.samples_per_prompt):
-                for request in requests:
-                    yield Walk(replace(request, sample=sample, name=problem.id), engine.template, engine.context)
-
-    answer = share if config.rollouts.num_cuts > 1 else run
     for number in range(num_steps):
-        for trace in answer(engine, walks(number * config.steps // num_steps)):
+        step = number * config.steps // num_steps
+        first = step * config.prompts_per_step
+        asked = [problems[(first + group) % len(problems)] for group in range(num_prompts)]
+        for trace in roll_out(engine, asked, plan, step):
             num_prompt, num_ids = len(trace.request.prompt.ids), sum(len(each.ids) for each in trace.segments)
             total += Tokens.of(trace, num_prompt)
             longest = Longest(max(longest.prompt, num_prompt), max(longest.completion, num_ids))

@@ -42,6 +42,7 @@ PLANS = {
     "random": "each prompt drew a budget",
     "curriculum": "one budget after the other",
     "anytime": "each thinking was cut and answered at every budget",
+    "serial": "each thinking was cut and answered at random places",
 }
 
 

@@ -12,6 +12,8 @@ from statistics import fmean
 
 EPSILON = 1e-4
 """Added to the standard deviation, as in TRL and verl."""
+LEAST_VARIANCE = 1e-8
+"""Added to the variance of a batch, as in verl."""
 DECAY = 0.5
 """Of the weight of earlier budgets in the baseline of thinking, for each budget further back."""
 
@@ -36,6 +38,21 @@ def _deviation(values: Sequence[float]) -> float:
         return math.inf
     mean = fmean(values)
     return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+
+
+def whitening(num: float, total: float, squares: float) -> tuple[float, float]:
+    """What to take from advantages, and what to divide them by, so that those of a batch have mean 0 and variance 1.
+
+    Of advantages that are already centred within each prompt, over all tokens that a step learns from: REINFORCE++ with
+    a baseline (Hu et al. 2025, arXiv 2501.03262), which DLER takes (Liu et al. 2025, arXiv 2510.15110). A prompt with
+    noisy rewards then does not have a scale of its own.
+
+    Args:
+        num, total, squares: how many tokens there are, and the sums of their advantages and of the squares of these.
+    """
+    mean = total / max(num, 1.0)
+    variance = max(0.0, squares - num * mean**2) / max(num - 1.0, 1.0)
+    return mean, math.sqrt(variance + LEAST_VARIANCE)
 
 
 def thinking_advantages(rewards: Sequence[Sequence[float | None]], weights: Sequence[float]) -> list[list[float]]:

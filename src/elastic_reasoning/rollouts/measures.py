@@ -15,18 +15,21 @@ OF_TRACES = (
 OF_GRADES = ("accuracy", "no_answer_rate", "failed_rate")
 
 
-def trace_measures(trace: Trace) -> dict[str, float]:
-    """What one rollout says of itself; of one that could not be made, that nothing was sampled.
-
-    `sampled_tokens` counts what was generated, in probes and other branches too: tokens that several cuts share count
+def num_drawn(trace: Trace) -> int:
+    """Tokens that were sampled for a rollout, in probes and other branches too: those that several cuts share count
     once.
     """
+    return 0 if trace.error is not None else trace.num_spent_tokens - trace.num_reused
+
+
+def trace_measures(trace: Trace) -> dict[str, float]:
+    """What one rollout says of itself; of one that could not be made, that nothing was sampled."""
     if trace.error is not None:
         return {"sampled_tokens": 0.0}
     return {
         "thinking_tokens": float(trace.num_thinking_tokens),
         "solution_tokens": float(trace.num_solution_tokens),
-        "sampled_tokens": float(trace.num_spent_tokens - trace.num_reused),
+        "sampled_tokens": float(num_drawn(trace)),
         "forced_rate": float(trace.forced_close),
         "cut_rate": float(trace.cut),
         "closed_again_rate": float(trace.closed_again > 0),

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import BudgetError, TrainingError, unknown
+from elastic_reasoning.core.request import Request
 from elastic_reasoning.core.strategies import names_of
 from elastic_reasoning.rollouts.config import RolloutConfig
 
-PLANS = ("fixed", "random", "curriculum", "anytime")
+PLANS = ("fixed", "random", "curriculum", "anytime", "serial")
 RANGE = ".."
 
 
@@ -116,31 +117,59 @@ class Plan:
         return None if None in totals else max(total for total in totals if total is not None)
 
 
+def exits(request: Request, num: int, length: int) -> tuple[int, ...]:
+    """Where a thinking is cut, in ascending order: places drawn from 1 to its length, all alike, as S-GRPO does.
+
+    Dai et al. 2025, arXiv 2505.07686: P_i ~ Uniform(1, n). The same thinking is always cut at the same places.
+
+    Args:
+        request: which has made the thinking; its draws decide.
+        num: of places, of which some may be the same.
+        length: tokens of the thinking; one of none is cut at 0.
+    """
+    rng = random.Random(f"exits {request.sampling.seed} {request.sample}")
+    return tuple(sorted(rng.randint(min(1, length), length) for _ in range(num)))
+
+
 def _check(config: RolloutConfig, ranges: tuple[BudgetRange, ...]) -> None:
     if config.plan not in PLANS:
         raise TrainingError(unknown("plan", config.plan, PLANS))
     if not ranges:
         raise TrainingError("budgets: none was given; write at least one, as 24+20")
-    if config.plan == "fixed" and (len(ranges) != 1 or not ranges[0].exact):
+    if config.plan in ("fixed", "serial") and (len(ranges) != 1 or not ranges[0].exact):
         raise TrainingError(
-            f"plan 'fixed' has one budget, not {', '.join(config.budgets)}: give one, "
+            f"plan {config.plan!r} has one budget, not {', '.join(config.budgets)}: give one, "
             "or plan random, curriculum or anytime"
         )
-    if config.plan == "anytime":
+    if config.plan in ("anytime", "serial"):
         _check_cuts(config, ranges)
-    if config.weights and config.plan not in ("random", "anytime"):
-        raise TrainingError(f"weights mean nothing to plan {config.plan!r}: leave them out, or use random or anytime")
-    if config.weights and (len(config.weights) != len(ranges) or not all(0 < w < float("inf") for w in config.weights)):
-        raise TrainingError(f"weights {list(config.weights)}: give a number above 0 for each of {len(ranges)} budgets")
+    if config.answers_per_cut > 0 and config.plan != "anytime":
+        raise TrainingError(f"answers_per_cut means nothing to plan {config.plan!r}: leave it out, or use anytime")
+    if config.weights:
+        _check_weights(config)
 
 
 def _check_cuts(config: RolloutConfig, ranges: tuple[BudgetRange, ...]) -> None:
     thinking = [float("inf") if each.low.thinking is None else each.low.thinking for each in ranges]
-    if len(ranges) < 2 or not all(each.exact for each in ranges) or thinking != sorted(set(thinking)):
+    ascend = len(ranges) > 1 and all(each.exact for each in ranges) and thinking == sorted(set(thinking))
+    if config.plan == "anytime" and not ascend:
         raise TrainingError(
             f"plan 'anytime' cuts one thinking at ascending budgets, not at {', '.join(config.budgets)}: "
             "give two or more, as 8+20, 24+20, 96+20"
         )
     cuts = names_of(lambda strategy: strategy.cuts)
     if set(config.strategies) - set(cuts):
-        raise TrainingError(f"plan 'anytime' needs strategy {' or '.join(cuts)}, not {', '.join(config.strategies)}")
+        raise TrainingError(
+            f"plan {config.plan!r} needs strategy {' or '.join(cuts)}, not {', '.join(config.strategies)}"
+        )
+
+
+def _check_weights(config: RolloutConfig) -> None:
+    if config.plan not in ("random", "anytime"):
+        raise TrainingError(f"weights mean nothing to plan {config.plan!r}: leave them out, or use random or anytime")
+    numbers = all(0 <= weight < float("inf") for weight in config.weights)
+    if len(config.weights) != len(config.budgets) or not numbers or not any(config.weights):
+        raise TrainingError(
+            f"weights {list(config.weights)}: give a number for each of {len(config.budgets)} budgets, 0 or more, "
+            "and not 0 for all"
+        )

@@ -30,6 +30,23 @@ def correct(trace: Trace, grade: Grade, constants: Constants) -> float:
     return float(grade.correct)
 
 
+def finished(trace: Trace, grade: Grade, constants: Constants) -> float:
+    """1 for a right answer of a rollout that ended by itself, else 0: what ran out of tokens earns nothing.
+
+    The truncation penalty of ThinkPrune, Hou et al. 2025, arXiv 2504.01296, and of DLER, Liu et al. 2025, arXiv
+    2510.15110. (`correct` grades a solution that was cut as it stands.)
+    """
+    return float(grade.correct and not trace.cut)
+
+
+def closed_once(trace: Trace, grade: Grade, constants: Constants) -> float:
+    """1 for a right answer behind thinking that was opened and closed once, else 0: `correct` times `format`.
+
+    The reward of AnytimeReasoner, Qi et al. 2025, arXiv 2505.13438, as its code computes it (brpo.py).
+    """
+    return float(grade.correct) * format_reward(trace, grade, constants)
+
+
 def l1_exact(trace: Trace, grade: Grade, constants: Constants) -> float:
     """1[correct] - alpha * |n_gold - n_y|; 0 for a rollout that was asked for no length.
 
@@ -87,6 +104,8 @@ def format_reward(trace: Trace, grade: Grade, constants: Constants) -> float:
 
 REWARDS: dict[str, Reward] = {
     "correct": correct,
+    "finished": finished,
+    "closed_once": closed_once,
     "l1_exact": l1_exact,
     "l1_max": l1_max,
     "overlong": overlong,
@@ -127,6 +146,8 @@ def check_rewards(config: RewardConfig, strategies: Sequence[str]) -> None:
             raise TrainingError(f"weight {weight} of reward {name}: must be a finite number")
         if name in LENGTHS:
             _check_earned(name, strategies)
+    if not 0 <= config.decay <= 1:
+        raise TrainingError(f"decay {config.decay}: must be from 0 to 1 (none)")
     if not any(config.rewards.values()):
         raise TrainingError(
             f"rewards {config.rewards}: give at least one of {', '.join(REWARDS)} a weight other than 0"

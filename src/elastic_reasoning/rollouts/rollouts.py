@@ -14,9 +14,9 @@ from elastic_reasoning.core.template import Message, Prompt
 from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import Engine, run
-from elastic_reasoning.engines.sharing import share
+from elastic_reasoning.engines.sharing import follow, share
 from elastic_reasoning.rollouts.config import RolloutConfig
-from elastic_reasoning.rollouts.plan import Assignment, Plan
+from elastic_reasoning.rollouts.plan import Assignment, Plan, exits
 from elastic_reasoning.rollouts.scoring import Scored, Scorer
 from elastic_reasoning.tasks.task import Problem
 
@@ -34,28 +34,37 @@ def problem_order(num_problems: int, num: int, seed: int) -> list[int]:
     return list(islice(passes(), num))
 
 
-def roll_out(engine: Engine, problems: Sequence[Problem], plan: Plan, step: int, first_group: int = 0) -> list[Trace]:
+def roll_out(
+    engine: Engine,
+    problems: Sequence[Problem],
+    plan: Plan,
+    step: int,
+    groups: Sequence[int] | None = None,
+    redraw: int = 0,
+) -> list[Trace]:
     """The rollouts of some prompts of a step: prompt after prompt, sample after sample, cut after cut.
 
     Draws are keyed by seed, step, prompt and sample, so that a run which goes on after an interruption makes the same
     rollouts, and several processes make those that one would. The cuts of a sample share one thinking: the engine
-    thinks once, and answers from each of its beginnings.
+    thinks once, and answers from each of its beginnings. That of the largest budget comes last.
 
     Args:
         engine: what generates.
         problems: what the prompts ask.
         plan: what each is given.
         step: counts from 0.
-        first_group: the number of the first prompt within the step.
+        groups: the number of each prompt within the step; from 0 if not given.
+        redraw: how often these prompts have been replaced, which is part of the key of the draws.
     """
     config = plan.config
-    requests: list[Request] = []
-    for group, problem in enumerate(problems, start=first_group):
-        cuts = requests_of(
-            engine.prompt, problem, plan.assign(step, group), config, derived_seed(plan.seed, step, group)
-        )
-        requests += [replace(cut, sample=sample) for sample in range(config.samples_per_prompt) for cut in cuts]
-    return _answers(engine, requests, shared=config.num_cuts > 1)
+    asked: list[list[Request]] = []
+    for group, problem in zip(range(len(problems)) if groups is None else groups, problems, strict=True):
+        seed = derived_seed(plan.seed, step, group, *([redraw] if redraw else []))
+        cuts = requests_of(engine.prompt, problem, plan.assign(step, group), config, seed)
+        asked += [[replace(cut, sample=sample) for cut in cuts] for sample in range(config.samples_per_prompt)]
+    if config.plan == "serial" or config.answers_per_cut:
+        return _answers_apart(engine, asked, config)
+    return _answers(engine, [request for cuts in asked for request in cuts], shared=config.num_cuts > 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +139,46 @@ def requests_of(
         Request(prompt(strategy.edit(problem.messages, budget)), budget, assignment.strategy, options, sampling)
         for budget in assignment.budgets
     ]
+
+
+def _answers_apart(engine: Engine, asked: Sequence[Sequence[Request]], config: RolloutConfig) -> list[Trace]:
+    """Thinkings that are made once under the largest budget, and answers of their beginnings with draws of their own.
+
+    A thinking that failed has failed in all of its rollouts.
+    """
+    thoughts = [Walk(cuts[-1], engine.template, engine.context) for cuts in asked]
+    _finish(engine, thoughts)
+    answers: list[list[Walk]] = []
+    for cuts, thought in zip(asked, thoughts, strict=True):
+        found = [] if thought.error else _answers_of(thought, cuts, config)
+        answers.append([Walk(request, engine.template, engine.context) for request in found])
+        for walk in answers[-1]:
+            follow(walk, thought)
+    _finish(engine, [walk for walks in answers for walk in walks])
+    traces: list[Trace] = []
+    for walks, thought in zip(answers, thoughts, strict=True):
+        others = walks or [thought] * (config.rollouts_per_thinking - 1)
+        traces += [walk.trace() for walk in (*others, thought)]
+    return traces
+
+
+def _answers_of(thought: Walk, cuts: Sequence[Request], config: RolloutConfig) -> list[Request]:
+    """The requests for all answers of a thinking but its own, which is the last."""
+    if config.plan == "serial":
+        places = exits(thought.request, config.num_exits, thought.trace().num_thinking_tokens)
+        wanted = [replace(thought.request, budget=replace(cuts[-1].budget, thinking=place)) for place in places]
+    else:
+        wanted = [cut for cut in cuts for _ in range(config.answers_per_cut)][:-1]
+    return [
+        replace(each, sampling=replace(each.sampling, seed=derived_seed(each.sampling.seed, "answer", number)))
+        for number, each in enumerate(wanted)
+    ]
+
+
+def _finish(engine: Engine, walks: Sequence[Walk]) -> None:
+    """Bring walks to their ends."""
+    for _ in run(engine, walks):
+        pass
 
 
 def _answers(engine: Engine, requests: Sequence[Request], shared: bool) -> list[Trace]:

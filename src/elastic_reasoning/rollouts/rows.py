@@ -7,13 +7,17 @@ Nothing here knows a trainer; the adapter to TRL is `elastic_reasoning.training.
 trainers have for these fields are in `elastic_reasoning.rollouts.trainers`.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, takewhile
+from statistics import fmean
 
 import numpy as np
 
+from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.trace import Phase, Trace
-from elastic_reasoning.rollouts.advantages import group_advantages, thinking_advantages
+from elastic_reasoning.rollouts.advantages import group_advantages, thinking_advantages, whitening
 from elastic_reasoning.rollouts.config import RolloutConfig
 from elastic_reasoning.rollouts.scoring import Scored
 
@@ -65,46 +69,95 @@ def as_rows(
 ) -> list[Row]:
     """Scored rollouts to rows, in their order: prompt after prompt, sample after sample, cut after cut.
 
-    A rollout without a reward becomes a row of one masked token. So does, under anytime training, one whose thinking
-    had ended before its cut: it is its longest sibling over again.
+    A rollout without a reward becomes a row of one masked token. So does, under anytime training without answers of
+    their own, one whose thinking had ended before its cut: it is its longest sibling over again.
 
     Args:
         scored: rollouts of whole prompts.
         config: how they were made.
         filler: the id of that token.
-        normalised: divide advantages by the standard deviation of a prompt's rewards; those of thinking under anytime
-            training never are.
+        normalised: divide advantages by the standard deviation of the rewards that are compared; those of thinking
+            under anytime training never are.
         mask_cut: mask rollouts that ran out of tokens too, in whichever phase.
     """
-    groups = _chunks(scored, config.rollouts_per_prompt)
-    return [row for group in groups for row in _rows_of_prompt(group, config, filler, normalised, mask_cut)]
+    is_serial = config.plan == "serial"  # the exits of a thinking are compared with each other alone
+    groups = _chunks(scored, config.rollouts_per_thinking if is_serial else config.rollouts_per_prompt)
+    of_group = _anytime if config.plan == "anytime" else _whole
+    learnt = (each for group in groups for each in of_group(group, config, normalised))
+    return [
+        _masked(one.trace, filler) if row is None or (mask_cut and one.trace.cut) else row
+        for one, row in zip(scored, learnt, strict=True)
+    ]
 
 
 def _chunks(scored: Sequence[Scored], size: int) -> list[Sequence[Scored]]:
     return [scored[start : start + size] for start in range(0, len(scored), size)]
 
 
-def _rows_of_prompt(
-    group: Sequence[Scored], config: RolloutConfig, filler: int, normalised: bool, mask_cut: bool
-) -> Iterator[Row]:
-    samples = _chunks(group, config.num_cuts)
-    rewards = [[one.reward for one in sample] for sample in samples]
-    solution = [group_advantages(at_cut, normalised) for at_cut in zip(*rewards, strict=True)]
-    if config.num_cuts == 1:
-        thinking = [[advantage] for advantage in solution[0]]
-    else:
-        thinking = thinking_advantages(rewards, config.weights or (1.0,) * config.num_cuts)
+def _masked(trace: Trace, filler: int) -> Row:
+    return Row(list(trace.request.prompt.ids), [filler], [0], [0.0], [0.0])
+
+
+def _whole(group: Sequence[Scored], config: RolloutConfig, normalised: bool) -> Iterator[Row | None]:
+    """Rows of which every sampled token has the advantage of its rollout; `None` for a rollout without a reward."""
+    for one, advantage in zip(group, group_advantages([one.reward for one in group], normalised), strict=True):
+        yield None if one.reward is None else _row(one.trace, [None], [advantage], advantage)
+
+
+def _anytime(group: Sequence[Scored], config: RolloutConfig, normalised: bool) -> Iterator[Row | None]:
+    """Rows of a prompt under anytime training: the last of a thinking learns to think, and each learns to answer."""
+    samples = _chunks(group, config.rollouts_per_thinking)
+    rewards = [[_mean(cut) for cut in _chunks(sample, max(config.answers_per_cut, 1))] for sample in samples]
+    thinking = thinking_advantages(rewards, config.weights or (1.0,) * config.num_cuts)
+    solutions = _solution_advantages(samples, config.answers_per_cut, normalised)
+    cuts = [Budget.parse(text).thinking for text in config.budgets]
     for i, sample in enumerate(samples):
         longest = sample[-1].trace
-        whole = all(one.reward is not None for one in sample)  # or its thinking is not learnt from
-        cuts = [one.trace.request.budget.thinking for one in sample] if whole else []
-        for j, one in enumerate(sample):
-            last = one.trace is longest
-            repeated = not last and one.trace.ids == longest.ids
-            if one.reward is None or repeated or (mask_cut and one.trace.cut):
-                yield Row(list(one.trace.request.prompt.ids), [filler], [0], [0.0], [0.0])
+        is_whole = all(one.reward is not None for one in sample)  # or its thinking is not learnt from
+        for one, solution in zip(sample, solutions[i], strict=True):
+            is_last = one.trace is longest
+            is_repeated = not (is_last or config.answers_per_cut) and one.trace.ids == longest.ids
+            if one.reward is None or is_repeated:
+                yield None
             else:
-                yield _row(one.trace, cuts if last else [], thinking[i], solution[j][i])
+                yield _row(one.trace, cuts if is_last and is_whole else [], thinking[i], solution)
+
+
+def _mean(answers: Sequence[Scored]) -> float | None:
+    """The mean reward at a cut; `None` where an answer has none."""
+    known = [one.reward for one in answers if one.reward is not None]
+    return fmean(known) if len(known) == len(answers) else None
+
+
+def _solution_advantages(
+    samples: Sequence[Sequence[Scored]], answers_per_cut: int, normalised: bool
+) -> list[list[float]]:
+    """Of each answer of each thinking.
+
+    A single answer is compared with those of the other thinkings at its cut. Several are compared with each other:
+    those of one thinking that follow the very same ids, which are those of all later cuts where it has ended (Qi et
+    al. 2025, `compute_summary_advantage`).
+    """
+    if answers_per_cut < 2:
+        at_cuts = zip(*([one.reward for one in sample] for sample in samples), strict=True)
+        of_cuts = [group_advantages(at_cut, normalised) for at_cut in at_cuts]
+        return [list(of_sample) for of_sample in zip(*of_cuts, strict=True)]
+    found = [[0.0] * len(sample) for sample in samples]
+    for advantages, sample in zip(found, samples, strict=True):
+        behind: dict[tuple[int, ...], list[int]] = defaultdict(list)
+        for number, one in enumerate(sample):
+            behind[_before_solution(one.trace)].append(number)
+        for numbers in behind.values():
+            compared = group_advantages([sample[number].reward for number in numbers], normalised)
+            for number, advantage in zip(numbers, compared, strict=True):
+                advantages[number] = advantage
+    return found
+
+
+def _before_solution(trace: Trace) -> tuple[int, ...]:
+    """The ids that an answer follows."""
+    before = takewhile(lambda segment: segment.phase is not Phase.SOLUTION, trace.segments)
+    return tuple(chain.from_iterable(segment.ids for segment in before))
 
 
 def _row(trace: Trace, cuts: Sequence[int | None], thinking: Sequence[float], solution: float) -> Row:
@@ -131,3 +184,33 @@ def _row(trace: Trace, cuts: Sequence[int | None], thinking: Sequence[float], so
         logprobs=None if logprobs is None else list(logprobs),
         advantages=advantages.tolist(),
     )
+
+
+def advantage_sums(rows: Sequence[Row]) -> tuple[float, float, float]:
+    """How many tokens rows learn from, and the sums of their advantages and of the squares of these."""
+    learnt = [np.asarray(row.advantages)[np.asarray(row.loss_mask, bool)] for row in rows]
+    return (
+        float(sum(map(len, learnt))),
+        float(sum(each.sum() for each in learnt)),
+        float(sum((each**2).sum() for each in learnt)),
+    )
+
+
+def whitened(rows: Sequence[Row], sums: Sequence[float]) -> list[Row]:
+    """Rows whose advantages have mean 0 and variance 1 over the tokens of a step: see `advantages.whitening`.
+
+    Args:
+        rows: with centred advantages.
+        sums: of `advantage_sums`, over all processes.
+    """
+    mean, scale = whitening(*sums)
+    return [
+        replace(
+            row,
+            advantages=[
+                (advantage - mean) / scale if learnt else 0.0
+                for advantage, learnt in zip(row.advantages, row.loss_mask, strict=True)
+            ],
+        )
+        for row in rows
+    ]

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 from threading import Thread
 
@@ -43,6 +43,30 @@ class Scored:
     grade: Grade | None
     reward: float | None
     error: str | None
+
+
+def decayed(scored: Sequence[Scored], num_cuts: int, decay: float) -> list[Scored]:
+    """Rollouts of which a right answer earns less for each right one at an earlier cut of the same thinking.
+
+    The k-th right answer of a thinking, counted from 0, has its reward times decay^k. With decay 1/2 and the reward
+    1 for a right answer this is S-GRPO's 2^-(N_right - 1), where N_right counts the answer too. Dai et al. 2025, arXiv
+    2505.07686.
+
+    Args:
+        scored: thinking after thinking, cut after cut.
+        num_cuts: of each thinking.
+        decay: from 0 (the earliest right answer alone earns) to 1 (none).
+    """
+    found: list[Scored] = []
+    for start in range(0, len(scored), num_cuts):
+        num_right = 0
+        for one in scored[start : start + num_cuts]:
+            if one.reward is None or one.grade is None or not one.grade.correct:
+                found.append(one)
+                continue
+            found.append(replace(one, reward=one.reward * decay**num_right))
+            num_right += 1
+    return found
 
 
 class Scorer:

@@ -15,7 +15,7 @@ from elastic_reasoning.training.config import TrainConfig
 
 SCHEDULES = ("linear", "constant", "cosine")
 LOSSES = ("dapo", "grpo", "bnpo", "dr_grpo")
-ADVANTAGES = ("normalised", "centred")
+ADVANTAGES = ("normalised", "centred", "whitened")
 DTYPES = ("float32", "bfloat16", "float64")
 PRECISIONS = ("no", "bf16")
 ENGINES = ("transformers", "vllm-colocated", "vllm-server")
@@ -32,7 +32,10 @@ NAMES = {
 LEAST = {
     "steps": 1,
     "prompts_per_step": 1,
-    "samples_per_prompt": 2,  # a baseline is the mean of several
+    "samples_per_prompt": 1,
+    "num_exits": 1,
+    "answers_per_cut": 0,
+    "max_redraws": 0,
     "updates_per_step": 1,
     "micro_batch_size": 1,
     "num_lr_warmup_steps": 0,
@@ -64,6 +67,8 @@ def check(config: TrainConfig, num_processes: int = 1) -> None:
         value = values[name]
         if value is not None and value < least:
             raise TrainingError(f"{name} {value}: must be {least} or more")
+    if config.rollouts.plan != "serial" and config.rollouts.samples_per_prompt < 2:
+        raise TrainingError("samples_per_prompt 1: must be 2 or more, as a baseline is the mean of several")
     for name in ("temperature", "learning_rate", "max_grad_norm", "reward_timeout_seconds", "epsilon"):
         if not 0 < values[name] < math.inf:
             raise TrainingError(f"{name} {values[name]}: must be a number above 0")
@@ -138,9 +143,16 @@ def _check_rollouts(config: TrainConfig) -> None:
         raise TrainingError(
             f"steps {config.steps}: plan 'curriculum' has {len(rollouts.budgets)} budgets to go through"
         )
-    if rollouts.plan == "anytime" and rollouts.options.get("grace"):
+    if rollouts.plan in ("anytime", "serial") and rollouts.options.get("grace"):
         raise TrainingError(
-            "options.grace with plan 'anytime': the cuts of one thinking are at its budgets; leave it out"
+            f"options.grace with plan {rollouts.plan!r}: the cuts of one thinking are at its budgets; leave it out"
+        )
+    if rollouts.plan == "serial" and rollouts.options.get("min_thinking"):
+        raise TrainingError("options.min_thinking with plan 'serial': thinking is cut anywhere; leave it out")
+    if rollouts.plan != "serial" and config.reward.decay != 1:
+        raise TrainingError(
+            f"decay {config.reward.decay} with plan {rollouts.plan!r}: only the exits of plan serial come one after "
+            "the other; leave it out, or use serial"
         )
     bounded = all(find_strategy(name).bounds in ("separate", "total") for name in rollouts.strategies)
     if config.loss == "dr_grpo" and (plan.largest is None or not bounded):

@@ -76,8 +76,9 @@ class TrainConfig:
     loss: str = "dapo"
     """TRL's loss_type: dapo (mean over the tokens of a step), grpo (over each rollout), bnpo or dr_grpo."""
     advantages: str = "normalised"
-    """normalised (by the standard deviation of a prompt's rewards) or centred (by their mean alone). Those of
-    thinking under anytime training are never normalised: centred gives its answers the same scale.
+    """normalised (by the standard deviation of a prompt's rewards), centred (by their mean alone), or whitened
+    (centred, then by mean and standard deviation over the tokens of a step, as in DLER). Those of thinking under
+    anytime training are never normalised: centred gives its answers the same scale.
     """
     epsilon: float = 0.2
     """Importance ratios are clipped to 1 - epsilon and 1 + epsilon."""

@@ -30,7 +30,7 @@ class TrainedFor:
 
     Attributes:
         strategies: how rollouts spent their budgets.
-        plan: how many budgets the run knew: fixed, random, curriculum or anytime.
+        plan: how many budgets the run knew: fixed, random, curriculum, anytime or serial.
         budgets: thinking and solution tokens, as 24+20.
         options: what the strategies were told beyond the budget, where it was not the default.
         chat_template_kwargs: arguments of the chat template that prompts were made with.

@@ -29,6 +29,7 @@ def shared(trainer: Trainer = TRAINER, **values: Any) -> Shared:
         ({"strategies": ["elastik"]}, StrategyError, "did you mean 'elastic'?"),
         ({"options": {"answer_tokens": 2}}, StrategyError, "means nothing to strategy 'elastic'"),
         ({"plan": "anytime", "budgets": ["8+20", "24+20"]}, TrainingError, "one response for each rollout"),
+        ({"plan": "serial", "budgets": ["24+20"]}, TrainingError, "plan 'serial': verl has one response"),
         ({"plan": "fixed", "budgets": ["8..24+20"]}, TrainingError, "plan 'fixed' has one budget"),
     ],
 )

@@ -150,6 +150,15 @@ def test_cuts_share_one_thinking():
     assert found["rollouts of a step"] == 16 * 4 * 3
     assert found["tokens, sampled in a step"] == 16 * 4 * (96 + 3 * 20)
     assert found["tokens, trained on in a step"] == 16 * 4 * 3 * (found["tokens, prompt"] + 116)
+    several = values(changed(config, answers_per_cut=2, max_redraws=1, micro_batch_size=128), "rollouts")
+    assert several["rollouts of a step"] == 16 * 4 * 3 * 2
+    assert several["tokens, sampled in a step"] == 2 * 16 * 4 * (96 + 2 * 3 * 20)
+
+
+def test_exits_share_one_thinking():
+    found = values(changed(SEVERAL, plan="serial", budgets=("96+20",), num_exits=7), "rollouts")
+    assert found["rollouts of a step"] == 16 * 4 * 8
+    assert found["tokens, sampled in a step"] == 16 * 4 * (96 + 8 * 20)
 
 
 @pytest.mark.parametrize(

@@ -335,7 +335,12 @@ def test_a_full_disk_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ),
         pytest.param({"plan": "curriculum", "budgets": ("64+12", "16+12")}, marks=pytest.mark.full),
         {"plan": "anytime", "budgets": ("8+12", "64+12"), "micro_batch_size": 16},
-        {"updates_per_step": 2, "micro_batch_size": 8, "beta": 0.01, "epsilon_high": 0.28},
+        {"max_redraws": 2, "plan": "serial", "samples_per_prompt": 1, "num_exits": 3, "decay": 0.5},
+        pytest.param(
+            {"answers_per_cut": 2, "plan": "anytime", "budgets": ("8+12", "64+12"), "weights": (0.0, 1.0)},
+            marks=pytest.mark.full,
+        ),
+        {"updates_per_step": 2, "micro_batch_size": 8, "beta": 0.01, "epsilon_high": 0.28, "advantages": "whitened"},
         {"strategies": ("l1-exact", "l1-max"), "rewards": {"l1_exact": 1.0, "l1_max": 1.0}, "plan": "random"},
         {"mask_cut": True, "advantages": "centred", "rewards": {"correct": 1.0, "format": 0.1, "overlong": 0.5}},
     ],
@@ -377,8 +382,8 @@ def test_rollouts_that_fail_are_counted_and_not_learnt_from(tmp_path: Path) -> N
 def test_a_step_without_any_reward_ends_training_with_its_state(tmp_path: Path) -> None:
     config = small_run(tmp_path)
 
-    def failing(engine: Any, problems: Any, plan: Any, step: int, first_group: int) -> list[Any]:
-        traces = COLLABORATORS.roll_out(engine, problems, plan, step, first_group)
+    def failing(engine: Any, problems: Any, plan: Any, step: int, *args: Any) -> list[Any]:
+        traces = COLLABORATORS.roll_out(engine, problems, plan, step, *args)
         return [replace(trace, error="it broke") for trace in traces] if step == 2 else traces
 
     with pytest.raises(TrainingError, match="it broke"):

@@ -64,8 +64,10 @@ class LoopConfig:
         listed: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in parts.items()}
         rollouts = RolloutConfig(**listed)
         check_options(rollouts.options, rollouts.strategies)
-        if rollouts.plan == "anytime":
-            raise TrainingError("plan 'anytime': verl has one response for each rollout; use fixed, random, curriculum")
+        if rollouts.num_cuts > 1:
+            raise TrainingError(
+                f"plan {rollouts.plan!r}: verl has one response for each rollout; use fixed, random, curriculum"
+            )
         return cls(rollouts, one_pass=one_pass, **given)
 
 

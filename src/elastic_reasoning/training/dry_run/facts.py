@@ -22,6 +22,11 @@ from elastic_reasoning.training.dry_run.memory import Lengths
 PROMPT = Prompt((), Thinking.OPEN)
 ANY_MODEL = Template(TokenDelimiter("<", (1,)), TokenDelimiter(">", (2,)), frozenset([0]), 3, lambda text: (), str)
 """Of a model, as far as it makes a difference to how much is sampled."""
+ADVANTAGES = {
+    "normalised": "by mean and standard deviation of the rewards of the same prompt",
+    "centred": "by the mean of the rewards of the same prompt",
+    "whitened": "by that mean, then by mean and standard deviation over the tokens of a step",
+}
 UNITS = {"GiB": 2**30, "MiB": 2**20, "KiB": 2**10}
 
 
@@ -106,7 +111,17 @@ def rollouts(config: TrainConfig, lengths: Lengths | None, why: str) -> tuple[Fa
         Fact("steps", config.steps, "batches of rollouts"),
         Fact("prompts_per_step", config.prompts_per_step, "prompts"),
         Fact("samples_per_prompt", rollouts.samples_per_prompt, "rollouts"),
-        Fact("cuts", rollouts.num_cuts, "rollouts of one thinking"),
+        Fact("cuts", rollouts.num_cuts, "of one thinking, its end among them"),
+        Fact(
+            "answers_per_cut",
+            rollouts.answers_per_cut,
+            "answers",
+            "" if rollouts.answers_per_cut else "one, and none anew where thinking has ended",
+        ),
+        Fact("num_exits", rollouts.num_exits, "cuts", "" if rollouts.plan == "serial" else "of plan serial alone"),
+        Fact(
+            "max_redraws", rollouts.max_redraws, "times", "that a prompt is replaced whose rollouts all earn the same"
+        ),
         Fact("rollouts of a step", config.num_rollouts, "rollouts"),
         Fact("rollouts of the run", config.steps * config.num_rollouts, "rollouts"),
         *_tokens(config, plan, lengths, why),
@@ -141,10 +156,12 @@ def _tokens(config: TrainConfig, plan: Plan, lengths: Lengths | None, why: str) 
     if lengths is None:
         return [Fact(f"tokens, {name}", None, note=f"not known: {why}") for name in names]
     sampled = config.num_rollouts * lengths.completion
-    if config.rollouts.plan == "anytime":  # each thinking is sampled once
-        parts = [(each.high.thinking or 0, each.high.solution or 0) for each in plan.ranges]
-        thinking, solutions = max(part[0] for part in parts), sum(part[1] for part in parts)
-        sampled = config.prompts_per_step * config.rollouts.samples_per_prompt * (thinking + solutions)
+    if config.rollouts.num_cuts > 1:  # each thinking is sampled once
+        answers = [each.high.solution or 0 for each in plan.ranges]
+        num_of_each = config.rollouts.rollouts_per_thinking // len(answers)
+        of_thinking = lengths.completion - answers[-1] + num_of_each * sum(answers)
+        sampled = config.prompts_per_step * config.rollouts.samples_per_prompt * of_thinking
+    sampled *= 1 + config.rollouts.max_redraws
     trained = config.num_rollouts * lengths.total
     values = (lengths.prompt, lengths.completion, sampled, config.steps * sampled, trained, config.steps * trained)
     return [Fact(f"tokens, {name}", value, "at most") for name, value in zip(names, values, strict=True)]
@@ -163,7 +180,8 @@ def rewards(config: TrainConfig) -> tuple[Fact, ...]:
     return (
         *formulas,
         *constants,
-        Fact("advantages", config.advantages, note="by the rewards of the same prompt"),
+        Fact("decay", config.reward.decay, note="of a right answer's reward for each right one at an earlier exit"),
+        Fact("advantages", config.advantages, note=ADVANTAGES[config.advantages]),
         Fact("grading_workers", config.grading.grading_workers, "processes", "0: as many as cores"),
         Fact("reward_timeout_seconds", config.reward.reward_timeout_seconds, "seconds a step"),
     )

@@ -5,7 +5,6 @@ run.train(start=None)
 """
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import Engine
 from elastic_reasoning.engines.loading import load_weights
-from elastic_reasoning.rollouts.measures import rollout_metrics
+from elastic_reasoning.rollouts.drawing import DrawSettings, draw
 from elastic_reasoning.rollouts.plan import Plan
 from elastic_reasoning.rollouts.rollouts import (
     ValidationResult,
@@ -27,7 +26,7 @@ from elastic_reasoning.rollouts.rollouts import (
     roll_out,
     validate,
 )
-from elastic_reasoning.rollouts.rows import Row, as_rows
+from elastic_reasoning.rollouts.rows import Row, advantage_sums, as_rows, whitened
 from elastic_reasoning.rollouts.scoring import Scored, Scorer
 from elastic_reasoning.tasks.loading import load_task
 from elastic_reasoning.tasks.task import Task
@@ -183,22 +182,17 @@ class Run:
         problems = [self.data.training[index] for index in self.order[first : first + num_groups]]
         if [list(problem.messages) for problem in problems] != list(prompts[::per_prompt]):
             raise TrainingError(f"the trainer asks other problems at step {step + 1} than are due: use the tested TRL")
-        engine = self._engine(trainer)
-        started = time.perf_counter()
-        traces = self.collaborators.roll_out(engine, problems, self.plan, step, first_group)
-        generated = time.perf_counter()
-        scored = self.scorer.score(traces, [problem for problem in problems for _ in range(per_prompt)])
-        self._require_a_reward(scored)
-        metrics = rollout_metrics(scored) | {
-            "generation_seconds": generated - started,
-            "reward_seconds": time.perf_counter() - generated,
-        }
+        settings = DrawSettings(self.data.training, config.reward.decay, self.collaborators.roll_out)
+        batch = draw(self._engine(trainer), self.scorer, problems, self.plan, step, settings, first_group)
+        self._require_a_reward(batch.scored)
         normalised = config.advantages == "normalised"
         filler = filler_id(self.renderer.tokenizer, self.renderer.template)
         rows = self.collaborators.as_rows(
-            scored, config.rollouts, filler, normalised=normalised, mask_cut=config.mask_cut
+            batch.scored, config.rollouts, filler, normalised=normalised, mask_cut=config.mask_cut
         )
-        return rows, [one.reward for one in scored], metrics
+        if config.advantages == "whitened":
+            rows = whitened(rows, self._sums(*advantage_sums(rows)))
+        return rows, [one.reward for one in batch.scored], batch.metrics
 
     def _require_a_reward(self, scored: Sequence[Scored]) -> None:
         """End training, in all processes, where no rollout of a step has a reward in any of them."""

@@ -64,9 +64,12 @@ def vllm_arguments(config: TrainConfig) -> dict[str, Any]:
 
 
 def _check_turns(config: TrainConfig) -> None:
-    """Budgets that share a thinking are asked in turns, of which one process may need more than another."""
+    """Budgets that share a thinking, and prompts that are replaced, are asked in turns, of which one process may need
+    more than another."""
     if config.rollouts.num_cuts > 1:
-        shared = "plan anytime"
+        shared = f"plan {config.rollouts.plan}"
+    elif config.rollouts.max_redraws:
+        shared = "max_redraws"
     elif len(Plan(config.rollouts, config.steps, config.seed).validation()) > 1:
         shared = "several strategies or validation_budgets"
     else:
