@@ -2,10 +2,12 @@
 
     python benchmarks/training.py                                   # three training seeds; goes on where it stopped
     python benchmarks/training.py --bases runs/miniature            # ... with the bases that miniature.py has made
+    python benchmarks/training.py --runs mini-s-grpo,mini-dler      # these alone, into the tables that are there
     python benchmarks/training.py --seeds 0 --limit 64 --steps 4 --out runs/quick --no-results
 
 For each seed and each recipe of `RUNS`: training on the seed's base, and a sweep over eight budgets. All runs sample
-about as many tokens. Prints the tables and writes results/training.{json,md}.
+about as many tokens. Prints the tables and writes results/training.{json,md}. With `--runs` the other lines of the
+tables are kept, each with its date, if the reference (E1 at t* = 24) comes out on every seed as it stands there.
 
 The area under the accuracy-budget curve is one number for all budgets: the mean accuracy over the logarithm of the
 thinking budget t from the least to the greatest that is measured, by the trapezoid rule, with s always the same. A
@@ -70,12 +72,17 @@ RUNS = {
     "mini-random": Run("random budgets"),
     "mini-curriculum": Run("curriculum"),
     "mini-anytime": Run("anytime"),
+    "mini-anytime-published": Run("AnytimeReasoner as published"),
+    "mini-s-grpo": Run("S-GRPO"),
+    "mini-thinkprune": Run("ThinkPrune"),
+    "mini-dler": Run("DLER"),
 }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", default="0,1,2", help="training seeds, with commas")
+    parser.add_argument("--runs", help="recipes, with commas; the reference is always measured; all if not given")
     parser.add_argument("--limit", type=int, default=512, help="test problems")
     parser.add_argument("--steps", type=int, help="training steps, instead of those of the recipes")
     parser.add_argument("--out", type=Path, default=Path("runs/training"))
@@ -93,21 +100,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     seeds = [int(seed) for seed in arguments.seeds.split(",")]
     flags = ["--limit", str(arguments.limit), "--out", str(arguments.out), "--bases", str(bases)]
     flags += ["--steps", str(arguments.steps)] if arguments.steps else []
-    run_children(__file__, waiting(arguments.out, seeds), arguments.jobs, flags)
-    report = judge(arguments.out, seeds)
+    names = wanted(arguments.runs)
+    run_children(__file__, waiting(arguments.out, seeds, names), arguments.jobs, flags)
+    report = judge(arguments.out, seeds, names)
+    results = ROOT / "benchmarks" / "results"
+    if arguments.runs:
+        report = merged(report, json.loads((results / "training.json").read_text(encoding="utf-8")))
     text = as_markdown(report)
     print(text)
     if not arguments.no_results:
-        results = ROOT / "benchmarks" / "results"
         (results / "training.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
         (results / "training.md").write_text(text, encoding="utf-8")
     return 0
 
 
-def waiting(out: Path, seeds: Sequence[int]) -> dict[str, str | None]:
+def wanted(given: str | None) -> list[str]:
+    """The runs that are asked for, the reference and what others start from among them, in the order of the table."""
+    names = set(RUNS) if given is None else {REFERENCE, *given.split(",")}
+    unknown = names - set(RUNS)
+    if unknown:
+        raise SystemExit(f"--runs {', '.join(sorted(unknown))}: known are {', '.join(RUNS)}")
+    names |= {RUNS[name].start for name in names}
+    return [name for name in RUNS if name in names]
+
+
+def waiting(out: Path, seeds: Sequence[int], names: Sequence[str]) -> dict[str, str | None]:
     """What is left to do, each with what must be finished before it: the bases first, so that no run waits long."""
     pieces: dict[str, str | None] = {f"{seed}/{BASE}": None for seed in seeds}
-    pieces |= {f"{seed}/{name}": f"{seed}/{run.start}" for seed in seeds for name, run in RUNS.items()}
+    pieces |= {f"{seed}/{name}": f"{seed}/{RUNS[name].start}" for seed in seeds for name in names}
     return {piece: before for piece, before in pieces.items() if not (folder_of(out, piece) / DONE).exists()}
 
 
@@ -155,13 +175,14 @@ def measure(
     sweep(config)
 
 
-def judge(out: Path, seeds: list[int]) -> dict[str, Any]:
+def judge(out: Path, seeds: list[int], names: Sequence[str]) -> dict[str, Any]:
     """Every line of the table: its accuracies and areas, and their differences from the reference."""
     lines: list[tuple[str, str, str, Callable[[Record], Record]]] = [
         ("base", BASE, "elastic", as_graded),
         ("base, S1", BASE, "s1", as_graded),
     ]
-    for name, run in RUNS.items():
+    for name in names:
+        run = RUNS[name]
         lines.append((run.title, name, run.strategy, as_graded))
         if run.strategy.startswith("l1"):
             lines.append((f"{run.title}, {KEPT}", name, run.strategy, if_kept))
@@ -173,14 +194,16 @@ def judge(out: Path, seeds: list[int]) -> dict[str, Any]:
         areas = {axis: areas_of(records, strategy, scale) for axis, scale in AXES.items()}
         measured.append((title, name, strategy, rows, areas))
     reference = next(areas for _, name, _, _, areas in measured if name == REFERENCE)
+    about = provenance()
     return {
-        **provenance(),
+        **about,
         "seeds": seeds,
         "num_problems": len(reference["log"]),
         "area": "mean accuracy over log2(t), trapezoid rule, s = 20; linear: over t. difference: from E1 at t* = 24",
         "lines": [
             {
                 "title": title,
+                "date": about["date"],
                 "name": name,
                 "strategy": strategy,
                 "area": {axis: judged(areas[axis], reference[axis]) for axis in AXES},
@@ -190,6 +213,28 @@ def judge(out: Path, seeds: list[int]) -> dict[str, Any]:
             for title, name, strategy, rows, areas in measured
         ],
     }
+
+
+def merged(report: dict[str, Any], kept: dict[str, Any]) -> dict[str, Any]:
+    """A report with the lines of an earlier one that it has not measured again.
+
+    Raises:
+        SystemExit: they cannot stand in one table, as the reference is another one.
+    """
+    found, stands = _reference(report), _reference(kept)
+    if found != stands:
+        raise SystemExit(f"{REFERENCE} has come out as {found}, and in the tables stands {stands}: measure all")
+    measured = {line["title"]: line for line in report["lines"]}
+    earlier = {line["title"]: {"date": kept["date"], **line} for line in kept["lines"]}
+    order = [line["title"] for line in kept["lines"]]
+    order += [title for title in measured if title not in earlier]
+    return {**report, "lines": [{**earlier, **measured}[title] for title in order]}
+
+
+def _reference(report: dict[str, Any]) -> tuple[list[int], int, list[float]]:
+    """What must be the same: seeds, problems, and the area of the reference in each seed."""
+    line = next(line for line in report["lines"] if line["name"] == REFERENCE)
+    return report["seeds"], report["num_problems"], [round(area, 9) for area in line["area"]["log"]["by_seed"]]
 
 
 KEPT = "within what was asked"
@@ -262,7 +307,8 @@ def as_markdown(report: dict[str, Any]) -> str:
         f"{report['num_problems']} test problems, training seeds {', '.join(map(str, report['seeds']))}, one sample "
         "each; accuracy in %, ± one standard error, clustered by problem over the seeds together. Area: the mean "
         "accuracy over log2 t (trapezoid rule), mean over seeds ± their standard error. "
-        f"{report['date'][:10]}, {report['machine']['processor']}, one thread a run.",
+        f"{', '.join(sorted({line['date'][:10] for line in report['lines']}))}, {report['machine']['processor']}, "
+        "one thread a run.",
         "",
         "| trained | " + " | ".join(f"t={t}" for t in thinking) + " | area | no limit (thinking tokens) |",
         "|---" * (len(budgets) + 3) + "|",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from elastic_reasoning.records.record import Record
-from training import AXES, RUNS, area, areas_of, if_kept, judged, recipe, waiting
+from training import AXES, REFERENCE, RUNS, area, areas_of, if_kept, judged, merged, recipe, waiting, wanted
 
 
 def record(problem: str, budget: str, sample: int, correct: bool, strategy: str = "elastic") -> Record:
@@ -60,14 +60,51 @@ def test_a_difference_is_paired_by_problem() -> None:
     assert judged(reference, reference)["difference"] == 0
 
 
+def test_some_runs_bring_the_reference_and_what_they_start_from() -> None:
+    assert wanted(None) == list(RUNS)
+    assert wanted("mini-l1-max,mini-dler") == [REFERENCE, "mini-l1-exact", "mini-l1-max", "mini-dler"]
+    with pytest.raises(SystemExit, match="--runs mini-dlre: known are"):
+        wanted("mini-dlre")
+
+
+def report_of(date: str, *lines: tuple[str, str, float]) -> dict[str, object]:
+    return {
+        "date": date,
+        "seeds": [0, 1],
+        "num_problems": 8,
+        "lines": [
+            {"title": title, "name": name, "date": date, "area": {"log": {"by_seed": [area, area]}}}
+            for title, name, area in lines
+        ],
+    }
+
+
+def test_lines_that_are_measured_again_take_the_place_of_those_that_stand() -> None:
+    kept = report_of("before", ("E1", REFERENCE, 0.5), ("random", "mini-random", 0.6), ("S-GRPO", "mini-s-grpo", 0.1))
+    new = report_of("now", ("E1", REFERENCE, 0.5), ("S-GRPO", "mini-s-grpo", 0.2), ("DLER", "mini-dler", 0.3))
+    found = merged(new, kept)
+    assert found["date"] == "now"
+    assert [(line["title"], line["date"]) for line in found["lines"]] == [
+        ("E1", "now"),
+        ("random", "before"),
+        ("S-GRPO", "now"),
+        ("DLER", "now"),
+    ]
+
+
+def test_lines_beside_another_reference_are_not_kept() -> None:
+    with pytest.raises(SystemExit, match="measure all"):
+        merged(report_of("now", ("E1", REFERENCE, 0.4)), report_of("before", ("E1", REFERENCE, 0.5)))
+
+
 def test_what_is_left_to_do(tmp_path: Path) -> None:
-    pieces = list(waiting(tmp_path, [0, 1]).items())
+    pieces = list(waiting(tmp_path, [0, 1], wanted(None)).items())
     assert len(pieces) == 2 * (1 + len(RUNS))
     assert pieces[0] == ("0/base", None)
     assert all(before is None or before in dict(pieces[:number]) for number, (_, before) in enumerate(pieces))
     (tmp_path / "seed-1" / "mini-grpo").mkdir(parents=True)
     (tmp_path / "seed-1" / "mini-grpo" / "done").touch()
-    assert "1/mini-grpo" not in waiting(tmp_path, [0, 1])
+    assert "1/mini-grpo" not in waiting(tmp_path, [0, 1], wanted(None))
 
 
 @pytest.mark.parametrize("name", RUNS)

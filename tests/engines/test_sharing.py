@@ -20,10 +20,11 @@ from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import Engine, new_request, run
 from elastic_reasoning.engines.loading import load
 from elastic_reasoning.engines.scripted import Script, ScriptedEngine, scripted_logprob
-from elastic_reasoning.engines.sharing import share
+from elastic_reasoning.engines.sharing import follow, share
 from elastic_reasoning.tasks.arithmetic import Arithmetic
 from letters import by_position, letters
 
+COUNTS_BELOW = st.integers(0, 14)
 STRATEGIES = (
     *("elastic", "elastic", "nothinking", "vanilla", "s1", "s1", "unconstrained", "l1-max"),
     *("dynasor", "dynasor", "deer", "nowait", "reminders", "alpha-one"),
@@ -103,6 +104,27 @@ def scripts_of(draw: st.DrawFn, template: Template) -> Script:
 
 def scripted(template: Template, context: int | None, interpreter: str, scripts: list[Script]) -> ScriptedEngine:
     return ENGINES[interpreter](lambda r, ids: scripts[r.sample](r, ids), template, context)
+
+
+@settings(max_examples=300)
+@given(groups(), st.lists(COUNTS_BELOW, min_size=1, max_size=4))
+def test_a_walk_that_follows_another_is_what_it_would_have_been(group: tuple, budgets: list[int]) -> None:
+    """With draws of its own it would go on otherwise; with the same ones its whole trace is known."""
+    *model, requests = group
+    engine = scripted(*model)
+    longest = replace(requests[0], strategy="elastic", budget=Budget(max(budgets), 4))
+    thought = Walk(longest, engine.template, engine.context)
+    list(run(engine, [thought]))
+    for budget in budgets:
+        request = replace(longest, budget=Budget(budget, 4))
+        walk = Walk(request, engine.template, engine.context)
+        alone = answered(engine, [request])[request.name]
+        if thought.error is None:
+            follow(walk, thought)
+            has_grace = bool(longest.options.get("grace"))
+            assert has_grace or walk.call is None or walk.call.phase is not Phase.THINKING
+        list(run(engine, [walk]))
+        assert same(walk.trace(), alone)
 
 
 @settings(max_examples=1500)

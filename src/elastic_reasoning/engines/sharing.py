@@ -111,7 +111,7 @@ def follow(walk: Walk, thought: Walk) -> None:
     while walk.call is not None and walk.call.phase is Phase.THINKING:
         position = len(walk.ids)
         step = steps.get(position)
-        if step is None or walk.ids != thought.ids[:position]:
+        if step is None or walk.ids != thought.ids[:position] or _terms(step.call) != _terms(walk.call):
             return
         completion = _Recording(step.completion, step.call.on_eos).cut(walk.call)
         if completion is None:
@@ -127,11 +127,16 @@ def _draws(walk: Walk) -> Hashable:
 
 def _key(walk: Walk, ids: tuple[int, ...], call: Call) -> Hashable:
     """Calls with equal keys sample the same tokens until one of them has enough."""
+    return _draws(walk), ids, _terms(call)
+
+
+def _terms(call: Call) -> Hashable:
+    """What a call asks for, apart from how much."""
     stop = call.stop.text if call.stop else None
     bans = (call.min_tokens, call.banned) if call.min_tokens else None
     grace = (call.grace, call.max_tokens) if call.grace else None
     ramp = (call.ramp, call.max_tokens) if call.ramp else None
-    return _draws(walk), ids, stop, bans, call.forbidden, grace, ramp, call.loop, call.pause
+    return stop, bans, call.forbidden, grace, ramp, call.loop, call.pause
 
 
 def _context(walk: Walk) -> Hashable:
