@@ -80,6 +80,7 @@ def test_the_defaults_can_be_trained() -> None:
             "options.min_thinking with plan 'serial'",
         ),
         ({"decay": 0.5}, TrainingError, "decay 0.5 with plan 'fixed'"),
+        ({"options": {"soft_landing": 4}}, TrainingError, "not come from the model's own distribution"),
         ({"plan": "serial", "decay": 2.0}, TrainingError, "decay 2.0: must be from 0 to 1"),
         ({"plan": "serial", "num_exits": 0}, TrainingError, "num_exits 0: must be 1 or more"),
         ({"max_redraws": -1}, TrainingError, "max_redraws -1: must be 0 or more"),

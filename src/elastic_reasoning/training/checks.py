@@ -4,7 +4,8 @@ import math
 
 from elastic_reasoning.core.configuration import values_of
 from elastic_reasoning.core.errors import TrainingError, require, unknown
-from elastic_reasoning.core.request import DEFAULT_STRATEGY
+from elastic_reasoning.core.needs import needs_of
+from elastic_reasoning.core.request import DEFAULT_STRATEGY, Request
 from elastic_reasoning.core.strategies import check_options, find_strategy
 from elastic_reasoning.core.template import check_pair
 from elastic_reasoning.engines.names import check_model_name
@@ -12,6 +13,7 @@ from elastic_reasoning.rollouts.plan import Plan
 from elastic_reasoning.rollouts.rewards import check_rewards
 from elastic_reasoning.tasks.loading import check_task
 from elastic_reasoning.training.config import TrainConfig
+from elastic_reasoning.training.dry_run.facts import ANY_MODEL, PROMPT
 
 SCHEDULES = ("linear", "constant", "cosine")
 LOSSES = ("dapo", "grpo", "bnpo", "dr_grpo")
@@ -170,6 +172,13 @@ def _check_rollouts(config: TrainConfig) -> None:
             f"min_thinking with engine {config.engine}: vLLM's log-probabilities are taken after what it forbids; "
             "use engine transformers"
         )
+    for assignment in plan.extremes():
+        options = find_strategy(assignment.strategy).restrict(rollouts.options)
+        if needs_of(Request(PROMPT, assignment.budgets[0], assignment.strategy, options), ANY_MODEL).bans:
+            raise TrainingError(
+                f"strategy {assignment.strategy} with options {rollouts.options}: it forbids or raises tokens, so that "
+                "rollouts would not come from the model's own distribution; leave that out"
+            )
 
 
 def _check_split(config: TrainConfig, num_processes: int) -> None:
