@@ -172,8 +172,9 @@ def _check_rollouts(config: TrainConfig) -> None:
             f"min_thinking with engine {config.engine}: vLLM's log-probabilities are taken after what it forbids; "
             "use engine transformers"
         )
+    told = {name: value for name, value in rollouts.options.items() if name != "min_thinking"}  # which is refused above
     for assignment in plan.extremes():
-        options = find_strategy(assignment.strategy).restrict(rollouts.options)
+        options = find_strategy(assignment.strategy).restrict(told)
         if needs_of(Request(PROMPT, assignment.budgets[0], assignment.strategy, options), ANY_MODEL).bans:
             raise TrainingError(
                 f"strategy {assignment.strategy} with options {rollouts.options}: it forbids or raises tokens, so that "
