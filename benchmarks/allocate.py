@@ -26,9 +26,9 @@ from elastic_reasoning.analysis.allocation import Thinkings, fit, follow, thinki
 from elastic_reasoning.analysis.candidates import halves
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.request import Sampling
-from elastic_reasoning.core.strategies.allocated import NAME, Rule
+from elastic_reasoning.core.strategies.allocated import FREE, NAME, Rule
 from elastic_reasoning.engines.config import EngineConfig
-from elastic_reasoning.evaluation.allocate import FREE, UNIFORM, AllocateConfig, allocate, prompt_lengths
+from elastic_reasoning.evaluation.allocate import UNIFORM, AllocateConfig, allocate, prompt_lengths
 from elastic_reasoning.miniature.make import make_pair
 from elastic_reasoning.records.columns import Records
 from elastic_reasoning.records.log import read_records

@@ -21,15 +21,13 @@ from numpy.typing import NDArray
 
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import RecordsError, UsageError
-from elastic_reasoning.core.strategies.allocated import Rule, Term, thought_signs
+from elastic_reasoning.core.strategies.allocated import FREE, Rule, Term, thought_signs
 from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.records.columns import Records
 from elastic_reasoning.records.record import Record
 
 Floats = NDArray[np.float64]
 
-FREE = ("prompt", "thinking", "recent")
-"""Signs that cost no tokens."""
 RIDGE = 10.0
 """Thinkings without any gain or loss that a regression is held back by: with few at a place it says little."""
 GRAINS, GRAIN = {"prompt": 1.0}, 0.01

@@ -20,7 +20,7 @@ from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import UsageError, unknown
 from elastic_reasoning.core.request import DEFAULT_STRATEGY
 from elastic_reasoning.core.setting import Setting
-from elastic_reasoning.core.strategies.allocated import NAME
+from elastic_reasoning.core.strategies.allocated import FREE, NAME
 from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.engines.loading import load_template
 from elastic_reasoning.engines.names import parts_of
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
 UNIFORM = "uniform"
 """The folder of the sweep under one budget for all."""
-FREE = ("prompt", "thinking", "recent")
-"""Signs that cost no tokens."""
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,8 @@ SIGNS = {
     "same": "1 where that answer is the one that was probed before, else 0",
 }
 """What a rule may go by."""
+FREE = ("prompt", "thinking", "recent")
+"""Those that cost no tokens."""
 PROBED = ("probe", "same")
 READ = ("thinking", "recent", "probe")
 """Signs that need log-probabilities."""
