@@ -138,7 +138,7 @@ class OptionParser(ArgumentParser):
         """Values as a recipe, without what strategies are not told."""
         named = Namespace()  # type: ignore[no-untyped-call]
         for name in self.names:
-            if values[name] is not None or name.partition(".")[0] not in self._told:
+            if values[name] is not None or name.rpartition(".")[0] not in self._told:
                 named[name] = values[name]
         return str(self.dump(named, skip_unset=False))
 

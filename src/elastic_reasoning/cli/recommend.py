@@ -1,7 +1,10 @@
-"""`elastic recommend`: the best budget for a total, the cheapest for an accuracy, or for efforts, from records."""
+"""`elastic recommend`: the best budget for a total, the cheapest for an accuracy, or for efforts, from records; or the
+best of several wordings to force before a close, by trying them."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import json
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from msgspec import to_builtins
@@ -14,6 +17,7 @@ from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.output import say, say_json
 from elastic_reasoning.core.errors import UsageError
 from elastic_reasoning.core.request import DEFAULT_STRATEGY
+from elastic_reasoning.evaluation.config import RunConfig, SweepConfig
 from elastic_reasoning.records.log import read_records
 from elastic_reasoning.records.storage import fetched
 
@@ -33,9 +37,17 @@ class RecommendConfig:
     shares: dict[str, float] = field(default_factory=lambda: dict(SHARES))
     """Percent of the best accuracy that each effort keeps, of those that are saved."""
     model: str = ""
-    """Which model, where the records are of several."""
+    """Which model, where the records are of several; the one that wordings are tried on."""
     strategy: str = DEFAULT_STRATEGY
     """Which strategy: one whose budget is a bound."""
+    wrap_up: tuple[str, ...] = ()
+    """A text to force before a close; given once for each. They are tried against each other and against none, instead
+    of a look at records. {budget}, {used} and {left} in it stand for tokens.
+    """
+    budget: str = ""
+    """Tokens of thinking and solution that wordings are tried under, as 24+20."""
+    sweep: RunConfig = field(default_factory=lambda: RunConfig(out="runs/wordings"))
+    """What wordings are tried on."""
     json: bool = False
     """Print JSON."""
 
@@ -45,6 +57,7 @@ elastic recommend runs/sweep --total 44 --model mini-e1
 elastic recommend runs/sweep --accuracy 0.5 --model mini-e1
 elastic recommend runs/sweep --save budgets.yaml
 elastic recommend runs/sweep --save budgets.yaml --shares '{low: 80, high: 99}'
+elastic recommend --wrap-up "so ok" --wrap-up "{left} so" --model mini --budget 16+20 --sweep.limit 128
 """
 
 
@@ -52,14 +65,19 @@ def main(argv: list[str]) -> int:
     """Run the command."""
     config = parse(
         RecommendConfig,
-        argv,
+        _with_wordings_together(argv),
         command="recommend",
         about="Name the best thinking and solution budget for a total of tokens, or the cheapest for an accuracy; "
         "or save the cheapest that keep 90, 97 and 99.5 % of the best accuracy as low, medium and high effort. "
-        "It is chosen on one half of the problems and measured on the other; on a validation split, on all.",
+        "With --wrap-up, ask the model, and try wordings against each other. It is chosen on one half of the problems "
+        "and measured on the other; on a validation split, on all.",
         example=EXAMPLE,
         positional="records",
     )
+    if config.wrap_up:
+        return _try_wordings(config, shlex.join(["elastic", "recommend", *argv]))
+    if config.budget:
+        raise UsageError("--budget is what wordings are tried under: add --wrap-up 'So, in short:', or leave it out")
     if not config.records:
         raise UsageError("no folder of records: elastic recommend runs/sweep --total 44")
     if config.save:
@@ -72,6 +90,37 @@ def main(argv: list[str]) -> int:
         say_json(choice.to_dict(), indent=2)
     else:
         say(in_words(choice))
+    return 0
+
+
+def _with_wordings_together(argv: Sequence[str]) -> list[str]:
+    """The arguments with one list of wordings, each of which is given for itself, commas and all."""
+    others: list[str] = []
+    wordings: list[str] = []
+    waiting = list(argv)
+    while waiting:
+        part = waiting.pop(0)
+        flag, equals, text = part.partition("=")
+        if flag.replace("_", "-") != "--wrap-up" or not (equals or waiting):
+            others.append(part)
+        else:
+            wordings.append(text if equals else waiting.pop(0))
+    return [*others, *(["--wrap_up", json.dumps(wordings)] if wordings else [])]
+
+
+def _try_wordings(config: RecommendConfig, command: str) -> int:
+    """Sweep once for each wording, and name the best."""
+    from elastic_reasoning.cli.wordings import try_and_tell
+
+    if config.records or config.save or config.total is not None or config.accuracy is not None:
+        raise UsageError("wordings are tried, not read from records: leave out the folder, --total, --accuracy, --save")
+    if not (config.model and config.budget):
+        raise UsageError("wordings are tried on one model under one budget: give --model and --budget, as 24+20")
+    if not all(config.wrap_up):
+        raise UsageError("--wrap-up '': no text at all is tried in any case; leave it out")
+    run = {each.name: getattr(config.sweep, each.name) for each in fields(RunConfig)}
+    asked = SweepConfig(**run, models=(config.model,), strategies=(config.strategy,), budgets=(config.budget,))
+    try_and_tell(asked, config.wrap_up, config.json, command)
     return 0
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.counted_text import CountedText
 from elastic_reasoning.core.request import DEFAULT_STRATEGY, Options
 from elastic_reasoning.core.strategies import find_strategy
 from elastic_reasoning.core.template import Prompt, Template, Thinking
@@ -70,7 +71,8 @@ def room_behind(prompt: Prompt, template: Template, context: int | None, plan: P
     if context is None:
         return None
     told = {**find_strategy(plan.strategy).supported_options, **plan.options}
-    forced = sum(len(template.encode(text)) for text in told.values() if isinstance(text, str) and text)
+    texts = (text for text in told.values() if isinstance(text, str))
+    forced = sum(CountedText.of(text, template.encode, plan.budget.thinking).most for text in texts)
     if prompt.thinking is not Thinking.CLOSED:
         forced += template.closing_of(prompt).most_forced
     if prompt.thinking is Thinking.ABSENT:

@@ -236,8 +236,8 @@ def check_needs(request: Request, template: Template, trainer: Trainer) -> None:
         )
     if needs.bans and trainer.calculate_log_probs:
         raise TrainingError(
-            f"options {request.options}: tokens are forbidden, which changes the log-probabilities of those that are "
-            "sampled; set rollout.calculate_log_probs to false, or leave the option out"
+            f"options {request.options}: tokens are forbidden or made likelier, which changes the log-probabilities of "
+            "those that are sampled; set rollout.calculate_log_probs to false, or leave the option out"
         )
 
 
