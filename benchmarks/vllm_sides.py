@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,13 @@ from urllib.request import urlopen
 import vllm
 from budget_load import CLOSING, SOLUTION, Ids, Side, by_engine, size, thought, unbudgeted
 
-from elastic_reasoning.core.request import Request
+from elastic_reasoning.core.request import Options, Request
 from elastic_reasoning.core.wire import to_wire
 from elastic_reasoning.engines.http.config import ServerConfig
 from elastic_reasoning.engines.http.engine import OpenAIEngine
 
 START_SECONDS = 180.0
+LANDING = Options(loop_breaker=32, soft_landing=8)
 UNBUDGETED = ("unbudgeted", "one call")
 
 
@@ -64,6 +66,9 @@ def offline(model: str, num_rows: int) -> Iterator[dict[str, Side]]:
     llm, uncached = new(), new(enable_prefix_caching=False)
     yield {
         "plug-in": lambda requests: in_one_go(llm, requests, lambda r: {"extra_args": to_wire(r)}),
+        "loop breaker, landing": lambda requests: in_one_go(
+            llm, [replace(r, options=LANDING) for r in requests], lambda r: {"extra_args": to_wire(r)}
+        ),
         "unbudgeted": lambda requests: in_one_go(llm, requests, lambda r: {"ignore_eos": True}),
         "native budget": lambda requests: in_one_go(llm, requests, lambda r: {"thinking_token_budget": thought(r)}),
         "two phases": lambda requests: in_two_phases(uncached, requests),

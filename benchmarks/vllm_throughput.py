@@ -12,6 +12,7 @@ Offline, vLLM is in this process, on one thread, and what is measured is CPU tim
 little; over HTTP it is time on the clock.
 
     plug-in / unbudgeted                  requests with `extra_args`, and as many tokens without a budget
+    loop breaker, landing / plug-in       the plug-in that looks for loops every 8 tokens and lands over the last 8
     plug-in / native budget               vLLM's own `thinking_token_budget`, which has no budget for the solution
     plug-in / two phases                  all thinking, the delimiter appended, all solutions, and everything computed
                                           again for these, as the published E1 code does
@@ -41,6 +42,7 @@ from vllm_sides import UNBUDGETED, offline, over_http
 RESULTS = Path(__file__).parent / "results" / "vllm_throughput.json"
 FIGURES: dict[str, tuple[str, str]] = {
     "plug-in / unbudgeted": ("plug-in", "unbudgeted"),
+    "loop breaker, landing / plug-in": ("loop breaker, landing", "plug-in"),
     "plug-in / native budget": ("plug-in", "native budget"),
     "plug-in / two phases": ("plug-in", "two phases"),
     "plug-in / two phases, prefix cache": ("plug-in", "two phases, prefix cache"),
@@ -50,10 +52,12 @@ FIGURES: dict[str, tuple[str, str]] = {
 }
 TARGETS = {
     ("mixed", "plug-in / unbudgeted"): 0.95,
+    ("mixed", "loop breaker, landing / plug-in"): 0.95,
     ("mixed", "plug-in / native budget"): 1.0,
     ("mixed", "plug-in / two phases"): 1.15,
     ("mixed", "HTTP, one pass / two calls"): 1.3,
     ("fixed", "plug-in / unbudgeted"): 0.95,
+    ("fixed", "loop breaker, landing / plug-in"): 0.95,
     ("fixed", "plug-in / native budget"): 1.0,
 }
 

@@ -26,6 +26,8 @@ KINDS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("elastic", {"wrap_up": "so answer"}),
     ("elastic", {"grace": 5}),
     ("elastic", {"min_thinking": 2}),
+    ("elastic", {"wrap_up": "{left} so {used}", "loop_breaker": 12}),
+    ("elastic", {"soft_landing": 2, "landing_peak": 4, "close_text": "answer"}),
     ("nothinking", {}),
     ("vanilla", {}),
     ("s1", {"answer_tokens": 4}),
@@ -45,11 +47,12 @@ def greedy_requests(
     budgets: Iterable[str] = BUDGETS,
     before: str = "",
     strategies: Sequence[str] = ("elastic",),
+    **options: Any,
 ) -> list[Request]:
     """Every problem under every budget, each with a name of its own; some words may stand before each question."""
     greedy = Sampling(temperature=0)
     return [
-        new_request(engine, before + question, budget, strategy, sampling=greedy, name=f"{n} {budget} {strategy}")
+        new_request(engine, before + question, budget, strategy, options, greedy, name=f"{n} {budget} {strategy}")
         for n, question in enumerate(problems(num))
         for budget in budgets
         for strategy in strategies

@@ -157,6 +157,8 @@ REFUSED = [
     ({"thinking_budget": 5, "strategy": "elastik"}, {}, "unknown strategy 'elastik': did you mean 'elastic'?"),
     ({"thinking_budget": 5, "wait": "Wait", "min_thinking": 2}, {}, "takes back tokens"),
     ({"thinking_budget": 5, "min_thinking": 6}, {}, "min_thinking 6 is more than the thinking budget of 5"),
+    ({"thinking_budget": 5, "soft_landing": 6}, {}, "soft_landing 6 is more than the thinking budget of 5"),
+    ({"thinking_budget": 5, "close_text": "so </think>"}, {}, "close_text='so </think>' holds '</think>'"),
     ({"thinking_budget": 512, "solution_budget": 9}, {}, "more than the model's context leaves"),
     ({"thinking_budget": 5, "solution_budget": 5}, {"max_tokens": 10}, "the budget needs 11"),
     ({"deadline_seconds": 0}, {}, "deadline_seconds 0: must be a number of seconds above 0"),
@@ -208,7 +210,8 @@ def in_process_budgets_are_exact(seen: Seen) -> None:
             requests.append(new_request(engine, question, budget, strategy, Options(**options), sampling, name=name))
         traces = list(generate(engine, requests))
     assert sorted(int(trace.request.name) for trace in traces) == list(range(300))
-    assert all((trace.logprobs is None) == bool(trace.request.options.get("min_thinking")) for trace in traces)
+    edited = {"min_thinking", "soft_landing"}
+    assert all((trace.logprobs is None) == bool(edited & trace.request.options.keys()) for trace in traces)
     certain = re.compile(r"log-probability -?0.0 where sampled is True")  # which a scripted model never is
     known = [trace if trace.logprobs else with_logprobs(trace, engine.context) for trace in traces]
     wrong = [f"{p}: {trace}" for trace in known for p in check(trace, engine.context) if not certain.match(p)]

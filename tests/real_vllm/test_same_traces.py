@@ -1,5 +1,6 @@
 """Greedy decoding gives the traces of the transformers engine, token for token."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,24 @@ def unruly(unruly_model: Path) -> Iterator[tuple[Any, Any]]:
     """The transformers engine and vLLM with the model that ends sequences and calls tools where it should not."""
     with in_process(str(unruly_model)) as engine:
         yield load(str(unruly_model)), engine
+
+
+LANDINGS = (
+    {"soft_landing": 4, "landing_peak": 6, "close_text": "answer"},
+    {"wrap_up": "{left} so {used}", "loop_breaker": 12, "grace": 3},
+)
+
+
+@pytest.mark.parametrize("options", LANDINGS, ids=["soft landing", "loop breaker"])
+def test_thinking_that_lands_or_goes_round_in_circles(
+    unruly: tuple[Any, Any], options: dict[str, Any], seen: Seen
+) -> None:
+    transformers, vllm = unruly
+    requests = greedy_requests(transformers, FEW, ("4+4", "16+12", "64+20"), **options)
+    expected, got = list(generate(transformers, requests)), list(generate(vllm, requests))
+    ties = compare(transformers.model, expected, got)
+    ends = Counter(s.finish for trace in got for s in trace.segments if s.phase is Phase.THINKING and s.finish)
+    seen(f"{len(requests)} traces, thinking ended by {dict(ends)}, {len(ties)} ties {ties or ''}")
 
 
 def test_a_model_that_ends_the_sequence_in_thinking(unruly: tuple[Any, Any], seen: Seen) -> None:

@@ -10,7 +10,6 @@ from hashlib import sha256
 
 from elastic_reasoning.analysis.wordings import NO_TEXT
 from elastic_reasoning.core.errors import UsageError
-from elastic_reasoning.core.request import Options
 from elastic_reasoning.core.strategies import names_of
 from elastic_reasoning.evaluation.config import SweepConfig, settings
 from elastic_reasoning.records.columns import Records
@@ -42,9 +41,8 @@ def try_wordings(
         raise UsageError(f"strategy {strategy!r} forces no text before a close: use {' or '.join(having)}")
     runs = {}
     for text in dict.fromkeys((NO_TEXT, *wordings)):
-        one = replace(
-            config, options=Options(**{**config.options, WRAP_UP: text}), out=f"{config.out.rstrip('/')}/{_name(text)}"
-        )
+        options = {**config.options, WRAP_UP: text}
+        one = replace(config, options=options, out=f"{config.out.rstrip('/')}/{_name(text)}")
         sweep(one)
         runs[text] = Records.of(read_records(one.out)[1])
     return runs
