@@ -14,6 +14,7 @@ from elastic_reasoning.analysis.candidates import total_of
 from elastic_reasoning.analysis.effort import ModelEfforts, save_efforts
 from elastic_reasoning.analysis.recommend import Recommendation, recommend
 from elastic_reasoning.cli.command import parse
+from elastic_reasoning.cli.options import FLAG
 from elastic_reasoning.cli.output import say, say_json
 from elastic_reasoning.core.errors import UsageError
 from elastic_reasoning.core.request import DEFAULT_STRATEGY
@@ -101,7 +102,8 @@ def _with_wordings_together(argv: Sequence[str]) -> list[str]:
     while waiting:
         part = waiting.pop(0)
         flag, equals, text = part.partition("=")
-        if flag.replace("_", "-") != "--wrap-up" or not (equals or waiting):
+        has_text = equals or (waiting and not FLAG.match(waiting[0]))
+        if flag.replace("_", "-") != "--wrap-up" or not has_text:
             others.append(part)
         else:
             wordings.append(text if equals else waiting.pop(0))
