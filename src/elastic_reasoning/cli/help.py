@@ -139,16 +139,16 @@ def _sections(config_class: type[Any]) -> Iterator[tuple[str, list[tuple[str, st
     yield "always", list(ALWAYS)
 
 
-def _about_groups(config: Any) -> Iterator[tuple[str, str]]:
-    """What each field is, as the middle of a sentence: the titles of groups."""
+def _about_groups(config: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """What each field is by its name outside Python, as the middle of a sentence: the titles of groups."""
     owner: Any = type(config)
     texts = _documented(owner)
     for field in fields(config):
         value = getattr(config, field.name)
         text = texts.get(field.name, "").rstrip(".")
-        yield field.name, text[:1].lower() + text[1:]
+        yield prefix + field.name, text[:1].lower() + text[1:]
         if is_dataclass(value):
-            yield from _about_groups(value)
+            yield from _about_groups(value, prefix if field.metadata.get("inline") else f"{prefix}{field.name}.")
 
 
 def _about(strategy: Strategy) -> str:
