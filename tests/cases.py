@@ -30,7 +30,7 @@ OPENINGS = ["O", "OP", "CO", "OO", "OPa"]
 TEXT_PAIRS = [("<t>", "</t>"), ("(", "(()"), ("<t>", "ttx"), ("<", ">")]
 MERGES = ["</", "/t", "t>", ">.", "x<", "</t>", "<t>", "/t>", ">x", "t></t", "((", "()", "tt", "tx", "", "t.", ".<"]
 
-COUNTS = (None, *range(12))
+COUNTS = (None, *range(12), 16, 20, 24)
 FEW = range(5)
 SIZES = (0, 1, 3, 5, 8, 11, 14)
 SMALL_TEXTS = ("", "", "w", "v", "wv")
@@ -39,7 +39,7 @@ RULES = (
     *("2: 1 -1*same; 3: 1 -1*same; 6: 1 -1*same", "1: 0.6 -1*probe; 4: 0.5 -1*probe*same 1*recent"),
 )
 SMALL_WORDS = ("", "a", "a,v", "w,.", "aw", "x")
-OFTEN = (*names_of(lambda strategy: not strategy.siblings), "elastic", "elastic", "elastic", "s1")
+OFTEN = (*names_of(lambda strategy: not strategy.siblings), *["elastic"] * 9, "s1", "s1")
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,10 @@ def make_template(choose: Choose) -> Template:
     Something may have to follow a forced one.
     """
     if choose([True, False]):
-        template = letters(choose(OPENINGS), choose(CLOSINGS), "$ZOPCDEawv.", choose(["$", "$Z"]))
+        template = letters(choose(OPENINGS), choose(CLOSINGS), "$ZOPCDEawv.01", choose(["$", "$Z"]))
     else:
         merges = dict.fromkeys(choose(MERGES) for _ in range(choose(range(7))))
-        template = pieces_template(["$", *"</t>x.()Cawv", *merges], *choose(TEXT_PAIRS))
+        template = pieces_template(["$", *"</t>x.()Cawv01", *merges], *choose(TEXT_PAIRS))
     follow = template.encode(choose(["", "", "", "a", "Cw"]))
     return replace(template, closing=replace(template.closing, follow=follow))
 
@@ -85,13 +85,14 @@ def make_script(choose: Choose, template: Template) -> tuple[int, ...]:
     loops = [token * 4 for token in words]
     kinds = [tokens, tokens, words, ends or tokens, begun, whole, loops]
     parts = (choose(choose(kinds)) for _ in range(choose(SIZES)))
-    return tuple(token for part in parts for token in part)
+    said = tuple(token for part in parts for token in part)
+    return said if choose(range(4)) else (*said[:3], *choose([*words, template.encode("avw")]) * 20)
 
 
 def make_options(choose: Choose, strategy: str, budget: Budget) -> Options:
     bound = 4 if budget.thinking is None else min(4, budget.thinking + 1)
     values: dict[str, Sequence[Any]] = {
-        "wrap_up": SMALL_TEXTS,
+        "wrap_up": (*SMALL_TEXTS, "w{used}", "{left}v{budget}"),
         "grace": FEW,
         "min_thinking": [0, 0, 0, *range(bound + 1)],
         "wait": SMALL_TEXTS,
@@ -99,9 +100,9 @@ def make_options(choose: Choose, strategy: str, budget: Budget) -> Options:
         "answer_tokens": FEW,
         "answer_text": SMALL_TEXTS,
         "max_total": range(13),
-        "loop_breaker": [0, 0, *range(3, 9)],
-        "soft_landing": FEW,
-        "landing_peak": FEW,
+        "loop_breaker": (0, 12, 13, 14, 16) if budget.thinking is None or budget.thinking > 11 else (*[0] * 9, 11),
+        "soft_landing": [*[0] * 5, *range(bound + 1)],
+        "landing_peak": (1, 2, 10, 100, *([0, 101] if choose(FEW) == 0 else [])),
         "close_text": SMALL_TEXTS,
         "probe_every": range(1, 6),
         "probe_text": ("", "w", "wv", "v{close}", "{close}"),
@@ -126,7 +127,7 @@ def make_case(choose: Choose, strategies: Sequence[str] = OFTEN, template: Templ
     template, strategy = template or make_template(choose), choose(strategies)
     budget = Budget(choose(COUNTS), choose(COUNTS))
     prompt = Prompt((1,) * choose(range(4)), choose([*Thinking, Thinking.OPEN]), choose([True, False]))
-    context = choose([None, None, *range(0, 40, 2)])
+    context = choose([*[None] * 8, *range(0, 60, 3)])
     request = Request(prompt, budget, strategy, make_options(choose, strategy, budget))
     return Case(request, template, context, make_script(choose, template), choose([True, False]))
 

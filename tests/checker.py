@@ -18,6 +18,7 @@ SEPARATE = ("elastic", "nothinking", "s1", "dynasor", "deer", "nowait", "reminde
 FINITE = ("reminders", "alpha-one")
 DEFAULTS = {
     **{"wrap_up": "", "grace": 0, "min_thinking": 0, "wait": "", "num_waits": 0, "loop_breaker": 0, "close_text": ""},
+    **{"soft_landing": 0, "landing_peak": 10},
     **{"answer_tokens": 20, "answer_text": "\nFinal Answer:", "max_total": 8192},
     **{"forbidden_words": "", "reminder": "", "slow_text": "", "rule": ""},
 }
@@ -45,9 +46,9 @@ class _Facts:
         self.wrap_up, self.encode = options.wrap_up, template.encode
         self.grace, self.least = options.grace, options.min_thinking
         self.forced_texts = (options.wrap_up, options.wait)
-        self.said_texts = (wording(options.reminder), options.slow_text)
+        self.said_texts = (wording(options.reminder), options.slow_text, options.close_text, options.answer_text)
         self.wait, self.num_waits, self.answer = template.encode(options.wait), 0, template.encode(options.close_text)
-        self.loop = options.loop_breaker
+        self.loop, self.landing, self.peak = options.loop_breaker, options.soft_landing, options.landing_peak
         self.max_total = options.max_total
         if self.strategy == "nothinking":
             self.thinking = 0
@@ -131,6 +132,12 @@ def _refusals(facts: _Facts) -> list[str]:
         reasons.append(f"needs {needed} tokens after the prompt, {needed - room} more than")
     if facts.thinking is not None and facts.least > facts.thinking:
         reasons.append(f"min_thinking {facts.least} is more than")
+    if facts.thinking is not None and facts.landing > facts.thinking:
+        reasons.append(f"soft_landing {facts.landing} is more than")
+    if facts.landing and not 1 <= facts.peak <= 100:
+        reasons.append(f"landing_peak {facts.peak}: must be 1 to 100")
+    if 1 <= facts.loop <= 11:
+        reasons.append(f"loop_breaker {facts.loop}: so few tokens")
     if any(facts.closing.text in text for text in facts.said_texts):
         reasons.append(f"holds {facts.closing.text!r}")
     probes = facts.strategy == "allocated" and any(sign in facts.options.rule for sign in ("probe", "same"))

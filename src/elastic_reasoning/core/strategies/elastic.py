@@ -10,6 +10,11 @@ from elastic_reasoning.core.room import Room
 from elastic_reasoning.core.strategies.strategy import Strategy
 from elastic_reasoning.core.template import Prompt, Template, Thinking
 
+FEWEST_LOOPED = 12
+"""Tokens in which a stretch of up to four is written three times."""
+HIGHEST_PEAK = 100
+"""Added to a logit: what servers allow."""
+
 
 @dataclass(frozen=True, slots=True)
 class ElasticOptions:
@@ -27,9 +32,10 @@ class ElasticOptions:
     """Text that replaces a closing delimiter that is sampled too early; without it the delimiter and the end of
     sequence cannot be sampled until then."""
     loop_breaker: int = 0
-    """Thinking closes where its last so many tokens (12 or more) are one stretch, written three times or more."""
+    """Thinking closes where its last so many tokens (12 or more) are one stretch, written three times or more; 0 for
+    never."""
     soft_landing: int = 0
-    """The closing delimiter becomes likelier with each of the last so many tokens of thinking."""
+    """The closing delimiter becomes likelier with each of the last so many tokens of thinking; 0 for none."""
     landing_peak: int = 10
     """What is added to the logit of the closing delimiter at the last of them, in nats, up to 100."""
     close_text: str = ""
@@ -64,9 +70,17 @@ def elastic(prompt: Prompt, budget: Budget, template: Template, options: Elastic
 
 
 def _refuse(budget: Budget, options: ElasticOptions) -> None:
-    if budget.thinking is not None and options.min_thinking > budget.thinking:
+    for name, value in (("min_thinking", options.min_thinking), ("soft_landing", options.soft_landing)):
+        if budget.thinking is not None and value > budget.thinking:
+            raise StrategyError(f"{name} {value} is more than the thinking budget of {budget.thinking} tokens")
+    if 0 < options.loop_breaker < FEWEST_LOOPED:
         raise StrategyError(
-            f"min_thinking {options.min_thinking} is more than the thinking budget of {budget.thinking} tokens"
+            f"loop_breaker {options.loop_breaker}: so few tokens repeat in any text; give {FEWEST_LOOPED} or more, as "
+            "256, or 0 to let thinking go on"
+        )
+    if options.soft_landing and not 0 < options.landing_peak <= HIGHEST_PEAK:
+        raise StrategyError(
+            f"landing_peak {options.landing_peak}: must be 1 to {HIGHEST_PEAK} nats, the most that servers take"
         )
 
 
