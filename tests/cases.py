@@ -30,7 +30,8 @@ OPENINGS = ["O", "OP", "CO", "OO", "OPa"]
 TEXT_PAIRS = [("<t>", "</t>"), ("(", "(()"), ("<t>", "ttx"), ("<", ">")]
 MERGES = ["</", "/t", "t>", ">.", "x<", "</t>", "<t>", "/t>", ">x", "t></t", "((", "()", "tt", "tx", "", "t.", ".<"]
 
-COUNTS = (None, *range(12), 16, 20, 24)
+COUNTS = (None, *range(12))
+LARGE = (16, 20, 24, 30)
 FEW = range(5)
 SIZES = (0, 1, 3, 5, 8, 11, 14)
 SMALL_TEXTS = ("", "", "w", "v", "wv")
@@ -86,7 +87,7 @@ def make_script(choose: Choose, template: Template) -> tuple[int, ...]:
     kinds = [tokens, tokens, words, ends or tokens, begun, whole, loops]
     parts = (choose(choose(kinds)) for _ in range(choose(SIZES)))
     said = tuple(token for part in parts for token in part)
-    return said if choose(range(4)) else (*said[:3], *choose([*words, template.encode("avw")]) * 20)
+    return said if choose(range(3)) else (*said[:3], *choose([*words, template.encode("avw")]) * 20)
 
 
 def make_options(choose: Choose, strategy: str, budget: Budget) -> Options:
@@ -125,7 +126,7 @@ def make_options(choose: Choose, strategy: str, budget: Budget) -> Options:
 
 def make_case(choose: Choose, strategies: Sequence[str] = OFTEN, template: Template | None = None) -> Case:
     template, strategy = template or make_template(choose), choose(strategies)
-    budget = Budget(choose(COUNTS), choose(COUNTS))
+    budget = Budget(choose((*COUNTS, *LARGE)), choose(COUNTS))
     prompt = Prompt((1,) * choose(range(4)), choose([*Thinking, Thinking.OPEN]), choose([True, False]))
     context = choose([*[None] * 8, *range(0, 60, 3)])
     request = Request(prompt, budget, strategy, make_options(choose, strategy, budget))

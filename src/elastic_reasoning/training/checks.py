@@ -167,11 +167,6 @@ def _check_rollouts(config: TrainConfig) -> None:
             "min_thinking forbids tokens, so that rollouts would not come from the model's own distribution: "
             "give options.wait to replace the delimiter instead"
         )
-    if rollouts.options.get("soft_landing"):
-        raise TrainingError(
-            "soft_landing makes the closing delimiter likelier, so that rollouts would not come from the model's own "
-            "distribution: leave it out"
-        )
     if rollouts.options.get("min_thinking") and config.engine != "transformers":
         raise TrainingError(
             f"min_thinking with engine {config.engine}: vLLM's log-probabilities are taken after what it forbids; "
