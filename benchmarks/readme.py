@@ -578,8 +578,13 @@ def yardsticks(report: dict[str, Any]) -> str:
     for found in report["yardsticks"]:
         for step in found["steps"]:
             points = [
-                NO_NUMBER if step[name] is None else f"{sign}{100 * step[name]:.1f} ± {100 * step[f'{name}_se']:.1f}"
-                for name, sign in (("overthinking", ""), ("starved", ""), ("oracle_gain", "+"), ("hindsight_gain", "+"))
+                NO_NUMBER if step[name] is None else f"{100 * step[name]:{form}} ± {100 * step[f'{name}_se']:.1f}"
+                for name, form in (
+                    ("overthinking", ".1f"),
+                    ("starved", ".1f"),
+                    ("oracle_gain", "+z.1f"),
+                    ("hindsight_gain", "+z.1f"),
+                )
             ]
             accuracy = f"{100 * step['accuracy']:.1f} ± {100 * step['accuracy_se']:.1f}"
             lines.append(

@@ -11,6 +11,7 @@ import pytest
 
 from elastic_reasoning.analysis.metrics import generated_tokens, summarise
 from elastic_reasoning.cli.main import main
+from elastic_reasoning.core.strategies import STRATEGIES
 from elastic_reasoning.miniature.model import build_model
 from elastic_reasoning.miniature.tokenizer import build_tokenizer
 from elastic_reasoning.records.log import read_records
@@ -127,7 +128,7 @@ def test_a_torn_line_is_mentioned_and_made_again(tmp_path: Path, capsys: pytest.
         (["--budgets", "8+20,,9+20"], "budget '': write it as"),
         (["--thinking", "8,16"], "thinking is given alone: a grid needs thinking and solution"),
         (["--models", "mini>mini>mini"], "model 'mini>mini>mini': give one name, or THINKING>SOLUTION"),
-        (["--strategies", "elastic,s2"], "unknown strategy 's2': known are elastic"),
+        (["--strategies", "elastic,s2"], f"unknown strategy 's2': known are {', '.join(sorted(STRATEGIES))};"),
         (["--task", "maths"], "unknown task 'maths': did you mean"),
         (["--split", "tets"], "unknown split 'tets': did you mean 'test'?"),
         (["--models", "minni"], "unknown model 'minni': did you mean 'mini'?"),
