@@ -57,7 +57,7 @@ def test_a_probe_is_a_mark_at_its_place_that_opens(page: Any) -> None:
 
 def test_branches_are_behind_buttons_with_their_ends(page: Any) -> None:
     buttons = page.locator("#right .branches button")
-    assert buttons.all_inner_texts() == ["1: stopped", "2: chosen", "3: finished"]
+    assert buttons.all_inner_texts() == ["1: stopped", "2: chosen, 4", "3: finished, 4"]
     assert buttons.nth(1).get_attribute("aria-pressed") == "true"
     chosen = page.locator("#right .block.solution .text").inner_text()
     others = sum(branch.num_spent_tokens for branch in RECORDS[-1].branches if not branch.is_chosen)

@@ -141,9 +141,11 @@ function blocks(trace) {
 
 const ENDS = { length: "cut", eos: "finished", ...BY_OTHERS };
 
+const shortened = (text) => (text.length > 24 ? `${text.slice(0, 24)}…` : text);
+
 function branchName(branch, n) {
   const end = branch.error === null ? ENDS[branch.finish] ?? "ended" : "error";
-  return `${n + 1}: ${branch.chosen ? "chosen" : end}`;
+  return `${n + 1}: ${branch.chosen ? "chosen" : end}${branch.vote ? `, ${shortened(branch.vote)}` : ""}`;
 }
 
 // The thinkings among which one was chosen, each behind a button.
