@@ -6,6 +6,7 @@ import pytest
 from elastic_reasoning.core.replay import replay
 from elastic_reasoning.core.trace import Finish, Phase, Probe, Segment, Trace
 from elastic_reasoning.grading.grade import Grade
+from elastic_reasoning.records.appending import AppendedFiles
 from elastic_reasoning.records.columns import Records
 from elastic_reasoning.records.joining import Joined
 from elastic_reasoning.records.lines import RecordLine, read_line, record_line, trace_line, whole_record
@@ -113,6 +114,11 @@ def test_joined_records_keep_them(tmp_path: Path) -> None:
     joined = Joined([tmp_path / "one", tmp_path / "other"])
     joined.check()
     assert joined.num_new == [1, 1]
+    with AppendedFiles(tmp_path / "one") as files:
+        joined.write(files)
+    assert list(read_records(tmp_path / "one")[1]) == [of(family()), replace(of(family()), sample=1)]
+    traces = [(tmp_path / name / "traces/main.jsonl").read_bytes().splitlines() for name in ("one", "other")]
+    assert traces[0][1] == traces[1][0]
 
 
 def test_a_record_is_replayed_to_the_trace_that_it_is_of() -> None:
