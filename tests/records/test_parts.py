@@ -42,7 +42,7 @@ def test_probes_are_kept_with_their_place_and_texts() -> None:
 def test_branches_say_how_each_ended_and_which_was_chosen() -> None:
     trace = family()
     record = of(trace)
-    assert [(each.is_chosen, each.finish, each.budget, each.vote, each.solution) for each in record.branches] == [
+    assert [(each.is_chosen, each.finish, each.budget, each.votes_for, each.solution) for each in record.branches] == [
         (False, "stop", "6+5", "", ""),
         (True, "eos", "6+5", "4", "answer 4"),
         (False, "eos", "3+5", "4", "4 4 four"),

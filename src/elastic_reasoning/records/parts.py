@@ -59,8 +59,8 @@ class Branch:
     """Whether the completion is this one."""
     solution: str
     """The text by which it was judged; empty where it came to none."""
-    vote: str
-    """The answer that it votes for, as it is read where no grader is asked; empty where it has none."""
+    votes_for: str
+    """The answer, as it is read where no grader is asked; empty where it has none."""
     error: str | None
     segments: list[Part]
     probes: list[ProbePart]
@@ -157,7 +157,7 @@ def branches_of(trace: Trace) -> list[Branch]:
             budget=str(branch.request.budget),
             is_chosen=number in same[:1],
             solution="" if branch.error or trace.error else branch.solution_text,
-            vote="" if branch.error else vote_of(branch),
+            votes_for="" if branch.error else vote_of(branch),
             error=branch.error,
             segments=parts_of(branch),
             probes=probes_of(branch),

@@ -145,7 +145,7 @@ const shortened = (text) => (text.length > 24 ? `${text.slice(0, 24)}…` : text
 
 function branchName(branch, n) {
   const end = branch.error === null ? ENDS[branch.finish] ?? "ended" : "error";
-  return `${n + 1}: ${branch.chosen ? "chosen" : end}${branch.vote ? `, ${shortened(branch.vote)}` : ""}`;
+  return `${n + 1}: ${branch.chosen ? "chosen" : end}${branch.votes_for ? `, ${shortened(branch.votes_for)}` : ""}`;
 }
 
 // The thinkings among which one was chosen, each behind a button.

@@ -33,7 +33,7 @@ TRACE = (
     *("setting", "sample", "correct", "answer", "reason", "rule", "error"),
     *("num_thinking", "num_solution", "num_forced", "num_probe", "num_branch", "flags", "branches", "parts"),
 )
-BRANCH = ("chosen", "budget", "error", "finish", "vote", "num_thinking", "num_solution", "num_spent", "parts")
+BRANCH = ("chosen", "budget", "error", "finish", "votes_for", "num_thinking", "num_solution", "num_spent", "parts")
 """The parts of the chosen one are those of the trace."""
 PART = ("phase", "sampled", "finish", "num", "omitted", "text", "length")
 """`omitted` characters are left out before the text. Of a probe there are what was forced and what was sampled."""
@@ -144,7 +144,7 @@ def _branch(branch: Branch) -> list[Any]:
         branch.budget,
         branch.error,
         branch.finish,
-        branch.vote,
+        branch.votes_for,
         num_sampled(branch.segments, Phase.THINKING),
         num_sampled(branch.segments, Phase.SOLUTION),
         branch.num_spent_tokens,

@@ -174,7 +174,7 @@ def _message(record: Record, model: str) -> ChatMessageAssistant:
                 "is_chosen": branch.is_chosen,
                 "ended_by": branch.finish,
                 "num_spent_tokens": branch.num_spent_tokens,
-                "vote": branch.vote,
+                "votes_for": branch.votes_for,
                 "solution": branch.solution,
             }
             for branch in record.branches
