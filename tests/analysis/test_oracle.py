@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elastic_reasoning.analysis.oracle import PRECISION, Units, choose, gains, held_out, hindsight
+from elastic_reasoning.analysis.oracle import PRECISION, Units, choose, gains, held_out, hindsight, mixed
 from make_ladder import make_ladder
 
 UNITS = st.lists(
@@ -91,3 +91,10 @@ def test_problems_with_one_sample_are_left_out() -> None:
     assert terms.shape == (1, 2)
     assert nums.tolist() == [2]
     assert held_out(make_ladder([[0, 1], [1, 1]]))[0].shape == (0, 2)
+
+
+def test_by_lot_two_budgets_beat_one_between_them_where_accuracy_is_not_concave() -> None:
+    ladder = make_ladder([[0, 0, 1]] * 4, tokens=[[10, 20, 40]] * 4)
+    assert mixed(ladder).mean(axis=0) == pytest.approx([0, 1 / 3, 0], abs=1e-5)  # a third gets 40 tokens, the rest 10
+    concave = make_ladder([[0, 0, 0], [0, 1, 1], [0, 0, 1], [0, 1, 1]], tokens=[[10, 20, 40]] * 4)
+    assert mixed(concave).mean(axis=0) == pytest.approx([0, 0, 0], abs=1e-5)

@@ -1,6 +1,7 @@
 """What an oracle that knew the right budget of each problem would reach with the tokens that one budget for all takes.
 
     hindsight(ladder)       # [samples, k]: what each sample adds to the gain at each budget
+    mixed(ladder)           # the same of whoever knows nothing, and mixes two budgets
     held_out(ladder)        # [problems, k], and how many samples each problem has
 
 One budget j for all costs B tokens. The oracle gives each unit (a problem, or a sample) a budget of its own so that
@@ -93,6 +94,10 @@ def gains(known: Units, measured: Units) -> NDArray[np.float64]:
     not cost just as much as what is known. The price makes these terms what the delta method needs, too: to first order
     the sum moves with the units as a plain sum does (envelope theorem).
 
+    Args:
+        known: what the choice is made by; a single unit stands for all of them together.
+        measured: the same units, or all of them.
+
     Returns:
         [units, k]; the gain in accuracy at budget j is the sum of column j by the number of measured samples.
     """
@@ -100,7 +105,8 @@ def gains(known: Units, measured: Units) -> NDArray[np.float64]:
     for budget in range(known.tokens.shape[1]):
         choice = choose(known, float(known.tokens[:, budget].sum()))
         worth = measured.correct - choice.price * measured.tokens
-        mixed = (1 - choice.share) * _at(worth, choice.cheap) + choice.share * _at(worth, choice.dear)
+        cheap, dear = (np.broadcast_to(place, len(worth)) for place in (choice.cheap, choice.dear))
+        mixed = (1 - choice.share) * _at(worth, cheap) + choice.share * _at(worth, dear)
         columns.append(mixed - worth[:, budget])
     return np.stack(columns, axis=1)
 
@@ -110,6 +116,16 @@ def most_correct(units: Units, allowed: float) -> float:
     choice = choose(units, allowed)
     cheap, dear = (_at(units.correct, place).sum() for place in (choice.cheap, choice.dear))
     return float((1 - choice.share) * cheap + choice.share * dear)
+
+
+def mixed(ladder: Ladder) -> NDArray[np.float64]:
+    """What each sample adds to the gain of whoever knows nothing of it, and draws by lot which of two budgets it gets.
+
+    More than 0 where accuracy is not concave in tokens. An oracle gains this much without its knowledge.
+    """
+    samples = Units(ladder.correct.astype(float), ladder.tokens.astype(float))
+    together = Units(*(each.sum(axis=0, keepdims=True) for each in (samples.correct, samples.tokens)))
+    return gains(together, samples)
 
 
 def hindsight(ladder: Ladder) -> NDArray[np.float64]:

@@ -20,7 +20,7 @@ from elastic_reasoning.analysis.cuts import after_right, after_settled, mended, 
 from elastic_reasoning.analysis.efficiency import efficiency
 from elastic_reasoning.analysis.errorbars import Estimate, jackknife, sums_by_cluster
 from elastic_reasoning.analysis.ladders import Ladder, ladders
-from elastic_reasoning.analysis.oracle import held_out, hindsight
+from elastic_reasoning.analysis.oracle import held_out, hindsight, mixed
 from elastic_reasoning.records.columns import Records
 from elastic_reasoning.records.record import Record
 
@@ -48,6 +48,7 @@ class Step:
             less ours.
         oracle_gain: the same of whoever knew each problem's accuracy and tokens at every budget, learnt from one half
             of its samples and measured on the other; `None` with one sample a problem.
+        mixed_gain: the same of whoever knows nothing, and draws by lot which of two budgets a sample gets.
     """
 
     budget: str
@@ -61,6 +62,7 @@ class Step:
     spoiled: Estimate | None
     hindsight_gain: Estimate | None
     oracle_gain: Estimate | None
+    mixed_gain: Estimate | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class Yardsticks:
             `overthinking` on.
         area: under accuracy over log(t + s), in 0 to 1.
         reg: reasoning efficiency gap, the mean distance to the best at each budget, in 0 to 1.
-        starved, spoiled, hindsight_gain, oracle_gain: means over the budgets that have them.
+        starved, spoiled, hindsight_gain, oracle_gain, mixed_gain: means over the budgets that have them.
         steps: each budget, smallest first.
     """
 
@@ -93,10 +95,11 @@ class Yardsticks:
     spoiled: Estimate | None
     hindsight_gain: Estimate | None
     oracle_gain: Estimate | None
+    mixed_gain: Estimate | None
     steps: list[Step]
 
 
-CUTS = ("overthinking", "settled_overthinking", "starved", "spoiled", "hindsight_gain", "oracle_gain")
+CUTS = ("overthinking", "settled_overthinking", "starved", "spoiled", "hindsight_gain", "oracle_gain", "mixed_gain")
 """What is told of thinkings that are cut."""
 
 
@@ -127,6 +130,7 @@ def _of(ladder: Ladder, reg: Estimate | None) -> Yardsticks:
         spoiled=measures["spoiled"].mean,
         hindsight_gain=measures["hindsight_gain"].mean,
         oracle_gain=measures["oracle_gain"].mean,
+        mixed_gain=measures["mixed_gain"].mean,
         steps=[
             Step(budget, **{name: measure.steps[n] for name, measure in measures.items()})
             for n, budget in enumerate(ladder.budgets)
@@ -159,6 +163,7 @@ def _cuts(ladder: Ladder) -> dict[str, _Measure]:
         "starved": _ratios(mended(ladder), ones * has_next, ladder.problems),
         "spoiled": _ratios(spoiled(ladder), ones * has_next, ladder.problems),
         "hindsight_gain": _ratios(hindsight(ladder), ones, ladder.problems),
+        "mixed_gain": _ratios(mixed(ladder), ones, ladder.problems),
         "oracle_gain": _ratios(terms, np.broadcast_to(num_samples[:, None], terms.shape), np.arange(len(terms))),
     }
 

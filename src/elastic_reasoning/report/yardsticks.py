@@ -90,6 +90,14 @@ MEASURES = (
         _SHARE,
         "mean",
     ),
+    Measure(
+        "mixed_gain",
+        "by lot",
+        "what drawing by lot between two budgets would add at the same tokens, without any knowledge",
+        _SHARE,
+        "mean",
+        brief=False,
+    ),
 )
 TOLD = {"whole": "", "largest": ", at the largest budget", "mean": ", mean over the budgets"}
 """What to say of a number for all budgets, by what it is told of."""
