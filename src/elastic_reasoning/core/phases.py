@@ -68,8 +68,10 @@ def think(
         How thinking was closed; `None` where the sequence ended in a tool call.
     """
     closing = template.closing_of(prompt)
-    _check(closing, wrap_up, wait, min_thinking)
     wait_ids, words = template.encode(wait), CountedText.of(wrap_up, template.encode, limit)
+    check_text(closing, "wait", wait)
+    check_text(closing, "wrap_up", wrap_up)
+    _check_minimum(closing, wait_ids, min_thinking)
     opening = () if prompt.thinking is Thinking.OPEN else template.opening.forced
     reserve += words.most + closing.most_forced
     room.demand(len(opening) + (limit or 0) + reserve, "the budget")
@@ -159,10 +161,8 @@ def _force(closing: Delimiter, wrap_up: CountedText | None, ids: tuple[int, ...]
     return Closed(0, (*wrap, (Phase.CLOSING, closing.forced)))
 
 
-def _check(closing: Delimiter, wrap_up: str, wait: str, min_thinking: int) -> None:
-    """Refuse options that this delimiter does not allow."""
-    check_text(closing, "wait", wait)
-    check_text(closing, "wrap_up", wrap_up)
+def _check_minimum(closing: Delimiter, wait: tuple[int, ...], min_thinking: int) -> None:
+    """Refuse a minimum where the delimiter can neither be replaced nor forbidden."""
     one_token = len(closing.ids) == 1 and closing.watch == frozenset(closing.ids)
     if min_thinking and not wait and not one_token:
         raise StrategyError(

@@ -67,9 +67,8 @@ class Job:
                 f"deadline_seconds {seconds:g} is kept by vLLM with our plug-in alone, in one pass: leave it out, and "
                 "interrupt the walk when its time is up"
             )
-        request = walk.request
-        if walk.call is not None and not logprobs and find_strategy(request.strategy).goes_by_logprobs(request.options):
-            walk.fail(no_logprobs(request.strategy))
+        if not logprobs and _reads_logprobs(walk):
+            walk.fail(no_logprobs(walk.request.strategy))
         listen = listen if walk.listener is None else walk.listener
         self.future: Future[Walk] = Future()
         self.until = until
@@ -98,6 +97,12 @@ class Job:
             self.future.set_result(self.walk)
         else:
             self.future.set_exception(error)
+
+
+def _reads_logprobs(walk: Walk) -> bool:
+    """Whether the walk goes by log-probabilities: its strategy does, and there is something to think."""
+    request, thinks = walk.request, walk.call is not None and walk.call.phase is Phase.THINKING
+    return thinks and find_strategy(request.strategy).goes_by_logprobs(request.options)
 
 
 def _can_be_one_pass(walk: Walk, until: Phase | None) -> bool:
