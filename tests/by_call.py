@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from elastic_reasoning.core.call import Call, OnEos, Pause
 from elastic_reasoning.core.loops import repeats, step
+from elastic_reasoning.core.template import Template
 from elastic_reasoning.core.trace import Finish, Trace
 from elastic_reasoning.core.walk import Completion, Walk
 from elastic_reasoning.engines.job import Job
@@ -34,9 +35,8 @@ class ByCall(ScriptedEngine):
             ids = list(context[num_prompt:])
             finish = None
             while finish is None:
-                banned = call.banned if len(ids) - position < call.min_tokens else frozenset[int]()
-                self._sample(job.walk.request, ids, banned | call.forbidden)
-                finish = self._finish(call, ids[position:])
+                self._sample(job.walk.request, ids, banned_of(call, len(ids) - position))
+                finish = finish_of(self.template, call, ids[position:])
             new = ids[position:-1] if finish is Finish.EOS and call.on_eos is OnEos.DISCARD else ids[position:]
             logprobs = tuple(scripted_logprob(position + n, token) for n, token in enumerate(new))
             return Completion(tuple(new), logprobs, finish)
@@ -45,27 +45,34 @@ class ByCall(ScriptedEngine):
             context = (*job.walk.request.prompt.ids, *job.walk.ids)
             job.walk.finish(complete(context, job.walk.call, len(job.walk.ids)))
 
-    def _finish(self, call: Call, new: Sequence[int]) -> Finish | None:
-        if new[-1] in self.template.eos:
-            return Finish.EOS
-        if call.stop is not None and call.stop.ends(new):
-            return Finish.DELIMITER
-        if len(new) == call.max_tokens:
-            return Finish.LENGTH
-        grace_start = None if call.max_tokens is None else max(call.max_tokens - call.grace, call.min_tokens)
-        at_boundary = new[-1] in self.template.boundaries
-        if call.grace and at_boundary and grace_start is not None and len(new) >= grace_start:
-            return Finish.BOUNDARY
-        if call.loop and len(new) % step(call.loop) == 0 and repeats(new, call.loop):
-            return Finish.LOOP
-        return Finish.PAUSE if call.pause and self._pauses(call, call.pause, new) else None
 
-    def _pauses(self, call: Call, pause: Pause, new: Sequence[int]) -> bool:
-        if len(new) < pause.start or (call.stop and call.stop.pending(new)):
-            return False
-        at_boundary = pause.boundaries and new[-1] in self.template.boundaries
-        at_word = pause.words is not None and pause.words.ends(new) > 0
-        return at_boundary or at_word or (pause.every > 0 and len(new) >= pause.every)
+def finish_of(template: Template, call: Call, new: Sequence[int]) -> Finish | None:
+    """Whether a call is over once these ids were sampled for it, and why."""
+    if new[-1] in template.eos:
+        return Finish.EOS
+    if call.stop is not None and call.stop.ends(new):
+        return Finish.DELIMITER
+    if len(new) == call.max_tokens:
+        return Finish.LENGTH
+    grace_start = None if call.max_tokens is None else max(call.max_tokens - call.grace, call.min_tokens)
+    if call.grace and new[-1] in template.boundaries and grace_start is not None and len(new) >= grace_start:
+        return Finish.BOUNDARY
+    if call.loop and len(new) % step(call.loop) == 0 and repeats(new, call.loop):
+        return Finish.LOOP
+    return Finish.PAUSE if call.pause and _pauses(template, call, call.pause, new) else None
+
+
+def _pauses(template: Template, call: Call, pause: Pause, new: Sequence[int]) -> bool:
+    if len(new) < pause.start or (call.stop and call.stop.pending(new)):
+        return False
+    at_boundary = pause.boundaries and new[-1] in template.boundaries
+    at_word = pause.words is not None and pause.words.ends(new) > 0
+    return at_boundary or at_word or (pause.every > 0 and len(new) >= pause.every)
+
+
+def banned_of(call: Call, num_sampled: int) -> frozenset[int]:
+    """What cannot be sampled after so many ids of a call."""
+    return call.forbidden | (call.banned if num_sampled < call.min_tokens else frozenset())
 
 
 ENGINES = {"token": ScriptedEngine, "call": ByCall}

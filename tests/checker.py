@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from brute_force import beginning, first_end, is_delimiter
+from elastic_reasoning.core.strategies import STRATEGIES
 from looks import looks, wording
 
 SEPARATE = ("elastic", "nothinking", "s1", "dynasor", "deer", "nowait", "reminders", "alpha-one", "allocated")
@@ -34,7 +35,7 @@ class _Facts:
 
     def __init__(self, trace: Any, context: int | None) -> None:
         request, template = trace.request, trace.template
-        options = SimpleNamespace(**{**DEFAULTS, **request.options})
+        options = SimpleNamespace(**{**DEFAULTS, **STRATEGIES[request.strategy].supported_options, **request.options})
         self.strategy, self.budget, self.context = request.strategy, request.budget, context
         self.options, self.template, self.prompt = options, template, request.prompt.ids
         self.state, self.num_prompt = str(request.prompt.thinking), len(request.prompt.ids)

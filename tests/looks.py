@@ -11,15 +11,18 @@ from typing import Any
 from brute_force import beginning
 from elastic_reasoning.core.request import derived_seed
 
-SEED_OSS = (
-    "<seed:cot_budget_reflect>I have used {used} tokens, and there are {left} tokens remaining for use."
-    "</seed:cot_budget_reflect>"
-)
+WORDINGS = {
+    "budget-thinker": "\n<remaining>{part}/{parts}</remaining>\n",
+    "seed-oss": (
+        "<seed:cot_budget_reflect>I have used {used} tokens, and there are {left} tokens remaining for use."
+        "</seed:cot_budget_reflect>"
+    ),
+}
 
 
 def wording(reminder: str) -> str:
     """The text of a reminder."""
-    return SEED_OSS if reminder == "seed-oss" else reminder
+    return WORDINGS.get(reminder, reminder)
 
 
 def looks(facts: Any, trace: Any, segments: list[Any], begun: Sequence[int]) -> Iterator[str]:

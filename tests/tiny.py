@@ -14,7 +14,7 @@ import numpy as np
 import torch
 import transformers
 
-from by_call import run_by_call
+from by_call import banned_of, finish_of, run_by_call
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.call import Call, OnEos
 from elastic_reasoning.core.request import Options, Request, Sampling
@@ -132,6 +132,11 @@ KINDS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("vanilla", {}),
     ("nothinking", {}),
     ("l1-max", {"max_total": 12}),
+    ("dynasor", {"probe_every": 3, "probe_text": "w{close}", "probe_tokens": 2, "num_equal": 2}),
+    ("deer", {"probe_words": "a,b,c,d,x", "probe_text": "wz", "probe_tokens": 3, "sure_percent": 40}),
+    ("nowait", {"forbidden_words": "a,b,x"}),
+    ("reminders", {"reminder": "u{part}z", "parts": 3}),
+    ("alpha-one", {"slow_after": "a,b,c,d", "slow_text": "wu", "fast_words": "x,y,z"}),
 )
 
 
@@ -163,28 +168,15 @@ def by_plain_forward(model: Any, template: Template, asked: Request, context: in
             with torch.no_grad():
                 logits = model(input_ids=torch.tensor([[*ids, *new]]), use_cache=False).logits[0, -1].double().numpy()
             uniform = float(uniforms(asked.sampling.seed, asked.sample, position + len(new), 1)[0])
-            banned = frozenset(range(template.num_tokens, NUM_LOGITS))
-            if len(new) < call.min_tokens:
-                banned |= call.banned
+            banned = frozenset(range(template.num_tokens, NUM_LOGITS)) | banned_of(call, len(new))
             token, logprob = naive_draw(logits, uniform, asked.sampling, banned)
             new.append(token)
             logprobs.append(logprob)
-            finish = _finish(template, call, new)
+            finish = finish_of(template, call, new)
         kept = len(new) - (finish is Finish.EOS and call.on_eos is OnEos.DISCARD)
         return Completion(tuple(new[:kept]), tuple(logprobs[:kept]), finish)
 
     return run_by_call(Walk(asked, template, context), complete)
-
-
-def _finish(template: Template, call: Call, new: list[int]) -> Finish | None:
-    if new[-1] in template.eos:
-        return Finish.EOS
-    if call.stop is not None and call.stop.ends(new):
-        return Finish.DELIMITER
-    if len(new) == call.max_tokens:
-        return Finish.LENGTH
-    in_grace = call.grace and call.max_tokens and len(new) >= max(call.max_tokens - call.grace, call.min_tokens)
-    return Finish.BOUNDARY if in_grace and new[-1] in template.boundaries else None
 
 
 def naive_draw(logits: Any, uniform: float, sampling: Sampling, banned: frozenset[int]) -> tuple[int, float]:

@@ -45,7 +45,8 @@ def by_name(traces: Iterable[Trace]) -> dict[str, Trace]:
 
 def shape(trace: Trace) -> list[Any]:
     """Everything but the log-probabilities."""
-    return [(s.phase, s.ids, s.sampled, s.finish) for s in trace.segments] + [trace.error]
+    probes = [(p.position, p.forced, p.segment.ids, p.segment.finish) for p in trace.probes]
+    return [*((s.phase, s.ids, s.sampled, s.finish) for s in trace.segments), *probes, trace.error]
 
 
 def shapes(engine: TransformersEngine, requests: Sequence[Request]) -> list[list[Any]]:
