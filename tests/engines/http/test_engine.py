@@ -45,7 +45,7 @@ TEMPLATES = {
 Fake = Callable[..., web.Application]
 SINGLE = tuple(names_of(lambda strategy: not strategy.siblings))
 """Strategies of one thinking."""
-BLIND = [name for name in SINGLE if not STRATEGIES[name].reads_logprobs]
+BLIND = [name for name in SINGLE if not STRATEGIES[name].goes_by_logprobs({})]
 """What servers can be asked for that give no log-probabilities."""
 
 
