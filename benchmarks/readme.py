@@ -84,10 +84,11 @@ def allocate(report: dict[str, Any]) -> str:
             f"{100 * first['accuracy']:.1f} | {gain(first)} | {' | '.join(map(gain, others))} | "
             f"{100 * first['bound']:.1f} |"
         )
-    half = report["num_problems"] // 2
+    half, seeds = report["num_problems"] // 2, len(report["seeds"])
     return "\n".join(lines) + (
-        f"\n\n{len(report['seeds'])} trainings from nothing, rules found on {half} problems and measured on the other "
-        f"{report['num_problems'] - half}; points ± one standard error, clustered by problem ({measured(report)})."
+        f"\n\n{seeds} training{'s' * (seeds > 1)} from nothing, rules found on {half} problems and measured on the "
+        f"other {report['num_problems'] - half}; points ± one standard error, clustered by problem "
+        f"({measured(report)})."
     )
 
 
