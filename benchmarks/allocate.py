@@ -47,7 +47,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", default="0,1,2", help="training seeds, with commas")
     parser.add_argument("--limit", type=int, default=1024, help="test problems")
-    parser.add_argument("--bases", type=Path, help="a folder with seed-N/base and seed-N/e1; made if not given")
+    parser.add_argument("--bases", type=Path, help="a folder with seed-N/base and seed-N/e1-model; made if not given")
     parser.add_argument("--out", type=Path, default=Path("runs/allocate-seeds"))
     parser.add_argument("--jobs", type=int, default=2, help="seeds that are worked on at once, one thread each")
     parser.add_argument("--quick", action="store_true", help="the shipped models alone, 128 problems")
@@ -80,7 +80,7 @@ def main() -> int:
 def models_of(out: Path, seed: int, bases: Path | None) -> dict[str, str]:
     """The two models of a seed, which are made where they are not there."""
     made = out if bases is None else bases / f"seed-{seed}"
-    paths = made / "base", made / "e1"
+    paths = made / "base", made / "e1-model"
     base, e1 = paths if all(path.exists() for path in paths) else make_pair(made, seed, lambda *_: None)
     return {"base": str(base), "e1": str(e1)}
 
