@@ -33,6 +33,10 @@ class Siblings:
     limit: Callable[[Any, Sequence[int | None]], int | None] | None = None
     """Thinking tokens above which a branch makes no difference any more and is ended, given those of each branch that
     has finished thinking and `None` for the others; `None` for no such limit yet."""
+    ends: Callable[[Any, Sequence[Trace]], Callable[[Sequence[float]], bool] | None] | None = None
+    """Given all branches so far, what ends one of those that come next: it is told of the log-probabilities of the
+    branch's thinking, as they come, and says when that makes no difference any more. It is made anew for each branch;
+    `None` where nothing ends those."""
 
 
 def has_thought(branch: Trace) -> bool:

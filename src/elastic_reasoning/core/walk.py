@@ -62,6 +62,7 @@ class Walk:
         steps: calls that are done.
         probes: what was thrown away so far.
         branches: walks of the same prompt among which its strategy will choose, those that are over among them.
+        logprobs_for: the strategy that goes by its log-probabilities; empty for none.
         listener: told of its tokens, in place of whoever submits it to an engine; `None` for nobody.
         num_reused: sampled tokens that no engine drew for this walk.
         num_told: segments that a listener has been told of.
@@ -77,6 +78,7 @@ class Walk:
         self.steps: list[Step] = []
         self.probes: list[Probe] = []
         self.branches: list[Walk] = []
+        self.logprobs_for = ""
         self.listener: Callable[[Any], None] | None = None
         self.num_reused = 0
         self.num_told = 0
@@ -92,6 +94,7 @@ class Walk:
             strategy = find_strategy(request.strategy, request.options)
             options = strategy.read(request.options)
             strategy.refuse(request.budget, options)
+            self.logprobs_for = request.strategy if strategy.goes_by_logprobs(request.options) else ""
             self._context, self._options, self.siblings = context, options, strategy.siblings
             if self.siblings is not None:
                 self.branch()
@@ -113,6 +116,8 @@ class Walk:
             self.fail(str(error))
             return []
         begun = [Walk(request, self.template, self._context) for request in requests]
+        for walk in begun:
+            walk.logprobs_for = walk.logprobs_for or self.logprobs_for
         with self._lock:  # what interrupts it from now on interrupts these too
             if self._ended is not None or self._deadline is not None:
                 return []
@@ -125,6 +130,11 @@ class Walk:
         """See `Siblings.limit`."""
         limit = self.siblings and self.siblings.limit
         return limit(self._options, thought) if limit else None
+
+    def ends_of(self, so_far: Sequence[Trace]) -> Callable[[Sequence[float]], bool] | None:
+        """See `Siblings.ends`."""
+        ends = self.siblings and self.siblings.ends
+        return ends(self._options, so_far) if ends else None
 
     def choose(self) -> None:
         """End a walk all of whose branches are over, as the one that its strategy chooses.

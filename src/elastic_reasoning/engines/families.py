@@ -82,28 +82,36 @@ class _Family:
         self._listen()
 
     def _listen(self) -> None:
-        """Hear of the tokens of new branches, where they may be ended by what others come to."""
-        if self.walk.siblings is None or self.walk.siblings.limit is None:
-            return
-        for number in range(len(self._num_thought), len(self.walk.branches)):
+        """Hear of the tokens of new branches, where they may be ended before they are over."""
+        first = len(self._num_thought)
+        so_far = [branch.trace() for branch in self.walk.branches[:first]]
+        for number in range(first, len(self.walk.branches)):
             self._num_thought.append(0)
             self._finished.append(None)
-            self.walk.branches[number].listener = partial(self._hear, number)
+            ends = self.walk.ends_of(so_far)
+            if ends is not None or (self.walk.siblings and self.walk.siblings.limit):
+                self.walk.branches[number].listener = partial(self._hear, number, ends)
 
-    def _hear(self, number: int, delta: Delta) -> None:
+    def _hear(self, number: int, ends: Callable[[Sequence[float]], bool] | None, delta: Delta) -> None:
         with self._lock:
-            may_end = [number]
-            if self._finished[number] is None:
-                if delta.phase is Phase.THINKING:
-                    self._num_thought[number] += len(delta.ids) if delta.sampled else 0
-                elif delta.phase in (Phase.WRAP_UP, Phase.CLOSING, Phase.SOLUTION):
-                    self._finished[number] = self._num_thought[number]
-                    self._limit = self.walk.limit_of(self._finished)
-                    may_end = [*range(len(self._finished))]
-            most = self._limit
-            ended = [n for n in may_end if most is not None and self._num_thought[n] > most]
+            ended = self._take_note(number, delta)
+        if ends is not None and delta.phase is Phase.THINKING and delta.logprobs is not None and ends(delta.logprobs):
+            ended.append(number)
         for n in ended:
             self.walk.branches[n].interrupt(Finish.STOP)
+
+    def _take_note(self, number: int, delta: Delta) -> list[int]:
+        """Count what was thought; the branches that come too late by now."""
+        may_end = [number]
+        if self._finished[number] is None:
+            if delta.phase is Phase.THINKING:
+                self._num_thought[number] += len(delta.ids) if delta.sampled else 0
+            elif delta.phase in (Phase.WRAP_UP, Phase.CLOSING, Phase.SOLUTION):
+                self._finished[number] = self._num_thought[number]
+                self._limit = self.walk.limit_of(self._finished)
+                may_end = [*range(len(self._finished))]
+        most = self._limit
+        return [n for n in may_end if most is not None and self._num_thought[n] > most]
 
     def wait_for(self, futures: Sequence[Future[Walk]]) -> None:
         """Go on when all of these are over."""

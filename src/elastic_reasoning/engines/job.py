@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from elastic_reasoning.core.cursor import Delta, Listen
 from elastic_reasoning.core.looking import no_logprobs
 from elastic_reasoning.core.needs import needs_of
-from elastic_reasoning.core.strategies import find_strategy
 from elastic_reasoning.core.trace import Finish, Phase
 from elastic_reasoning.core.walk import Walk
 
@@ -68,7 +67,7 @@ class Job:
                 "interrupt the walk when its time is up"
             )
         if not logprobs and _reads_logprobs(walk):
-            walk.fail(no_logprobs(walk.request.strategy))
+            walk.fail(no_logprobs(walk.logprobs_for))
         listen = listen if walk.listener is None else walk.listener
         self.future: Future[Walk] = Future()
         self.until = until
@@ -100,9 +99,8 @@ class Job:
 
 
 def _reads_logprobs(walk: Walk) -> bool:
-    """Whether the walk goes by log-probabilities: its strategy does, and there is something to think."""
-    request, thinks = walk.request, walk.call is not None and walk.call.phase is Phase.THINKING
-    return thinks and find_strategy(request.strategy).goes_by_logprobs(request.options)
+    """Whether somebody goes by the walk's log-probabilities, and there is something to think."""
+    return bool(walk.logprobs_for) and walk.call is not None and walk.call.phase is Phase.THINKING
 
 
 def _can_be_one_pass(walk: Walk, until: Phase | None) -> bool:

@@ -136,6 +136,11 @@ def _check(config: RolloutConfig, ranges: tuple[BudgetRange, ...]) -> None:
         raise TrainingError(unknown("plan", config.plan, PLANS))
     if not ranges:
         raise TrainingError("budgets: none was given; write at least one, as 24+20")
+    if several := set(config.strategies) & {*names_of(lambda strategy: strategy.siblings)}:
+        raise TrainingError(
+            f"strategies {', '.join(sorted(several))}: several thinkings of a prompt, and a rollout is one completion: "
+            "train with another strategy"
+        )
     if config.plan in ("fixed", "serial") and (len(ranges) != 1 or not ranges[0].exact):
         raise TrainingError(
             f"plan {config.plan!r} has one budget, not {', '.join(config.budgets)}: give one, "

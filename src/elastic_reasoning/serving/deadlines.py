@@ -92,7 +92,7 @@ class Deadlines:
 
     def load(self) -> int:
         """Walks that run."""
-        return max(1, min(len(self.under_way), self.capacity))
+        return max(1, min(sum(one.walk.num_branches for one in self.under_way), self.capacity))
 
     def admit(self, walks: Sequence[Walk], promise: Promise | None = None) -> list[Progress]:
         """Take the samples of one request, which are submitted next.

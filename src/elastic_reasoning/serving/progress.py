@@ -131,15 +131,17 @@ class Progress:
         num = len(delta.ids)
         if not delta.sampled or not num:
             return
-        now = self._now()
+        now, is_told_late = self._now(), bool(self.walk.branches)  # of several thinkings, once one of them is chosen
         if self.is_waiting:
             self.is_waiting = False
-            if not self._is_queued:
+            if not (self._is_queued or is_told_late):
                 self._pace.see_first(self.num_to_read, now - self._began, self._load(), now)
         if delta.phase is Phase.THINKING:
             self.num_thinking += num
         elif delta.phase is Phase.SOLUTION:
             self.num_solution += num
+        if is_told_late:
+            return
         if delta.phase is self._phase:
             self._measure(num, now)
         else:
@@ -165,6 +167,7 @@ class Progress:
         """Close thinking, so many seconds being what the rest is expected to take."""
         self.closed_at = now = self._now()
         self._kept_seconds, self._token_seconds = kept_seconds, self._pace.token_seconds(self._load(), now)
+        self.answers = self.answers or bool(self.walk.branches)  # of which nobody will be told before the end
         self.walk.interrupt(Finish.DEADLINE, Phase.THINKING)
 
     def cut(self) -> None:

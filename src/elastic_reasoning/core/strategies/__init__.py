@@ -17,6 +17,7 @@ from elastic_reasoning.core.request import Value
 from elastic_reasoning.core.strategies.allocated import ALLOCATED
 from elastic_reasoning.core.strategies.allocated import NAME as ALLOCATED_NAME
 from elastic_reasoning.core.strategies.alpha_one import ALPHA_ONE
+from elastic_reasoning.core.strategies.deepconf import DEEPCONF
 from elastic_reasoning.core.strategies.deer import DEER
 from elastic_reasoning.core.strategies.dynasor import DYNASOR
 from elastic_reasoning.core.strategies.elastic import ELASTIC
@@ -48,6 +49,7 @@ STRATEGIES = {
     "alpha-one": ALPHA_ONE,
     "vote": VOTE,
     "short-m": SHORT_M,
+    "deepconf": DEEPCONF,
     ALLOCATED_NAME: ALLOCATED,
 }
 BUILT_IN = frozenset(STRATEGIES)

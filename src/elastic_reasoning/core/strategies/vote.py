@@ -51,6 +51,6 @@ VOTE = Strategy(
     bounds="total",
     two_phases=True,
     siblings=Siblings(_count, _begin, _choose),
-    line=(0, (6, 1)),
-    marker="h",
+    line=(0, (7, 1, 1, 1)),
+    marker="8",
 )
