@@ -103,6 +103,31 @@ def test_calls_to_a_server_that_knows_ids_are_exact(name: str, fake: Fake, new_e
     assert num_known > 20
 
 
+@pytest.mark.parametrize("plug_in", [False, True])
+def test_several_thinkings_are_as_many_completions_of_a_server(plug_in: bool, new_engine: Any) -> None:
+    model = FakeModel(TEMPLATES["one token"], ends_in_thinking=False, logprobs="processed")
+    requests = [
+        Request(
+            Prompt((5, 6, 7, 4 + n)),
+            Budget(20 + n, 4),
+            name,
+            Options(num_branches=3),
+            Sampling(seed=n),
+            name=f"{n} {name}",
+        )
+        for n in range(8)
+        for name in names_of(lambda strategy: strategy.siblings)
+    ]
+    with serving(lambda: fake_vllm(model, plug_in=plug_in)) as server:
+        engine = new_engine(model.template, server.url)
+        assert engine.in_one_pass is plug_in
+        scripted = ScriptedEngine(model.script, model.template, engine.context)
+        for trace, expected in zip(answered(engine, requests), answered(scripted, requests), strict=True):
+            assert trace.error is None
+            assert trace.ids == expected.ids
+            assert len(trace.branches) == len(expected.branches) > 1
+
+
 def test_a_server_may_leave_out_what_it_stopped_at(new_engine: Any) -> None:
     model = FakeModel(TEMPLATES["one token"])
     with serving(lambda: fake_sglang(model, trims=True)) as server:
