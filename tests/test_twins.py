@@ -12,7 +12,7 @@ from elastic_reasoning.training.config import TrainConfig
 from elastic_reasoning.training.trl.grpo import train
 
 RECIPES = Path(__file__).parents[1] / "recipes"
-TWINS = sorted(path.stem for path in RECIPES.glob("mini-*.yaml") if path.stem != "mini-warm-start")
+TWINS = sorted(path.stem for path in RECIPES.glob("mini-*.yaml") if "elastic train " in path.read_text())
 
 
 def twin(name: str) -> TrainConfig:
