@@ -69,7 +69,7 @@ def unruly(unruly_model: Path) -> Iterator[tuple[Any, Any]]:
 
 LANDINGS = (
     {"soft_landing": 4, "landing_peak": 6, "close_text": "answer"},
-    {"wrap_up": "{left} so {used}", "loop_breaker": 12, "grace": 3},
+    {"loop_breaker": 12, "grace": 3, "close_text": "answer"},  # no wrap-up: behind an end of sequence it is not forced
 )
 
 
