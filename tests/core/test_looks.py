@@ -6,9 +6,13 @@ from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.call import Pause
 from elastic_reasoning.core.errors import StrategyError
 from elastic_reasoning.core.looking import read_answer
+from elastic_reasoning.core.request import Request
 from elastic_reasoning.core.strategies import STRATEGIES
+from elastic_reasoning.core.template import Prompt, Thinking
 from elastic_reasoning.core.trace import Phase, Segment
+from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.core.words import delimiter_of, ids_of
+from elastic_reasoning.engines.job import Job
 from elastic_reasoning.engines.scripted import word_template
 from letters import answer, letters, show
 
@@ -98,8 +102,13 @@ def test_an_answer_ends_with_its_bracket(asked: str, written: str, text: str, st
     assert (found.text, found.start, found.end) == (text, start, end)
 
 
-def test_an_engine_without_log_probabilities_is_told_before_anything_is_thought() -> None:
-    assert [name for name in STRATEGIES if STRATEGIES[name].goes_by_logprobs({})] == ["deer"]
+def test_an_engine_without_log_probabilities_refuses_it_before_anything_is_thought() -> None:
+    opened, closed = (
+        Job(Walk(Request(Prompt((5,), thinking), Budget(8, 4), "deer"), ONE), None, None, logprobs=False).walk
+        for thinking in (Thinking.OPEN, Thinking.CLOSED)
+    )
+    assert "goes by log-probabilities" in str(opened.error)
+    assert closed.error is None  # nothing is to be thought
 
 
 def test_an_empty_pause_is_none() -> None:
