@@ -181,6 +181,7 @@ fuzz: $(READY)
 results: $(READY)
 	$(BIN)/python benchmarks/miniature.py
 	$(BIN)/python benchmarks/training.py --bases runs/miniature
+	$(BIN)/python benchmarks/strategies.py --bases runs/miniature
 	$(BIN)/python benchmarks/step_time.py
 	$(BIN)/python benchmarks/phases.py
 	$(BIN)/python benchmarks/kills.py

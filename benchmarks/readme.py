@@ -53,6 +53,7 @@ def filled(text: str) -> str:
         "cluster_rate": cluster_rate,
         "cluster_driver": cluster_driver,
         "plan": plan,
+        "strategies": strategies,
         "yardsticks": yardsticks,
         "allocate": allocate,
     }.items():
@@ -103,6 +104,10 @@ def measured(report: dict[str, Any]) -> str:
         f"{report['date'][:10]}, {machine['processor']}, {machine['cores']} cores, {threads}, "
         f"torch {versions['torch']}, transformers {versions['transformers']}"
     )
+
+
+def strategies(report: dict[str, Any]) -> str:
+    return f"{report['text'].strip()}\n\n{measured(report)}."
 
 
 def headline(report: dict[str, Any]) -> str:

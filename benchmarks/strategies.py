@@ -44,7 +44,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", default="0,1,2", help="training seeds, with commas")
     parser.add_argument("--limit", type=int, default=RECIPE["limit"], help="test problems")
-    parser.add_argument("--bases", type=Path, help="a folder with seed-N/base and seed-N/e1; made if not given")
+    parser.add_argument("--bases", type=Path, help="a folder with seed-N, where what is missing is made")
     parser.add_argument("--out", type=Path, default=Path("runs/strategies"))
     parser.add_argument("--jobs", type=int, default=2, help="seeds that are worked on at once, one thread each")
     parser.add_argument("--no-results", action="store_true", help="print only: leave results and figure as they are")
@@ -73,22 +73,19 @@ def main() -> int:
         "at_equal_tokens": [asdict(point) for point in points],
         "rows": [asdict(replace(row, samples=None)) for row in rows],
     }
-    text = as_markdown(points, seeds, report["num_problems"])
+    text = report["text"] = as_markdown(points, seeds, report["num_problems"])
     print(text)
     if not arguments.no_results:
         (RESULTS / "strategies.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
         (RESULTS / "strategies.md").write_text(text, encoding="utf-8")
         figure = accuracy_figure(rows, title="Ways to spend a budget, on the miniature")
-        save_figure(figure, ROOT / "docs" / "strategies")
+        save_figure(figure, ROOT / "docs" / "figures" / "strategies")
     return 0
 
 
 def run_seed(out: Path, seed: int, limit: int, bases: Path | None) -> None:
     """Sweep the models of one seed, which are made where they are not there."""
-    made = out if bases is None else bases / f"seed-{seed}"
-    base, e1 = made / "base", made / "e1"
-    if not (base.exists() and e1.exists()):
-        base, e1 = make_pair(made, seed, lambda *_: None)
+    base, e1 = make_pair(out if bases is None else bases / f"seed-{seed}", seed)
     config = SweepConfig(
         models=(str(base), str(e1)),
         strategies=tuple(RECIPE["strategies"]),
