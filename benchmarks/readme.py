@@ -578,8 +578,8 @@ def plan(report: dict[str, Any]) -> str:
 
 def yardsticks(report: dict[str, Any]) -> str:
     lines = [
-        "| model | budget | accuracy | tokens | overthinking | starved | an oracle of problems | of samples |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|",
+        "| model | budget | accuracy | tokens | overthinking | starved | by lot | an oracle of problems | of samples |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for found in report["yardsticks"]:
         for step in found["steps"]:
@@ -588,6 +588,7 @@ def yardsticks(report: dict[str, Any]) -> str:
                 for name, form in (
                     ("overthinking", ".1f"),
                     ("starved", ".1f"),
+                    ("mixed_gain", "+z.1f"),
                     ("oracle_gain", "+z.1f"),
                     ("hindsight_gain", "+z.1f"),
                 )
@@ -601,7 +602,7 @@ def yardsticks(report: dict[str, Any]) -> str:
         [
             *lines,
             "",
-            f"In %, the oracles in points above the accuracy of that budget at its mean tokens; "
+            f"In %; by lot and the oracles in points above the accuracy of that budget, at its mean tokens; "
             f"{first['num_problems']} problems, {report['num_samples_each']} samples each. {measured(report)}.",
         ]
     )
