@@ -6,8 +6,8 @@
 Thinking of `dynasor`, whose probes never close it, beside the same thinking without probes (`elastic`): one after the
 other in each round. What the probes take longer, in seconds of the one thread's processor, is divided by their tokens,
 forced ones and sampled ones, and by the time that a token takes without them. No prompt is prefilled again: at most
-`MOST` of its own tokens' time is a probe as long as the published ones. Of a short one the last token of thinking, which
-is read again behind it, is a large part.
+`MOST` of its own tokens' time is a probe as long as the published ones. Of a short one the last token of thinking,
+which is read again behind it, is a large part.
 """
 
 import argparse
