@@ -18,8 +18,9 @@ from elastic_reasoning.core.cursor import Delta
 from elastic_reasoning.core.needs import needs_of
 from elastic_reasoning.core.replay import replay
 from elastic_reasoning.core.request import Request
+from elastic_reasoning.core.strategies import find_strategy
 from elastic_reasoning.core.template import Prompt, Thinking
-from elastic_reasoning.core.trace import Finish, Trace
+from elastic_reasoning.core.trace import INTERRUPTS, Finish, Trace
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import generate
 from elastic_reasoning.engines.http.engine import OpenAIEngine
@@ -65,17 +66,19 @@ def listened(engine: OpenAIEngine, requests: list[Request]) -> list[Trace]:
 @every_fake
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_what_is_streamed_is_what_comes_as_a_whole(name: str, fake: Fake, new_engine: Any) -> None:
-    model, pace = model_of(name), Pace()
+    model, pace, loses_ids = model_of(name), Pace(), fake is FAKES["llama.cpp, loses ids"]
     with serving(lambda: fake(model, pace)) as server:
         engine = new_engine(model.template, server.url)
         requests = requests_of(model.template, 40)
+        if loses_ids:  # it is asked for no log-probabilities then
+            requests = [r for r in requests if not find_strategy(r.strategy).goes_by_logprobs(r.options)]
         expected = answered(ScriptedEngine(model.script, model.template, engine.context), requests)
         pace.num_streams = 0
         traces = listened(engine, requests)
         engine.close()
     assert [(parts(trace), trace.error) for trace in traces] == [(parts(trace), trace.error) for trace in expected]
     assert pace.num_streams > len(requests) / 2
-    if fake is not FAKES["llama.cpp, loses ids"]:
+    if not loses_ids:
         whole = [trace for trace in traces if trace.error is None and trace.logprobs is not None]
         assert len(whole) > 10
 
@@ -93,7 +96,7 @@ def test_what_the_server_has_closed_in_time_is_read_as_that(name: str, streams: 
     model = replace(model_of(name), closes=(2, 3, 11))
     requests = [
         replace(request, deadline_seconds=5.0)
-        for request in requests_of(model.template, 60)
+        for request in requests_of(model.template, 150)
         if not needs_of(request, model.template).takes_back
     ]
     with serving(lambda: fake_vllm(model, plug_in=True)) as server:
@@ -269,7 +272,7 @@ def test_an_interrupt_at_any_moment_leaves_a_trace_that_its_ids_give_back(fake: 
 
         @random_tries
         @given(
-            st.lists(st.tuples(st.integers(0, 12), st.sampled_from([*Finish][4:])), min_size=6, max_size=6),
+            st.lists(st.tuples(st.integers(0, 12), st.sampled_from(INTERRUPTS)), min_size=6, max_size=6),
             st.integers(0, 3),
         )
         def interrupted(moments: list[tuple[int, Finish]], thread: int) -> None:
