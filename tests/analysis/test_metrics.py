@@ -7,7 +7,7 @@ import pytest
 from elastic_reasoning.analysis.metrics import generated_tokens, paired_difference, seconds_of, summarise
 from elastic_reasoning.core.errors import RecordsError
 from elastic_reasoning.core.setting import Setting
-from elastic_reasoning.grading.grade import Tally
+from elastic_reasoning.grading.tally import Tally
 from elastic_reasoning.records.record import Record
 from elastic_reasoning.report.columns import columns_of, numbers_of
 from elastic_reasoning.report.export import rows_to_csv

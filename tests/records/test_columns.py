@@ -9,7 +9,7 @@ from elastic_reasoning.analysis.metrics import summarise
 from elastic_reasoning.analysis.reasoning import reasoning_rows
 from elastic_reasoning.core.errors import RecordsError
 from elastic_reasoning.core.setting import Setting
-from elastic_reasoning.grading.grade import Tally
+from elastic_reasoning.grading.tally import Tally
 from elastic_reasoning.records.columns import Records
 from elastic_reasoning.records.log import RecordsWriter, read_records
 from make_records import BASE, TRAINED, make_records, old_lines, write_folder

@@ -12,7 +12,8 @@ import pytest
 from elastic_reasoning.core.errors import RecordsError
 from elastic_reasoning.engines.engine import ask
 from elastic_reasoning.engines.scripted import ScriptedEngine, scripted, word_template
-from elastic_reasoning.grading.grade import Grade, Tally
+from elastic_reasoning.grading.grade import Grade
+from elastic_reasoning.grading.tally import Tally
 from elastic_reasoning.records.lines import OldLine, RecordLine, read_line, record_line, trace_line, whole_record
 from elastic_reasoning.records.log import RecordsWriter, read_records
 from elastic_reasoning.records.manifest import Manifest, write_manifest

@@ -45,7 +45,7 @@ ARGUMENTS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its event loop is in the way of other tests as long as it is there
 def browser() -> Iterator[Any]:
     """A real browser, where there is one."""
     if CHROMIUM is None:

@@ -1,17 +1,10 @@
 """The verdict on one solution, whichever grader gave it."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
-from elastic_reasoning.untrusted.json import Count
-
-
-class Tally(NamedTuple):
-    """What a grader counted beside its verdict: so many of so many, by a name."""
-
-    name: str
-    num: Count
-    of: Count
+if TYPE_CHECKING:
+    from elastic_reasoning.grading.tally import Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,4 +27,4 @@ class Grade:
     reason: str | None = None
     unboxed: bool = False
     rule: str = ""
-    tallies: tuple[Tally, ...] = ()
+    tallies: "tuple[Tally, ...]" = ()

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elastic_reasoning.core.setting import Setting
-from elastic_reasoning.grading.grade import Tally
+from elastic_reasoning.grading.tally import Tally
 from elastic_reasoning.records.lines import MeasuredLine, OldLine, TableLine, whole_record
 from elastic_reasoning.records.measures import MEASURES, thought_of
 from elastic_reasoning.records.reading import RecordsFile

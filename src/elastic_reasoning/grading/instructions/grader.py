@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from elastic_reasoning.core.errors import GradingError, check_installed, require
-from elastic_reasoning.grading.grade import Grade, Tally
+from elastic_reasoning.grading.grade import Grade
+from elastic_reasoning.grading.tally import Tally
 from elastic_reasoning.grading.workers import Workers
 
 CHECKS = Path(__file__).with_name("checks.py")
