@@ -5,13 +5,14 @@ from statistics import fmean, stdev
 import pytest
 
 from elastic_reasoning.analysis.equal_tokens import AtTokens, at_equal_tokens
+from elastic_reasoning.records.parts import Part
 from elastic_reasoning.records.record import Record
 
 
 def record(strategy: str, budget: str, problem: int, tokens: int, correct: bool) -> Record:
     bare = Record.without_trace(("m", strategy, budget, f"p{problem}", 0), "")
-    segment = {"phase": "solution", "ids": [1] * tokens, "sampled": True, "finish": "eos", "text": ""}
-    return replace(bare, error=None, correct=correct, segments=[segment])  # type: ignore[list-item]
+    segment = Part(phase="solution", ids=[1] * tokens, sampled=True, finish="eos", text="")
+    return replace(bare, error=None, correct=correct, segments=[segment])
 
 
 def of(points: list[AtTokens], strategy: str) -> dict[str, AtTokens]:
