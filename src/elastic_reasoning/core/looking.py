@@ -14,6 +14,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from math import exp
 
+from elastic_reasoning.core.brackets import closed_at
 from elastic_reasoning.core.call import Call, Pause
 from elastic_reasoning.core.errors import StrategyError
 from elastic_reasoning.core.room import Room
@@ -116,20 +117,10 @@ def read_answer(template: Template, asked: str, segment: Segment) -> Answer:
     if start is None:
         return Answer(text.strip(), 0, len(ids))
     lengths = [len(template.decode(ids[:n])) for n in range(1, len(ids) + 1)]
-    first, stop = sum(length <= start for length in lengths), _closed(text, start)
+    first, stop = sum(length <= start for length in lengths), closed_at(text, start)
     if stop is None:
         return Answer("", first, len(ids))
     return Answer(text[start:stop].strip(), first, sum(length <= stop for length in lengths) + 1)
-
-
-def _closed(text: str, start: int) -> int | None:
-    """Where a bracket is closed that was opened before `start`; `None` where it is not."""
-    depth = 1
-    for n in range(start, len(text)):
-        depth += (text[n] == "{") - (text[n] == "}")
-        if depth == 0:
-            return n
-    return None
 
 
 def no_logprobs(strategy: str) -> str:

@@ -1,4 +1,4 @@
-"""Separate budgets with something in between: what the strategies share that look at thinking, or forbid words in it.
+"""Thinking and a solution, each with tokens of its own: what most strategies are made of.
 
 yield from think_and_solve(prompt, budget, template, context, pause=Pause(every=64), look=look)
 """
@@ -13,21 +13,24 @@ from elastic_reasoning.core.room import Room
 from elastic_reasoning.core.template import Prompt, Template, Thinking
 
 
-def think_and_solve(prompt: Prompt, budget: Budget, template: Template, context: int | None, **how: Any) -> Calls:
+def think_and_solve(
+    prompt: Prompt, budget: Budget, template: Template, context: int | None, *, answer: tuple[int, ...] = (), **how: Any
+) -> Calls:
     """Think, close, answer.
 
     Args:
         prompt, budget, template, context: as a strategy is given them.
+        answer: ids that are forced before the solution is sampled.
         how: as `elastic_reasoning.core.phases.think` takes it.
     """
     room = Room(context, prompt)
-    reserve = budget.solution or 0
+    reserve = len(answer) + (budget.solution or 0)
     closed: Closed | None = Closed(0, ())
     if prompt.thinking is not Thinking.CLOSED:
         closed = yield from think(prompt, template, room, budget.thinking, reserve, **how)
     else:
         room.demand(reserve, "the solution budget")
-    yield from solve_with_tools(prompt, template, room, closed, budget.solution)
+    yield from solve_with_tools(prompt, template, room, closed, budget.solution, answer)
 
 
 def check_finite(name: str, budget: Budget, why: str) -> None:

@@ -10,6 +10,8 @@ are written alike, but for blanks. Programs hardly ever are: each has one vote, 
 import re
 from collections.abc import Sequence
 
+from elastic_reasoning.core.brackets import closed_at
+
 BOXED = "\\boxed{"
 STATED = re.compile(
     r"\banswer\b[\s*:=]*(?:is\b)?[\s*:=]*(.*?)(?=[.,;]?(?:\s*$|\n)|[.,;]\s)", re.IGNORECASE | re.MULTILINE
@@ -41,12 +43,8 @@ def _boxed(text: str) -> str:
     start = text.rfind(BOXED)
     if start < 0:
         return ""
-    depth = 1
-    for place in range(start + len(BOXED), len(text)):
-        depth += (text[place] == "{") - (text[place] == "}")
-        if depth == 0:
-            return text[start + len(BOXED) : place].strip()
-    return ""
+    start += len(BOXED)
+    return text[start : closed_at(text, start) or start].strip()
 
 
 def elected(answers: Sequence[str], weights: Sequence[int] | None = None) -> str:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.call import Calls
 from elastic_reasoning.core.errors import StrategyError
-from elastic_reasoning.core.phases import Closed, check_text, solve_with_tools, think
-from elastic_reasoning.core.room import Room
+from elastic_reasoning.core.phases import check_text
+from elastic_reasoning.core.separate import think_and_solve
 from elastic_reasoning.core.strategies.strategy import Strategy
-from elastic_reasoning.core.template import Prompt, Template, Thinking
+from elastic_reasoning.core.template import Prompt, Template
 
 FEWEST_LOOPED = 12
 """Tokens in which a stretch of up to four is written three times."""
@@ -44,29 +44,21 @@ class ElasticOptions:
 
 def elastic(prompt: Prompt, budget: Budget, template: Template, options: ElasticOptions, context: int | None) -> Calls:
     """Think, close, answer."""
-    room = Room(context, prompt)
     check_text(template.closing, "close_text", options.close_text)
-    answer = template.encode(options.close_text)
-    reserve = len(answer) + (budget.solution or 0)
-    closed: Closed | None = Closed(0, ())
-    if prompt.thinking is not Thinking.CLOSED:
-        closed = yield from think(
-            prompt,
-            template,
-            room,
-            budget.thinking,
-            reserve,
-            wrap_up=options.wrap_up,
-            grace=options.grace,
-            min_thinking=options.min_thinking,
-            wait=options.wait,
-            loop=options.loop_breaker,
-            landing=options.soft_landing,
-            peak=options.landing_peak,
-        )
-    else:
-        room.demand(reserve, "the solution budget")
-    yield from solve_with_tools(prompt, template, room, closed, budget.solution, answer)
+    yield from think_and_solve(
+        prompt,
+        budget,
+        template,
+        context,
+        answer=template.encode(options.close_text),
+        wrap_up=options.wrap_up,
+        grace=options.grace,
+        min_thinking=options.min_thinking,
+        wait=options.wait,
+        loop=options.loop_breaker,
+        landing=options.soft_landing,
+        peak=options.landing_peak,
+    )
 
 
 def _refuse(budget: Budget, options: ElasticOptions) -> None:

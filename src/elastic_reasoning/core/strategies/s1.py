@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.call import Calls
-from elastic_reasoning.core.phases import Closed, check_text, solve_with_tools, think
-from elastic_reasoning.core.room import Room
+from elastic_reasoning.core.phases import check_text
+from elastic_reasoning.core.separate import think_and_solve
 from elastic_reasoning.core.strategies.strategy import Strategy
-from elastic_reasoning.core.template import Prompt, Template, Thinking
+from elastic_reasoning.core.template import Prompt, Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +32,16 @@ def s1(prompt: Prompt, budget: Budget, template: Template, options: S1Options, c
     total = budget.total
     answer_tokens = options.answer_tokens if total is None else min(options.answer_tokens, total)
     check_text(template.closing, "answer_text", options.answer_text)
-    answer = template.encode(options.answer_text)
-    room = Room(context, prompt)
-    closed: Closed | None = Closed(0, ())
-    if prompt.thinking is not Thinking.CLOSED:
-        limit = None if total is None else total - answer_tokens
-        wait = options.wait or ("Wait" if options.num_waits else "")
-        reserve = len(answer) + answer_tokens
-        closed = yield from think(prompt, template, room, limit, reserve, wait=wait, num_waits=options.num_waits)
-    else:
-        room.demand(len(answer) + answer_tokens, "the budget")
-    yield from solve_with_tools(prompt, template, room, closed, answer_tokens, answer)
+    limit = None if total is None else total - answer_tokens
+    yield from think_and_solve(
+        prompt,
+        Budget(limit, answer_tokens),
+        template,
+        context,
+        answer=template.encode(options.answer_text),
+        wait=options.wait or ("Wait" if options.num_waits else ""),
+        num_waits=options.num_waits,
+    )
 
 
 def _refuses_grammar(options: S1Options) -> str:
