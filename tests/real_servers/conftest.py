@@ -10,7 +10,6 @@ import pytest
 from live_server import running
 from real_servers.serving import KINDS, MARKS, MODULES, Served, Start
 
-SEEN = pytest.StashKey[list[str]]()
 """What tests have counted, in the order of their ends."""
 
 
@@ -53,18 +52,3 @@ def post() -> Callable[[Served, str, Any], tuple[int, Any]]:
         return response.status_code, response.json()
 
     return post
-
-
-@pytest.fixture
-def seen(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Note what a test has counted."""
-    lines = request.config.stash.setdefault(SEEN, [])
-    return lambda line: lines.append(f"{request.node.name}: {line}")
-
-
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    lines = config.stash.get(SEEN, [])
-    if lines:
-        terminalreporter.section("seen on real servers")
-    for line in lines:
-        terminalreporter.write_line(line)

@@ -1,6 +1,6 @@
 """One run of verl that the tests share: its own trainer for two steps, with an agent loop for each kind of rollout."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -11,7 +11,6 @@ from elastic_reasoning.tasks.arithmetic import Arithmetic
 from elastic_reasoning.tasks.task import Problem
 from real_verl.running import Run, run_verl
 
-SEEN = pytest.StashKey[list[str]]()
 """What tests have counted, in the order of their ends."""
 LOOPS: tuple[dict[str, Any], ...] = (
     {"name": "one-pass", "budgets": ["24+20"], "one_pass": True},
@@ -67,18 +66,3 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         "trainer.v1.sampler.custom_sampler.name": "Watching",
     }
     return run_verl(tmp_path_factory.mktemp("verl"), model_path("mini"), rows, LOOPS, settings, greedy)
-
-
-@pytest.fixture
-def seen(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Note what a test has counted."""
-    lines = request.config.stash.setdefault(SEEN, [])
-    return lambda line: lines.append(f"{request.node.name}: {line}")
-
-
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    lines = config.stash.get(SEEN, [])
-    if lines:
-        terminalreporter.section("seen on real verl")
-    for line in lines:
-        terminalreporter.write_line(line)

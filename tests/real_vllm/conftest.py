@@ -1,9 +1,8 @@
 """Servers and engines that tests share, and what the tests have counted, printed at the end."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -11,7 +10,6 @@ from elastic_reasoning.engines.loading import model_path
 from real_vllm.same import make_unruly
 from real_vllm.serving import TIGHT, Server, Start, serving
 
-SEEN = pytest.StashKey[list[str]]()
 """What tests have counted, in the order of their ends."""
 
 
@@ -43,22 +41,7 @@ def parsing(start: Start) -> Server:
     return start("mini", *TIGHT, "--reasoning-parser=qwen3", "--distributed-executor-backend=mp")
 
 
-@pytest.fixture
-def seen(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Note what a test has counted."""
-    lines = request.config.stash.setdefault(SEEN, [])
-    return lambda line: lines.append(f"{request.node.name}: {line}")
-
-
 @pytest.fixture(scope="session")
 def unruly_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """See `make_unruly`."""
     return make_unruly(tmp_path_factory.mktemp("unruly") / "model")
-
-
-def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    lines = config.stash.get(SEEN, [])
-    if lines:
-        terminalreporter.section("seen on real vLLM")
-    for line in lines:
-        terminalreporter.write_line(line)
