@@ -179,11 +179,14 @@ def test_what_was_added_later_is_told() -> None:
 
 
 def test_what_strategies_were_told_is_said_beside_what_they_do() -> None:
-    told = {"s1": {"answer_tokens": 2, "wait": ""}, "elastic": {"wrap_up": "", "grace": 0}}
+    told = {"s1": {"answer_tokens": 2, "wait": ""}, "elastic": {"grace": 0, "soft_landing": 0, "landing_peak": 10}}
     manifest = replace(make_manifest(12), config={**make_manifest().config, "options": told})
     page = page_of(manifest, RECORDS)
     assert "<b>elastic</b>: separate budgets; " in page
     assert "<b>s1</b>: budget forcing (answer_tokens 2); " in page
+    told["elastic"]["soft_landing"] = 4
+    page = page_of(replace(manifest, config={**manifest.config, "options": told}), RECORDS)
+    assert "<b>elastic</b>: separate budgets (soft_landing 4, landing_peak 10); " in page
 
 
 def test_yardsticks_stand_for_each_curve_and_for_each_of_its_budgets() -> None:

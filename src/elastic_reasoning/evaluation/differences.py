@@ -5,7 +5,7 @@ option_differences(before, after, "elastic", "s1")           # {"answer_tokens":
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from elastic_reasoning.core.strategies import facts_of
@@ -29,9 +29,7 @@ def run_differences(a: Manifest, b: Manifest) -> Iterator[tuple[str, tuple[Any, 
 
 def options_of(manifest: Manifest, strategy: str) -> dict[str, Any]:
     """What a strategy was told in a run, without the options that are off."""
-    defaults = facts_of(strategy).supported_options
-    options: Mapping[str, Any] = manifest.config.get("options", {}).get(strategy, {})
-    return {name: value for name, value in options.items() if value or defaults.get(name, True)}
+    return facts_of(strategy).switched_on(manifest.config.get("options", {}).get(strategy, {}))
 
 
 def options_in_words(manifest: Manifest, strategies: Iterable[str]) -> dict[str, str]:

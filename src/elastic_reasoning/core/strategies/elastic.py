@@ -1,13 +1,13 @@
 """Separate budgeting: t thinking tokens, then the delimiter is forced, then s solution tokens."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.call import Calls
 from elastic_reasoning.core.errors import StrategyError
 from elastic_reasoning.core.phases import check_text
 from elastic_reasoning.core.separate import think_and_solve
-from elastic_reasoning.core.strategies.strategy import Strategy
+from elastic_reasoning.core.strategies.strategy import ONLY_WITH, Strategy
 from elastic_reasoning.core.template import Prompt, Template
 
 FEWEST_LOOPED = 12
@@ -36,7 +36,7 @@ class ElasticOptions:
     never."""
     soft_landing: int = 0
     """The closing delimiter becomes likelier with each of the last so many tokens of thinking; 0 for none."""
-    landing_peak: int = 10
+    landing_peak: int = field(default=10, metadata={ONLY_WITH: "soft_landing"})
     """What is added to the logit of the closing delimiter at the last of them, in nats, up to 100."""
     close_text: str = ""
     """Text that is forced behind the closing delimiter, as words that an answer begins with."""

@@ -23,6 +23,8 @@ Bounds = Literal["separate", "total", "asked", "none"]
 """What a budget holds down: each phase apart, the tokens of both, nothing (a length is asked for), or nothing."""
 Line = str | tuple[int, tuple[float, ...]]
 """A line style of matplotlib: a name, or an offset with the lengths of dashes and gaps."""
+ONLY_WITH = "only with"
+"""In the metadata of an option: the name of another one, without which it means nothing."""
 
 
 def refuses_nothing(budget: Budget, options: Any) -> None:
@@ -123,6 +125,12 @@ class Strategy:
     def supported_options(self) -> Mapping[str, Value]:
         """What it can be told, with the defaults."""
         return _defaults(self.options)  # type: ignore[arg-type]
+
+    def switched_on(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        """Of these options, those that do something: neither off nor of one that is."""
+        only_with = {option.name: option.metadata.get(ONLY_WITH) for option in fields(self.options)}
+        on = {name: value for name, value in values.items() if value or self.supported_options.get(name, True)}
+        return {name: value for name, value in on.items() if only_with.get(name) in (None, *on)}
 
     def read(self, given: Mapping[str, Value]) -> Any:
         """Its own options from what was given, which must mean something to it; a number may be given as text.
