@@ -5,15 +5,17 @@ from pathlib import Path
 import pytest
 
 from configs import changed
+from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import UsageError
 from elastic_reasoning.core.template import Thinking
 from elastic_reasoning.evaluation.config import SweepConfig, settings
 from elastic_reasoning.evaluation.sweep import sweep
-from elastic_reasoning.planning.counting import Tokens, count
+from elastic_reasoning.planning.counting import count
 from elastic_reasoning.planning.lengths import Lengths
 from elastic_reasoning.planning.models import PlannedModel
 from elastic_reasoning.planning.pace import Pace
 from elastic_reasoning.planning.simulation import stand_in
+from elastic_reasoning.planning.tokens import Tokens
 from elastic_reasoning.records.log import read_records
 from elastic_reasoning.tasks.arithmetic import Arithmetic
 from random_words import CONFIG, TEMPLATE, load_engine
@@ -87,3 +89,31 @@ def test_a_stand_in_has_delimiters_of_the_same_length() -> None:
     assert len(made.closing.ids) == len(TEMPLATE.closing.ids)
     assert made.closing.forced != TEMPLATE.closing.forced
     assert load_engine(CONFIG, "one").thinking is Thinking.OPEN
+
+
+LOOKING = {"probe_every": 2, "probe_text": "Final Answer:", "probe_tokens": 2, "num_equal": 2}
+
+
+def test_what_goes_by_what_is_said_is_counted_as_records_have_it(tmp_path: Path) -> None:
+    strategies = ("elastic", "dynasor", "vote")
+    config = changed(ALONE, strategies=strategies, limit=40, out=str(tmp_path), options=LOOKING)
+    sweep(config, load_engine=load_engine)
+    records = read_records(tmp_path)[1]
+    twice = changed(config, samples=4)
+    counts = count(twice, PROBLEMS, MODEL, Lengths.of(records), Pace(step_seconds=1.0), 8, 40)
+    probing = [record for record in records if record.strategy == "dynasor"]
+    assert sum(record.num_probe_tokens for record in probing) > 100
+    for budget in config.budgets:
+        spent = sum(record.num_spent_tokens for record in probing if record.budget == budget)
+        found = counts.by_setting["dynasor", Budget.parse(budget)]
+        assert (found.records, found.sampled) == (160, 2 * spent)
+    assert not counts.unseen
+    before = count(config, PROBLEMS, MODEL, Lengths(), Pace(), 8, 40)
+    assert before.unseen == {"dynasor"}
+    assert before.total.errors == 0
+
+
+def test_a_strategy_that_reads_log_probabilities_can_be_counted() -> None:
+    counts = count(changed(ALONE, strategies=("deepconf",), samples=1), PROBLEMS, MODEL, Lengths(), Pace(), 8, 10)
+    assert counts.unseen == {"deepconf"}
+    assert (counts.total.errors, counts.total.records) == (0, 10 * len(ALONE.budgets))

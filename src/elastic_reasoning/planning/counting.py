@@ -5,10 +5,10 @@ counts.by_setting["elastic", Budget(24, 20)].num_generated, counts.seconds
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.trace import Phase, Trace
+from elastic_reasoning.core.strategies import find_strategy
 from elastic_reasoning.evaluation.config import SweepConfig, settings
 from elastic_reasoning.evaluation.units import Unit
 from elastic_reasoning.evaluation.work import traces_of
@@ -16,62 +16,8 @@ from elastic_reasoning.planning.lengths import Lengths
 from elastic_reasoning.planning.models import PlannedModel
 from elastic_reasoning.planning.pace import Pace
 from elastic_reasoning.planning.simulation import SimulatedEngine
+from elastic_reasoning.planning.tokens import Tokens
 from elastic_reasoning.tasks.task import Problem
-
-
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """Tokens of some records, all as they stand in the records but for `prompt`, which engines read.
-
-    Attributes:
-        records: how many there are.
-        errors: of these, requests that cannot be run.
-        thinking, solution: sampled within each phase.
-        sampled: in all, delimiters among them.
-        reused: of these, taken from another budget's thinking.
-        forced: put in by the strategy.
-        prompt: read by the engine.
-    """
-
-    records: float = 0
-    errors: float = 0
-    thinking: float = 0
-    solution: float = 0
-    sampled: float = 0
-    reused: float = 0
-    forced: float = 0
-    prompt: float = 0
-
-    @property
-    def generated(self) -> float:
-        """Sampled for these records, and not before."""
-        return self.sampled - self.reused
-
-    def __add__(self, other: "Tokens") -> "Tokens":
-        return Tokens(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(Tokens)))
-
-    def times(self, factor: float) -> "Tokens":
-        """Of so many times the records."""
-        return Tokens(*(getattr(self, each.name) * factor for each in fields(self)))
-
-    @classmethod
-    def of(cls, trace: Trace, num_prompt: int) -> "Tokens":
-        """Of one trace."""
-        sampled = [each for each in trace.segments if each.sampled]
-
-        def within(phase: Phase) -> int:
-            return sum(len(each.ids) for each in sampled if each.phase is phase)
-
-        return cls(
-            records=1,
-            errors=trace.error is not None,
-            thinking=within(Phase.THINKING),
-            solution=within(Phase.SOLUTION),
-            sampled=trace.num_spent_tokens,
-            reused=trace.num_reused,
-            forced=sum(len(each.ids) for each in trace.segments if not each.sampled),
-            prompt=num_prompt,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +31,8 @@ class Counts:
     """Tokens of the longest sequence, its prompt among them."""
     mean_prompt: float
     """Tokens of a prompt, on average over the records."""
+    unseen: frozenset[str]
+    """Strategies that go by what is said, of which no records tell what that comes to."""
 
     @property
     def total(self) -> Tokens:
@@ -123,6 +71,7 @@ def count(
     asked = settings(config)
     engine = SimulatedEngine(model.template, model.context, rows, lengths, pace, model.prompt)
     by_setting = dict.fromkeys(((strategy, budget) for strategy, budget, _ in asked), Tokens())
+    looking = {strategy for strategy, _, options in asked if find_strategy(strategy).goes_by_logprobs(options)}
     longest = num_prompts = 0
     for trace in traces_of(config, engine, _units(config, problems, model.name, num_problems)):
         request, num_sampled = trace.request, sum(len(each.ids) for each in trace.segments if each.sampled)
@@ -130,8 +79,15 @@ def count(
         num_prompts += len(request.prompt.ids)
         longest = max(longest, len(request.prompt.ids) + sum(len(each.ids) for each in trace.segments))
         by_setting[request.strategy, request.budget] += Tokens.of(trace, num_prompt)
+        if any(each.request.strategy in engine.looking for each in (trace, *trace.branches)):
+            looking.add(request.strategy)
     mean_prompt = num_prompts / max(1, num_problems * config.samples * len(asked))
-    return Counts(by_setting, engine.seconds, num_problems, longest, mean_prompt)
+    simulated = sum(tokens.generated for tokens in by_setting.values())
+    known = {key for key in by_setting if key in lengths.spent and key[0] in looking}
+    by_setting |= {key: lengths.spent[key].like(by_setting[key]) for key in known}
+    seconds = engine.seconds * sum(tokens.generated for tokens in by_setting.values()) / max(1.0, simulated)
+    unseen = frozenset(strategy for strategy, budget in by_setting.keys() - known if strategy in looking)
+    return Counts(by_setting, seconds, num_problems, longest, mean_prompt, unseen)
 
 
 def _units(config: SweepConfig, problems: Sequence[Problem], model: str, num_problems: int) -> Iterator[Unit]:

@@ -10,12 +10,14 @@ that were still going on.
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.strategies import facts_of
 from elastic_reasoning.core.trace import Finish, Phase
+from elastic_reasoning.planning.tokens import Tokens
 from elastic_reasoning.records.record import Record
 
 NEAREST = 32
@@ -106,9 +108,14 @@ class Lengths:
 
     Args:
         stretches: observed ones; without any, nothing is known and every stretch goes on until a budget cuts it.
+        spent: by strategy and budget, what the records came to that these are of. A strategy that goes by what is said
+            is counted by them, as lengths alone do not tell where it closes and how often it probes.
     """
 
-    def __init__(self, stretches: Iterable[Stretch] = ()) -> None:
+    def __init__(
+        self, stretches: Iterable[Stretch] = (), spent: Mapping[tuple[str, Budget], Tokens] = MappingProxyType({})
+    ) -> None:
+        self.spent = spent
         self._by_kind: dict[tuple[str, Phase, Before], list[Stretch]] = defaultdict(list)
         self._by_phase: dict[Phase, list[Stretch]] = defaultdict(list)
         for stretch in stretches:
@@ -119,7 +126,12 @@ class Lengths:
     @classmethod
     def of(cls, records: Iterable[Record]) -> "Lengths":
         """Of a model's records."""
-        return cls(stretch for record in records for stretch in stretches_of(record))
+        stretches: list[Stretch] = []
+        spent: dict[tuple[str, Budget], Tokens] = defaultdict(Tokens)
+        for record in records:
+            stretches.extend(stretches_of(record))
+            spent[record.strategy, Budget.parse(record.budget)] += Tokens.of_record(record)
+        return cls(stretches, dict(spent))
 
     @property
     def is_known(self) -> bool:

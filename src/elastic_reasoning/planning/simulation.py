@@ -67,6 +67,7 @@ class SimulatedEngine:
     Attributes:
         capacity: rows that run together.
         seconds: how long it has computed so far.
+        looking: strategies that would have looked at what was said, where nothing is.
 
     Args:
         template: as `stand_in` makes it.
@@ -90,6 +91,7 @@ class SimulatedEngine:
     ) -> None:
         self.template, self.context, self.capacity = template, context, rows
         self.seconds = 0.0
+        self.looking: set[str] = set()
         self._lengths, self._pace, self._prompt = lengths, pace, prompt
         self._waiting: deque[Job] = deque()
         self._rows: list[_Row] = []
@@ -146,19 +148,21 @@ class SimulatedEngine:
         self._go_on(job)
 
     def _answer(self, walk: Walk, call: Call) -> Completion:
+        if call.pause or call.loop:
+            self.looking.add(walk.request.strategy)
         place = _place(walk, call)
         drawn = self._lengths.draw(place, self._uniform(place))
         if drawn is not None:
             end = self._end(call, drawn.end)
             kept = len(end) if drawn.end is Finish.DELIMITER or call.on_eos is OnEos.END else 0
             if end and (call.max_tokens is None or drawn.num_tokens + kept <= call.max_tokens):
-                return Completion((*[WORD] * drawn.num_tokens, *end[:kept]), None, drawn.end)
+                return _completion((*[WORD] * drawn.num_tokens, *end[:kept]), drawn.end)
         if call.max_tokens is None:
             raise UsageError(
                 "nothing bounds a completion: neither its budget nor a context that is known; give a model that is "
                 "known, or --measure 16"
             )
-        return Completion((WORD,) * call.max_tokens, None, Finish.LENGTH)
+        return _completion((WORD,) * call.max_tokens, Finish.LENGTH)
 
     def _uniform(self, place: Place) -> float:
         """The next number in [0, 1) for stretches of a kind: evenly spread, so that few of them have the right mean.
@@ -176,6 +180,11 @@ class SimulatedEngine:
             return (END,)
         stop = call.stop.parts[0] if isinstance(call.stop, AnyDelimiter) else call.stop
         return () if stop is None else stop.ids
+
+
+def _completion(ids: tuple[int, ...], finish: Finish) -> Completion:
+    """One of which the model was sure."""
+    return Completion(ids, (0.0,) * len(ids), finish)
 
 
 def _place(walk: Walk, call: Call) -> Place:

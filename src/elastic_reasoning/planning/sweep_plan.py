@@ -9,10 +9,10 @@ from functools import cached_property
 from typing import Any, cast
 
 from elastic_reasoning.core.setting import Setting
-from elastic_reasoning.planning.counting import Tokens
 from elastic_reasoning.planning.fit import Fit
 from elastic_reasoning.planning.growth import Growth, Load, growth
 from elastic_reasoning.planning.hardware import Device
+from elastic_reasoning.planning.tokens import Tokens
 
 
 @dataclass(frozen=True, slots=True)

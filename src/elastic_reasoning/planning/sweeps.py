@@ -185,6 +185,8 @@ def _plan_model(
         pace = pace_of(model.architecture, device, fit, first.mean_tokens)
         known = replace(known, speed_from=f"by the data sheet of {device.name}", rows=max(1, fit.rows))
     whole = count(config, problems, model, known.lengths, pace or Pace(), known.rows, num)
+    for strategy in sorted(whole.unseen):
+        notes.append(f"{strategy} goes by what the model says, which was not measured: --measure 16")
     seconds = None if pace is None else _seconds(config, first, whole, len(problems))
     scale = len(problems) / num
     total = whole.total.times(scale)

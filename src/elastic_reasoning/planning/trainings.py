@@ -19,7 +19,6 @@ from typing import Any
 from elastic_reasoning.core.errors import TaskError, UsageError
 from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.planning.config import PlanConfig
-from elastic_reasoning.planning.counting import Tokens
 from elastic_reasoning.planning.fit import FLOPS_SHARE, fit_model, pace_of
 from elastic_reasoning.planning.hardware import Device, find_device
 from elastic_reasoning.planning.lengths import Lengths
@@ -28,6 +27,7 @@ from elastic_reasoning.planning.pace import Pace
 from elastic_reasoning.planning.simulation import SimulatedEngine
 from elastic_reasoning.planning.sweep_plan import money_of
 from elastic_reasoning.planning.sweeps import made_up_problems
+from elastic_reasoning.planning.tokens import Tokens
 from elastic_reasoning.records.log import read_records
 from elastic_reasoning.rollouts.plan import Plan
 from elastic_reasoning.rollouts.rollouts import roll_out
