@@ -16,6 +16,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 NO_NUMBER = "–"
+SAME_PROBS = 1e-3
+"""Under which two engines are said to give a token the same probability."""
 
 FROM = {"thinking": "phases", "headline": "miniature"}
 """Blocks that are made from the results of another one."""
@@ -258,7 +260,12 @@ def verl_training(report: dict[str, Any]) -> str:
         f"problems. {report['steps']} steps of verl {report['verl']} took {report['seconds_of_steps']:,} s and "
         f"{report['sampled_tokens']:,} sampled tokens"
     )
-    return "\n".join([*lines, "", f"{made}. {measured(report)}."])
+    num_same = sum(most < SAME_PROBS for most in report["probs_diff"])
+    same = (
+        f"In {num_same} of the steps vLLM and the trainer differed in no token's probability by {SAME_PROBS} or more, "
+        f"in the others by up to {max(report['probs_diff']):.2g}"
+    )
+    return "\n".join([*lines, "", f"{made}. {same}. {measured(report)}."])
 
 
 def percent(row: dict[str, Any]) -> str:

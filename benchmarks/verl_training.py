@@ -126,7 +126,7 @@ def summarise(run: Run, right: dict[str, dict[str, list[float]]], seconds: float
         "sampled_tokens": round(sum(step["elastic/sampled_tokens"] for step in log) * rollouts),
         "seconds": round(seconds),
         "seconds_of_steps": round(sum(step["timing_s/step"] for step in log)),
-        "probs_diff_max": max(step["training/rollout_probs_diff_max"] for step in log),
+        "probs_diff": [float(f"{step['training/rollout_probs_diff_max']:.2g}") for step in log],
         "training_accuracy": [round(step["elastic/accuracy"], 4) for step in log],
         "thinking_tokens": [round(step["elastic/thinking_tokens"], 2) for step in log],
     }
