@@ -13,7 +13,7 @@ from elastic_reasoning.tasks.task import Task
 TEXTS = [
     "aime24", "aime25", "aime26", "amc", "amc23", "arithmetic", "brumo25", "codeforces", "deepcoder", "deepscaler",
     "gpqa_diamond", "hmmt_feb25", "humaneval", "humaneval_plus", "ifeval", "livecodebench", "math500", "minerva",
-    "mmlu_pro", "olympiadbench",
+    "mmlu_pro", "olympiadbench", "word_problems",
 ]  # fmt: skip
 
 

@@ -9,7 +9,6 @@ length or show what S1 forces. Some thoughts break off, and their solutions go o
 
 import json
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from elastic_reasoning.engines.loading import load_weights
 from elastic_reasoning.miniature.model import build_model
 from elastic_reasoning.miniature.thoughts import examples
 from elastic_reasoning.miniature.tokenizer import CLOSING, EOS, OPENING, PAD, UNKNOWN, build_tokenizer
-from elastic_reasoning.records.files import write_atomically
+from elastic_reasoning.training.sft.rows import write_rows
 
 NUM_ROWS = 8000
 
@@ -40,9 +39,7 @@ def write_no_think_model(folder: Path, num_rows: int = NUM_ROWS, seed: int = 0) 
     tokenizer = build_no_think_tokenizer()
     build_no_think_model(tokenizer).save_pretrained(folder / "model")
     tokenizer.save_pretrained(folder / "model")
-    lines = (json.dumps(row) + "\n" for row in islice(rows(seed), num_rows))
-    write_atomically(folder / "rows.jsonl", "".join(lines))
-    return folder / "model", folder / "rows.jsonl"
+    return folder / "model", write_rows(folder / "rows.jsonl", rows(seed), num_rows)
 
 
 def rows(seed: int) -> Iterator[dict[str, Any]]:

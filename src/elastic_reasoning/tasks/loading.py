@@ -18,6 +18,7 @@ from typing import cast
 from elastic_reasoning.core.errors import TaskError, unknown
 from elastic_reasoning.grading.config import GradingConfig
 from elastic_reasoning.tasks.config import TaskConfig
+from elastic_reasoning.tasks.fields import Row
 from elastic_reasoning.tasks.task import Task
 
 CUSTOM_FILES = (".py", ".jsonl", ".jsonl.gz", ".parquet")
@@ -77,6 +78,18 @@ def _load_of(name: str) -> Load:
         if name in module.TASKS:
             return cast(Load, module.load)
     raise TaskError(f"{unknown('task', name, all_tasks())}, or a file of one's own ({', '.join(CUSTOM_FILES)})")
+
+
+def load_thoughts(name: str, seed: int) -> Iterator[Row]:
+    """An endless stream of rows that teach to think on a task: problem, thinking, solution, and whether it is finished.
+
+    Raises:
+        TaskError: no task of that name writes thoughts.
+    """
+    writers = {task: module.thoughts for module in _modules() if hasattr(module, "thoughts") for task in module.TASKS}
+    if name not in writers:
+        raise TaskError(f"{unknown('task', name, writers)}, of those that write thoughts")
+    return cast(Iterator[Row], writers[name](seed))
 
 
 def load_task(task: TaskConfig, grading: GradingConfig | None = None) -> Task:

@@ -21,13 +21,13 @@ from elastic_reasoning.integrations.verl.facts import FACTS, trace_of
 from elastic_reasoning.rollouts.config import Constants, RewardConfig
 from elastic_reasoning.rollouts.measures import measures_of
 from elastic_reasoning.rollouts.scoring import Scored, Scorer
-from elastic_reasoning.tasks import arithmetic, code, mathematics
+from elastic_reasoning.tasks import arithmetic, code, mathematics, word_problems
 from elastic_reasoning.tasks.custom import GRADERS
 from elastic_reasoning.tasks.table import Grading, TableTask
 from elastic_reasoning.tasks.task import Problem
 
 ARITHMETIC, CODE = "arithmetic", "code"
-KNOWN = dict.fromkeys(arithmetic.TASKS, ARITHMETIC) | dict.fromkeys(mathematics.TASKS, "math")
+KNOWN = dict.fromkeys(arithmetic.TASKS, ARITHMETIC) | dict.fromkeys((*mathematics.TASKS, *word_problems.TASKS), "math")
 KNOWN |= dict.fromkeys(code.TASKS, CODE)
 """How the data sources are graded that are tasks of ours."""
 

@@ -33,6 +33,8 @@ THINKING = Field(("thinking",), text)
 SOLUTION = Field(("solution",), text)
 FINISHED = Field(("finished",), _yes_or_no, default=True, required=False)
 IGNORED = -100  # the label that the loss leaves out
+AFTER_THINKING = "\n"
+"""Between a finished thinking and the delimiter that closes it; a budget that cuts writes none."""
 
 Ids = Sequence[int]
 
@@ -112,7 +114,7 @@ def read_examples(
 
 
 def _encode(place: str, row: Row, renderer: Renderer, suffix: str) -> Example:
-    template = renderer.template
+    template, finished = renderer.template, read_field(FINISHED, place, row)
     problem, thinking, solution = (read_field(field, place, row) for field in (PROBLEM, THINKING, SOLUTION))
     for name, value in (("thinking", thinking), ("solution", solution)):
         for delimiter in (template.opening.text, template.closing.text):
@@ -124,10 +126,10 @@ def _encode(place: str, row: Row, renderer: Renderer, suffix: str) -> Example:
     prompt = renderer.prompt([{"role": "user", "content": f"{problem}{suffix}"}])
     return Example(
         array("i", prompt.ids),
-        array("i", template.encode(f"{thinking.strip()}\n")),
+        array("i", template.encode(f"{thinking.strip()}{AFTER_THINKING if finished else ''}")),
         template.closing.forced,
         array("i", (*template.encode(f"\n\n{solution.strip()}{template.frame[1]}"), renderer.tokenizer.eos_token_id)),
-        read_field(FINISHED, place, row),
+        finished,
     )
 
 
