@@ -6,7 +6,8 @@
 
 Rules are fitted to one half of the problems of a seed and measured on the other, beside one budget for all that takes
 as many tokens. What single signs are worth is read off the thinkings that are there: what a rule makes of them is what
-comes of running it, token for token. Prints the tables and writes results/allocate.json.
+comes of running it, token for token. A rule that goes by probes too looks at fewer places, and its probes count. Prints
+the tables and writes results/allocate.json.
 """
 
 import argparse
@@ -26,7 +27,7 @@ from elastic_reasoning.analysis.allocation import Thinkings, fit, follow, thinki
 from elastic_reasoning.analysis.candidates import halves
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.request import Sampling
-from elastic_reasoning.core.strategies.allocated import FREE, NAME, Rule
+from elastic_reasoning.core.strategies.allocated import FREE, NAME, PROBED, Rule
 from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.evaluation.allocate import UNIFORM, AllocateConfig, allocate, prompt_lengths
 from elastic_reasoning.miniature.make import make_pair
@@ -40,7 +41,11 @@ TOKENS = {"base": (36, 48, 60, 72), "e1": (28, 31, 34, 37)}
 """Sampled tokens a request, on average, by model."""
 PLACES = (4, 8, 12, 16, 20, 24, 32, 40, 48, 56, 64, 80, 96, 160)
 BUDGETS = tuple(f"{place}+20" for place in PLACES)
-SIGNS = (FREE, ("prompt",), ("thinking", "recent"))
+WITH_PROBES = (*FREE, *PROBED)
+PROBED_PLACES = (4, 8, 16, 24, 32, 48, 64, 160)
+PROBE = {"probe_text": "{close} Final Answer:", "probe_tokens": 2}
+"""As the miniature answers: words after which it has learnt to answer at once, and the digit."""
+SIGNS = (FREE, ("prompt",), ("thinking", "recent"), WITH_PROBES)
 
 
 def main() -> int:
@@ -97,11 +102,22 @@ def run_seed(out: Path, seed: int, limit: int, models: dict[str, str]) -> None:
             engine=EngineConfig(max_rows=256),
             out=str(out / name),
         )
-        found = allocate(config)
-        told = [{"tokens": each.wanted_tokens, "rule": each.rule, "records": each.records} for each in found]
-        (out / f"{name}.json").write_text(json.dumps(told), encoding="utf-8")
+        probing = tuple(f"{place}+20" for place in PROBED_PLACES)
+        for signs, asked in (
+            (FREE, config),
+            (WITH_PROBES, replace(config, signs=WITH_PROBES, budgets=probing, options=PROBE)),
+        ):
+            told = [
+                {"tokens": each.wanted_tokens, "rule": each.rule, "records": each.records} for each in allocate(asked)
+            ]
+            told_at(out, name, signs).write_text(json.dumps(told), encoding="utf-8")
     (out / DONE).touch()
     print(f"seed {seed}: done", flush=True)
+
+
+def told_at(out: Path, model: str, signs: Sequence[str]) -> Path:
+    """Where the rules of a model stand that go by these signs."""
+    return out / f"{model}-{'-'.join(signs)}.json"
 
 
 def measured(out: Path, model: str, seeds: Sequence[int], limit: int) -> Iterator[dict[str, Any]]:
@@ -112,15 +128,15 @@ def measured(out: Path, model: str, seeds: Sequence[int], limit: int) -> Iterato
     uniform = [Records.of(labelled(out / f"seed-{seed}" / model / UNIFORM, model, n)) for n, seed in enumerate(seeds)]
     chosen = [thinkings(of_problems(each, choosing, len(seeds)), prompts) for each in uniform]
     others = [of_problems(each, measuring, len(seeds)) for each in uniform]
-    told = [json.loads((out / f"seed-{seed}" / f"{model}.json").read_text(encoding="utf-8")) for seed in seeds]
+    told = {
+        signs: [json.loads(told_at(out / f"seed-{seed}", model, signs).read_text(encoding="utf-8")) for seed in seeds]
+        for signs in (FREE, WITH_PROBES)
+    }
     for number, tokens in enumerate(TOKENS[model]):
-        ran = [
-            of_problems(Records.of(labelled(Path(each[number]["records"]), model, n)), measuring, len(seeds))
-            for n, each in enumerate(told)
-        ]
         for signs in SIGNS:
-            if signs == FREE:
-                own = [list(records) for records in ran]
+            if signs in told:
+                ran = (Records.of(labelled(Path(of[number]["records"]), model, n)) for n, of in enumerate(told[signs]))
+                own = [list(of_problems(records, measuring, len(seeds))) for records in ran]
             else:
                 rules = [fit(each, tokens, signs) for each in chosen]
                 own = [followed(each, rule, prompts) for each, rule in zip(others, rules, strict=True)]
@@ -156,7 +172,7 @@ def reached(own: Sequence[list[Record]], uniform: Sequence[Records], prompts: di
 def in_words(row: dict[str, Any]) -> str:
     alone = ", ".join(f"{100 * each['difference']:+.1f}" for each in row["each_seed"])
     return (
-        f"{row['model']:4} {row['wanted_tokens']:3} tokens, {'+'.join(row['signs']):22} {row['tokens']:5.1f} sampled: "
+        f"{row['model']:4} {row['wanted_tokens']:3} tokens, {'+'.join(row['signs']):34} {row['tokens']:5.1f} sampled: "
         f"{100 * row['accuracy']:.1f} %, one t for all {100 * row['uniform_accuracy']:.1f} %, "
         f"{100 * row['difference']:+.1f} ± {100 * row['difference_se']:.1f} ({alone}); "
         f"who knew {100 * row['bound']:.1f} %"

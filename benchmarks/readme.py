@@ -68,19 +68,20 @@ def filled(text: str) -> str:
 
 def allocate(report: dict[str, Any]) -> str:
     names = {
-        "prompt+thinking+recent": "all signs",
+        "prompt+thinking+recent": "free signs",
         "prompt": "length of the prompt alone",
         "thinking+recent": "log-probabilities alone",
+        "prompt+thinking+recent+probe+same": "free signs and probes",
     }
     models = {"base": "before E1 training", "e1": "after E1 training"}
     lines = [
-        "| | tokens | one t for all, % | all signs, % | difference | "
+        "| | tokens | one t for all, % | free signs, % | difference | "
         + " | ".join([*names.values()][1:])
         + " | who knew, % |",
-        "|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     rows = {(row["model"], row["wanted_tokens"], names["+".join(row["signs"])]): row for row in report["rows"]}
-    for model, tokens, _ in [key for key in rows if key[2] == "all signs"]:
+    for model, tokens, _ in [key for key in rows if key[2] == "free signs"]:
         first, *others = (rows[model, tokens, name] for name in names.values())
         lines.append(
             f"| {models[model]} | {first['tokens']:.1f} | {100 * first['uniform_accuracy']:.1f} | "

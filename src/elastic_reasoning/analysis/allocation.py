@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import RecordsError, UsageError
-from elastic_reasoning.core.strategies.allocated import FREE, Rule, Term, thought_signs
+from elastic_reasoning.core.strategies.allocated import FREE, PROBED, Rule, Term, thought_signs
 from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.records.columns import Records
 from elastic_reasoning.records.record import Record
@@ -114,14 +114,15 @@ def _by_sample(group: Records) -> dict[int, list[Record]]:
     return found
 
 
-def _thought(record: Record) -> list[int]:
+def thought_ids(record: Record) -> list[int]:
+    """What was sampled in thinking."""
     parts = (part["ids"] for part in record.segments if part["phase"] == Phase.THINKING and part["sampled"])
     return list(chain.from_iterable(parts))
 
 
 def _is_shared(cuts: Sequence[Record]) -> bool:
-    whole = _thought(cuts[-1])
-    return all(_thought(cut) == whole[: cut.num_thinking_tokens] for cut in cuts)
+    whole = thought_ids(cuts[-1])
+    return all(thought_ids(cut) == whole[: cut.num_thinking_tokens] for cut in cuts)
 
 
 def _signs(longest: Record, places: Sequence[int], num_prompt: int) -> list[dict[str, float]]:
@@ -160,9 +161,10 @@ def fit(seen: Thinkings, mean_tokens: float, signs: Sequence[str]) -> Rule:
             )
     least = seen.tokens[:, 0].mean()
     if mean_tokens < least:
+        probe = ", a probe" if seen.signs.keys() & set(PROBED) else ""
         raise UsageError(
-            f"tokens {mean_tokens:g}: {seen.places[0]} tokens of thinking and the solution take {least:.1f} already; "
-            "give more, or sweep a smaller budget"
+            f"tokens {mean_tokens:g}: {seen.places[0]} tokens of thinking{probe} and the solution take {least:.1f} "
+            "already; give more, or sweep a smaller budget"
         )
     low, high = 0.0, HIGHEST_PRICE
     for _ in range(NUM_HALVINGS):

@@ -2,7 +2,7 @@
 
 import json
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import yaml
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.output import say, say_json
 from elastic_reasoning.cli.sweep import run_with_progress
+from elastic_reasoning.core.request import Value
 from elastic_reasoning.core.strategies.allocated import NAME
 from elastic_reasoning.evaluation.allocate import AllocateConfig, Allocation, allocate
 from elastic_reasoning.records.files import write_atomically
@@ -18,6 +19,7 @@ from elastic_reasoning.records.files import write_atomically
 EXAMPLE = """
 elastic allocate --model mini --tokens 36,48,60 --limit 512 --out runs/allocate
 elastic allocate --model mini-e1 --budgets 4+20,8+20,16+20,24+20,48+20 --tokens 32 --out runs/allocate-e1
+elastic allocate --tokens 60 --budgets 16+20,32+20,64+20 --signs recent,probe,same --options.probe_tokens 3
 """
 
 
@@ -45,7 +47,7 @@ def main(argv: list[str]) -> int:
     found = allocate(config, lambda made: run_with_progress(made, command))
     out = Path(config.out)
     write_atomically(out / "allocation.json", json.dumps([each.to_dict() for each in found], indent=2) + "\n")
-    recipes = [_save(out, each) for each in found]
+    recipes = [_save(out, each, config.options) for each in found]
     if config.json:
         say_json([each.to_dict() for each in found], indent=2)
     else:
@@ -53,10 +55,15 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _save(out: Path, found: Allocation) -> Path:
+def _save(out: Path, found: Allocation, options: Mapping[str, Value]) -> Path:
     """Write a recipe that runs a rule, on whatever problems."""
     path = out / f"tokens-{found.wanted_tokens:g}.yaml"
-    recipe = {"model": found.model, "strategy": NAME, "budget": found.budget, "options": {"rule": found.rule}}
+    recipe = {
+        "model": found.model,
+        "strategy": NAME,
+        "budget": found.budget,
+        "options": {**options, "rule": found.rule},
+    }
     write_atomically(path, yaml.safe_dump(recipe, sort_keys=False, width=100))
     return path
 

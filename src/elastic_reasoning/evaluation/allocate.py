@@ -4,12 +4,14 @@
     for found in allocate(config):
         print(found.tokens, found.accuracy, found.uniform_accuracy, found.rule)
 
-Two sweeps are made, each in a folder of its own: `uniform`, every problem under every budget, whose thinkings are cuts
-of one; and for each total one under the strategy `allocated` with the rule that was fitted to one half of the problems.
-What is told is measured on the other half. Both sweeps go on where they stopped.
+Sweeps are made, each in a folder of its own: `uniform`, every problem under every budget, whose thinkings are cuts of
+one; where a rule may go by probes, one with the same thinkings probed wherever they may be closed; and for each total
+one under the strategy `allocated` with the rule that was fitted to one half of the problems. What is told is measured
+on the other half. All of them go on where they stopped.
 """
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, fields
 from hashlib import sha256
@@ -18,9 +20,10 @@ from typing import TYPE_CHECKING, Any, cast
 from elastic_reasoning.chat.rendering import Renderer
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import UsageError, unknown
-from elastic_reasoning.core.request import DEFAULT_STRATEGY
+from elastic_reasoning.core.request import DEFAULT_STRATEGY, Value
 from elastic_reasoning.core.setting import Setting
-from elastic_reasoning.core.strategies.allocated import FREE, NAME
+from elastic_reasoning.core.strategies.allocated import FREE, NAME, PROBED, SIGNS
+from elastic_reasoning.core.template import Template
 from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.engines.loading import load_template
 from elastic_reasoning.engines.names import parts_of
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
 
 UNIFORM = "uniform"
 """The folder of the sweep under one budget for all."""
+ASKED = ("probe_text", "probe_tokens")
+"""Options that say how to probe."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +61,9 @@ class AllocateConfig(RunConfig):
     own if not given.
     """
     signs: tuple[str, ...] = FREE
-    """What a rule goes by: the length of the prompt, and how likely the model found what it thought, all of it and the
-    last part.
+    """What a rule goes by: the length of the prompt; how likely the model found what it thought, all of it (thinking)
+    and the last part (recent); and, for tokens of their own, how sure it is of an answer that is probed (probe) and
+    whether that is the one before (same). How to probe say --options.probe_text and --options.probe_tokens.
     """
 
 
@@ -73,7 +79,8 @@ class Allocation:
         accuracy_chosen_on: on the problems that it was fitted to, which luck has part in.
         num_chosen_on: how many these are.
         held_out: whether they are others than those measured on.
-        num_calibration_tokens: generated to find it: a thinking of each problem, answered at every place.
+        num_calibration_tokens: generated to find it: a thinking of each problem, answered at every place, and probed
+            there if the rule may go by that.
         rule: what the strategy is told.
         records: folder of its records.
     """
@@ -112,11 +119,12 @@ def allocate(config: AllocateConfig, run: Run = sweep) -> list[Allocation]:
     from elastic_reasoning.analysis.allocation import fit, thinkings
     from elastic_reasoning.analysis.candidates import halves
     from elastic_reasoning.analysis.metrics import generated_tokens
+    from elastic_reasoning.analysis.probed import probing_rule, with_probes
 
     budgets = check(config)
     with closing(load_task(config.task, config.grading)) as task:
         problems = task.problems(cast(Split, config.split), config.limit)
-    asked = _sweep_config(config, UNIFORM, DEFAULT_STRATEGY, budgets)
+    asked = _sweep_config(config, UNIFORM, DEFAULT_STRATEGY, budgets, {})
     run(asked)
     held_out = config.split != "validation"
     halved = halves([problem.id for problem in problems], held_out)
@@ -124,10 +132,18 @@ def allocate(config: AllocateConfig, run: Run = sweep) -> list[Allocation]:
     uniform = [of_problems(everything, half, config.samples) for half in halved]
     prompts = prompt_lengths(config.engine, config.model, problems)
     chosen, measured = (thinkings(half, prompts) for half in uniform)
+    num_calibration_tokens = generated_tokens(everything)[1]
+    if set(config.signs).intersection(PROBED):
+        probing = _ruled(config, "probed", budgets[-1], str(probing_rule(chosen.places)))
+        run(probing)
+        probed = read_records(probing.out)[1].of_model(config.model)
+        longest = uniform[0].under([Setting(config.model, DEFAULT_STRATEGY, budgets[-1])])
+        chosen = with_probes(chosen, longest, of_problems(probed, halved[0], config.samples), template_of(config))
+        num_calibration_tokens += generated_tokens(probed)[1]
     found = []
     for tokens in config.tokens:
         rule = str(fit(chosen, tokens, config.signs))
-        ruled = _sweep_config(config, f"rule-{sha256(rule.encode()).hexdigest()[:8]}", NAME, budgets[-1:], rule)
+        ruled = _ruled(config, "rule", budgets[-1], rule)
         run(ruled)
         own = [of_problems(read_records(ruled.out)[1].of_model(config.model), half, config.samples) for half in halved]
         found.append(
@@ -139,7 +155,7 @@ def allocate(config: AllocateConfig, run: Run = sweep) -> list[Allocation]:
                 accuracy_chosen_on=float(own[0].graded()["correct"].mean()),
                 num_chosen_on=len(halved[0]),
                 held_out=held_out,
-                num_calibration_tokens=generated_tokens(everything)[1],
+                num_calibration_tokens=num_calibration_tokens,
                 rule=rule,
                 records=ruled.out,
             )
@@ -159,13 +175,16 @@ def check(config: AllocateConfig) -> list[Budget]:
         given = f"part {config.part}" if config.part else f"out {config.out}"
         raise UsageError(f"{given}: all problems are needed at once, in a folder of this machine")
     if not config.signs:
-        raise UsageError(f"signs is empty: give some of {', '.join(FREE)}")
+        raise UsageError(f"signs is empty: give some of {', '.join(SIGNS)}")
     for sign in config.signs:
-        if sign not in FREE:
-            raise UsageError(unknown("sign", sign, FREE))
-    if config.options:
-        raise UsageError("options: a rule is found for thinking as it is; leave them out")
-    asked = settings(_sweep_config(config, UNIFORM, DEFAULT_STRATEGY, ()))
+        if sign not in SIGNS:
+            raise UsageError(unknown("sign", sign, SIGNS))
+    for name in config.options:
+        if name not in ASKED:
+            raise UsageError(f"options.{name}: a rule is found for thinking as it is; leave it out")
+        if not set(config.signs).intersection(PROBED):
+            raise UsageError(f"options.{name}: nothing is probed without a sign that says so: --signs probe,same")
+    asked = settings(_sweep_config(config, UNIFORM, DEFAULT_STRATEGY, (), {}))
     budgets = sorted((budget for _, budget, _ in asked), key=lambda budget: budget.total or 0)
     if len(budgets) < 2 or len({each.solution for each in budgets}) > 1 or any(not each.thinking for each in budgets):
         raise UsageError(
@@ -174,13 +193,20 @@ def check(config: AllocateConfig) -> list[Budget]:
     return budgets
 
 
+def _ruled(config: AllocateConfig, kind: str, budget: Budget, rule: str) -> SweepConfig:
+    """The sweep under a rule, in a folder that no other rule has."""
+    options = {**config.options, "rule": rule}
+    digest = sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()
+    return _sweep_config(config, f"{kind}-{digest[:8]}", NAME, (budget,), options)
+
+
 def _sweep_config(
-    config: AllocateConfig, folder: str, strategy: str, budgets: Sequence[Budget], rule: str = ""
+    config: AllocateConfig, folder: str, strategy: str, budgets: Sequence[Budget], options: Mapping[str, Value]
 ) -> SweepConfig:
     """One of the sweeps."""
     shared = {each.name: getattr(config, each.name) for each in fields(RunConfig)}
     return SweepConfig(
-        **shared | {"out": f"{config.out}/{folder}", "one_thinking": True, "options": {"rule": rule} if rule else {}},
+        **shared | {"out": f"{config.out}/{folder}", "one_thinking": True, "options": dict(options)},
         models=(config.model,),
         strategies=(strategy,),
         budgets=tuple(map(str, budgets)) or config.budgets,
@@ -192,6 +218,18 @@ def prompt_lengths(config: EngineConfig, model: str, problems: Sequence[Problem]
     if is_own(config.name):
         with closing(open_engine(config, model)) as engine:
             return {problem.id: len(engine.prompt(problem.messages).ids) for problem in problems}
-    name = (config.name == "openai" and config.server.tokenizer) or parts_of(model)[0]
-    renderer = Renderer(*load_template(name, **config.chat.delimiters), **config.chat.rendering)
+    renderer = _renderer(config, model)
     return {problem.id: len(renderer.prompt(problem.messages).ids) for problem in problems}
+
+
+def template_of(config: AllocateConfig) -> Template:
+    """How the model marks thinking."""
+    if is_own(config.engine.name):
+        with closing(open_engine(config.engine, config.model)) as engine:
+            return engine.template
+    return _renderer(config.engine, config.model).template
+
+
+def _renderer(config: EngineConfig, model: str) -> Renderer:
+    name = (config.name == "openai" and config.server.tokenizer) or parts_of(model)[0]
+    return Renderer(*load_template(name, **config.chat.delimiters), **config.chat.rendering)

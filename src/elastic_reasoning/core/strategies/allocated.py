@@ -120,6 +120,22 @@ def thought_signs(num_prompt: int, logprobs: Sequence[float], num_before: int) -
     }
 
 
+def probed_signs(template: Template, asked: str, sampled: Segment, before: str | None) -> tuple[dict[str, float], str]:
+    """The signs that a probe shows, and its answer.
+
+    Args:
+        template: of the model.
+        asked: the text that was forced.
+        sampled: what was sampled behind it; without log-probabilities nothing is known of how sure it is.
+        before: what was answered at the place before; `None` for the first.
+    """
+    answer = read_answer(template, asked, sampled)
+    sure = {}
+    if sampled.logprobs is not None:
+        sure["probe"] = confidence(logprobs_of(sampled, NAME)[answer.start : answer.end])
+    return {**sure, "same": float(answer.text == before)}, answer.text
+
+
 def _mean(values: Sequence[float]) -> float:
     return sum(values) / len(values) if values else 0.0
 
@@ -178,12 +194,10 @@ class _Looks:
         sampled = yield from probe(thought, asked, self._options.probe_tokens)
         if sampled is None:
             return {"probe": 0.0, "same": 0.0}
-        answer = read_answer(thought.template, asked, sampled)
-        before, self._answer = self._answer, answer.text
-        sure = 0.0
         if "probe" in self._rule.signs:
-            sure = confidence(logprobs_of(sampled, NAME)[answer.start : answer.end])
-        return {"probe": sure, "same": float(answer.text == before)}
+            logprobs_of(sampled, NAME)  # refuses an engine that gives none
+        signs, self._answer = probed_signs(thought.template, asked, sampled, self._answer)
+        return signs
 
 
 def _logprobs(segments: Iterable[Segment]) -> Iterable[float]:
