@@ -67,7 +67,7 @@ def faults_of(trace: Trace, context: int | None) -> Iterator[str]:
             trace.request, trace.ids, trace.template, context, trace.sampled_mask, trace.logprobs, probes=trace.probes
         )
         if not trace.probes and not find_strategy(trace.request.strategy).by_chance:
-            yield from check(trace, context)
+            yield from check(trace if trace.logprobs else _with_logprobs(trace, context), context)
     if again != trace:
         yield f"made again it is {again}"
     total = trace.request.budget.total
@@ -75,6 +75,12 @@ def faults_of(trace: Trace, context: int | None) -> Iterator[str]:
     num_sampled = sum(len(s.ids) for each in completions for s in each.segments if s.sampled and s.phase != "closing")
     if total is not None and num_sampled > total:
         yield f"{num_sampled} tokens sampled, of {total}"
+
+
+def _with_logprobs(trace: Trace, context: int | None) -> Trace:
+    """The same trace, for a judge that wants log-probabilities: an engine gives none where it was told to forbid."""
+    logprobs = [-1.0 if sampled else 0.0 for sampled in trace.sampled_mask]
+    return replay(trace.request, trace.ids, trace.template, context, trace.sampled_mask, logprobs)
 
 
 def did_something(way: str, traces: Sequence[Trace]) -> int:
