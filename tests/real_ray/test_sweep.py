@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from elastic_reasoning.records.log import read_records
+from elastic_reasoning.tasks.arithmetic import Arithmetic
 
 pytestmark = pytest.mark.ray
 
@@ -127,7 +128,7 @@ def test_a_driver_that_is_killed_takes_its_workers_with_it(nodes: Any, tmp_path:
 
 @pytest.mark.full
 def test_a_problem_that_kills_its_workers_is_an_error_in_the_records(nodes: Any, tmp_path: Path) -> None:
-    engine = tmp_path / "deadly.py"
+    engine, deadly = tmp_path / "deadly.py", Arithmetic().problems("test", 5)[2].id
     engine.write_text(
         "import os\n"
         "from dataclasses import replace\n"
@@ -136,7 +137,7 @@ def test_a_problem_that_kills_its_workers_is_an_error_in_the_records(nodes: Any,
         "    engine = plain(replace(config, name='transformers'), model)\n"
         "    submit = engine.submit\n"
         "    def deadly(walks, listen=None, until=None):\n"
-        "        if any(walk.request.name.endswith('3') for walk in walks):\n"
+        f"        if any({deadly!r} in walk.request.name for walk in walks):\n"
         "            os._exit(1)\n"
         "        return submit(walks, listen, until)\n"
         "    engine.submit = deadly\n"
@@ -147,11 +148,34 @@ def test_a_problem_that_kills_its_workers_is_an_error_in_the_records(nodes: Any,
         _, said = sweep.communicate()
     assert sweep.returncode == 0, said
     found = records(out)
-    bad = {key for key in found if key[3].endswith("3")}
-    assert len(found) == 5 * 4
-    assert bad
+    bad = {key for key in found if key[3] == deadly}
+    assert (len(found), len(bad)) == (5 * 4, 4)
     assert {key for key, record in found.items() if record.error} == bad
     assert all("3 workers died at it" in found[key].error for key in bad)
+
+
+def test_every_way_to_spend_a_budget_is_the_same_on_a_worker(nodes: Any, tmp_path: Path) -> None:
+    """Probes and branches too; how far a branch came that others have stopped hangs on the moment."""
+    ways = [
+        *command(),
+        "--recipe=mini-strategies",
+        "--models=mini",
+        "--budgets=6+20,24+20",
+        "--limit=6",
+        "--report=false",
+    ]
+    here, there = tmp_path / "here", tmp_path / "there"
+    on_ray = ["--engine=ray", f"--ray.address={nodes.address}", "--ray.chunk=2"]
+    for out, flags in ((here, []), (there, on_ray)):
+        subprocess.run([*ways, f"--out={out}", *flags], check=True, capture_output=True)
+    one, other = records(here), records(there)
+    assert one.keys() == other.keys()
+    assert any(record.probes for record in other.values())
+    assert any(record.branches for record in other.values())
+    assert not [record.error for record in other.values() if record.error]
+    for key, record in one.items():
+        if record.strategy not in ("short-m", "deepconf"):
+            assert other[key] == record
 
 
 def test_one_question_is_answered_on_a_worker(nodes: Any) -> None:
