@@ -1,10 +1,12 @@
 """The process that chat templates are rendered in: it is what transformers would render, and it ends."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -82,7 +84,7 @@ def test_a_dead_process_is_replaced() -> None:
 def test_an_interrupt_leaves_no_answer_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     template = ChatTemplate("{{ n }}")
     with monkeypatch.context() as patch:
-        patch.setattr(chat_process.select, "select", _interrupt)
+        patch.setattr(chat_process.select, "poll", _interrupt)
         with pytest.raises(KeyboardInterrupt):
             template.render([{"n": 1}])
     assert template.render([{"n": 2}]) == [Rendering("2")]
@@ -124,3 +126,15 @@ def _is_alive(number: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def test_a_server_with_thousands_of_open_connections_renders_too() -> None:
+    """As many descriptors as `select` does not know."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(before[0], min(4096, before[1])), before[1]))
+    with open(os.devnull, "rb") as held, ExitStack() as opened:
+        for _ in range(1100):
+            opened.callback(os.close, os.dup(held.fileno()))
+        template = ChatTemplate("{{ messages[0]['content'] }}")
+        assert template.render([{"messages": user("still here")}]) == [Rendering("still here")]
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)

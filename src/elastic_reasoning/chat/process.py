@@ -170,10 +170,12 @@ class _Process:
         """What it says until the end of the line; what it said before it died."""
         assert self._process.stdout is not None
         descriptor, parts, size = self._process.stdout.fileno(), list[bytes](), 0
+        speaks = select.poll()  # select() knows no descriptor beyond 1023, and a server may have thousands of them open
+        speaks.register(descriptor, select.POLLIN)
         deadline = time.monotonic() + WALL_SECONDS
         while not (parts and parts[-1].endswith(b"\n")) and size < 16 * MOST_CHARACTERS:
-            ready, _, _ = select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))
-            part = os.read(descriptor, READ_AT_ONCE) if ready else b""
+            left = max(0.0, deadline - time.monotonic())
+            part = os.read(descriptor, READ_AT_ONCE) if speaks.poll(1000 * left) else b""
             if not part:
                 break
             parts.append(part)
