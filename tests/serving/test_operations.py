@@ -69,6 +69,17 @@ def test_who_leaves_pays_for_what_was_used_and_gives_the_place_on() -> None:
         assert stats["models"]["mini-e1"]["total"]["tokens"]["given_up"] == stats["today"]["completion"] > 0
 
 
+def test_who_leaves_before_a_thinking_is_chosen_pays_for_all_of_them() -> None:
+    """No token of theirs was told to anybody."""
+    pace = halting(3)
+    several = {"strategy": "vote", "num_branches": 2, "thinking_budget": 160, "solution_budget": 20, "temperature": 1}
+    with gateway(pace) as client:
+        with client.stream("POST", CHAT, json={**chat(stream=True), **several}):
+            assert pace.halted.wait(20)
+        stats = stats_when(client, is_idle)
+        assert stats["models"]["mini-e1"]["total"]["tokens"]["given_up"] == stats["today"]["completion"] > 0
+
+
 def test_what_a_lost_upstream_has_made_is_charged_and_its_loss_counted() -> None:
     pace = Pace()
     with gateway(pace) as client:

@@ -66,6 +66,7 @@ class Walk:
         listener: told of its tokens, in place of whoever submits it to an engine; `None` for nobody.
         num_reused: sampled tokens that no engine drew for this walk.
         num_told: segments that a listener has been told of.
+        num_aside: tokens that its branches have come to, as far as somebody listens and was not told of them.
         error: why the walk could not be started or went wrong.
     """
 
@@ -81,7 +82,7 @@ class Walk:
         self.logprobs_for = ""
         self.listener: Callable[[Any], None] | None = None
         self.num_reused = 0
-        self.num_told = 0
+        self.num_told = self.num_aside = 0
         self.error: str | None = None
         self.siblings: Siblings | None = None
         self._lock = threading.Lock()  # guards what other threads see or set: the four below

@@ -82,14 +82,14 @@ class _Family:
         self._listen()
 
     def _listen(self) -> None:
-        """Hear of the tokens of new branches, where they may be ended before they are over."""
+        """Hear of the tokens of new branches, where they may be ended before they are over or somebody counts."""
         first = len(self._num_thought)
         so_far = [branch.trace() for branch in self.walk.branches[:first]]
         for number in range(first, len(self.walk.branches)):
             self._num_thought.append(0)
             self._finished.append(None)
             ends = self.walk.ends_of(so_far)
-            if ends is not None or (self.walk.siblings and self.walk.siblings.limit):
+            if self.job.listen is not None or ends is not None or (self.walk.siblings and self.walk.siblings.limit):
                 self.walk.branches[number].listener = partial(self._hear, number, ends)
 
     def _hear(self, number: int, ends: Callable[[Sequence[float]], bool] | None, delta: Delta) -> None:
@@ -102,6 +102,7 @@ class _Family:
 
     def _take_note(self, number: int, delta: Delta) -> list[int]:
         """Count what was thought; the branches that come too late by now."""
+        self.walk.num_aside += len(delta.ids)
         may_end = [number]
         if self._finished[number] is None:
             if delta.phase is Phase.THINKING:
@@ -150,5 +151,7 @@ class _Family:
             return self.wait_for(futures)
         if walk.error is None:
             walk.choose()
-        Cursor(walk, self.job.listen)  # tells what there is
+        if self.job.listen is not None:
+            walk.num_aside -= len(walk.ids)
+            Cursor(walk, self.job.listen)  # tells what there is
         self.job.finish()

@@ -137,7 +137,8 @@ async def answer(
         for sample in samples:
             if sample.future is not None:
                 sample.future.cancel()
-        meter.took(_num_tokens(mailbox.rest()))  # nobody reads them: they were made all the same
+        num_aside = sum(sample.walk.num_aside for sample in samples)
+        meter.took(_num_tokens(mailbox.rest()) + num_aside)  # nobody reads them: they were made all the same
 
 
 def _num_tokens(arrivals: Sequence[Arrival]) -> int:
