@@ -8,5 +8,5 @@ python=${PYTHON:-python3}
 "$venv/bin/pip" install -q "$(grep '^torch==' constraints.txt)"
 grep -v '^python-dateutil==' constraints.txt > "$venv/constraints.txt"
 "$venv/bin/pip" install -q -c "$venv/constraints.txt" -r tests/real_storage/requirements.txt \
-    -e '.[eval,storage]' pytest pytest-timeout
+    -e '.[eval,storage]' hypothesis pytest pytest-timeout
 touch "$venv/ready"
