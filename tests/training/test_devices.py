@@ -94,6 +94,19 @@ def test_two_processes_train_what_one_does(tmp_path: Path, by_one: TrainConfig, 
 
 
 @pytest.mark.full
+def test_two_processes_replace_prompts_and_whiten_over_the_step_as_one_does(tmp_path: Path) -> None:
+    """As DLER does: the mean and the deviation are those of all processes, and each place is filled again by itself."""
+    settings = {**TEN_STEPS, "steps": 4, "save_every": 4, "advantages": "whitened", "max_redraws": 2}
+    one, two = small_run(tmp_path / "one", **settings), small_run(tmp_path / "two", micro_batch_size=8, **settings)
+    assert ended(start(one, "ddp", 1)) == [0]
+    assert ended(start(two, "ddp")) == [0, 0]
+    assert distance(weights(one), weights(two)) <= 1e-9
+    rates = [[step["redrawn_rate"] for step in steps_logged(config.out)] for config in (one, two)]
+    assert rates[0] == pytest.approx(rates[1])
+    assert max(rates[0]) > 0
+
+
+@pytest.mark.full
 @pytest.mark.parametrize(("num_problems", "codes"), [(2, [0, 0]), (1, [1, 1])])
 def test_processes_end_where_none_of_them_has_a_reward(tmp_path: Path, num_problems: int, codes: list[int]) -> None:
     task = tmp_path / "ungraded.py"
