@@ -23,7 +23,7 @@ SELECT :=
 JOBS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
-.PHONY: setup demo test test-full test-latest real test-servers test-sglang test-trainers test-verl test-ray test-vllm test-clients test-inspect test-storage check lint-deploy bench bench-vllm bench-verl bench-sglang bench-gateway results fuzz clean
+.PHONY: setup demo test test-full test-latest real test-servers test-sglang test-trainers test-verl test-ray test-vllm test-clients test-inspect test-storage gpu-path check lint-deploy bench bench-vllm bench-verl bench-sglang bench-gateway results fuzz clean
 
 setup: $(READY)
 
@@ -113,6 +113,10 @@ test-vllm: $(VLLM)/ready $(ROUTER)/ready
 
 $(VLLM)/ready: pyproject.toml constraints.txt scripts/setup.sh scripts/setup_vllm.sh
 	PYTHON="$(PYTHON)" scripts/setup_vllm.sh $(VLLM)
+
+# Every part of what scripts/gpu_check.sh measures on a GPU, at tiny sizes and without one.
+gpu-path: $(READY)
+	PYTHON=$(BIN)/python DEVICE=cpu scripts/gpu_check.sh
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -1,123 +1,148 @@
-"""What needs a GPU: its tests, the exactness of the engine there, its speed. Run by scripts/gpu_check.sh.
+"""What is to be measured on a GPU, part by part. Run by scripts/gpu_check.sh.
 
-Each part writes down what it found as soon as it has, so that a run that is cut off leaves what it knows.
+    python benchmarks/gpu_check.py --device cuda                 # all parts, in order of their worth
+    python benchmarks/gpu_check.py engine tests --device cpu     # these, at tiny sizes, into runs/gpu_check
+
+A part is a script of this folder that takes `--device`, `--out FILE` and `--quick` (tiny sizes, for a processor) and
+writes JSON. It has a time of its own: when that is over it is interrupted, and ended if it does not end. What it has
+written by then is kept, a part that fails does not stop the others, and each is written to `gpu_<part>.json`, with
+what became of it under `check`.
 """
 
 import argparse
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict
-from importlib.util import find_spec
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import generation
-import torch
-from provenance import provenance
-
-from checker import check
-from elastic_reasoning.core.request import Sampling
-from elastic_reasoning.engines.engine import generate, new_request
-from elastic_reasoning.engines.loading import load
-from elastic_reasoning.tasks.arithmetic import Arithmetic
-from tiny import CONTEXT, mixed_requests, new_engine, tiny
-
-ROOT = Path(__file__).parent.parent
-FAMILIES = ("llama", "qwen2", "qwen3", "mistral", "gemma3", "gpt_oss")
-NUM_REQUESTS = 48
+HERE = Path(__file__).parent
+RESULTS, TRIALS = HERE / "results", HERE.parent / "runs" / "gpu_check"
+GRACE_SECONDS = 10
+"""From an interrupt to the end of a part that goes on all the same."""
+MOST_SECONDS = 780
+"""Of all parts together: a machine that is lent for 15 minutes takes up to two to start."""
 
 
-def tests() -> dict[str, Any]:
-    """The tests that are marked gpu."""
-    if find_spec("pytest") is None:
-        return {"not run": "pytest is not installed"}
-    command = [sys.executable, "-m", "pytest", "-q", "--noconftest", "-m", "gpu", "-o", "filterwarnings=default"]
-    done = subprocess.run(
-        [*command, "tests/engines/test_gpu.py"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    return {"status": done.returncode, "last line": (done.stdout.strip() or done.stderr.strip()).splitlines()[-1]}
+@dataclass(frozen=True)
+class Part:
+    """One part.
+
+    Attributes:
+        name: by which it is asked for.
+        command: the script and arguments of its own.
+        limit_seconds: how long it may take.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    limit_seconds: float
 
 
-def exactness(device: str) -> list[dict[str, Any]]:
-    """Every trace of mixed requests before the naive checker."""
-    found = []
-    for family in FAMILIES:
-        for dtype in (torch.float32, torch.bfloat16):
-            model = tiny(family).to(device, dtype)
-            traces = list(generate(new_engine(model, max_rows=7), mixed_requests(NUM_REQUESTS)))
-            found.append(
-                {
-                    "model": family,
-                    "dtype": str(dtype).removeprefix("torch."),
-                    "num_traces": len(traces),
-                    "num_violations": sum(len(check(trace, CONTEXT)) for trace in traces),
-                }
-            )
-            model.to("cpu", torch.float32)
-    found += [miniature(name, device) for name in ("mini", "mini-e1")]
+PARTS = (
+    Part("engine", ("generation.py", "--only", "large", "--repeats", "2"), 120),
+    Part("training", ("gpu_training.py",), 90),
+    Part("exactness", ("gpu_exactness.py",), 30),
+    Part("tests", ("gpu_tests.py",), 45),
+)
+"""In order of worth: what comes last is lost first where time runs out."""
+
+
+def run(part: Part, device: str, out: Path, folder: Path = HERE) -> dict[str, Any]:
+    """Run a part, and write what it found with what became of it.
+
+    Args:
+        part: which.
+        device: cuda; cpu tries the path at tiny sizes.
+        out: the folder to write to.
+        folder: of the scripts.
+
+    Returns:
+        What became of it: its `status` (the exit status, 0 where it is as it should be; `None` where its time was
+        over), `seconds`, `date`, and the `card`.
+    """
+    path = out / f"gpu_{part.name}.json"
+    path.unlink(missing_ok=True)
+    script, *arguments = part.command
+    command = [sys.executable, str(folder / script), *arguments, "--device", device, "--out", str(path)]
+    began = time.monotonic()
+    status = _ended(subprocess.Popen(command + ["--quick"] * (device == "cpu"), start_new_session=True), part)
+    became = {
+        "part": part.name,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "card": card(device),
+        "status": status,
+        "seconds": round(time.monotonic() - began, 1),
+        "limit_seconds": part.limit_seconds,
+    }
+    path.write_text(json.dumps({"check": became, **_found(path)}, indent=1) + "\n", encoding="utf-8")
+    return became
+
+
+def _ended(process: "subprocess.Popen[bytes]", part: Part) -> int | None:
+    """The status of a part that has ended; what it started ends with it."""
+    try:
+        return process.wait(part.limit_seconds)
+    except subprocess.TimeoutExpired:
+        print(f"{part.name}: {part.limit_seconds:g} s are over", flush=True)
+        return None
+    finally:
+        for number in (signal.SIGINT, signal.SIGKILL):
+            if process.poll() is None:
+                os.killpg(process.pid, number)
+                try:
+                    process.wait(GRACE_SECONDS)
+                except subprocess.TimeoutExpired:
+                    continue
+
+
+def _found(path: Path) -> dict[str, Any]:
+    """What a part has written; nothing where it was ended in the middle of writing, or before."""
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
     return found
 
 
-def miniature(name: str, device: str) -> dict[str, Any]:
-    """A shipped model on the device and on the processor: how many greedy traces are the same."""
-    questions = [problem.messages for problem in Arithmetic().problems("test", 64)]
-    traces: dict[str, list[Any]] = {}
-    for place in ("cpu", device):
-        engine = load(name, device=place, dtype="float32")
-        asked = [
-            new_request(engine, question, budget, strategy, sampling=Sampling(temperature=0), name=f"{n} {budget}")
-            for n, question in enumerate(questions)
-            for budget, strategy in (("16+20", "elastic"), ("24+20", "s1"), ("64+20", "vanilla"))
-        ]
-        traces[place] = sorted(generate(engine, asked), key=lambda trace: trace.request.name)
-    pairs = list(zip(traces["cpu"], traces[device], strict=True))
-    same = [(a, b) for a, b in pairs if a.ids == b.ids]
-    errors = [abs(x - y) for a, b in same for x, y in zip(a.logprobs, b.logprobs, strict=True)]
-    return {
-        "model": name,
-        "dtype": "float32",
-        "num_traces": len(pairs),
-        "num_violations": sum(len(check(trace, engine.context)) for trace in traces[device]),
-        "num_same_as_cpu": len(same),
-        "largest_logprob_difference": max(errors, default=0.0),
-    }
+def card(device: str) -> str:
+    """The name of the GPU."""
+    if device == "cpu":
+        return "none: the path alone"
+    import torch
+
+    return torch.cuda.get_device_name()
 
 
-def speed(device: str) -> list[dict[str, Any]]:
-    """The figures of `benchmarks/generation.py` on the large random model; on a tiny one on a processor."""
-    figures = generation.measure_large(device, quick=device == "cpu", num_repeats=2, note=print)
-    return [asdict(figure) for figure in figures]
-
-
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--device", default="cuda")
-    parser.add_argument("--out", type=Path)
-    chosen = parser.parse_args()
-    if chosen.device != "cpu" and not torch.cuda.is_available():
-        sys.exit("gpu_check: torch finds no GPU; DEVICE=cpu tries the same path with tiny models")
-    name = torch.cuda.get_device_name() if chosen.device != "cpu" else "no GPU: the path alone"
-    found: dict[str, Any] = {**provenance(), "device": name}
-    stem = "gpu_check" if chosen.device != "cpu" else "gpu_check_cpu"
-    out = chosen.out or ROOT / "benchmarks" / "results" / f"{stem}.json"
-    parts = {
-        "exactness": lambda: exactness(chosen.device),
-        "tests": tests,
-        "speed": lambda: speed(chosen.device),
-    }
-    for part, run in parts.items():
-        start = time.monotonic()
-        try:
-            found[part] = run()
-        except Exception as error:
-            found[part] = {"failed": f"{type(error).__name__}: {error}"}
-        found.setdefault("seconds", {})[part] = round(time.monotonic() - start, 1)
-        out.write_text(json.dumps(found, indent=1) + "\n")
-        print(part, json.dumps(found[part], indent=1), flush=True)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(part.name for part in PARTS)}; all")
+    parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
+    parser.add_argument("--out", type=Path, help="folder; benchmarks/results, or runs/gpu_check on a processor")
+    chosen = parser.parse_args(arguments)
+    known = {part.name: part for part in PARTS}
+    if unknown := [name for name in chosen.parts if name not in known]:
+        parser.error(f"no part {unknown[0]!r}: give {', '.join(known)}, or none for all")
+    if chosen.device == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            sys.exit("gpu_check: torch finds no GPU; DEVICE=cpu tries the same path at tiny sizes")
+    out = chosen.out or (RESULTS if chosen.device == "cuda" else TRIALS)
+    out.mkdir(parents=True, exist_ok=True)
+    ended = [run(known[name], chosen.device, out) for name in chosen.parts or known]
+    for became in ended:
+        state = {None: "time was over", 0: "done"}.get(became["status"], f"failed with status {became['status']}")
+        print(f"{became['part']:<12} {became['seconds']:>6.1f} s of {became['limit_seconds']:g}: {state}")
     print(f"written to {out}")
+    return 1 if any(became["status"] != 0 for became in ended) else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -5,10 +5,13 @@ python benchmarks/readme.py
 
 import json
 import re
+from collections.abc import Callable
 from math import hypot
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+import gpu_tables
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -58,10 +61,17 @@ def filled(text: str) -> str:
         "strategies": strategies,
         "yardsticks": yardsticks,
         "allocate": allocate,
+        "gpu_engine": generation,
+        "gpu_training": on_gpu(gpu_tables.training),
+        "gpu_exactness": on_gpu(gpu_tables.exactness),
+        "gpu_tests": on_gpu(gpu_tables.tests),
     }.items():
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         path = RESULTS / f"{FROM.get(name, name)}.json"
-        made = block(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else "Not measured yet."
+        made = f"Not measured{' on a GPU' * name.startswith('gpu_')} yet."
+        if path.exists():
+            report = json.loads(path.read_text(encoding="utf-8"))
+            made = gpu_tables.unfinished(report) if list(report) == ["check"] else block(report)
         text = pattern.sub(lambda found, made=made: f"{found[1]}{made}\n{found[2]}", text)
     return text
 
@@ -103,10 +113,15 @@ def gain(row: dict[str, Any]) -> str:
 def measured(report: dict[str, Any]) -> str:
     machine, versions = report["machine"], report["versions"]
     threads = f"{machine['threads']} thread{'s' if machine['threads'] > 1 else ''}"
-    return (
-        f"{report['date'][:10]}, {machine['processor']}, {machine['cores']} cores, {threads}, "
-        f"torch {versions['torch']}, transformers {versions['transformers']}"
-    )
+    place = f"{machine['processor']}, {machine['cores']} cores, {threads}"
+    if "check" in report:  # a part of the check of a GPU
+        place = report["check"]["card"]
+    return f"{report['date'][:10]}, {place}, torch {versions['torch']}, transformers {versions['transformers']}"
+
+
+def on_gpu(table: Callable[[dict[str, Any]], str]) -> Callable[[dict[str, Any]], str]:
+    """A block of the check of a GPU: its table, and where it was measured."""
+    return lambda report: f"{table(report)}\n\n{measured(report)}."
 
 
 def strategies(report: dict[str, Any]) -> str:

@@ -58,5 +58,5 @@ def training_cost(folder: Path, num_rollouts: int) -> dict[str, float]:
     return {
         "steps": len(steps),
         "sampled_tokens": round(sum(step["sampled_tokens"] for step in steps) * num_rollouts),
-        "seconds": round(sum(step["step_time"] for step in steps)),
+        "seconds": round(sum(step["step_seconds"] for step in steps)),
     }

@@ -1,15 +1,21 @@
 #!/usr/bin/env bash
-# What needs a GPU, in at most eight minutes, on a machine that has torch and transformers and perhaps nothing else:
+# What is to be measured on a GPU, part by part, each with a time of its own; no network is needed:
 #
-#     scripts/gpu_check.sh [OUT.json]              # on the GPU
-#     DEVICE=cpu scripts/gpu_check.sh [OUT.json]   # the same path with tiny models, to know that it works
+#     scripts/gpu_check.sh                      # all parts, in order of their worth
+#     scripts/gpu_check.sh engine training      # these (benchmarks/gpu_check.py lists them)
+#     DEVICE=cpu scripts/gpu_check.sh           # the same path at tiny sizes, into runs/gpu_check
 #
-# Needs no network. pytest is used where it is installed, or from a folder of wheels that WHEELS names.
+# OUT names another folder for what they write, WHEELS one of packages that the machine lacks: scripts/gpu_wheels.sh.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
-if [ -n "${WHEELS:-}" ] && ! "$python" -c 'import pytest' 2>/dev/null; then
-    "$python" -m pip install -q --no-index --find-links "$WHEELS" pytest
+site=$(mktemp -d)
+trap 'rm -rf "$site"' EXIT
+if [ -n "${WHEELS:-}" ]; then
+    "$python" -m pip install -q --no-index --no-deps --no-compile --no-cache-dir --target "$site" "$WHEELS"/*.whl
 fi
-export PYTHONPATH="src:tests:benchmarks${PYTHONPATH:+:$PYTHONPATH}" HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false
-exec timeout --signal=INT 480 "$python" benchmarks/gpu_check.py --device "${DEVICE:-cuda}" ${1:+--out "$1"}
+cp -r src/elastic_reasoning "$site"  # as it is installed: with its recipes
+cp -r recipes "$site/elastic_reasoning"
+export PYTHONPATH="$site:$PWD/tests:$PWD/benchmarks${PYTHONPATH:+:$PYTHONPATH}"
+export HF_HUB_OFFLINE=1 TOKENIZERS_PARALLELISM=false PYTHONUNBUFFERED=1
+"$python" benchmarks/gpu_check.py --device "${DEVICE:-cuda}" ${OUT:+--out "$OUT"} "$@"

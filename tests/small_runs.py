@@ -45,7 +45,7 @@ def arguments(config: TrainConfig) -> list[str]:
 def steps_logged(out: str) -> list[dict[str, float]]:
     """The metrics of each step, without what a clock says."""
     lines = [json.loads(line) for line in Path(out, "metrics.jsonl").read_text().splitlines()]
-    return [{n: v for n, v in line.items() if n != "step_time" and not n.endswith("_seconds")} for line in lines]
+    return [{n: v for n, v in line.items() if not n.endswith("_seconds")} for line in lines]
 
 
 def outcome(config: TrainConfig) -> dict[str, Any]:

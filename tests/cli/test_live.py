@@ -27,7 +27,7 @@ def step(number: int, **values: float) -> dict[str, float]:
         "accuracy": 0.5,
         "thinking_tokens": 24.0,
         "sampled_tokens": 30.0,
-        "step_time": 2.0,
+        "step_seconds": 2.0,
         **values,
     }
 

@@ -43,7 +43,7 @@ def test_a_run_and_its_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert answer[1].startswith("try it: elastic generate ")
     assert main([*argv, "--json"]) == 0  # a finished run answers at once
     values = json.loads(capsys.readouterr().out)
-    assert values.keys() == {"model", "step", "validation_accuracy", "resumed_from"}
+    assert values.keys() == {"model", "step", "validation_accuracy", "resumed_from", "typical_step"}
     assert (values["step"], values["resumed_from"]) == (2, 2)
 
 

@@ -195,7 +195,7 @@ def _check_metrics(seen: Watched) -> None:
         for name, value in rollout_metrics(scored).items():
             assert logs[name] == pytest.approx(value, rel=1e-6), name
         assert logs["reward"] == pytest.approx(sum(rewards) / len(rewards))
-        assert {"loss", "grad_norm", "learning_rate", "entropy", "step_time"} <= logs.keys()
+        assert {"loss", "grad_norm", "learning_rate", "entropy", "step_seconds"} <= logs.keys()
 
 
 def _check_advantages(config: TrainConfig, seen: Watched) -> None:

@@ -112,10 +112,10 @@ def panel(history: Sequence[dict[str, float]], config: TrainConfig) -> "Panel":
 
 def _pace(recent: Sequence[dict[str, float]], num_left: int, num_rollouts: int) -> str:
     """Tokens a second, and the time that is left."""
-    timed = [metrics for metrics in recent[-NUM_TIMED:] if metrics.get("step_time", 0) > 0]
+    timed = [metrics for metrics in recent[-NUM_TIMED:] if metrics.get("step_seconds", 0) > 0]
     if not timed:
         return ""
-    seconds = sum(metrics["step_time"] for metrics in timed)
+    seconds = sum(metrics["step_seconds"] for metrics in timed)
     tokens = num_rollouts * sum(metrics.get("sampled_tokens", 0) for metrics in timed)
     left = f", {_duration(num_left * seconds / len(timed))} left" if num_left > 0 else ""
     return f"{tokens / seconds:,.0f} tokens/s{left}"

@@ -4,13 +4,15 @@ import shlex
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from elastic_reasoning.cli.command import parse
-from elastic_reasoning.cli.live import live_view
+from elastic_reasoning.cli.live import live_view, read_history
 from elastic_reasoning.cli.output import new_console, note, say, say_json
 from elastic_reasoning.cli.progress import progress_bar
 from elastic_reasoning.core.configuration import EXECUTION
 from elastic_reasoning.training.checks import check, check_inputs
+from elastic_reasoning.training.clock import told, typical_step
 from elastic_reasoning.training.config import TrainConfig
 from elastic_reasoning.training.folder import OnStep
 
@@ -25,7 +27,7 @@ SHOWN = (
     "no_answer_rate",
     "closed_again_rate",
     "kl",
-    "step_time",
+    "step_seconds",
 )
 
 EXAMPLE = """
@@ -79,10 +81,13 @@ def main(argv: list[str]) -> int:
             ) from None
     if not is_main:
         return 0
+    typical = typical_step(read_history(Path(config.out) / "metrics.jsonl"))
     if config.json:
         values = {"model": str(result.folder), "step": result.step, "validation_accuracy": result.accuracy}
-        say_json({**values, "resumed_from": result.resumed_from})
+        say_json({**values, "resumed_from": result.resumed_from, "typical_step": typical})
     else:
+        if typical:
+            say(told(typical))
         say(f"selected step {result.step} (validation accuracy {result.accuracy:.1%}): {result.folder}")
         if config.task.name == "arithmetic":
             say(f'try it: elastic generate "a 4 b -8 c +7 d *3 e +9 f -2 g *7 =" --model {result.folder}')

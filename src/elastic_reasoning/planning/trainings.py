@@ -194,7 +194,7 @@ def _measured(config: TrainConfig, num_steps: int) -> _Steps:
         train(replace(config, steps=num_steps, save_every=num_steps, report_to=(), out=f"{folder}/run"), on_step)
         ended = time.perf_counter()
     later = steps[1:] or steps  # what is slower the first time is part of the start
-    step_seconds = median(step["step_time"] for step in later)
+    step_seconds = median(step["step_seconds"] for step in later)
     return _Steps(
         num_steps=num_steps,
         step_seconds=step_seconds,

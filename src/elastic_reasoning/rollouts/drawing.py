@@ -10,7 +10,6 @@ step is filled again by itself, so that a run is the same in one process and in 
 """
 
 import random
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -47,26 +46,19 @@ class Batch:
         num_prompts: how many they are.
         num_redrawn: prompts that were replaced, each as often as it was.
         num_discarded_tokens: sampled for those.
-        generation_seconds, reward_seconds: what it took.
     """
 
     scored: list[Scored]
     num_prompts: int
     num_redrawn: int
     num_discarded_tokens: int
-    generation_seconds: float
-    reward_seconds: float
 
     @property
     def metrics(self) -> dict[str, float]:
         """What a log says of it. What was sampled and discarded is counted with the rollouts that stand."""
         metrics = rollout_metrics(self.scored)
         metrics["sampled_tokens"] += self.num_discarded_tokens / len(self.scored)
-        return metrics | {
-            "redrawn_rate": self.num_redrawn / self.num_prompts,
-            "generation_seconds": self.generation_seconds,
-            "reward_seconds": self.reward_seconds,
-        }
+        return metrics | {"redrawn_rate": self.num_redrawn / self.num_prompts}
 
 
 def draw(
@@ -93,16 +85,11 @@ def draw(
     found: dict[int, list[Scored]] = {}  # of each group, those that stand
     asked = dict(enumerate(problems, start=first_group))
     num_redrawn = num_discarded = 0
-    generation_seconds = reward_seconds = 0.0
     for redraw in range(max_redraws + 1):
-        started = time.perf_counter()
         traces = settings.roll_out(engine, list(asked.values()), plan, step, list(asked), redraw)
-        generated = time.perf_counter()
         scored = scorer.score(traces, [problem for problem in asked.values() for _ in range(size)])
         scored = decayed(scored, plan.config.rollouts_per_thinking, settings.decay)
         found |= {group: scored[n * size : (n + 1) * size] for n, group in enumerate(asked)}
-        generation_seconds += generated - started
-        reward_seconds += time.perf_counter() - generated
         alike = [group for group in asked if are_alike(found[group])]
         if not alike or redraw == max_redraws:
             break
@@ -110,7 +97,7 @@ def draw(
         num_discarded += sum(num_drawn(one.trace) for group in alike for one in found[group])
         asked = {group: another(settings.pool, plan.seed, step, group, redraw + 1) for group in alike}
     standing = [one for group in sorted(found) for one in found[group]]
-    return Batch(standing, len(problems), num_redrawn, num_discarded, generation_seconds, reward_seconds)
+    return Batch(standing, len(problems), num_redrawn, num_discarded)
 
 
 def are_alike(scored: Sequence[Scored]) -> bool:

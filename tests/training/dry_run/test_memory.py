@@ -183,3 +183,5 @@ def test_a_copy_of_vllm_is_split_over_those_that_share_it():
     computed = replace(alone, mixed_precision="bf16")
     assert estimate(large(), computed, Lengths(1024, 2048), 8, sharded=True).copies == 2 * large().num_parameters
     assert estimate(large(), alone, Lengths(1024, 2048), 8, sharded=False).copies == 0
+    whole = estimate(large(), replace(alone, mixed_precision="bf16"), Lengths(1024, 2048), 8, sharded=False)
+    assert whole.copies == whole.staying == 2 * large().num_parameters

@@ -16,13 +16,14 @@ from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.rollouts.rollouts import ValidationResult
 from elastic_reasoning.tasks.arithmetic import Arithmetic
 from elastic_reasoning.tasks.task import Problem, Split
+from elastic_reasoning.training.clock import PHASES
 from elastic_reasoning.training.config import Lora, TrainConfig
 from elastic_reasoning.training.trl.grpo import TrainResult, train
 from elastic_reasoning.training.trl.run import COLLABORATORS, Collaborators
 from small_runs import outcome, small_run, steps_logged
 
 RATES = {"reward", "accuracy", "forced_rate", "cut_rate", "no_answer_rate", "failed_rate"}
-LOGGED = RATES | {"thinking_tokens", "solution_tokens", "sampled_tokens", "generation_seconds", "reward_seconds"}
+LOGGED = RATES | {"thinking_tokens", "solution_tokens", "sampled_tokens"}
 
 Finished = tuple[TrainConfig, TrainResult, list[tuple[int, dict[str, float]]]]
 
@@ -44,6 +45,9 @@ def test_every_step_is_reported_and_logged(finished: Finished) -> None:
         assert 0 < metrics["thinking_tokens"] <= 64
         assert 0 < metrics["solution_tokens"] <= 12
         assert all(0 <= metrics[name] <= 1 for name in RATES)
+        assert all(metrics[f"{phase}_seconds"] > 0 for phase in PHASES)
+        assert metrics["step_seconds"] == pytest.approx(sum(metrics[f"{phase}_seconds"] for phase in PHASES))
+        assert "step_time" not in metrics
 
 
 def test_the_result_is_the_selected_model(finished: Finished) -> None:

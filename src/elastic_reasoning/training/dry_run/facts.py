@@ -203,7 +203,7 @@ def optimisation(config: TrainConfig) -> tuple[Fact, ...]:
         Fact("mask_cut", config.mask_cut, note="rollouts that ran out of tokens are left out of the loss"),
         Fact("updates_per_step", config.updates_per_step, "optimizer updates"),
         Fact("updates of the run", num_updates, "optimizer updates"),
-        Fact("optimizer", "AdamW", note="betas 0.9 and 0.999, epsilon 1e-8"),
+        Fact("optimizer", "AdamW", note="fused; betas 0.9 and 0.999, epsilon 1e-8"),
         Fact("learning_rate", config.learning_rate),
         Fact("lr_schedule", config.lr_schedule),
         Fact("num_lr_warmup_steps", config.num_lr_warmup_steps, "optimizer updates"),

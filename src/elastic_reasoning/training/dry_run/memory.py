@@ -98,7 +98,7 @@ def estimate(
     """
     width = BYTES[config.dtype]
     computed = 2 if config.mixed_precision == "bf16" else width
-    generating = BYTES["bfloat16"] if config.engine == "vllm-colocated" else computed if sharded else width
+    generating = BYTES["bfloat16"] if config.engine == "vllm-colocated" else computed
     shards = num_processes if sharded else 1
     adapters = architecture.num_adapter_parameters(config.lora)
     total = architecture.num_parameters + adapters
@@ -199,9 +199,10 @@ def _copies(architecture: Architecture, config: TrainConfig, sharded: bool, gene
     """A model of its own for generating.
 
     vLLM has one, in 16 bits unless it is told otherwise; the transformers engine has one where the model that is
-    trained is sharded, in the type of computing.
+    trained is sharded or computes in another type than it is kept in, in the type of computing.
     """
-    if config.engine == "vllm-server" or (config.engine == "transformers" and not sharded):
+    copied = sharded or config.mixed_precision != "no"
+    if config.engine == "vllm-server" or (config.engine == "transformers" and not copied):
         return 0
     whole = architecture.num_parameters * generating
     return _share(whole, config.vllm.tensor_parallel_size) if config.engine == "vllm-colocated" else whole

@@ -38,7 +38,7 @@ from elastic_reasoning.training.reports import reporting_in
 from elastic_reasoning.training.sft.thinking_format import add_thinking_format
 from elastic_reasoning.training.sft.traces import Example, Examples, draw_cut, order, read_examples
 from elastic_reasoning.training.sft.warm_config import WarmStartConfig, check
-from elastic_reasoning.training.trl.trainer import checkpointing, quietly, silence
+from elastic_reasoning.training.trl.trainer import OPTIMIZER, checkpointing, quietly, silence
 
 logger = logging.getLogger(__name__)
 
@@ -246,6 +246,7 @@ def _arguments(trl: Any, config: WarmStartConfig, num_processes: int) -> Any:
         lr_scheduler_type="constant_with_warmup" if config.lr_schedule == "constant" else config.lr_schedule,
         warmup_steps=config.num_lr_warmup_steps,
         weight_decay=0.0,
+        optim=OPTIMIZER,
         max_grad_norm=config.max_grad_norm,
         seed=config.seed,
         eval_strategy="steps",

@@ -31,6 +31,7 @@ from elastic_reasoning.rollouts.scoring import Scored, Scorer
 from elastic_reasoning.tasks.loading import load_task
 from elastic_reasoning.tasks.task import Task
 from elastic_reasoning.training.checkpoints import Checkpoint, mark_complete, prune, select
+from elastic_reasoning.training.clock import StepClock
 from elastic_reasoning.training.config import TrainConfig
 from elastic_reasoning.training.data import Data
 from elastic_reasoning.training.folder import (
@@ -44,6 +45,7 @@ from elastic_reasoning.training.folder import (
 from elastic_reasoning.training.provenance import trained_for, write_trained_for
 from elastic_reasoning.training.reports import reporting_in
 from elastic_reasoning.training.trl.policy import Policy, new_policy
+from elastic_reasoning.training.trl.timing import time_steps
 from elastic_reasoning.training.trl.trainer import filler_id, new_arguments, new_trainer, quietly
 
 
@@ -105,6 +107,7 @@ class Run:
         self.on_step = on_step
         self.plan = Plan(config.rollouts, config.steps, config.seed)
         self.order = problem_order(len(data.training), config.steps * config.prompts_per_step, config.seed)
+        self.clock = StepClock(processes.device)
         self.policy: Policy | None = None
         self.trainer: Any = None
 
@@ -127,6 +130,7 @@ class Run:
                 self.trainer = self.collaborators.new_trainer(
                     config, arguments, model, self.renderer.tokenizer, self._dataset(), self._roll_out, callback
                 )
+                time_steps(self.trainer, self.clock)
                 self.trainer._save_checkpoint = saving(self.out)(self.trainer._save_checkpoint)
                 self.trainer.train(resume_from_checkpoint=str(start.folder) if start else None)
         except torch.OutOfMemoryError as error:
@@ -182,8 +186,11 @@ class Run:
         problems = [self.data.training[index] for index in self.order[first : first + num_groups]]
         if [list(problem.messages) for problem in problems] != list(prompts[::per_prompt]):
             raise TrainingError(f"the trainer asks other problems at step {step + 1} than are due: use the tested TRL")
-        settings = DrawSettings(self.data.training, config.reward.decay, self.collaborators.roll_out)
-        batch = draw(self._engine(trainer), self.scorer, problems, self.plan, step, settings, first_group)
+        roll_out = self.clock.timed("generation", self.collaborators.roll_out)
+        settings = DrawSettings(self.data.training, config.reward.decay, roll_out)
+        with self.clock.phase("generation"):
+            engine = self._engine(trainer)
+        batch = draw(engine, self.scorer, problems, self.plan, step, settings, first_group)
         self._require_a_reward(batch.scored)
         normalised = config.advantages == "normalised"
         filler = filler_id(self.renderer.tokenizer, self.renderer.template)

@@ -27,6 +27,8 @@ from elastic_reasoning.training.trl.vllm_policy import vllm_arguments
 RollOut = Callable[[Any, Sequence[Any], int], tuple[list[Row], list[float | None], dict[str, float]]]
 """(trainer, prompts, each repeated; step, from 0) to rows, their rewards, and what is to be logged."""
 UNSCORABLE = "All reward functions returned None"
+OPTIMIZER = "adamw_torch_fused"
+"""AdamW as one kernel over all parameters, on GPUs and on CPUs: the tested torch has it for both."""
 NO_LIMIT = 1 << 20
 """Stands for the length of rollouts that only the context ends. TRL uses it for loss dr_grpo alone."""
 
@@ -65,6 +67,7 @@ def new_arguments(config: TrainConfig, num_processes: int, run: Path) -> Any:
         weight_decay=config.weight_decay,
         entropy_coef=config.entropy_bonus,
         max_grad_norm=config.max_grad_norm,
+        optim=OPTIMIZER,
         beta=config.beta,
         use_bias_correction_kl=False,  # the plain low-variance estimator, as in the published runs
         epsilon=config.epsilon,
