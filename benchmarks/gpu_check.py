@@ -50,6 +50,7 @@ PARTS = (
     Part("training", ("gpu_training.py",), 90),
     Part("exactness", ("gpu_exactness.py",), 30),
     Part("tests", ("gpu_tests.py",), 45),
+    Part("smol", ("smol.py", "--stages", "warm start,e1,evaluation,before"), 400),
 )
 """In order of worth: what comes last is lost first where time runs out."""
 

@@ -65,6 +65,8 @@ def filled(text: str) -> str:
         "gpu_training": on_gpu(gpu_tables.training),
         "gpu_exactness": on_gpu(gpu_tables.exactness),
         "gpu_tests": on_gpu(gpu_tables.tests),
+        "gpu_smol": smol,
+        "smol": smol,
     }.items():
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         path = RESULTS / f"{FROM.get(name, name)}.json"
@@ -104,6 +106,59 @@ def allocate(report: dict[str, Any]) -> str:
         f"other {report['num_problems'] - half}; points ± one standard error, clustered by problem "
         f"({measured(report)})."
     )
+
+
+def smol(report: dict[str, Any]) -> str:
+    if not report["rows"]:
+        return f"Not measured: it ended after {', '.join(report['stages'])} ({measured(report)})."
+    names = {
+        "warm": "after the warm start",
+        "e1": f"**E1**, trained at {report['trained_at']}",
+        "grpo": "GRPO without a budget",
+        "random": "random budgets",
+    }
+    words, mathematics = (smol_table(report[part], names) for part in ("rows", "math500"))
+    gains = ", ".join(
+        f"{each['budget'].split('+')[0]}: {100 * each['difference']:+.1f} ± {100 * each['se']:.1f}"
+        for each in report["gains"]
+    )
+    before = ", ".join(f"{percent(row)} at {row['budget']}" for row in report["before"])
+    trained = [
+        f"{name} {stage['steps']} steps, {stage['sampled_tokens']:,} sampled tokens"
+        for name, stage in report["stages"].items()
+        if "sampled_tokens" in stage
+    ]
+    part = "" if report["scale"] == 1 else f" **A trial: {report['scale']:.0%} of all steps and problems.**"
+    why = report["stages"].get("math500", {}).get("not run", "not run")
+    return "\n".join(
+        [
+            *words,
+            "",
+            f"Accuracy in %, ± one standard error, {report['rows'][0]['num_problems']} held-out word problems.{part} "
+            f"vanilla and s1 get t + s in all. Before the warm start: {before or 'not measured'}. E1 over the "
+            f"warm-started model, points paired by problem, by t: {gains or 'not measured'}. "
+            f"{'; '.join(trained)}. {report['device']}; {measured(report)}.",
+            "",
+            *(["MATH500 as it is:", "", *mathematics] if report["math500"] else [f"MATH500: {why}."]),
+        ]
+    )
+
+
+def smol_table(rows: list[dict[str, Any]], names: dict[str, str]) -> list[str]:
+    """Accuracies by model and strategy over budgets."""
+    by_setting = {(row["model"], row["strategy"], row["budget"]): row for row in rows}
+    budgets = sorted({budget for _, _, budget in by_setting}, key=lambda budget: int(budget.split("+")[0]))
+    lines = [
+        f"| | {' | '.join(f't = {b.split(chr(43))[0]}, s = {b.split(chr(43))[1]}' for b in budgets)} |",
+        "|---" * (len(budgets) + 1) + "|",
+    ]
+    for model, name in names.items():
+        for strategy in ("elastic", "s1", "vanilla"):
+            found = [by_setting.get((model, strategy, budget)) for budget in budgets]
+            if any(found):
+                cells = [NO_NUMBER if row is None else percent(row) for row in found]
+                lines.append(f"| {name}, {strategy} | {' | '.join(cells)} |")
+    return lines
 
 
 def gain(row: dict[str, Any]) -> str:

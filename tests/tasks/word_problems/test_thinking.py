@@ -44,14 +44,14 @@ def test_thinking_and_solution_come_to_the_answer(rows: list[dict[str, Any]]) ->
         if row["finished"]:
             assert f"So the answer is {answer}." in row["thinking"]
             assert all(f"{step}" in row["thinking"] for step in steps)
-        else:
+        elif not row["solution"].startswith("Final Answer:"):
             assert all(f"{step}" in row["thinking"] + row["solution"] for step in steps), row
 
 
 def test_shares_are_as_said(rows: list[dict[str, Any]]) -> None:
     finished = [row for row in rows if row["finished"]]
     assert 0.10 < 1 - len(finished) / len(rows) < 0.22
-    assert 0.04 < sum(row["solution"].startswith("Final Answer:") for row in finished) / len(finished) < 0.13
+    assert 0.04 < sum(row["solution"].startswith("Final Answer:") for row in rows) / len(rows) < 0.13
     assert 0.08 < sum(not row["thinking"].startswith("Let me") for row in finished) / len(finished) < 0.22
     assert max(len(row["thinking"]) for row in rows) <= LONGEST
     assert min(len(row["thinking"]) for row in rows) > 0

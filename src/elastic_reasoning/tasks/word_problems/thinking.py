@@ -50,7 +50,7 @@ def row(story: Story, rng: random.Random) -> dict[str, Any]:
         pieces = PIECE.findall(thinking)
         thinking = "".join(pieces[: max(1, int(len(pieces) * rng.random() ** 2))])
         num_done = _num_done(lines, len(thinking))
-    if rng.random() < FINAL_ANSWER_SHARE and not broken:
+    if rng.random() < FINAL_ANSWER_SHARE:
         solution = rf"{FINAL_ANSWER} \boxed{{{story.answer}}}"
     else:
         solution = "\n".join([*(f"{step}." for step in story.steps[num_done:]), story.solution])

@@ -1,0 +1,83 @@
+"""The stages of the real model's training, with a tiny random model over bytes in its place."""
+
+import json
+from pathlib import Path
+
+import pytest
+import smol
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from elastic_reasoning.engines.loading import load_template
+
+ROW = {"id": "own/1", "problem": "What is $2+3$?", "answer": "5"}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model in Hugging Face format without a thinking format; each byte is a token."""
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("model")
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    backend = Tokenizer(models.BPE({letter: index for index, letter in enumerate([*letters, "<eos>"])}, []))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<eos>", pad_token="<eos>")
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        max_position_embeddings=2048,
+        eos_token_id=tokenizer.eos_token_id,
+        bos_token_id=None,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def run(model: Path, folder: Path, *flags: str) -> dict:
+    rows = folder / "rows_of_math500.jsonl"
+    folder.mkdir(exist_ok=True)
+    rows.write_text("".join(json.dumps({**ROW, "id": f"own/{number}"}) + "\n" for number in range(2)))
+    given = [f"--model={model}", f"--folder={folder}", f"--math500={rows}", "--device=cpu", "--quick"]
+    assert smol.main([*given, *flags]) == 0
+    return json.loads((folder / "smol.json").read_text())
+
+
+def test_warm_start_and_evaluation(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = run(model, tmp_path, "--stages=warm start,e1,evaluation")
+    assert found["quick"]
+    assert list(found["stages"]) == ["warm start", "e1", "evaluation"]
+    assert found["stages"]["warm start"]["steps"] == 5
+    assert found["stages"]["e1"]["steps"] == 2
+    assert {(row["model"], row["strategy"]) for row in found["rows"]} == {
+        (name, strategy) for name in ("warm", "e1") for strategy in ("elastic", "s1", "vanilla")
+    }
+    assert all(row["num_problems"] == 2 and row["num_errors"] == 0 for row in found["rows"])
+    assert [gain["budget"] for gain in found["gains"]] == ["16+32", "64+32", "192+32"]
+    _, template = load_template(str(tmp_path / "warm" / "model"))
+    assert len(template.opening.forced) == len(template.closing.forced) == 1
+    seconds = found["stages"]["evaluation"]["seconds"]
+    again = run(model, tmp_path, "--stages=evaluation")  # all of it is there
+    assert again["stages"]["evaluation"]["seconds"] == seconds
+    assert again["rows"] == found["rows"]
+    with pytest.raises(SystemExit):
+        run(model, tmp_path, "--stages=evalution")
+    assert "--stages evalution: known are warm start, e1, evaluation" in capsys.readouterr().err
+
+
+def test_mathematics_without_rows_says_why(tmp_path: Path) -> None:
+    away = smol.Run("m", tmp_path, "cpu", 1.0, False, tmp_path / "none.jsonl")
+    assert away.mathematics(["m"]) == {"not run": f"no rows of MATH500 at {tmp_path}/none.jsonl: give --math500 FILE"}
+
+
+@pytest.mark.full
+def test_all_stages(model: Path, tmp_path: Path) -> None:
+    found = run(model, tmp_path)
+    assert list(found["stages"]) == list(smol.Run("", tmp_path, "cpu", 1.0, True, tmp_path).stages())
+    assert {row["model"] for row in found["rows"]} == {row["model"] for row in found["math500"]} == set(smol.MODELS)
+    assert {row["budget"] for row in found["before"]} == set(smol.BEFORE)
