@@ -22,24 +22,25 @@ def training(report: dict[str, Any]) -> str:
     for layout in report["layouts"]:
         typical = layout["typical"]
         seconds = [f"{typical[f'{name}_seconds']:.2f}" for name in ("step", *PHASES)]
-        memory = [_beside(layout, kind) for kind in ("generating", "optimising")]
+        memory = [_beside(layout, kind, report["most_over"]) for kind in ("generating", "optimising")]
         lines.append(f"| {' | '.join([layout['layout'], *seconds, *memory])} |")
     rollouts = size["prompts_per_step"] * size["samples_per_prompt"]
     made = (
         f"{size['num_layers']} layers of width {size['hidden']:,}, random weights; {rollouts} rollouts a step under "
         f"{size['budget']}, {size['micro_batch_size']} at one time in the backward pass; medians of "
-        f"{report['layouts'][0]['num_steps']} steps."
+        f"{report['layouts'][0]['num_steps']} steps. At most {report['most_over']:g} times what the dry run says was "
+        "wanted."
     )
     return "\n".join([*lines, "", made])
 
 
-def _beside(layout: dict[str, Any], kind: str) -> str:
+def _beside(layout: dict[str, Any], kind: str, most_over: float) -> str:
     """The most that was allocated, and what a dry run says."""
     said = f"({layout['dry_run'][kind] / GIB:.2f})"
     peak = layout["typical"].get(f"{kind}_peak_bytes")
     if peak is None:
         return f"not counted {said}"
-    return f"{peak / GIB:.2f} {said}{' **more than said**' if layout['measured_over_said'][kind] > 1 else ''}"
+    return f"{peak / GIB:.2f} {said}{' (**missed**)' if layout['measured_over_said'][kind] > most_over else ''}"
 
 
 def exactness(report: dict[str, Any]) -> str:

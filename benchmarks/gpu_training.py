@@ -32,6 +32,8 @@ from elastic_reasoning.training.dry_run.dry_run import resolve
 from elastic_reasoning.training.trl.grpo import train
 
 NUM_STEPS = 4
+MOST_OVER = 1.1
+"""A dry run leaves out what an allocator wastes and the libraries' own buffers: so many times what it says is right."""
 MEMORY = "memory of a device, at most"
 PARTS = ("weights", "gradients", "moments", "working", "activations", "logits", "cache", "copies", "staying")
 LAYOUTS: dict[str, dict[str, Any]] = {
@@ -70,8 +72,8 @@ class Measured:
         sampled_tokens: of a step, forced ones not among them.
         left_over_bytes: what torch had allocated before the run.
         dry_run: bytes that the dry run says: `generating`, `optimising` and their parts.
-        measured_over_said: by generating and optimising, what was allocated over what the dry run says; at most 1 where
-            it keeps its word. Empty on a processor, where nobody counts.
+        measured_over_said: by generating and optimising, what was allocated over what the dry run says; at most
+            `MOST_OVER` is wanted. Empty on a processor, where nobody counts.
     """
 
     layout: str
@@ -159,12 +161,13 @@ def main(arguments: list[str] | None = None) -> int:
         for number, layout in enumerate(LAYOUTS):
             found.append(measure(Path(folder, "model"), size, chosen.device, layout, Path(folder, f"run{number}")))
             print(f"{layout}: {told(found[-1].typical)}; over what the dry run says: {found[-1].measured_over_said}")
-            report = {**provenance(), "size": asdict(size), "layouts": [asdict(one) for one in found]}
+            layouts = [asdict(one) for one in found]
+            report = {**provenance(), "size": asdict(size), "most_over": MOST_OVER, "layouts": layouts}
             chosen.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
             gc.collect()  # the trainer holds itself
             if chosen.device == "cuda":
                 torch.cuda.empty_cache()
-    return 1 if any(over > 1 for one in found for over in one.measured_over_said.values()) else 0
+    return 1 if any(over > MOST_OVER for one in found for over in one.measured_over_said.values()) else 0
 
 
 if __name__ == "__main__":

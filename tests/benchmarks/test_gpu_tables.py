@@ -37,6 +37,8 @@ def test_a_step_on_a_gpu_is_told_with_its_memory_beside_what_was_said() -> None:
     on_card = {**layout, "typical": typical | peaks, "measured_over_said": over}
     on_processor = {**layout, "typical": typical, "measured_over_said": {}}
     size = dict.fromkeys(("num_layers", "hidden", "prompts_per_step", "samples_per_prompt", "micro_batch_size"), 8)
-    table = gpu_tables.training({"size": {**size, "budget": "8+4"}, "layouts": [on_card, on_processor]})
-    assert "| 1.00 (2.00) | 5.00 (4.00) **more than said** |" in table
+    table = gpu_tables.training(
+        {"size": {**size, "budget": "8+4"}, "most_over": 1.1, "layouts": [on_card, on_processor]}
+    )
+    assert "| 1.00 (2.00) | 5.00 (4.00) (**missed**) |" in table
     assert "| not counted (2.00) | not counted (4.00) |" in table

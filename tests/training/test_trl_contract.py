@@ -165,6 +165,7 @@ def two_steps(request: Any, tmp_path: Path, watch: Callable[[TrainConfig], Watch
 
 def test_a_step(two_steps: tuple[TrainConfig, Watched]) -> None:
     config, seen = two_steps
+    assert seen.trainer.optimizer.optimizer.defaults["fused"]
     _check_prompts(config, seen)
     _check_rewards(seen)
     _check_metrics(seen)

@@ -36,14 +36,17 @@ class StepClock:
 
     def __init__(self, device: Any) -> None:
         self._device = device
-        self.restart()
+        self._begin()
 
     def restart(self) -> None:
         """A step begins now; what was measured since the last one belongs to none."""
+        self._measure()
+        self._begin()
+
+    def _begin(self) -> None:
         self._phase = "idle"
         self._seconds = dict.fromkeys(PHASES, 0.0)
         self._peaks = dict.fromkeys(PEAKS, 0)
-        self._measure()
         self._since = time.perf_counter()
 
     def switch(self, phase: str) -> str:
