@@ -56,6 +56,7 @@ class Walk:
     not (`elastic_reasoning.core.family`).
 
     Attributes:
+        context: tokens of prompt and completion that there may be; `None` for no limit.
         call: the call that is waited for, `None` when the walk is over.
         ids: ids of the completion so far, the forced ids of `call` among them.
         segments: segments so far; those of the call that is waited for are still missing.
@@ -73,6 +74,7 @@ class Walk:
     def __init__(self, request: Request, template: Template, context: int | None = None) -> None:
         self.request = request
         self.template = template
+        self.context = context
         self.call: Call | None = None
         self.ids: list[int] = []
         self.segments: list[Segment] = []
@@ -96,7 +98,7 @@ class Walk:
             options = strategy.read(request.options)
             strategy.refuse(request.budget, options)
             self.logprobs_for = request.strategy if strategy.goes_by_logprobs(request.options) else ""
-            self._context, self._options, self.siblings = context, options, strategy.siblings
+            self._options, self.siblings = options, strategy.siblings
             if self.siblings is not None:
                 self.branch()
                 return
@@ -116,7 +118,7 @@ class Walk:
         except ElasticError as error:
             self.fail(str(error))
             return []
-        begun = [Walk(request, self.template, self._context) for request in requests]
+        begun = [Walk(request, self.template, self.context) for request in requests]
         for walk in begun:
             walk.logprobs_for = walk.logprobs_for or self.logprobs_for
         with self._lock:  # what interrupts it from now on interrupts these too

@@ -92,6 +92,7 @@ ELASTIC = Strategy(
     bounds="separate",
     two_phases=True,
     cuts=True,
+    counts_only=True,
     line="-",
     marker="o",
 )

@@ -37,6 +37,7 @@ NOTHINKING = Strategy(
     effective_budget=without_thinking,
     bounds="separate",
     two_phases=True,
+    counts_only=True,
     line=":",
     marker="v",
 )

@@ -45,6 +45,7 @@ NOWAIT = Strategy(
     when_closed=lambda budget: Budget(0, budget.solution),
     bounds="separate",
     two_phases=True,
+    counts_only=True,
     line=(0, (3, 1)),
     marker="x",
 )

@@ -57,6 +57,7 @@ S1 = Strategy(
     when_closed=lambda budget: Budget(0, None),
     bounds="total",
     two_phases=True,
+    counts_only=True,
     refuses_grammar=_refuses_grammar,
     line=(0, (5, 2)),
     marker="^",

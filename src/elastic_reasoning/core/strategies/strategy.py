@@ -100,6 +100,9 @@ class Strategy:
     """Whether one thinking can be cut at several budgets, as plan `anytime` of training does."""
     reads_logprobs: Callable[[Any], bool] = reads_ids
     """Whether it goes by log-probabilities, given its options: an engine that gives none refuses it then."""
+    counts_only: bool = False
+    """Whether what comes next follows from how a call ended and from how many tokens there were, and never from what
+    they say, unless its options make it pause or look: a device can then keep it by tables, as vLLM's sampler does."""
     by_chance: bool = False
     """Whether what it forces hangs on what the model says, so that nothing but the context is known to bound it."""
     refuses_grammar: Callable[[Any], str] = allows_grammar

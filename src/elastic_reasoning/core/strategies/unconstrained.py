@@ -13,4 +13,6 @@ def unconstrained(prompt: Prompt, budget: Budget, template: Template, options: N
     yield from plain(prompt, template, Room(context, prompt), None)
 
 
-UNCONSTRAINED = Strategy(run=unconstrained, about="no budget", effective_budget=lambda budget: Budget(None, None))
+UNCONSTRAINED = Strategy(
+    run=unconstrained, about="no budget", effective_budget=lambda budget: Budget(None, None), counts_only=True
+)

@@ -13,4 +13,4 @@ def vanilla(prompt: Prompt, budget: Budget, template: Template, options: NoOptio
     yield from plain(prompt, template, Room(context, prompt), budget.total)
 
 
-VANILLA = Strategy(run=vanilla, about="truncated", bounds="total", line=(0, (1, 1.5)), marker="s")
+VANILLA = Strategy(run=vanilla, about="truncated", bounds="total", counts_only=True, line=(0, (1, 1.5)), marker="s")
