@@ -43,6 +43,8 @@ LEANS_ON = {
     "integrations/vllm": ("core", "chat", "untrusted"),
     "integrations/edits.py": ("core",),
     "integrations/row.py": ("core",),
+    "integrations/table_step.py": ("core",),
+    "integrations/tables.py": ("core",),
     "integrations/walks.py": ("core", "chat"),
 }
 """What runs inside someone else's process, and may not bring the rest of the house along."""

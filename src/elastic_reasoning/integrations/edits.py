@@ -63,22 +63,33 @@ class LogitEdits:
 
 
 def _move_ends(logits: torch.Tensor, moves: np.ndarray, temperature: np.ndarray, ids: tuple[int, ...]) -> None:
-    """Give the probability of all these ids to the first of them, in the rows that move `[rows]`.
-
-    In greedy rows, of temperature 0, it gets the largest, so that the same is sampled as where ends are discarded.
-    """
+    """Give the probability of all these ids to the first of them, in the rows that move `[rows]`."""
     rows = np.flatnonzero(moves)
     greedy = temperature[rows] == 0
     columns = torch.tensor(ids, device=logits.device)
     at = torch.from_numpy(rows).to(logits.device)[:, None]
-    part = logits[at, columns]  # [rows that move, ids]
+    at_temperature = torch.from_numpy(temperature[rows]).to(logits.device)
+    logits[at, columns] = moved_ends(logits[at, columns], at_temperature, bool(greedy.any()), bool(greedy.all()))
+
+
+def moved_ends(part: torch.Tensor, temperature: torch.Tensor, any_greedy: bool, all_greedy: bool) -> torch.Tensor:
+    """Some columns of logits `[rows, ids]`, where the probability of all of them has gone to the first.
+
+    In greedy rows, of temperature 0, it gets the largest, so that the same is sampled as where ends are discarded.
+
+    Args:
+        part: the logits of these ids.
+        temperature: at which the rows are sampled `[rows]`.
+        any_greedy, all_greedy: whether any or all of them are greedy, as far as they matter.
+    """
     moved = torch.full_like(part, NEVER)
-    if greedy.all():
+    if all_greedy:
         moved[:, 0] = part.amax(dim=1)
-    else:
-        scale = torch.from_numpy(np.where(greedy, 1, temperature[rows])).to(logits.device)
-        # For two or three ids this is one kernel or two, where logsumexp is many.
-        moved[:, 0] = reduce(torch.logaddexp, (part / scale[:, None]).unbind(1)) * scale
-        if greedy.any():
-            moved[:, 0] = torch.where(torch.from_numpy(greedy).to(logits.device), part.amax(dim=1), moved[:, 0])
-    logits[at, columns] = moved
+        return moved
+    greedy = temperature == 0
+    scale = torch.where(greedy, 1, temperature) if any_greedy else temperature
+    # For two or three ids this is one kernel or two, where logsumexp is many.
+    moved[:, 0] = reduce(torch.logaddexp, (part / scale[:, None]).unbind(1)) * scale
+    if any_greedy:
+        moved[:, 0] = torch.where(greedy, part.amax(dim=1), moved[:, 0])
+    return moved

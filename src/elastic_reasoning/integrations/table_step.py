@@ -1,0 +1,139 @@
+"""A step of all sequences that are kept in tables, in tensor operations alone: nothing is read back from a device.
+
+    step(kept, logits, slots, ids, positions, offsets, asks)
+
+What is known on the host, as whether any sequence is greedy, is told by `asks`: what nobody asks for is left out.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from elastic_reasoning.integrations.edits import NEVER, moved_ends
+
+NUM_TOKENS, LAST, AT_BOUND, IS_ENTRY, KIND, TARGET, BAN, LANDING, SLOPE, NUM_LANDING, STAY, AFTER = range(12)
+"""Columns of a state, see `State`. `STAY` is the state itself; from `AFTER` on stand those behind an id, by class."""
+NOTHING, MOVES, FORCES = range(3)
+"""What is done with the target of a state."""
+CERTAIN = 1e9
+"""The logit of an id that is forced, as vLLM's own budget has it: all others have no probability beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a device keeps.
+
+    Attributes:
+        states: of all automata `[states, columns]`.
+        banned: ids `[bans, ids]`.
+        places: state and bound of each slot behind each of its last ids `[slots, last ids + 1, 2]`, by their places in
+            the completion, and one more for what is not to be kept.
+        slots: how many ids of the completion are read, the place of its first one, less one, and the bits of the
+            temperature `[slots, 3]`.
+        classes: column in which the state behind an id stands `[vocabulary]`.
+        ends: ids that end a sequence `[ends]`.
+    """
+
+    states: torch.Tensor
+    banned: torch.Tensor
+    places: torch.Tensor
+    slots: torch.Tensor
+    classes: torch.Tensor
+    ends: torch.Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Asks:
+    """What any sequence of a step may ask for: bounds one behind the other, bans, landings, and how it is sampled."""
+
+    depth: int
+    bans: bool
+    lands: bool
+    any_greedy: bool
+    all_greedy: bool
+
+
+def step(
+    kept: Kept,
+    logits: torch.Tensor,
+    slots: torch.Tensor,
+    ids: torch.Tensor,
+    positions: torch.Tensor,
+    offsets: torch.Tensor | None,
+    asks: Asks,
+) -> None:
+    """Read the ids that are fed, and edit the logits of what comes behind each; see `Tables.apply`."""
+    read, before_first, temperature = kept.slots[slots].unbind(1)
+    place = positions - before_first  # ids of the completion, what is fed in this row among them
+    state, bound = _advance(kept, slots, ids, place, read, offsets, asks.depth)
+    row = kept.states[state]  # [rows, columns]
+    if asks.bans:
+        _ban(logits, row[:, BAN], kept.banned)
+    if asks.lands:
+        _land(logits, row, place + 1 - bound)
+    target, kind = row[:, TARGET, None], row[:, KIND, None]
+    columns = torch.cat((target, kept.ends.expand(len(logits), -1)), 1)
+    part = logits.gather(1, columns)  # [rows, 1 + ends]
+    at_temperature = temperature.view(torch.float64).to(part.dtype)
+    moved = moved_ends(part, at_temperature, asks.any_greedy, asks.all_greedy)
+    part = torch.where(kind == MOVES, moved, part)
+    # What is forced may be one of the ends: the same is written to both of its columns.
+    part = torch.where((kind == FORCES) & (columns == target), CERTAIN, part)
+    logits.scatter_(1, columns, part)
+
+
+def _advance(
+    kept: Kept,
+    slots: torch.Tensor,
+    ids: torch.Tensor,
+    place: torch.Tensor,
+    read: torch.Tensor,
+    offsets: torch.Tensor | None,
+    depth: int,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """State and bound behind the id of each row, which are kept."""
+    num_kept = kept.places.shape[1] - 1
+    is_new = place > read  # else it was read before: the last id of a prefill, or one that is computed again
+    before = kept.places[slots, (place - is_new.long()) % num_kept]
+    column = torch.where(is_new, kept.classes[ids], STAY)[:, None]
+    behind = _behind(kept.states, before, column, place, depth)
+    if offsets is not None:
+        for offset in range(1, num_kept - 1):
+            goes_on = (offsets >= offset) & is_new
+            before = torch.where(goes_on[:, None], behind.roll(1, 0), before)
+            behind = _behind(kept.states, before, column, place, depth)
+    kept.places[slots, torch.where(is_new, place % num_kept, num_kept)] = behind
+    kept.slots[slots, 0] = torch.maximum(read, place if offsets is None else place - offsets)
+    state, bound = behind.unbind(1)
+    return state, bound
+
+
+def _behind(
+    states: torch.Tensor, before: torch.Tensor, column: torch.Tensor, place: torch.Tensor, depth: int
+) -> torch.Tensor:
+    """State and bound `[rows, 2]` behind one more id."""
+    state, bound = before.unbind(1)
+    state = states[state].gather(1, column).squeeze(1)
+    row = states[state]
+    bound = _bound(row, place, bound)
+    for _ in range(depth):
+        state = torch.where(place >= bound, row[:, AT_BOUND], state)
+        row = states[state]
+        bound = _bound(row, place, bound)
+    return torch.stack((state, bound), 1)
+
+
+def _bound(row: torch.Tensor, place: torch.Tensor, bound: torch.Tensor) -> torch.Tensor:
+    return torch.where(row[:, IS_ENTRY] > 0, torch.minimum(place + row[:, NUM_TOKENS], row[:, LAST]), bound)
+
+
+def _ban(logits: torch.Tensor, ban: torch.Tensor, banned: torch.Tensor) -> None:
+    ids = banned[ban]
+    logits.scatter_(1, ids, torch.where(ban[:, None] > 0, NEVER, logits.gather(1, ids)))
+
+
+def _land(logits: torch.Tensor, row: torch.Tensor, behind_bound: torch.Tensor) -> None:
+    """Raise the logits of what lands, by places behind the bound: 0 for its last id, less before."""
+    nth = (behind_bound + row[:, NUM_LANDING]).clamp(min=0)
+    raised = torch.where(row[:, NUM_LANDING] > 0, nth * row[:, SLOPE].view(torch.float64), 0.0)
+    logits.scatter_add_(1, row[:, LANDING, None], raised.to(logits.dtype)[:, None])
