@@ -37,6 +37,7 @@ def filled(text: str) -> str:
         "streaming": streaming,
         "vllm_throughput": throughput,
         "sglang_throughput": throughput,
+        "processor_step": processor_step,
         "grading": grading,
         "sandbox": sandbox,
         "kills": kills,
@@ -415,6 +416,20 @@ def throughput(report: dict[str, Any]) -> str:
             f"interleaved repeats. {measured(report)}, {engine} {report['versions'][engine.lower()]}.",
         ]
     )
+
+
+def processor_step(report: dict[str, Any]) -> str:
+    lines = ["| device | side | processor, µs | GPU, µs |", "|---|---|---|---|"]
+    for found in report.values():
+        name = found["card"] or "CPU"
+        for side, spent in found["microseconds"].items():
+            gpu = f"{spent['gpu']:,.0f}" if "gpu" in spent else NO_NUMBER
+            lines.append(f"| {name} | {side} | {spent['cpu']:,.0f} | {gpu} |")
+    if "cuda" not in report:
+        lines.append(f"| GPU | not measured on a GPU yet | {NO_NUMBER} | {NO_NUMBER} |")
+    sources = "; ".join(f"{name}: {measured(found)}" for name, found in report.items())
+    one = next(iter(report.values()))
+    return "\n".join([*lines, "", f"{one['num_rows']} rows, {one['num_ids']:,} ids. {sources}."])
 
 
 def vllm_deadlines(report: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 
 from elastic_reasoning.core.cursor import Delta, Listen
+from elastic_reasoning.core.explorer import automaton_of
 from elastic_reasoning.core.looking import no_logprobs
 from elastic_reasoning.core.needs import needs_of
 from elastic_reasoning.core.trace import Finish, Phase
@@ -45,6 +46,7 @@ class Job:
 
     Args:
         plug_in: whether the engine has our plug-in.
+        speculative: whether it decodes speculatively: the plug-in then keeps what can be put into tables alone.
         logprobs: whether it gives log-probabilities of what it samples when it is asked by calls. Without, a walk fails
             whose strategy goes by them.
     """
@@ -56,10 +58,11 @@ class Job:
         until: Phase | None,
         *,
         plug_in: bool = False,
+        speculative: bool = False,
         logprobs: bool = True,
     ) -> None:
         self.walk = walk
-        self.in_one_pass = plug_in and _can_be_one_pass(walk, until)
+        self.in_one_pass = plug_in and _can_be_one_pass(walk, until, speculative)
         seconds = walk.request.deadline_seconds
         if walk.call is not None and seconds is not None and not self.in_one_pass:
             walk.fail(
@@ -103,9 +106,11 @@ def _reads_logprobs(walk: Walk) -> bool:
     return bool(walk.logprobs_for) and walk.call is not None and walk.call.phase is Phase.THINKING
 
 
-def _can_be_one_pass(walk: Walk, until: Phase | None) -> bool:
+def _can_be_one_pass(walk: Walk, until: Phase | None, speculative: bool) -> bool:
     """Whether our plug-in can keep the walk's budget in one pass."""
     has_begun = any(step.call.max_tokens != 0 for step in walk.steps)  # else it had nothing to sample so far
     if walk.call is None or has_begun or until is not None:
+        return False
+    if speculative and automaton_of(walk, min(walk.template.eos)) is None:
         return False
     return not needs_of(walk.request, walk.template).takes_back

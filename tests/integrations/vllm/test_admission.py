@@ -142,12 +142,28 @@ def test_a_grammar_needs_a_reasoning_parser_that_keeps_it_out_of_thinking(
     assert message in refused(admit, SMALL, config=within, grammar=GRAMMAR)
 
 
+NGRAM = {"method": "ngram", "num_speculative_tokens": 2, "prompt_lookup_max": 2}
+
+
 def test_speculative_decoding_refuses_a_budget_and_leaves_other_requests_alone(
     admit: Admit, config_of: Callable[..., Any]
 ) -> None:
-    config = config_of(speculative_config={"method": "ngram", "num_speculative_tokens": 2, "prompt_lookup_max": 2})
-    assert "positions that speculative decoding proposes" in refused(admit, SMALL, config=config)
+    config = config_of(speculative_config=NGRAM)
+    assert "V1 keeps no budget for the positions that speculative decoding" in refused(admit, SMALL, config=config)
     assert admit(None, config=config)
+
+
+def test_under_v2_speculative_decoding_goes_with_what_the_device_keeps(
+    admit: Admit, config_of: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = config_of(speculative_config=NGRAM)
+    monkeypatch.setattr(type(config), "use_v2_model_runner", True)
+    assert admit(SMALL, config=config)
+    message = "is kept on the host for this request, which does not know the positions"
+    for options in ({"grace": 2}, {"deadline_seconds": 9}, {"loop_breaker": 12, "thinking_budget": 12}):
+        assert message in refused(admit, {**SMALL, **options}, config=config)
+    config.parallel_config.enable_batch_sharded_sampling = True
+    assert message in refused(admit, SMALL, config=config)
 
 
 def test_without_a_tokenizer_there_is_no_budget(admit: Admit, config_of: Callable[..., Any]) -> None:

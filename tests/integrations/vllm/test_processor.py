@@ -6,7 +6,8 @@ real one too, but for the kernel that copies staged writes to the device; the or
 
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,6 +25,7 @@ from elastic_reasoning.core.wire import to_wire
 from elastic_reasoning.engines.loading import load_template
 from elastic_reasoning.integrations.row import Row
 from elastic_reasoning.integrations.vllm.patches.arrivals import DEADLINE_AT
+from no_waiting import no_waiting
 
 pytest.importorskip("vllm.v1.worker.gpu_input_batch", reason="vllm is not installed")
 
@@ -108,14 +110,18 @@ class Sequence:
             edited[EOS] = -torch.inf
         return edited
 
+    def behind(self, drafts: list[int]) -> "Sequence":
+        """The same as if these ids had been sampled."""
+        return replace(self, output=[*self.output, *drafts])
+
     def draw(self, edited: torch.Tensor) -> int:
         chance = torch.Generator().manual_seed(derived_seed(self.name, len(self.output)) >> 1)
         noise = -torch.log(-torch.log(torch.rand(NUM_TOKENS, generator=chance).clamp(1e-9, 1 - 1e-7)))
         return int((edited / self.temperature + noise if self.temperature else edited).argmax())
 
 
-def new_sequence(number: int, chance: random.Random) -> Sequence:
-    """A request of a random kind; every fourth has no budget."""
+def new_sequence(number: int, chance: random.Random, on_device: bool = False) -> Sequence:
+    """A request of a random kind; every fourth has no budget. `on_device`: of a kind that a device can keep."""
     state = chance.choice([*Thinking])
     opened = {Thinking.OPEN: [OPENING], Thinking.CLOSED: [OPENING, CLOSING], Thinking.ABSENT: []}[state]
     prompt = [*(chance.randrange(7, NUM_TOKENS) for _ in range(chance.randrange(1, 12))), *opened]
@@ -133,12 +139,20 @@ def new_sequence(number: int, chance: random.Random) -> Sequence:
         ]
     )
     budget = Budget(chance.choice([2, 6, 15]), chance.choice([0, 1, 5]))
+    if on_device and any(options.get(name) for name in ("grace", "loop_breaker")):
+        options = Options(wrap_up="{used} ok {left}")
     temperature = chance.choice([0.0, 0.5, 1.0, 1.7])
-    seconds = chance.choice([None, None, 16.0, 25.0, 60.0])
+    seconds = None if on_device else chance.choice([None, None, 16.0, 25.0, 60.0])
     asked = Request(
         Prompt(tuple(prompt), state), budget, strategy, options, Sampling(temperature), deadline_seconds=seconds
     )
     return Sequence(str(number), None if number % 4 == 3 else asked, prompt, temperature, CONTEXT - len(prompt))
+
+
+Rows = dict[str, torch.Tensor]
+"""By name the logits `[rows, vocabulary]` behind the last id of a sequence and behind each that is proposed."""
+Drafts = dict[str, list[int]]
+"""By name the ids that are proposed."""
 
 
 class RunnerV1:
@@ -178,17 +192,19 @@ class RunnerV1:
     def leave(self, sequence: Sequence) -> None:
         self.batch.remove_request(sequence.name)
 
-    def step(self, logits: dict[str, torch.Tensor], chance: random.Random) -> dict[str, torch.Tensor]:
+    num_drafts = 0
+
+    def step(self, logits: Rows, drafts: Drafts, chance: random.Random) -> Rows:
         batch = self.batch
         batch.condense()
         if batch.num_reqs > 1 and chance.random() < 0.5:
             batch.swap_states(*chance.sample(range(batch.num_reqs), 2))
         batch.refresh_metadata()
         batch.update_async_output_token_ids()
-        rows = torch.stack([logits[name] for name in batch.req_ids])
+        rows = torch.cat([logits[name] for name in batch.req_ids])
         for processor in batch.logitsprocs.non_argmax_invariant:
             rows = processor.apply(rows)
-        return dict(zip(batch.req_ids, rows, strict=True))
+        return dict(zip(batch.req_ids, rows.split(1), strict=True))
 
     def sampled(self, tokens: dict[str, int]) -> None:
         names = list(self.batch.req_ids)
@@ -203,11 +219,14 @@ class RunnerV1:
 class RunnerV2:
     """Keeps slots, recycles them, and orders the rows anew in every step."""
 
-    def __init__(self, config: Any) -> None:
+    def __init__(self, config: Any, num_drafts: int) -> None:
         from vllm.v1.worker.gpu.sample.logits_processor import build_custom_logits_processors
         from vllm.v1.worker.gpu.states import RequestState
 
-        self.states = RequestState(MAX_ROWS, CONTEXT, CONTEXT, 0, NUM_TOKENS, CPU)
+        self.num_drafts = num_drafts
+        if num_drafts:
+            config.speculative_config = SimpleNamespace(num_speculative_tokens=num_drafts)
+        self.states = RequestState(MAX_ROWS, CONTEXT, CONTEXT, num_drafts, NUM_TOKENS, CPU)
         [self._processor] = build_custom_logits_processors(config, self.states, False)
         self._present: dict[str, Sequence] = {}
         self._edited: dict[int, bool] = {}
@@ -220,7 +239,7 @@ class RunnerV2:
         del self._present[sequence.name]
         self.states.remove_request(sequence.name)
 
-    def step(self, logits: dict[str, torch.Tensor], chance: random.Random) -> dict[str, torch.Tensor]:
+    def step(self, logits: Rows, drafts: Drafts, chance: random.Random) -> Rows:
         from vllm.v1.worker.gpu.sample.logits_processor import LogitsContext
 
         for sequence in self._entering:
@@ -234,22 +253,24 @@ class RunnerV2:
         self._processor.apply_staged_writes()
         names = chance.sample(sorted(self._present), len(self._present))
         slots = [self.states.req_id_to_index[name] for name in names]
-        rows = torch.stack([logits[name] for name in names])
-        if not any(self._edited[slot] for slot in slots):
-            return dict(zip(names, rows, strict=True))
-        lengths = [self._present[name].num_computed + self._present[name].num_scheduled for name in names]
-        mapping, position = torch.tensor(slots), torch.tensor(lengths) - 1
-        fed = [self._present[name].ids[length - 1] for name, length in zip(names, lengths, strict=True)]
-        context = LogitsContext(
-            mapping,
-            mapping,
-            np.array(slots, dtype=np.int32),
-            torch.zeros_like(mapping),
-            torch.tensor(fed),
-            position,
-            np.array([*lengths, 0, 0], dtype=np.int32),  # padded
-        )
-        return dict(zip(names, self._processor.apply(rows, context), strict=True))
+        sizes = [len(logits[name]) for name in names]
+        rows = torch.cat([logits[name] for name in names])
+        if any(self._edited[slot] for slot in slots):
+            ends = [self._present[name].num_computed + self._present[name].num_scheduled for name in names]
+            fed = [[self._present[name].ids[end - 1], *drafts[name]] for name, end in zip(names, ends, strict=True)]
+            each, offset = torch.tensor(sizes), torch.tensor([n for size in sizes for n in range(size)])
+            context = LogitsContext(
+                torch.tensor(slots).repeat_interleave(each),
+                torch.tensor(slots),
+                np.array(slots, dtype=np.intp),
+                offset.int(),
+                torch.tensor([token for ids in fed for token in ids], dtype=torch.int32),
+                torch.tensor(ends).repeat_interleave(each) - 1 + offset,
+                np.array([*(end + size - 1 for end, size in zip(ends, sizes, strict=True)), 0, 0], dtype=np.int32),
+            )
+            with no_waiting() if self.num_drafts else nullcontext():  # else some are for the host
+                rows = self._processor.apply(rows, context)
+        return dict(zip(names, rows.split(sizes), strict=True))
 
     def sampled(self, tokens: dict[str, int]) -> None:
         """The ids that are on the device from then on are not what the processor may wait for."""
@@ -274,7 +295,10 @@ def runner(
     monkeypatch.setattr(buffer_utils.StagedWriteTensor, "apply_write", write)
     monkeypatch.setattr(buffer_utils, "is_uva_available", lambda: False)  # it says yes on a CPU
     config = config_of()
-    yield RunnerV2(config) if request.param == "V2" else RunnerV1(config, request.param == "V1, asynchronous")
+    if request.param in NUM_DRAFTS:
+        yield RunnerV2(config, NUM_DRAFTS[request.param])
+    else:
+        yield RunnerV1(config, request.param == "V1, asynchronous")
     if "logitsprocs_need_output_token_ids" in vars(InputBatch):
         del InputBatch.logitsprocs_need_output_token_ids
 
@@ -287,7 +311,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-every_runner = pytest.mark.parametrize("runner", ["V1", "V1, asynchronous", "V2"], indirect=True)
+NUM_DRAFTS = {"V2": 0, "V2, speculative": 3}
+every_runner = pytest.mark.parametrize("runner", ["V1", "V1, asynchronous", *NUM_DRAFTS], indirect=True)
 
 
 def live(runner: RunnerV1 | RunnerV2, num: int, seed: int, clock: list[float]) -> list[Sequence]:
@@ -296,7 +321,7 @@ def live(runner: RunnerV1 | RunnerV2, num: int, seed: int, clock: list[float]) -
     Each takes a second. Requests arrive when there is room for them.
     """
     chance = random.Random(seed)
-    waiting = [new_sequence(number, chance) for number in range(num)]
+    waiting = [new_sequence(number, chance, runner.num_drafts > 0) for number in range(num)]
     running: list[Sequence] = []
     ended: list[Sequence] = []
     while waiting or running:
@@ -323,23 +348,61 @@ def live(runner: RunnerV1 | RunnerV2, num: int, seed: int, clock: list[float]) -
 
 
 def _step(runner: RunnerV1 | RunnerV2, running: list[Sequence], chance: random.Random) -> None:
-    logits = {sequence.name: sequence.logits() for sequence in running}
-    edited = runner.step(logits, chance)
+    drafts = {sequence.name: propose(sequence, runner.num_drafts, chance) for sequence in running}
+    logits = {one.name: torch.stack([at.logits() for at in proposed(one, drafts[one.name])]) for one in running}
+    edited = runner.step({name: rows.clone() for name, rows in logits.items()}, drafts, chance)
     tokens = {}
     for sequence in running:
         if sequence.samples:
-            wanted = sequence.wanted(logits[sequence.name])
-            if sequence.has_deadline and not torch.allclose(edited[sequence.name], wanted, atol=1e-5, rtol=1e-5):
-                wanted = sequence.wanted(logits[sequence.name], is_due=True)
-            torch.testing.assert_close(edited[sequence.name], wanted, atol=1e-5, rtol=1e-5)
-            tokens[sequence.name] = sequence.draw(wanted)
+            tokens[sequence.name] = accept(
+                sequence, drafts[sequence.name], logits[sequence.name], edited[sequence.name]
+            )
         elif sequence.request is None:
             assert torch.equal(edited[sequence.name], logits[sequence.name])
-    runner.sampled(tokens)
+    runner.sampled({name: ids[0] for name, ids in tokens.items()})
     for sequence in running:
         sequence.num_computed += sequence.num_scheduled
-        if sequence.name in tokens:
-            sequence.output.append(tokens[sequence.name])
+        new = tokens.get(sequence.name, [])
+        sequence.output += new
+        sequence.num_computed += max(0, len(new) - 1)
+
+
+def propose(sequence: Sequence, most: int, chance: random.Random) -> list[int]:
+    """Ids that are proposed behind one that has sampled before: often those that will be drawn."""
+    drafts: list[int] = []
+    if sequence.samples and sequence.num_scheduled == 1:
+        for _ in range(chance.randrange(most + 1)):
+            at = sequence.behind(drafts)
+            drafts.append(at.draw(at.wanted(at.logits())) if chance.random() < 0.7 else chance.randrange(NUM_TOKENS))
+    return drafts
+
+
+def proposed(sequence: Sequence, drafts: list[int]) -> list[Sequence]:
+    return [sequence.behind(drafts[:n]) for n in range(len(drafts) + 1)]
+
+
+def accept(sequence: Sequence, drafts: list[int], logits: torch.Tensor, edited: torch.Tensor) -> list[int]:
+    """Judge the logits behind every accepted id; what is sampled up to the first id that was not proposed."""
+    tokens: list[int] = []
+    for n, at in enumerate(proposed(sequence, drafts)):
+        wanted = at.wanted(logits[n])
+        if sequence.has_deadline and not torch.allclose(edited[n], wanted, atol=1e-5, rtol=1e-5):
+            wanted = at.wanted(logits[n], is_due=True)
+        compare(edited[n], wanted)
+        tokens.append(at.draw(wanted))
+        if sequence.behind(tokens).done or tokens[n : n + 1] != drafts[n : n + 1]:
+            break
+    return tokens
+
+
+def compare(edited: torch.Tensor, wanted: torch.Tensor) -> None:
+    """The same logits; where one id is forced, no other is possible beside it."""
+    if torch.isinf(wanted).sum() == NUM_TOKENS - 1:
+        forced = int(wanted.argmax())
+        assert torch.equal(torch.softmax(edited, -1), torch.softmax(wanted, -1)), forced
+        assert edited[forced] - edited[torch.arange(NUM_TOKENS) != forced].max() > 1e8
+    else:
+        torch.testing.assert_close(edited, wanted, atol=1e-5, rtol=1e-5)
 
 
 @every_runner
@@ -349,7 +412,7 @@ def test_each_step_of_each_sequence_is_what_its_strategy_wants_and_in_time(
 ) -> None:
     ended = live(runner, 40, seed, clock)
     assert len(ended) == 40
-    assert sum(one.has_deadline for one in ended) >= 12
+    assert sum(one.has_deadline for one in ended) >= (0 if runner.num_drafts else 12)
     for sequence in ended:
         if sequence.request is not None:
             logprobs = [-1.0] * len(sequence.output)
@@ -366,8 +429,9 @@ def test_a_batch_without_budgets_is_left_alone(runner: RunnerV1 | RunnerV2) -> N
     assert plain.request is None
     runner.enter(plain)
     plain.num_scheduled = len(plain.prompt)
-    logits = plain.logits()
-    assert torch.equal(runner.step({plain.name: logits.clone()}, random.Random(0))[plain.name], logits)
+    logits = plain.logits()[None]
+    drafts: Drafts = {plain.name: []}
+    assert torch.equal(runner.step({plain.name: logits.clone()}, drafts, random.Random(0))[plain.name], logits)
 
 
 @pytest.mark.parametrize("runner", ["V1, asynchronous"], indirect=True)

@@ -124,9 +124,8 @@ class OpenAIEngine:
         With a listener answers are streamed, where the server can. Where no server answers any more, or one answers
         what it should not, that is the exception of the future.
         """
-        jobs = [
-            Job(walk, listen, until, plug_in=self.in_one_pass, logprobs=self._knows_logprobs(walk)) for walk in walks
-        ]
+        plug_in = {"plug_in": self.in_one_pass, "speculative": bool(self.capabilities.speculative)}
+        jobs = [Job(walk, listen, until, **plug_in, logprobs=self._knows_logprobs(walk)) for walk in walks]
         with self._lock:
             if self._answering is None:
                 thread = LoopThread("elastic-http")

@@ -168,13 +168,14 @@ class VllmEngine:
         self.context: int = config.model_config.max_model_len
         self._num_copies = config.parallel_config.data_parallel_size
         self._speculates = config.speculative_config is not None
+        self._has_plug_in = not self._speculates or config.use_v2_model_runner
         self._names = count()
         self._answering = Answering(self._answer, self._thread.loop, self.capacity)
 
     @property
     def note(self) -> str:
         """What its user should know of how budgets are kept, and of its prompts."""
-        calls = "speculative decoding: two calls per request" if self._speculates else ""
+        calls = "speculative decoding: two calls per request" if not self._has_plug_in else ""
         return "; ".join(filter(None, (calls, self._renderer.note)))
 
     def prompt(self, messages: Sequence[Message], tools: Sequence[Message] = ()) -> Prompt:
@@ -195,8 +196,8 @@ class VllmEngine:
 
         With a listener, tokens are told as they come. Where vLLM has died, that is the exception of the future.
         """
-        plug_in = not self._speculates
-        jobs = [Job(walk, listen, until, plug_in=plug_in, logprobs=knows_logprobs(walk.request)) for walk in walks]
+        plug_in = {"plug_in": self._has_plug_in, "speculative": self._speculates}
+        jobs = [Job(walk, listen, until, **plug_in, logprobs=knows_logprobs(walk.request)) for walk in walks]
         self._answering.submit(jobs)
         return [job.future for job in jobs]
 

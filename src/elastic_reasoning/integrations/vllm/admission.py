@@ -7,8 +7,10 @@ from functools import lru_cache
 from types import FrameType
 from typing import Any
 
+from elastic_reasoning.core.automaton import Automaton
 from elastic_reasoning.core.ends import end_ids
 from elastic_reasoning.core.errors import DelimiterError, ElasticError, EngineError, TemplateError, UsageError, unknown
+from elastic_reasoning.core.explorer import automaton_of
 from elastic_reasoning.core.needs import needs_of
 from elastic_reasoning.core.strategies import BUILT_IN, find_strategy
 from elastic_reasoning.core.template import Template, chat_text, resolve_template
@@ -110,10 +112,10 @@ class Served:
         if wire is None:
             return None
         # What `admit` has refused does not come here; a walk with an error would be over, and end at once.
-        return Row(self.walk(wire, prompt_ids or [], params.max_tokens), output, _end(params))
+        return Row(self.walk(wire, prompt_ids or [], params.max_tokens), output, end_of(params))
 
 
-def _end(params: Any) -> int:
+def end_of(params: Any) -> int:
     """An id after which vLLM stops."""
     return int(params.eos_token_id if params.eos_token_id is not None else min(params.all_stop_token_ids))
 
@@ -176,10 +178,10 @@ def _check_params(wire: Wire, params: Any) -> None:
 def _check_request(wire: Wire, params: Any) -> None:
     """What depends on the model, the prompt and how vLLM was started."""
     config, prompt = _being_admitted()
-    if config.speculative_config is not None:
+    if config.speculative_config is not None and not config.use_v2_model_runner:
         raise EngineError(
-            "a budget is not kept for each of the positions that speculative decoding proposes: start vLLM without it, "
-            "or send two requests"
+            "model runner V1 keeps no budget for the positions that speculative decoding proposes: start vLLM without "
+            "it, or with model runner V2, or send two requests"
         )
     settings = config.structured_outputs_config
     if params.structured_outputs is not None and (not settings.reasoning_parser or settings.enable_in_reasoning):
@@ -199,9 +201,30 @@ def _check_request(wire: Wire, params: Any) -> None:
             f"strategy {wire.strategy!r} with {wire.options} takes back tokens, which one pass cannot do, or "
             "reads their log-probabilities, which it does not see: send two requests instead"
         )
-    error = served.walk(wire, ids, params.max_tokens).error
-    if error is not None:
-        raise EngineError(f"max_tokens {params.max_tokens}: {error.partition(',')[0]}, delimiters and all")
+    walk = served.walk(wire, ids, params.max_tokens)
+    if walk.error is not None:
+        raise EngineError(f"max_tokens {params.max_tokens}: {walk.error.partition(',')[0]}, delimiters and all")
+    if config.speculative_config is not None and automaton_for(walk, min(walk.template.eos), config) is None:
+        raise EngineError(
+            f"strategy {wire.strategy!r} with {wire.options} is kept on the host for this request, which does not know "
+            "the positions that speculative decoding proposes: leave out deadline_seconds, tools, and options that "
+            "look at words, start vLLM without it, or send two requests"
+        )
+
+
+def automaton_for(walk: Walk, end: int, vllm_config: Any) -> Automaton | None:
+    """What a request may do, where the device can keep it; `None` where the host has to.
+
+    It cannot where the processes of a tensor-parallel group share the rows out anew in each step.
+
+    Args:
+        walk: of the request.
+        end: an id after which vLLM stops.
+        vllm_config: of the engine.
+    """
+    if vllm_config.parallel_config.enable_batch_sharded_sampling:
+        return None
+    return automaton_of(walk, end)
 
 
 def _prompt_ids(prompt: Any, tokenizer: Any) -> list[int]:

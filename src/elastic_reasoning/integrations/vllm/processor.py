@@ -1,7 +1,11 @@
 """A logits processor that keeps the budgets of a whole batch, for both of vLLM's model runners.
 
-Whatever happens to a sequence (preemption, chunked prefill, moves within the batch), its `Row` is a function of the
-ids that it has emitted, and is made again from them where it has to be.
+Whatever happens to a sequence (preemption, chunked prefill, moves within the batch), where it stands is a function of
+the ids that it has emitted, and is found again from them where it has to be.
+
+V1 keeps these ids on the host, where a `Row` reads them. V2 keeps them on the device: there a sequence is a row of
+`Tables`, and no step waits for it. What only a host can follow, as text that may be tokenised in several ways, tools or
+a deadline, is a `Row` there too, and the steps of a batch that has one wait for its ids.
 """
 
 import time
@@ -14,10 +18,12 @@ from vllm.v1.sample.logits_processor import LogitsProcessor as ProcessorV1
 from vllm.v1.sample.logits_processor import MoveDirectionality
 from vllm.v1.worker.gpu.sample.logits_processor import LogitsProcessor as ProcessorV2
 
+from elastic_reasoning.core.errors import EngineError
 from elastic_reasoning.core.wire import from_wire
 from elastic_reasoning.integrations.edits import LogitEdits
 from elastic_reasoning.integrations.row import Row
-from elastic_reasoning.integrations.vllm.admission import Served, admit
+from elastic_reasoning.integrations.tables import Tables
+from elastic_reasoning.integrations.vllm.admission import Served, admit, automaton_for, end_of
 from elastic_reasoning.integrations.vllm.deadlines import Timed, TimeKeeper
 from elastic_reasoning.integrations.vllm.patches.arrivals import deadline_of
 
@@ -28,6 +34,13 @@ class _Budgeted(NamedTuple):
     row: Row
     temperature: float
     timed: Timed | None
+
+
+def _budgeted(row: Row | None, params: Any) -> _Budgeted | None:
+    if row is None:
+        return None
+    deadline = deadline_of(params)
+    return _Budgeted(row, params.temperature, None if deadline is None else Timed(row, *deadline))
 
 
 class BudgetProcessor(ProcessorV1, ProcessorV2):
@@ -43,10 +56,11 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
     """
 
     def __init__(self, vllm_config: Any, where: Any, is_pin_memory: bool | None = None) -> None:
+        self._config = vllm_config
         self._served = Served.of(vllm_config)
         self._served.prepare()
         self._states: Any = None if isinstance(where, torch.device) else where
-        self._entered: dict[int, Any] = {}
+        self._tables: Tables | None = None
         self._rows: dict[int, _Budgeted] = {}
         self._time = TimeKeeper(clock_of_all())
         self._num_timed = 0  # where it is 0, nothing is done about time
@@ -79,18 +93,11 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
             self._put(index, None)
         for index, params, prompt_ids, output_ids in batch_update.added:
             self._learn(index)
-            self._put(index, self._new(params, prompt_ids, output_ids))
+            self._put(index, _budgeted(self._served.row(params, prompt_ids, output_ids), params))
         for source, target, direction in batch_update.moved:
             moved, replaced = self._rows.get(source), self._rows.get(target)
             self._put(target, moved)
             self._put(source, replaced if direction is MoveDirectionality.SWAP else None)
-
-    def _new(self, params: Any, prompt_ids: Any, output_ids: list[int]) -> _Budgeted | None:
-        row = self._served.row(params, prompt_ids, output_ids)
-        if row is None:
-            return None
-        deadline = deadline_of(params)
-        return _Budgeted(row, params.temperature, None if deadline is None else Timed(row, *deadline))
 
     def _put(self, place: int, budgeted: _Budgeted | None) -> None:
         before = self._rows.pop(place, None)
@@ -111,6 +118,10 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
 
     def apply(self, logits: torch.Tensor, ctx: Any = None) -> torch.Tensor:
         """Edit the logits `[rows, vocabulary]` in place."""
+        if self._tables is not None and ctx is not None:
+            is_plain = len(ctx.input_ids) == len(ctx.idx_mapping_np)
+            offsets = None if is_plain else ctx.expanded_local_pos
+            self._tables.apply(logits, ctx.expanded_idx_mapping, ctx.idx_mapping_np, ctx.input_ids, ctx.pos, offsets)
         if not self._rows:
             return logits
         places = np.arange(len(logits)) if ctx is None else ctx.idx_mapping_np
@@ -135,25 +146,37 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
     # Model runner V2: rows are keyed by slot, the batch has another order in every step, and the ids are on the device.
 
     def add_request(self, req_idx: int, sampling_params: Any) -> bool:
-        """Note the sequence that enters a slot, and say whether it has a budget."""
-        self._learn(req_idx)
-        self._put(req_idx, None)
-        self._entered.pop(req_idx, None)
-        has_budget = from_wire(sampling_params.extra_args) is not None
-        if has_budget:
-            self._entered[req_idx] = sampling_params
-        return has_budget
-
-    def apply_staged_writes(self) -> None:
-        """Begin with the sequences that have entered: only now are their ids on the device.
+        """Begin with the sequence that enters a slot, and say whether it has a budget.
 
         One that goes on after a preemption brings what it has emitted.
         """
-        for slot, params in self._entered.items():
-            num_prompt, num_ids = (int(of.np[slot]) for of in (self._states.prompt_len, self._states.prefill_len))
-            ids = self._states.all_token_ids.gpu[slot, :num_ids].tolist()
-            self._put(slot, self._new(params, ids[:num_prompt], ids[num_prompt:]))
-        self._entered.clear()
+        self._learn(req_idx)
+        self._put(req_idx, None)
+        if self._tables is not None:
+            self._tables.leave(req_idx)
+        wire = from_wire(sampling_params.extra_args)
+        if wire is None:
+            return False
+        ids, num_prompt = _entered_ids(self._states.all_token_ids, req_idx), int(self._states.prompt_len.np[req_idx])
+        walk, output = self._served.walk(wire, ids[:num_prompt], sampling_params.max_tokens), ids[num_prompt:]
+        end = end_of(sampling_params)
+        automaton = automaton_for(walk, end, self._config)
+        if automaton is None:
+            self._put(req_idx, _budgeted(Row(walk, output, end), sampling_params))
+        else:
+            tables = self._tables = self._tables or self._new_tables()
+            tables.enter(req_idx, automaton, num_prompt, output, sampling_params.temperature)
+        return True
+
+    def _new_tables(self) -> Tables:
+        states, speculative = self._states, self._config.speculative_config
+        num_drafts = 0 if speculative is None else speculative.num_speculative_tokens
+        return Tables(states.max_num_reqs, num_drafts, self._served.template, states.vocab_size, states.device)
+
+    def apply_staged_writes(self) -> None:
+        """Bring what has entered to the device."""
+        if self._tables is not None:
+            self._tables.flush()
 
     def _read(self, ctx: Any) -> bool:
         """Read the token that was sampled last for each budgeted sequence of this step, and say if there is any.
@@ -172,6 +195,22 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
             elif num_ids > num_prompt + len(output):  # steps in which it was not asked
                 output.extend(self._states.all_token_ids.gpu[slot, num_prompt + len(output) : num_ids].tolist())
         return True
+
+
+def _entered_ids(of_all: Any, slot: int) -> list[int]:
+    """The ids of a sequence that has just entered a slot: they are not on the device yet, which is not waited for.
+
+    Raises:
+        EngineError: this version of vLLM does not note them so.
+    """
+    try:
+        last = max(n for n, index in enumerate(of_all._staged_write_indices) if index == slot)
+        start, end = [0, *of_all._staged_write_cu_lens][last : last + 2]
+        return [int(token) for token in of_all._staged_write_contents[start:end]]
+    except (AttributeError, ValueError):
+        raise EngineError(
+            "this version of vLLM notes ids in a way that is not known here: use vllm 0.32 or 0.33"
+        ) from None
 
 
 def clock_of_all() -> Callable[[], float]:

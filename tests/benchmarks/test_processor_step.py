@@ -1,0 +1,40 @@
+import processor_step as script
+import pytest
+from readme import processor_step as block
+
+SIDES = ["tables", "rows", "logits pass"]
+
+
+def test_a_quick_measurement_has_all_sides_and_writes_nothing(
+    capsys: pytest.CaptureFixture[str], tmp_path: object
+) -> None:
+    before = script.RESULTS.read_bytes() if script.RESULTS.exists() else None
+    script.main(["--quick"])
+    assert all(side in capsys.readouterr().out for side in SIDES[:1])
+    assert (script.RESULTS.read_bytes() if script.RESULTS.exists() else None) == before
+
+
+def test_both_sides_force_the_same_ids() -> None:
+    torch = pytest.importorskip("torch")
+    model = script.template(500)
+    ids = torch.tensor(script.emitted(model, 6, 70), dtype=torch.int32)
+    tables, rows = (torch.zeros(6, 500) for _ in range(2))
+    steps = script.tables(model, 6, ids, tables), script.rows(model, 6, ids, rows)
+    for number in range(70):
+        for logits, step in zip((tables, rows), steps, strict=True):
+            logits.zero_()
+            step(number)
+        assert torch.equal(tables.softmax(-1), rows.softmax(-1)), number
+
+
+def test_the_table_says_what_was_not_measured() -> None:
+    source = {"date": "2026-01-02T03:04", "machine": {"processor": "x", "cores": 2, "threads": 1}}
+    versions = {"versions": {"python": "3", "torch": "2", "transformers": "5"}}
+    found = {**source, **versions, "card": None, "num_rows": 2, "num_ids": 5000}
+    spent = {"tables": {"cpu": 60.0}, "rows": {"cpu": 1200.0}}
+    table = block({"cpu": {**found, "microseconds": spent}})
+    assert "| CPU | rows | 1,200 | – |" in table
+    assert "not measured on a GPU yet" in table
+    on_gpu = {**found, "card": "H", "microseconds": {"tables": {"cpu": 50.0, "gpu": 40.0}}}
+    assert "| H | tables | 50 | 40 |" in block({"cuda": on_gpu})
+    assert "not measured" not in block({"cuda": on_gpu})
