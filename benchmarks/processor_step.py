@@ -42,7 +42,7 @@ from elastic_reasoning.integrations.tables import Tables
 
 RESULTS = Path(__file__).parent / "results" / "processor_step.json"
 NUM_ROWS, NUM_IDS, NUM_STEPS, NUM_REPEATS = 256, 152_064, 96, 7
-OPENING, CLOSING, END, OTHER_END, WORD = 151_667, 151_668, 151_645, 151_643, 1_000
+OPENING, CLOSING, END, OTHER_END, WORD = 151_667, 151_668, 151_645, 151_643, 100
 PROMPT = 20
 SLEEP_CYCLES = 400_000_000
 """For which a GPU is kept busy while the steps are put into its queue, a quarter of a second or so."""

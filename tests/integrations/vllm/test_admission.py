@@ -161,7 +161,7 @@ def test_under_v2_speculative_decoding_goes_with_what_the_device_keeps(
     assert admit(SMALL, config=config)
     message = "is kept on the host for this request, which does not know the positions"
     for options in ({"grace": 2}, {"deadline_seconds": 9}, {"loop_breaker": 12, "thinking_budget": 12}):
-        assert message in refused(admit, {**SMALL, **options}, config=config)
+        assert message in refused(admit, {**SMALL, **options}, config=config, max_tokens=40)
     config.parallel_config.enable_batch_sharded_sampling = True
     assert message in refused(admit, SMALL, config=config)
 
