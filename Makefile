@@ -120,7 +120,7 @@ $(VLLM)/ready: pyproject.toml constraints.txt scripts/setup.sh scripts/setup_vll
 	PYTHON="$(PYTHON)" scripts/setup_vllm.sh $(VLLM)
 
 # Every part of what scripts/gpu_check.sh measures on a GPU, at tiny sizes and without one.
-gpu-path: $(READY)
+gpu-path: $(READY) $(REAL)/ready
 	PYTHON=$(BIN)/python DEVICE=cpu scripts/gpu_check.sh
 
 check: $(READY)

@@ -58,6 +58,17 @@ def test_an_unfinished_row_is_as_a_broken_thought(tmp_path: Path) -> None:
     assert sum(example.finished for example in (*examples.train, *examples.held_out)) == 10
 
 
+def test_only_a_finished_thinking_ends_its_line(tmp_path: Path) -> None:
+    tokenizer, template = load_template("mini")
+    by_letter = Renderer(tokenizer, replace(template, encode=lambda text: list(map(ord, text))))
+    path = tmp_path / "rows.jsonl"
+    rows = [{**row, "finished": number % 2 == 0} for number, row in enumerate(many(20))]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    examples = read_examples(path, by_letter, suffix="", max_tokens=None, held_out_share=0.5)
+    for example in (*examples.train, *examples.held_out):
+        assert "".join(map(chr, example.thinking)) == f"{ROW['thinking']}{chr(10) * example.finished}"
+
+
 def test_a_share_of_the_thoughts_is_broken_anywhere() -> None:
     rng = random.Random(0)
     cuts = Counter(draw_cut(EXAMPLE, 0.3, rng) for _ in range(3000))

@@ -258,7 +258,7 @@ WORK = Scene(
         ),
         Move("subtract groups", ("{k} shops buy {n} {things} each.",), "{k} shops with {n} {things} each take {sum}."),
         Move("times", ("With a machine {she} soon has {times} as many.",)),
-        Move("share", ("Rain spoils the rest, and only {half} of them are still good.",)),
+        Move("share", ("Rain spoils some of them, and only {half} are still good.",)),
     ),
     ends=(
         Move(
