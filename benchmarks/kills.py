@@ -31,6 +31,7 @@ from elastic_reasoning.engines.loading import load
 from elastic_reasoning.records.lines import KeyLine, read_line
 from elastic_reasoning.records.log import read_records
 from elastic_reasoning.records.record import Key, Record
+from elastic_reasoning.report.columns import numbers_of
 from elastic_reasoning.tasks.arithmetic import Arithmetic
 
 RESULTS = Path(__file__).parent / "results" / "kills.json"
@@ -156,7 +157,7 @@ def tokens(record: Record) -> list[int]:
 def table(records: dict[Key, Record]) -> list[dict[str, object]]:
     """The rows of the table, without the records themselves; these are taken in one order, as sums are rounded."""
     rows = summarise(records[key] for key in sorted(records))
-    return [{name: value for name, value in asdict(row).items() if name != "samples"} for row in rows]
+    return [numbers_of(row) for row in rows]
 
 
 def gap(one: Record, other: Record) -> float:

@@ -12,7 +12,7 @@ figure of the README.
 import argparse
 import json
 import sys
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import torch
@@ -29,6 +29,7 @@ from elastic_reasoning.evaluation.config import SweepConfig
 from elastic_reasoning.evaluation.sweep import sweep
 from elastic_reasoning.miniature.make import make_pair, recipe
 from elastic_reasoning.records.record import Record
+from elastic_reasoning.report.columns import numbers_of
 from elastic_reasoning.report.figures import accuracy_figure, save_figure
 from elastic_reasoning.training.config import TrainConfig
 from elastic_reasoning.training.trl.grpo import train
@@ -115,8 +116,10 @@ def judge(records: list[Record], seeds: list[int], out: Path) -> dict:
         "num_problems": len({record.problem for record in records}),
         "claims": claims,
         "training_tokens": training,
-        "rows": [asdict(row) for row in pooled],
-        "rows_by_seed": {name: [asdict(row) for row in summarise(part)] for name, part in by_seed(records, seeds)[1:]},
+        "rows": [numbers_of(row) for row in pooled],
+        "rows_by_seed": {
+            name: [numbers_of(row) for row in summarise(part)] for name, part in by_seed(records, seeds)[1:]
+        },
     }
 
 

@@ -20,7 +20,7 @@ import json
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import log2, sqrt
 from pathlib import Path
@@ -33,7 +33,7 @@ from provenance import provenance
 from seeds import DONE, labelled, run_children, training_cost
 
 from elastic_reasoning.analysis.errorbars import paired_means
-from elastic_reasoning.analysis.metrics import Row, summarise
+from elastic_reasoning.analysis.metrics import summarise
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.request import Sampling
@@ -42,6 +42,7 @@ from elastic_reasoning.evaluation.config import SweepConfig
 from elastic_reasoning.evaluation.sweep import sweep
 from elastic_reasoning.miniature.make import make_base
 from elastic_reasoning.records.record import Record
+from elastic_reasoning.report.columns import numbers_of
 from elastic_reasoning.training.config import TrainConfig
 from elastic_reasoning.training.trl.grpo import train
 
@@ -208,7 +209,7 @@ def judge(out: Path, seeds: list[int], names: Sequence[str]) -> dict[str, Any]:
                 "strategy": strategy,
                 "area": {axis: judged(areas[axis], reference[axis]) for axis in AXES},
                 "training": {} if name == BASE else costs(out, seeds, name),
-                "rows": [asdict(row) for row in rows],
+                "rows": [numbers_of(row) for row in rows],
             }
             for title, name, strategy, rows, areas in measured
         ],
@@ -314,10 +315,11 @@ def as_markdown(report: dict[str, Any]) -> str:
         "|---" * (len(budgets) + 3) + "|",
     ]
     for line in report["lines"]:
-        rows = {(row["strategy"], row["budget"]): Row(**row) for row in line["rows"]}
-        cells = [_percent(rows[line["strategy"], b].accuracy, rows[line["strategy"], b].accuracy_se) for b in budgets]
+        rows = {(row["strategy"], row["budget"]): row for row in line["rows"]}  # an earlier one has fewer columns
+        own = [rows[line["strategy"], budget] for budget in budgets]
+        cells = [_percent(row["accuracy"], row["accuracy_se"]) for row in own]
         free = rows["unconstrained", "inf+inf"]
-        last = f"{_percent(free.accuracy, free.accuracy_se)} ({free.mean_thinking_tokens:.1f})"
+        last = f"{_percent(free['accuracy'], free['accuracy_se'])} ({free['mean_thinking_tokens']:.1f})"
         mean = _percent(line["area"]["log"]["mean"], line["area"]["log"]["se"])
         text.append(f"| {line['title']} | " + " | ".join(cells) + f" | {mean} | {last} |")
     text += ["", NOTE, "", *_differences(report), "", *_asked(report, budgets)]

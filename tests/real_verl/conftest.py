@@ -61,6 +61,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         "actor_rollout_ref.actor.optim.lr": 1e-4,
         "algorithm.rollout_correction.rollout_is": "token",
         "trainer.total_training_steps": STEPS,
+        "trainer.save_freq": 1,
+        "actor_rollout_ref.actor.checkpoint.save_contents": "[model,hf_model]",
         "trainer.val_before_train": True,
         "trainer.v1.sampler.custom_sampler.path": "pkg://watching",
         "trainer.v1.sampler.custom_sampler.name": "Watching",
