@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ import pytest
 
 from elastic_reasoning.records.log import read_records
 from elastic_reasoning.tasks.arithmetic import Arithmetic
+from live_server import free_port
 
 pytestmark = pytest.mark.ray
 
@@ -184,6 +186,35 @@ def test_one_question_is_answered_on_a_worker(nodes: Any) -> None:
     there = [*elastic, "--engine", "ray", "--ray.address", nodes.address]
     one, other = (subprocess.run(each, capture_output=True, text=True, check=True) for each in (elastic, there))
     assert one.stdout == other.stdout
+
+
+@pytest.mark.full
+def test_a_cluster_is_driven_from_outside(tmp_path: Path, alone: dict[Any, Any]) -> None:
+    """Through Ray's client: the folder is here, and nothing of it there."""
+    gcs, client = free_port(), free_port()
+    head = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--node-ip-address=127.0.0.1"]
+    head += [f"--port={gcs}", f"--ray-client-server-port={client}", "--num-cpus=1", "--include-dashboard=false"]
+    head += ["--min-worker-port=0", "--max-worker-port=0"]
+    out = tmp_path / "run"
+    without = {**os.environ, "RAY_AUTH_MODE": "disabled"}  # no token is asked for, whether this machine has one or not
+    with subprocess.Popen(head, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=without) as running:
+        try:
+            while not answers(client):
+                assert running.poll() is None
+                time.sleep(0.2)
+            flags = {**FLAGS, "engine": "ray", "ray.address": f"ray://127.0.0.1:{client}"}
+            done = subprocess.run(
+                command(**flags, limit="32", out=str(out)), capture_output=True, text=True, check=False
+            )
+        finally:
+            running.terminate()
+    assert done.returncode == 0, done.stderr
+    assert records(out) == alone
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_a_cluster_that_is_not_there_is_an_error_of_one_line(tmp_path: Path) -> None:
