@@ -6,9 +6,13 @@ import pytest
 import torch
 
 from checker import check
+from elastic_reasoning.core.cursor import Cursor
+from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import generate
+from elastic_reasoning.engines.local.engine import TransformersEngine
+from elastic_reasoning.engines.local.graphs import Graphed
 from letters import letters
-from tiny import CONTEXT, biased, mixed_requests, new_engine, tiny
+from tiny import CONTEXT, biased, mixed_requests, new_engine, request, tiny
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")]
 FAMILIES = ["llama", "qwen3", "mistral", "gemma3", "gpt_oss"]
@@ -45,3 +49,28 @@ def test_bfloat16_runs(family: str) -> None:
     model = copy.deepcopy(tiny(family)).to("cuda", torch.bfloat16)
     traces = list(generate(new_engine(model, max_rows=7), mixed_requests(48)))
     assert [check(trace, CONTEXT) for trace in traces] == [[]] * 48
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen3", "mistral", "gemma3"])
+def test_recorded_steps_give_what_steps_told_kernel_by_kernel_give(family: str) -> None:
+    model = biased(copy.deepcopy(tiny(family)).cuda(), {3: 1.5, 4: 1.5})
+    found = []
+    for graphs in (True, False):
+        engine = TransformersEngine(model, None, letters("OP", "CD"), max_rows=5, graphs=graphs)
+        assert isinstance(engine._new_store(), Graphed) is graphs
+        found.append({trace.request.name: trace for trace in generate(engine, mixed_requests(48))})
+    assert sum(found[0][name].ids == found[1][name].ids for name in found[0]) >= 47
+
+
+def test_a_step_without_events_does_not_wait_for_the_device() -> None:
+    engine = new_engine(biased(copy.deepcopy(tiny("llama")).cuda(), {0: -50.0, 3: -50.0}), max_rows=4)
+    batch = engine._new_batch()
+    batch.admit([Cursor(Walk(request(4, "60+4", sample=n), engine.template, engine.context)) for n in range(4)])
+    for _ in range(4):  # the second one is recorded
+        assert len(batch.step()) == 0
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for _ in range(8):
+            assert len(batch.step()) == 0
+    finally:
+        torch.cuda.set_sync_debug_mode("default")

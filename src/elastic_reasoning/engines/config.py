@@ -36,6 +36,8 @@ class EngineConfig:
     """Where the models are served (engine openai)."""
     ray: RaySettings = field(default_factory=RaySettings, metadata=EXECUTION)
     """Workers on a Ray cluster (engine ray)."""
+    graphs: bool = field(default=True, metadata=EXECUTION)
+    """Record steps as CUDA graphs, where the device is CUDA and the model's steps can be (engine transformers)."""
 
     def check(self, flag: str = "--server.base_urls ") -> None:
         """Refuse an engine that is not known, or one of servers without a server; `flag` is how one is given.

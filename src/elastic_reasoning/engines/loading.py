@@ -41,6 +41,7 @@ def load(
     max_rows: int = 64,
     dtype: str = "auto",
     device: str = "auto",
+    graphs: bool = True,
     opening: str | None = None,
     closing: str | None = None,
     chat_template_kwargs: Mapping[str, Any] | None = None,
@@ -58,6 +59,7 @@ def load(
         tokenizer: that of a model which is loaded already; a name has its own.
         max_rows: sequences that run together.
         dtype, device: see `resolve_precision`.
+        graphs: on a CUDA device, whether steps are recorded as CUDA graphs, where the model's can be.
         opening, closing: thinking delimiters, where the tokenizer does not name them.
         chat_template_kwargs, apply_chat_template: how messages become prompts, see `Renderer`.
 
@@ -69,12 +71,13 @@ def load(
         TemplateError: its thinking delimiters cannot be found, or no prompt can be made.
     """
     chat: dict[str, Any] = {"chat_template_kwargs": chat_template_kwargs, "apply_chat_template": apply_chat_template}
+    computing: dict[str, Any] = {"max_rows": max_rows, "graphs": graphs}
     if not isinstance(model, (str, os.PathLike)):
         _check_loaded(model, tokenizer, dtype, device)
         import_transformers()
         ends = end_ids(getattr(model, "generation_config", None), model.config)
         template = resolve_template(tokenizer, opening=opening, closing=closing, eos_ids=ends)
-        return _engine_of(model, tokenizer, template, max_rows, **chat)
+        return _engine_of(model, tokenizer, template, **computing, **chat)
     if tokenizer is not None:
         raise EngineError(f"model {str(model)!r} has a tokenizer of its own: leave out tokenizer")
     model = str(model)
@@ -93,7 +96,7 @@ def load(
         weights = weights.to(device).eval()
     except (RuntimeError, AssertionError) as error:
         raise EngineError(f"device {device!r} cannot be used ({_reason(error)}): try auto or cpu") from error
-    return _engine_of(weights, tokenizer, template, max_rows, name=model, **chat)
+    return _engine_of(weights, tokenizer, template, name=model, keeps_memory=True, **computing, **chat)
 
 
 def _check_loaded(model: Any, tokenizer: Any, dtype: str, device: str) -> None:
@@ -109,14 +112,12 @@ def _check_loaded(model: Any, tokenizer: Any, dtype: str, device: str) -> None:
             raise EngineError(f"{setting} {value!r}: the model is loaded already, convert it with model.to(...) before")
 
 
-def _engine_of(
-    model: Any, tokenizer: Any, template: Template, max_rows: int, name: str = "", **chat: Any
-) -> "TransformersEngine":
+def _engine_of(model: Any, tokenizer: Any, template: Template, name: str = "", **settings: Any) -> "TransformersEngine":
     """The engine of a model that is loaded."""
     from elastic_reasoning.engines.local.engine import TransformersEngine
 
     logger.info("checking %s against its own forward", name or type(model).__name__)
-    return TransformersEngine(model, tokenizer, template, max_rows, name=name, **chat)
+    return TransformersEngine(model, tokenizer, template, name=name, **settings)
 
 
 def _is_tiny(folder: Path) -> bool:

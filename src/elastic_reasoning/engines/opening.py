@@ -88,7 +88,8 @@ def _open(config: EngineConfig, model: str) -> Engine:
         return load_vllm(model, config.vllm, max_rows=max_rows, dtype=dtype, **chat.delimiters, **chat.rendering)
     if config.name == "openai":
         return OpenAIEngine(config.server, model, **chat.delimiters, **chat.rendering)
-    return load(model, max_rows=max_rows, dtype=dtype, device=config.device, **chat.delimiters, **chat.rendering)
+    settings = {**chat.delimiters, **chat.rendering}
+    return load(model, max_rows=max_rows, dtype=dtype, device=config.device, graphs=config.graphs, **settings)
 
 
 def _open_own(config: EngineConfig, model: str) -> Engine:

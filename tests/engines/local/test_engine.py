@@ -185,9 +185,9 @@ def test_a_long_prompt_is_not_prefilled_together_with_many_short_ones(monkeypatc
     """64 tokens at a time: the padding of the short ones would cost as much as the long one."""
     model, prefill, sizes = tiny(), Slots.prefill, []
 
-    def counting(self: Slots, start: int, ids: torch.Tensor, lengths: Any) -> None:
+    def counting(self: Slots, slots: Any, ids: torch.Tensor, lengths: Any) -> None:
         sizes.append(tuple(ids.shape))
-        prefill(self, start, ids, lengths)
+        prefill(self, slots, ids, lengths)
 
     asked = [request(70 if n == 3 else 1 + n % 6, sample=n) for n in range(30)]
     expected = shapes(new_engine(model, max_rows=32), asked)

@@ -331,9 +331,9 @@ def test_a_reader_who_leaves_gives_up_what_is_under_way(endless: TransformersEng
 def test_the_walks_of_one_call_are_prefilled_together(monkeypatch: pytest.MonkeyPatch) -> None:
     engine, prefill, sizes = new_engine(tiny(), max_rows=8), Slots.prefill, list[int]()
 
-    def counting(self: Slots, start: int, ids: torch.Tensor, lengths: Any) -> None:
+    def counting(self: Slots, slots: Any, ids: torch.Tensor, lengths: Any) -> None:
         sizes.append(len(ids))
-        prefill(self, start, ids, lengths)
+        prefill(self, slots, ids, lengths)
 
     monkeypatch.setattr(Slots, "prefill", counting)
     for _ in range(20):

@@ -26,7 +26,7 @@ def prefill(slots: Slots, start: int, ids: list[torch.Tensor], lengths: list[int
     padded = torch.zeros(len(ids), max(lengths), dtype=torch.int64)
     for n, (row, length) in enumerate(zip(ids, lengths, strict=True)):
         padded[n, :length] = row[:length]
-    slots.prefill(start, padded, np.array(lengths, np.int64))
+    slots.prefill(np.arange(start, start + len(ids)), padded, np.array(lengths, np.int64))
 
 
 def decode(slots: Slots, ids: list[torch.Tensor], columns: list[int]) -> torch.Tensor:
@@ -91,7 +91,7 @@ def test_rows_of_equal_length_and_a_prompt_of_one_token(family: str) -> None:
 @torch.inference_mode()
 def test_the_models_own_cache_is_filled_again_where_tokens_are_taken_back(family: str) -> None:
     row, store = rows()[0], OwnCache(tiny(family))
-    store.prefill(0, row[None, :5], np.array([5]))
+    store.prefill(np.arange(1), row[None, :5], np.array([5]))
 
     def check(column: int) -> None:
         logits = store.decode(row[column : column + 1], torch.tensor([column]), np.array([column]))

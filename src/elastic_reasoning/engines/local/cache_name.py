@@ -15,6 +15,7 @@ class OwnCache:
     """One row, kept in the model's own cache. What is taken back is computed again."""
 
     max_rows = 1
+    ahead = False
 
     def __init__(self, model: Any) -> None:
         self.model = model
@@ -25,10 +26,13 @@ class OwnCache:
     def reserve(self, num_slots: int, num_columns: int) -> None:
         """The model's cache grows by itself."""
 
-    def prefill(self, start: int, ids: torch.Tensor, lengths: NDArray[np.int64]) -> None:
+    def prefill(self, slots: NDArray[np.int64], ids: torch.Tensor, lengths: NDArray[np.int64]) -> None:
         self._fed, self._cache = [], None
         if ids.shape[1]:
             self._feed(ids[:1, : int(lengths[0])])
+
+    def extend(self, slot: int, ids: torch.Tensor, column: int) -> None:
+        self._feed(ids[None])
 
     def _feed(self, ids: torch.Tensor) -> torch.Tensor:
         settings = {self._cache_name: self._cache, **self._keeping}
@@ -44,7 +48,7 @@ class OwnCache:
     def forget(self, row: int, column: int) -> None:
         if column < len(self._fed):
             ids = torch.tensor([self._fed[:column]], dtype=torch.int64, device=self.model.device)
-            self.prefill(0, ids, np.array([column]))
+            self.prefill(np.zeros(1, np.int64), ids, np.array([column]))
 
     def move(self, source: torch.Tensor, target: torch.Tensor, width: int) -> None:
         raise AssertionError("a single row never moves")

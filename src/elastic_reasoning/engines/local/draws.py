@@ -5,12 +5,14 @@ the batch nor on how an engine splits its work.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from elastic_reasoning.core.request import Sampling
+from elastic_reasoning.engines.local.transfer import to_device
 
 NUM_CANDIDATES = 128
 """Top-p looks at so many of the most likely tokens before it sorts the whole vocabulary."""
@@ -43,6 +45,7 @@ class Settings:
         all_greedy: every row does.
         filtered: indices of the rows with top-p or top-k `[n]`; `None` where there are none.
         top_p, top_k: of those rows `[n, 1]`; a top-k that is off is the size of the vocabulary.
+        deep: whether what top-p keeps of a row may lie behind its candidates.
         num_candidates: the largest top-k that is set, and at least `NUM_CANDIDATES`.
         num_tokens: ids that may be drawn; logits behind them only pad the model's vocabulary.
     """
@@ -53,23 +56,29 @@ class Settings:
     filtered: torch.Tensor | None
     top_p: torch.Tensor
     top_k: torch.Tensor
+    deep: bool
     num_candidates: int
     num_tokens: int
 
     @classmethod
     def of(cls, rows: list[Sampling], num_tokens: int, device: torch.device) -> "Settings":
         """Gather the settings of the rows."""
+
+        def there(values: list[Any], kind: Any) -> torch.Tensor:
+            return to_device(np.array(values, kind), device)
+
         scales = [1.0 if row.temperature == 0 else 1 / row.temperature for row in rows]
         greedy = [row.temperature == 0 for row in rows]
         filtered = [n for n, row in enumerate(rows) if not greedy[n] and (row.top_p < 1 or row.top_k)]
         top_k = [rows[n].top_k or num_tokens for n in filtered]
         return cls(
-            scale=None if set(scales) <= {1.0} else torch.tensor(scales, device=device)[:, None],
-            greedy=torch.tensor(greedy, device=device) if any(greedy) else None,
+            scale=None if set(scales) <= {1.0} else there(scales, np.float32)[:, None],
+            greedy=there(greedy, np.bool_) if any(greedy) else None,
             all_greedy=all(greedy),
-            filtered=torch.tensor(filtered, device=device) if filtered else None,
-            top_p=torch.tensor([rows[n].top_p for n in filtered], device=device)[:, None],
-            top_k=torch.tensor(top_k, device=device)[:, None],
+            filtered=there(filtered, np.int64) if filtered else None,
+            top_p=there([rows[n].top_p for n in filtered], np.float32)[:, None],
+            top_k=there(top_k, np.int64)[:, None],
+            deep=any(rows[n].top_k == 0 for n in filtered),
             num_candidates=max([NUM_CANDIDATES, *(rows[n].top_k for n in filtered)]),
             num_tokens=num_tokens,
         )
@@ -139,13 +148,19 @@ def _whole(weights: torch.Tensor) -> torch.Tensor:
 
 
 def _filtered(probs: torch.Tensor, uniform: torch.Tensor, settings: Settings) -> torch.Tensor:
-    """Draw under top-p and top-k `[rows]`: a partial sort, or a full one where the mass of a row lies deeper."""
+    """Draw under top-p and top-k `[rows]`: a partial sort, or a full one where the mass of a row lies deeper.
+
+    To ask a device whether it does would cost more than to sort there.
+    """
     total = probs.sum(-1, keepdim=True)
     num = min(settings.num_candidates, probs.shape[1])
-    weights, ids = probs.topk(num, sorted=True)
-    enough = (weights.sum(-1, keepdim=True) >= settings.top_p * total) | (settings.top_k <= num)
-    if not bool(enough.all()):
+    if settings.deep and not probs.is_cpu:
         weights, ids = probs.sort(-1, descending=True)
+    else:
+        weights, ids = probs.topk(num, sorted=True)
+        enough = (weights.sum(-1, keepdim=True) >= settings.top_p * total) | (settings.top_k <= num)
+        if settings.deep and not bool(enough.all()):
+            weights, ids = probs.sort(-1, descending=True)
     rank = torch.arange(weights.shape[1], device=probs.device)
     within_k = weights.masked_fill(rank >= settings.top_k, 0.0)
     before = within_k.cumsum(-1) - within_k

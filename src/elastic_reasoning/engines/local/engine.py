@@ -20,9 +20,11 @@ from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.families import runs_branches
 from elastic_reasoning.engines.job import MAX_WAITING, Job
-from elastic_reasoning.engines.local.batch import Batch, num_logits
-from elastic_reasoning.engines.local.loop import Loop, evaluating
+from elastic_reasoning.engines.local.batch import Batch
+from elastic_reasoning.engines.local.evaluating import evaluating
+from elastic_reasoning.engines.local.loop import Loop
 from elastic_reasoning.engines.local.self_check import choose_store
+from elastic_reasoning.engines.local.store import num_logits
 from elastic_reasoning.engines.names import check_max_rows
 
 
@@ -40,6 +42,9 @@ class TransformersEngine:
         template: how it marks thinking; resolved from the tokenizer if not given.
         max_rows: sequences that run together; a model on the slow path runs one at a time.
         max_waiting: walks that may wait for a row.
+        graphs: on a CUDA device, whether steps are recorded as CUDA graphs, where the model's can be.
+        keeps_memory: on a CUDA device, whether keys, values and recorded steps stay there when there is nothing to do,
+            so that the next request finds them. Whoever trains the model between its rollouts needs the memory.
         chat_template_kwargs, apply_chat_template: how messages become prompts, see `Renderer`.
         name: what the engine is called when it is shown; the name of the model's class if empty.
 
@@ -57,6 +62,8 @@ class TransformersEngine:
         max_rows: int = 64,
         *,
         max_waiting: int = MAX_WAITING,
+        graphs: bool = True,
+        keeps_memory: bool = False,
         name: str = "",
         chat_template_kwargs: Mapping[str, Any] | None = None,
         apply_chat_template: bool = True,
@@ -80,8 +87,9 @@ class TransformersEngine:
                 "tokenizer and model do not belong together"
             )
         with evaluating(model, model.modules()):
-            self._new_store = choose_store(model, max_rows)
-        self._loop = Loop(model, self._new_batch, self._check, max_rows, max_waiting)
+            self._new_store = choose_store(model, max_rows, graphs and model.device.type == "cuda")
+        keeps = keeps_memory and model.device.type == "cuda"
+        self._loop = Loop(model, self._new_batch, self._check, max_rows, max_waiting, keeps)
 
     @property
     def note(self) -> str:

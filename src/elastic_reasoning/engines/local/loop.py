@@ -21,7 +21,9 @@ from elastic_reasoning.core.errors import BusyError, EngineError
 from elastic_reasoning.core.trace import Finish
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.job import Job
-from elastic_reasoning.engines.local.batch import Batch
+from elastic_reasoning.engines.local.batch import CHUNK_TOKENS, Batch
+from elastic_reasoning.engines.local.evaluating import evaluating, lock_of
+from elastic_reasoning.engines.local.row_state import UNLIMITED
 
 NAME = "elastic-local"
 ADMIT_SHARE = 8
@@ -37,6 +39,7 @@ class Loop:
         check: fails a walk that cannot be fed to the model.
         max_rows: of the batch.
         max_waiting: walks that may wait for a row.
+        keeps: whether the batch stays where there is nothing to do, with its memory and what has been recorded.
     """
 
     def __init__(
@@ -46,9 +49,10 @@ class Loop:
         check: Callable[[Walk], None],
         max_rows: int,
         max_waiting: int,
+        keeps: bool = False,
     ) -> None:
         self._model, self._new_batch, self._check = model, new_batch, check
-        self._max_rows, self._max_waiting = max_rows, max_waiting
+        self._max_rows, self._max_waiting, self._keeps = max_rows, max_waiting, keeps
         self._closed = False
         self._reset()
         _LOOPS.add(self)
@@ -152,15 +156,15 @@ class Loop:
         while not enough() and self._has_work():
             self._attention.clear()
             self._go_on.wait()
-            if self._batch is None:
-                self._batch, self._modules = self._new_batch(), list(self._model.modules())
-            batch = self._batch
+            batch = self._batch = self._batch or self._new_batch()
+            if not batch.rows:
+                self._modules = list(self._model.modules())
             done = self._give_up_waiting()
             done += batch.interrupt()
             done += self._admit(batch)
             if batch.rows and not done:
                 done = self._decode(batch)
-            if not (batch.rows or self._waiting):
+            if not (batch.rows or self._waiting or self._keeps):
                 self._batch = None  # before anybody is told: whoever waits may need the memory
                 del batch
             self._finish(done)
@@ -191,18 +195,25 @@ class Loop:
         return [job.walk for job in ended]
 
     def _admit(self, batch: Batch) -> list[Walk]:
-        """Give rows to walks that wait, once enough are free; those that need none are over."""
+        """Give rows to walks that wait, once enough are free; those that need none are over.
+
+        Beside rows that run only as many as can be prefilled between two steps.
+        """
         ready: list[Cursor] = []
         done: list[Walk] = []
         if batch.rows and batch.num_free * ADMIT_SHARE < batch.max_rows:
             return done
-        while len(ready) < batch.num_free and (job := self._next()):
+        most, num_tokens = CHUNK_TOKENS if batch.rows else UNLIMITED, 0
+        while len(ready) < batch.num_free and num_tokens < most and (job := self._next()):
+            num_tokens += len(job.walk.request.prompt.ids) + len(job.walk.ids)
             self._check(job.walk)
             cursor = Cursor(job.walk, job.listen, job.until)
             if cursor.done:
                 done.append(job.walk)
             else:
                 ready.append(cursor)
+        if num_tokens >= most:
+            self._attention.set()  # others may wait for the step behind the next one
         if ready:
             with self._computing():
                 batch.admit(ready)
@@ -212,11 +223,12 @@ class Loop:
         """Go on until a walk is over, or somebody wants something."""
         done: list[Walk] = []
         with self._computing():
-            while not done and not self._attention.is_set():
+            while True:
                 events = batch.step()
                 if len(events):
                     done = batch.wake(events)
-        return done
+                if done or self._attention.is_set():
+                    return done
 
     def _finish(self, walks: Iterable[Walk]) -> None:
         """Hand walks back, outside of `evaluating`: callbacks may train."""
@@ -237,30 +249,6 @@ class Loop:
 
 
 _LOOPS: "weakref.WeakSet[Loop]" = weakref.WeakSet()
-_LOCKS: "weakref.WeakKeyDictionary[Any, threading.RLock]" = weakref.WeakKeyDictionary()
-
-
-def _lock_of(model: Any) -> "threading.RLock":
-    return _LOCKS.setdefault(model, threading.RLock())
-
-
-@contextmanager
-def evaluating(model: Any, modules: Iterable[Any]) -> Iterator[None]:
-    """A model's modules in evaluation mode; each is back in its own mode afterwards.
-
-    Engines that share a model take turns: what one found in training mode another would find in evaluation mode.
-    """
-    with _lock_of(model):
-        training = [module for module in modules if module.training]
-        for module in training:
-            module.training = False
-        try:
-            yield
-        finally:
-            for module in training:
-                module.training = True
-
-
 _held: list[Loop] = []
 
 
@@ -270,12 +258,12 @@ def _hold_all() -> None:
     for loop in _held:
         loop._go_on.clear()
         loop._attention.set()
-        _lock_of(loop._model).acquire()
+        lock_of(loop._model).acquire()
 
 
 def _release_all() -> None:
     for loop in _held:
-        _lock_of(loop._model).release()
+        lock_of(loop._model).release()
         loop._go_on.set()
     _held.clear()
 

@@ -4,9 +4,11 @@ A wrong mask or position does not raise, it answers worse. So every model is com
 before it is used, over rows of unequal length, of which one is twice as long as a sliding window.
 """
 
+import logging
 import math
 from collections.abc import Callable
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -14,9 +16,12 @@ import torch
 from numpy.typing import NDArray
 
 from elastic_reasoning.core.errors import EngineError
-from elastic_reasoning.engines.local.batch import Store, num_logits
 from elastic_reasoning.engines.local.cache_name import OwnCache, keeping
+from elastic_reasoning.engines.local.graphs import Graphed
 from elastic_reasoning.engines.local.slots import Slots
+from elastic_reasoning.engines.local.store import Store, num_logits
+
+logger = logging.getLogger(__name__)
 
 SHORT = 16
 """Tokens of a row that is padded rather than given a forward pass of its own."""
@@ -27,19 +32,27 @@ NUM_TIMES, MOST = 3, 0.3
 """In bfloat16 and float16: how many times the rounding of the model's own cache is excused, and the most that is."""
 
 
-def choose_store(model: Any, max_rows: int) -> Callable[[], Store]:
+def choose_store(model: Any, max_rows: int, graphs: bool = False) -> Callable[[], Store]:
     """What makes the fastest store that gives the model's own log-probabilities.
+
+    Args:
+        model: a causal language model.
+        max_rows: rows of the store; the model's own cache has one.
+        graphs: whether steps may be recorded.
 
     Raises:
         EngineError: neither the slots nor the model's own cache do.
     """
     window, candidates = attention_kinds(model.config.get_text_config())
-    reasons = []
-    for kinds in candidates:
-        reason = mismatch(model, Slots(model, 3, kinds, window), window)
+    reasons: list[str] = []
+    for kinds, slots in product(candidates, (Graphed, Slots) if graphs else (Slots,)):
+        reason = mismatch(model, slots(model, 3, kinds, window), window)
         if reason is None:
-            return partial(Slots, model, max_rows, kinds, window)
-        reasons.append(f"slots with {'+'.join(sorted(kinds))} attention: {reason}")
+            if graphs and slots is Slots:
+                logger.warning("%s runs more slowly than it might (%s)", type(model).__name__, "; ".join(reasons))
+            return partial(slots, model, max_rows, kinds, window)
+        name = "recorded steps" if slots is Graphed else "slots"
+        reasons.append(f"{name} with {'+'.join(sorted(kinds))} attention: {reason}")
     reason = mismatch(model, OwnCache(model), window)
     if reason is None:
         return partial(OwnCache, model)
@@ -141,7 +154,11 @@ def _stepped(store: Store, rows: list[torch.Tensor], lengths: list[int]) -> list
         padded[n, : length - 1] = rows[n][: length - 1]
     store.reserve(len(rows), max(map(len, rows)) + 1)
     columns = np.array(lengths, np.int64) - 1
-    store.prefill(0, padded, columns)
+    half = int(columns[0]) // 2  # the first row is the longest
+    begun = np.append(half, columns[1:])
+    store.prefill(np.arange(len(rows)), padded[:, : begun.max()], begun)
+    if half < width:
+        store.extend(0, padded[0, half:], half)
     _step(store, rows, columns)
     for n, column in enumerate(columns.tolist()):  # take the first step back and make it again
         store.forget(n, column)
