@@ -15,7 +15,9 @@ asked for.
                                   delimiter forced, and `generate` again from there (the published way)
     mixed / two phases, sorted    the same, the other side's requests sorted by t
     one alone / generate          one request at a time
-    one length / generate_batch   the same as one length, and transformers' continuous batching (large model only)
+    one length / generate_batch   the same as one length, and transformers' continuous batching (large model on a GPU)
+    one length / bandwidth        the same as one length, and what the device could do if a step took no longer than
+                                  reading all weights and the keys and values of its rows once (large model only)
     log-probability error         the largest difference from a plain forward
 """
 
@@ -56,7 +58,9 @@ TARGETS = {
     "log-probability error": 1e-4,
 }
 AT_MOST = "log-probability error"
-BATCHED = "one length / generate_batch"
+ONE_LENGTH, BATCHED, BOUND = "one length / generate", "one length / generate_batch", "one length / bandwidth"
+LARGE_TARGETS = TARGETS | {"mixed / two phases": 5.0, BATCHED: 2.0, BOUND: 0.5}
+"""Of the large model on a GPU, where steps are recorded as graphs."""
 ROUNDING = 0.5
 """What the same logits may differ by in bfloat16, whose numbers of this size lie 1/16 apart, after 28 layers."""
 
@@ -150,7 +154,7 @@ def new_engine(model: Any, num_rows: int) -> TransformersEngine:
         encode=lambda text: (),
         decode=lambda ids: " ".join(map(str, ids)),
     )
-    return TransformersEngine(model, None, template, max_rows=num_rows)
+    return TransformersEngine(model, None, template, max_rows=num_rows, keeps_memory=True)
 
 
 def new_requests(size: Size, num_tokens: int) -> list[Request]:
@@ -245,12 +249,58 @@ def largest_difference(model: Any, traces: Iterable[Trace]) -> float:
     return worst
 
 
-def measure(name: str, model: Any, size: Size, num_repeats: int, note: Callable[[str], None]) -> list[Figure]:
+def bandwidth(device: torch.device, num_bytes: int) -> float:
+    """Bytes that a device reads and writes in a second, copying so many: the best of ten times."""
+    source = torch.ones(num_bytes, dtype=torch.uint8, device=device)
+    target, best = torch.empty_like(source), 0.0
+    for _ in range(10):
+        float(target[0])  # waits for the device
+        start = time.perf_counter()
+        target.copy_(source)
+        float(target[0])
+        best = max(best, 2 * num_bytes / (time.perf_counter() - start))
+    return best
+
+
+def bytes_read(model: Any, requests: list[Request]) -> int:
+    """By requests of one length that run together: all weights in every step, and the keys and values so far."""
+    config = model.config
+    num_steps = (requests[0].budget.thinking or 0) + 1 + SOLUTION
+    weights = sum(parameter.nbytes for parameter in model.parameters())
+    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    token = 2 * config.num_hidden_layers * config.num_key_value_heads * size * model.dtype.itemsize
+    seen = sum(num_steps * len(request.prompt.ids) + num_steps * (num_steps - 1) // 2 for request in requests)
+    return int(num_steps * weights + token * seen)
+
+
+def measure_bound(name: str, model: Any, size: Size, ours: float, quick: bool) -> Figure:
+    """The engine's tokens a second beside those that the device's bandwidth allows."""
+    equal = equal_requests(size, model.config.vocab_size)
+    num_tokens = sum((request.budget.thinking or 0) + 1 + SOLUTION for request in equal)
+    possible = num_tokens * bandwidth(model.device, 2**26 if quick else 2**30) / bytes_read(model, equal)
+    share, target = ours / possible, LARGE_TARGETS[BOUND]
+    return Figure(name, BOUND, ours, possible, share, target, share >= target)
+
+
+def equal_requests(size: Size, num_tokens: int) -> list[Request]:
+    """One batch of requests of one length."""
+    middle = (size.min_thinking + size.max_thinking) // 2
+    return [with_budget(request, middle) for request in new_requests(size, num_tokens)[: size.num_rows]]
+
+
+def measure(
+    name: str,
+    model: Any,
+    size: Size,
+    num_repeats: int,
+    note: Callable[[str], None],
+    targets: dict[str, float] = TARGETS,
+) -> list[Figure]:
     """All figures of one model."""
     engine, single = new_engine(model, size.num_rows), new_engine(model, 1)
     mixed = new_requests(size, model.config.vocab_size)
     middle = (size.min_thinking + size.max_thinking) // 2
-    equal = [with_budget(request, middle) for request in mixed[: size.num_rows]]
+    equal = equal_requests(size, model.config.vocab_size)
     lone = [with_budget(request, middle) for request in mixed[: size.num_alone]]
     ordered = sorted(mixed, key=lambda request: request.budget.thinking or 0)
     free = [unbudgeted(request) for request in mixed]
@@ -283,7 +333,9 @@ def measure(name: str, model: Any, size: Size, num_repeats: int, note: Callable[
         ],
         strict=False,
     )
-    figures = [compared(name, figure, speeds[ours], speeds[theirs]) for figure, (ours, theirs) in pairs]
+    figures = [
+        compared(name, figure, speeds[ours], speeds[theirs], targets[figure]) for figure, (ours, theirs) in pairs
+    ]
     worst = largest_difference(model, generate(engine, mixed[: min(64, 2 * size.num_rows)]))
     target = ROUNDING if model.dtype == torch.bfloat16 else TARGETS[AT_MOST]
     return [*figures, Figure(name, AT_MOST, None, None, worst, target, worst <= target)]
@@ -291,8 +343,7 @@ def measure(name: str, model: Any, size: Size, num_repeats: int, note: Callable[
 
 def measure_batched(name: str, model: Any, size: Size, note: Callable[[str], None]) -> list[Figure]:
     """One batch beside transformers' own, once each: it starts a thread and captures graphs. None where it fails."""
-    middle = (size.min_thinking + size.max_thinking) // 2
-    equal = [with_budget(r, middle) for r in new_requests(size, model.config.vocab_size)[: size.num_rows]]
+    equal = equal_requests(size, model.config.vocab_size)
     engine = new_engine(model, size.num_rows)
     speeds = []
     for run in (lambda: by_engine(engine, equal), lambda: batched(model, equal)):
@@ -304,7 +355,8 @@ def measure_batched(name: str, model: Any, size: Size, note: Callable[[str], Non
             return []
         speeds.append(num_tokens / (time.perf_counter() - start))
     ours, theirs = speeds
-    return [Figure(name, BATCHED, ours, theirs, ours / theirs, 1.0, ours >= theirs)]
+    target = LARGE_TARGETS[BATCHED]
+    return [Figure(name, BATCHED, ours, theirs, ours / theirs, target, ours >= target * theirs)]
 
 
 def measure_large(device: str, quick: bool, num_repeats: int, note: Callable[[str], None]) -> list[Figure]:
@@ -314,15 +366,18 @@ def measure_large(device: str, quick: bool, num_repeats: int, note: Callable[[st
     for rows in (4, 8) if quick else (64, 256):
         size = Size(rows, rows, 2, 8, 1) if quick else Size(rows, rows, 8, 128, 1)
         name = f"{model.num_parameters() / 1e9:.1f}B random, {rows} rows"
-        figures += measure(name, model, size, num_repeats, note)
+        found = measure(name, model, size, num_repeats, note, LARGE_TARGETS)
+        [ours] = [figure.ours for figure in found if figure.name == ONE_LENGTH]
+        assert ours is not None
+        figures += [*found, measure_bound(name, model, size, ours, quick)]
         if model.device.type != "cpu":  # where it takes most of the machine's memory for its cache
             figures += measure_batched(name, model, size, note)
     return figures
 
 
-def compared(model: str, name: str, ours: list[float], theirs: list[float]) -> Figure:
+def compared(model: str, name: str, ours: list[float], theirs: list[float], target: float) -> Figure:
     ratio = median(a / b for a, b in zip(ours, theirs, strict=True))
-    return Figure(model, name, median(ours), median(theirs), ratio, TARGETS[name], ratio >= TARGETS[name])
+    return Figure(model, name, median(ours), median(theirs), ratio, target, ratio >= target)
 
 
 def show(figures: list[Figure], console: Console) -> None:
