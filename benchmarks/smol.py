@@ -134,18 +134,17 @@ class Run:
         """A sweep of the recipe, with other settings where they are given."""
         config = recipe(SweepConfig, "smol-eval")
         engine = replace(config.engine, device=self.device, max_rows=256 if self.on_gpu else config.engine.max_rows)
-        settings = {"limit": self.scaled(config.limit or 0), "engine": engine, **changes}
-        config = replace(config, models=tuple(models), out=str(self.folder / out), **settings)
-        if self.quick:
-            config = replace(config, budgets=config.budgets[::3])
-        found = sweep(config)
+        budgets = config.budgets[:: 3 if self.quick else 1]
+        settings = {"limit": self.scaled(config.limit or 0), "budgets": budgets, "engine": engine, **changes}
+        found = sweep(replace(config, models=tuple(models), out=str(self.folder / out), **settings))
         return {"num_records": found.num_records, "num_errors": found.num_errors}
 
     def before(self) -> dict[str, Any]:
         """The model as it came: its delimiters are plain text."""
         engine = EngineConfig(device=self.device, max_rows=256 if self.on_gpu else 64)
         engine = replace(engine, chat=replace(engine.chat, opening="<think>", closing="</think>"))
-        return self.measure("before", [self.model], engine=engine, strategies=("elastic",), budgets=BEFORE)
+        changes: dict[str, Any] = {"strategies": ("elastic",), "budgets": BEFORE, "options": {}}
+        return self.measure("before", [self.model], engine=engine, **changes)
 
     def mathematics(self, models: Sequence[str]) -> dict[str, Any]:
         """MATH500 as it is, which none of them was taught."""

@@ -10,6 +10,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from elastic_reasoning.engines.loading import load_template
+from elastic_reasoning.training.sft.thinking_format import PLAIN_CHAT
 
 ROW = {"id": "own/1", "problem": "What is $2+3$?", "answer": "5"}
 
@@ -24,6 +25,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<eos>", pad_token="<eos>")
+    tokenizer.chat_template = PLAIN_CHAT
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=16,
