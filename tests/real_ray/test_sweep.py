@@ -1,10 +1,12 @@
 """`elastic sweep --engine ray` on real nodes: what is lost is made again, and the folder is that of one machine."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -194,7 +196,8 @@ def test_a_cluster_is_driven_from_outside(tmp_path: Path, alone: dict[Any, Any])
     gcs, client = free_port(), free_port()
     head = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--node-ip-address=127.0.0.1"]
     head += [f"--port={gcs}", f"--ray-client-server-port={client}", "--num-cpus=1", "--include-dashboard=false"]
-    head += ["--min-worker-port=0", "--max-worker-port=0"]
+    place = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # of its own, or `ray.init` would look for this cluster; short
+    head += ["--min-worker-port=0", "--max-worker-port=0", f"--temp-dir={place}"]
     out = tmp_path / "run"
     without = {**os.environ, "RAY_AUTH_MODE": "disabled"}  # no token is asked for, whether this machine has one or not
     with subprocess.Popen(head, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=without) as running:
@@ -208,6 +211,7 @@ def test_a_cluster_is_driven_from_outside(tmp_path: Path, alone: dict[Any, Any])
             )
         finally:
             running.terminate()
+    shutil.rmtree(place)
     assert done.returncode == 0, done.stderr
     assert records(out) == alone
 
