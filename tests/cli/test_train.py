@@ -32,7 +32,9 @@ def test_a_run_and_its_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     argv = ["train", *arguments(small_run(tmp_path / "run", steps=2))]
     assert main(argv) == 0
     printed = capsys.readouterr()
-    steps, answer = printed.out.splitlines()[:2], printed.out.splitlines()[2:]
+    *steps, typical = printed.out.splitlines()[:3]
+    answer = printed.out.splitlines()[3:]
+    assert typical.startswith("a step took ")
     assert printed.err == ""
     for number, line in enumerate(steps, 1):
         assert line.startswith(f"step    {number}  reward ")
