@@ -4,8 +4,8 @@
     python benchmarks/processor_step.py --device cuda      # on a GPU, where no step may wait for it
     python benchmarks/processor_step.py --quick            # a smoke test, nothing written
 
-256 sequences under separate budgets of every length, with a vocabulary of 152,064, go through thinking, the forced
-delimiter, the solution and its end. The ids of each step are made beforehand, and both sides are fed the same:
+256 sequences under separate budgets, with a vocabulary of 152,064, think, are closed, two or three in each step, and
+answer. The ids of each step are made beforehand, and both sides are fed the same:
 
     tables         `integrations.tables`, as vLLM's model runner V2 uses them
     rows           a `Row` for each, which waits for the ids: what is done for sequences that only a host can follow
@@ -63,16 +63,16 @@ def template(num_ids: int) -> Template:
     )
 
 
-def walks(model: Template, num_rows: int) -> list[Walk]:
-    """A request for each row, with budgets that end in every step."""
+def walks(model: Template, num_rows: int, num_steps: int) -> list[Walk]:
+    """A request for each row, one or a few of which close in each step; none is over."""
     prompt = Prompt((WORD,) * PROMPT, Thinking.OPEN)
-    budgets = [Budget(1 + n % 60, 1 + n % 37) for n in range(num_rows)]
+    budgets = [Budget(1 + n * num_steps // num_rows, num_steps) for n in range(num_rows)]
     return [Walk(Request(prompt, budget), model, 4096) for budget in budgets]
 
 
 def emitted(model: Template, num_rows: int, num_steps: int) -> list[list[int]]:
     """The ids of each step `[steps, rows]`: a word, or what is forced."""
-    rows = [Row(walk, [], min(model.eos)) for walk in walks(model, num_rows)]
+    rows = [Row(walk, [], min(model.eos)) for walk in walks(model, num_rows, num_steps)]
     steps = []
     for _ in range(num_steps):
         for row in rows:
@@ -89,7 +89,7 @@ Step = Callable[[int], None]
 def tables(model: Template, num_rows: int, ids: torch.Tensor, logits: torch.Tensor) -> Step:
     """What is done for sequences that have an automaton."""
     kept = Tables(num_rows, 0, model, model.num_tokens, logits.device)
-    for slot, walk in enumerate(walks(model, num_rows)):
+    for slot, walk in enumerate(walks(model, num_rows, len(ids))):
         automaton = automaton_of(walk, min(model.eos))
         assert automaton is not None
         kept.enter(slot, automaton, PROMPT, [], 1.0)
@@ -107,7 +107,7 @@ def tables(model: Template, num_rows: int, ids: torch.Tensor, logits: torch.Tens
 def rows(model: Template, num_rows: int, ids: torch.Tensor, logits: torch.Tensor) -> Step:
     """What is done for sequences that a host follows."""
     edits, places = LogitEdits(num_rows), np.arange(num_rows)
-    kept = [Row(walk, [], min(model.eos)) for walk in walks(model, num_rows)]
+    kept = [Row(walk, [], min(model.eos)) for walk in walks(model, num_rows, len(ids))]
     for place, row in enumerate(kept):
         edits.set(place, row, 1.0)
 

@@ -63,10 +63,9 @@ def step(
     asks: Asks,
 ) -> None:
     """Read the ids that are fed, and edit the logits of what comes behind each; see `Tables.apply`."""
-    read, before_first, temperature = kept.slots[slots].unbind(1)
+    read, before_first, temperature = kept.slots.index_select(0, slots).unbind(1)
     place = positions - before_first  # ids of the completion, what is fed in this row among them
-    state, bound = _advance(kept, slots, ids, place, read, offsets, asks.depth)
-    row = kept.states[state]  # [rows, columns]
+    row, bound = _advance(kept, slots, ids, place, read, offsets, asks.depth)
     if asks.bans:
         _ban(logits, row[:, BAN], kept.banned)
     if asks.lands:
@@ -91,36 +90,35 @@ def _advance(
     offsets: torch.Tensor | None,
     depth: int,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """State and bound behind the id of each row, which are kept."""
+    """State `[rows, columns]` and bound `[rows]` behind the id of each row, which are kept."""
     num_kept = kept.places.shape[1] - 1
     is_new = place > read  # else it was read before: the last id of a prefill, or one that is computed again
     before = kept.places[slots, (place - is_new.long()) % num_kept]
     column = torch.where(is_new, kept.classes[ids], STAY)[:, None]
-    behind = _behind(kept.states, before, column, place, depth)
+    row, behind = _behind(kept.states, before, column, place, depth)
     if offsets is not None:
         for offset in range(1, num_kept - 1):
             goes_on = (offsets >= offset) & is_new
             before = torch.where(goes_on[:, None], behind.roll(1, 0), before)
-            behind = _behind(kept.states, before, column, place, depth)
+            row, behind = _behind(kept.states, before, column, place, depth)
     kept.places[slots, torch.where(is_new, place % num_kept, num_kept)] = behind
     kept.slots[slots, 0] = torch.maximum(read, place if offsets is None else place - offsets)
-    state, bound = behind.unbind(1)
-    return state, bound
+    return row, behind[:, 1]
 
 
 def _behind(
     states: torch.Tensor, before: torch.Tensor, column: torch.Tensor, place: torch.Tensor, depth: int
-) -> torch.Tensor:
-    """State and bound `[rows, 2]` behind one more id."""
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The state `[rows, columns]` behind one more id, and with its number the bound `[rows, 2]`."""
     state, bound = before.unbind(1)
-    state = states[state].gather(1, column).squeeze(1)
-    row = states[state]
+    state = states.index_select(0, state).gather(1, column).squeeze(1)
+    row = states.index_select(0, state)
     bound = _bound(row, place, bound)
     for _ in range(depth):
         state = torch.where(place >= bound, row[:, AT_BOUND], state)
-        row = states[state]
+        row = states.index_select(0, state)
         bound = _bound(row, place, bound)
-    return torch.stack((state, bound), 1)
+    return row, torch.stack((state, bound), 1)
 
 
 def _bound(row: torch.Tensor, place: torch.Tensor, bound: torch.Tensor) -> torch.Tensor:
