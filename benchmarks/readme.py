@@ -419,6 +419,9 @@ def throughput(report: dict[str, Any]) -> str:
 
 
 def processor_step(report: dict[str, Any]) -> str:
+    path = RESULTS / "gpu_processor.json"  # of the check of a GPU, which says beside it what became of the part
+    on_card = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    report = report | {device: found for device, found in on_card.items() if device != "check"}
     lines = ["| device | side | processor, µs | GPU, µs |", "|---|---|---|---|"]
     for found in report.values():
         name = found["card"] or "CPU"
