@@ -290,7 +290,7 @@ def step_time(report: dict[str, Any]) -> str:
     lines = ["| part of a step | seconds | share |", "|---|---|---|"]
     lines += [f"| {part} | {report['seconds'][part]:.3f} | {share:.1%} |" for part, share in report["shares"].items()]
     missed = "" if report["overhead"] <= report["most"] else " (**missed**)"
-    outside = f"Outside generation and optimisation: {report['overhead']:.1%} of a step of `recipes/mini-e1.yaml`"
+    outside = f"Outside generation, loss and optimiser: {report['overhead']:.1%} of a step of `recipes/mini-e1.yaml`"
     wanted = f"at most {report['most']:.0%} were wanted{missed}"
     return "\n".join([*lines, "", f"{outside}; {wanted}. Medians of {report['num_steps']} steps. {measured(report)}."])
 
