@@ -152,3 +152,10 @@ def test_the_jackknife_of_one_cluster_has_no_error() -> None:
 def test_sums_by_cluster_are_in_the_order_of_the_numbers() -> None:
     sums = sums_by_cluster(np.array([[1, 10], [2, 20], [4, 40]]), np.array([7, 3, 7]))
     assert sums.tolist() == [[2, 20], [5, 50]]
+
+
+def test_the_jackknife_is_the_same_to_the_last_bit_in_whichever_order_problems_come() -> None:
+    chance = np.random.default_rng(0)
+    sums = chance.random((300, 3))
+    found = {tuple(jackknife(chance.permutation(sums), lambda each: each[..., :2] / each[..., 2:])) for _ in range(20)}
+    assert len(found) == 1

@@ -126,6 +126,7 @@ def jackknife(
     Returns:
         One estimate for each of the k values; its standard error is `None` where some cluster alone gives it a value.
     """
+    sums = sums[np.lexsort(sums.T)]  # sums are rounded: in one order, in whichever order records were written
     total = sums.sum(axis=0)
     values = statistic(total)
     if len(sums) < 2:

@@ -63,7 +63,7 @@ class AllocateConfig(RunConfig):
     signs: tuple[str, ...] = FREE
     """What a rule goes by: the length of the prompt; how likely the model found what it thought, all of it (thinking)
     and the last part (recent); and, for tokens of their own, how sure it is of an answer that is probed (probe) and
-    whether that is the one before (same). How to probe say --options.probe_text and --options.probe_tokens.
+    whether that is the one before (same). Options of the strategy allocated say how to probe.
     """
 
 
