@@ -347,7 +347,7 @@ def test_the_manifest_tells_what_was_added_and_when(tmp_path: Path) -> None:
 
 
 def test_a_folder_grows_while_it_is_unfinished(tmp_path: Path, undisturbed: list[Record]) -> None:
-    killed_after(tmp_path, 72)  # of 192, graded side by side: some of any setting are among them, and not all
+    killed_after(tmp_path, 72)  # of 240, graded side by side: some of any setting are among them, and not all
     started: list[tuple[int, int]] = []
     config = changed(CONFIG, out=str(tmp_path), samples=1, strategies=("elastic",), budgets=("8+4", "5+4"))
     sweep(changed(config, options={}), lambda *n: started.append(n), load_engine=load_engine)

@@ -141,6 +141,7 @@ def test_adapters_alone_are_trained_and_kept_and_the_selected_model_loads(tmp_pa
     assert ask(engine, QUESTION, "24+20").error is None
 
 
+@pytest.mark.full
 def test_checkpointed_gradients_are_the_same(tmp_path: Path) -> None:
     settings = {"steps": 2, "dtype": "float64"}
     plain = small_run(tmp_path / "plain", **settings)

@@ -56,6 +56,7 @@ def test_a_run_goes_on_as_if_nothing_had_happened(
     assert outcome(config) == wanted
 
 
+@pytest.mark.full
 def test_a_run_that_is_interrupted_again_and_again(tmp_path: Path) -> None:
     config, whole = small_run(tmp_path / "run", save_every=1), small_run(tmp_path / "whole", save_every=1)
     train(whole)

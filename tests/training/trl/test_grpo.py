@@ -345,8 +345,14 @@ def test_a_full_disk_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             marks=pytest.mark.full,
         ),
         {"updates_per_step": 2, "micro_batch_size": 8, "beta": 0.01, "epsilon_high": 0.28, "advantages": "whitened"},
-        {"strategies": ("l1-exact", "l1-max"), "rewards": {"l1_exact": 1.0, "l1_max": 1.0}, "plan": "random"},
-        {"mask_cut": True, "advantages": "centred", "rewards": {"correct": 1.0, "format": 0.1, "overlong": 0.5}},
+        pytest.param(
+            {"strategies": ("l1-exact", "l1-max"), "rewards": {"l1_exact": 1.0, "l1_max": 1.0}, "plan": "random"},
+            marks=pytest.mark.full,
+        ),
+        pytest.param(
+            {"mask_cut": True, "advantages": "centred", "rewards": {"correct": 1.0, "format": 0.1, "overlong": 0.5}},
+            marks=pytest.mark.full,
+        ),
     ],
     ids=lambda changes: next(iter(changes)),
 )
