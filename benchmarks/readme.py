@@ -62,6 +62,7 @@ def filled(text: str) -> str:
         "strategies": strategies,
         "yardsticks": yardsticks,
         "allocate": allocate,
+        "probes": probes,
         "gpu_engine": generation,
         "gpu_training": on_gpu(gpu_tables.training),
         "gpu_exactness": on_gpu(gpu_tables.exactness),
@@ -77,6 +78,14 @@ def filled(text: str) -> str:
             made = gpu_tables.unfinished(report) if list(report) == ["check"] else block(report)
         text = pattern.sub(lambda found, made=made: f"{found[1]}{made}\n{found[2]}", text)
     return text
+
+
+def probes(report: dict[str, Any]) -> str:
+    lines = ["| rows | a probe of | takes, in the time of as many tokens that stay |", "|---|---|---|"]
+    for one in report["measured"]:
+        num = one["num_probe_tokens"] / one["num_probes"]
+        lines.append(f"| {one['num_rows']} | {num:.0f} tokens ({one['length']}) | {one['cost']:.2f} |")
+    return "\n".join([*lines, "", f"The miniature, time of the processor. {measured(report)}."])
 
 
 def allocate(report: dict[str, Any]) -> str:
