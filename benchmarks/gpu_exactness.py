@@ -20,24 +20,24 @@ from elastic_reasoning.tasks.arithmetic import Arithmetic
 from tiny import CONTEXT, mixed_requests, new_engine, tiny
 
 FAMILIES = ("llama", "qwen2", "qwen3", "mistral", "gemma3", "gpt_oss")
+MINIATURES = ("mini", "mini-e1")
 
 
-def random_models(device: str, families: tuple[str, ...], num_requests: int) -> list[dict[str, Any]]:
-    """Mixed requests of tiny models with random weights."""
+def random_model(family: str, device: str, num_requests: int) -> list[dict[str, Any]]:
+    """Mixed requests of a tiny model with random weights, in two types."""
     found = []
-    for family in families:
-        for dtype in (torch.float32, torch.bfloat16):
-            model = tiny(family).to(device, dtype)
-            traces = list(generate(new_engine(model, max_rows=7), mixed_requests(num_requests)))
-            found.append(
-                {
-                    "model": family,
-                    "dtype": str(dtype).removeprefix("torch."),
-                    "num_traces": len(traces),
-                    "num_violations": sum(len(check(trace, CONTEXT)) for trace in traces),
-                }
-            )
-            model.to("cpu", torch.float32)
+    for dtype in (torch.float32, torch.bfloat16):
+        model = tiny(family).to(device, dtype)
+        traces = list(generate(new_engine(model, max_rows=7), mixed_requests(num_requests)))
+        found.append(
+            {
+                "model": family,
+                "dtype": str(dtype).removeprefix("torch."),
+                "num_traces": len(traces),
+                "num_violations": sum(len(check(trace, CONTEXT)) for trace in traces),
+            }
+        )
+        model.to("cpu", torch.float32)
     return found
 
 
@@ -72,11 +72,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="one family, few requests")
     parser.add_argument("--out", type=Path, required=True)
     chosen = parser.parse_args(arguments)
-    found = random_models(chosen.device, FAMILIES[2:3] if chosen.quick else FAMILIES, 12 if chosen.quick else 48)
-    found += [miniature(name, chosen.device, 4 if chosen.quick else 64) for name in ("mini", "mini-e1")]
-    for one in found:
-        print(one, flush=True)
-    chosen.out.write_text(json.dumps({**provenance(), "models": found}, indent=1) + "\n", encoding="utf-8")
+    torch.set_num_threads(1)  # small models: more would wait for each other
+    families, num_requests, num_questions = (FAMILIES[2:3], 12, 4) if chosen.quick else (FAMILIES, 48, 32)
+    found: list[dict[str, Any]] = []
+    for model in (*families, *MINIATURES):
+        if model in MINIATURES:
+            found.append(miniature(model, chosen.device, num_questions))
+        else:
+            found += random_model(model, chosen.device, num_requests)
+        print(found[-1], flush=True)
+        chosen.out.write_text(json.dumps({**provenance(), "models": found}, indent=1) + "\n", encoding="utf-8")
     return 1 if any(one["num_violations"] for one in found) else 0
 
 
