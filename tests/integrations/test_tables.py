@@ -1,8 +1,11 @@
 """Tables against rows: every step of a batch on a device, with drafts, preemptions and slots that are used again."""
 
+import os
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -81,9 +84,12 @@ def wanted(row: Row, logits: torch.Tensor, temperature: float) -> torch.Tensor:
 class Batch:
     """What an engine does with sequences: they take slots, leave them, are preempted, and come in any order."""
 
-    def __init__(self, template: Template, num_drafts: int, chance: random.Random) -> None:
-        self._template, self._num_drafts, self._chance = template, num_drafts, chance
-        self._tables = Tables(NUM_SLOTS, num_drafts, template, template.num_tokens, CPU)
+    def __init__(self, template: Template, num_drafts: int, chance: random.Random, how: "How | None" = None) -> None:
+        self._template, self._num_drafts, self._chance, self._how = template, num_drafts, chance, how or How()
+        self._tables = [
+            Tables(NUM_SLOTS, num_drafts, template, template.num_tokens, self._how.device, by_kernel)
+            for by_kernel in self._how.by_kernel
+        ]
         self._free = list(range(NUM_SLOTS))
         self._running: dict[int, Running] = {}
         self._waiting: list[Running] = []
@@ -108,13 +114,15 @@ class Batch:
                 if not done:
                     self._waiting.append(sequence)
                 elif chance.random() < 0.5:  # a request without a budget has it in between
-                    self._tables.leave(slot)
+                    for tables in self._tables:
+                        tables.leave(slot)
         while self._waiting and self._free:
             slot = self._free.pop(chance.randrange(len(self._free)))
             sequence = self._running[slot] = self._waiting.pop(0)
             automaton = automaton_of(sequence.walk, min(self._template.eos))
             assert automaton is not None
-            self._tables.enter(slot, automaton, sequence.num_prompt, sequence.output, sequence.temperature)
+            for tables in self._tables:
+                tables.enter(slot, automaton, sequence.num_prompt, sequence.output, sequence.temperature)
 
     def _feed(self, slot: int) -> "Fed":
         """An accepted id and what is proposed behind it; or a chunk of a prefill, behind which nothing is kept."""
@@ -134,19 +142,30 @@ class Batch:
         """The logits `[rows, vocabulary]` of each sequence, before and after."""
         generator = torch.Generator().manual_seed(self._chance.randrange(2**30))
         sizes = [len(one.ids) for one in fed]
-        logits = torch.randn(sum(sizes), self._template.num_tokens, generator=generator)
-        edited, offsets = logits.clone(), torch.tensor([n for size in sizes for n in range(size)])
-        arguments = (
+        logits = torch.randn(sum(sizes), self._template.num_tokens, generator=generator).to(self._how.dtype)
+        offsets = torch.tensor([n for size in sizes for n in range(size)])
+        rows = (
             torch.tensor(slots).repeat_interleave(torch.tensor(sizes)),
-            np.array(slots),
             torch.tensor([token for one in fed for token in one.ids], dtype=torch.int32),
             torch.tensor([one.start for one in fed]).repeat_interleave(torch.tensor(sizes)) + offsets,
-            offsets.int() if self._num_drafts else None,
+            offsets.int(),
         )
-        with no_waiting():
-            self._tables.flush()
-            self._tables.apply(edited, *arguments)
-        return list(logits.split(sizes)), list(edited.split(sizes))
+        edited = [logits.to(self._how.device, copy=True) for _ in self._tables]
+        slots_of, ids, positions, offsets = (each.to(self._how.device) for each in rows)
+        with self._how.guard():
+            for tables, one in zip(self._tables, edited, strict=True):
+                tables.flush()
+                tables.apply(one, slots_of, np.array(slots), ids, positions, offsets if self._num_drafts else None)
+        self._compare(edited)
+        return list(logits.float().split(sizes)), list(edited[0].float().cpu().split(sizes))
+
+    def _compare(self, edited: list[torch.Tensor]) -> None:
+        """All tables do the same, and keep the same."""
+        (first, *others), (kept, *others_kept) = edited, [tables._kept for tables in self._tables]
+        for one, its in zip(others, others_kept, strict=True):
+            torch.testing.assert_close(one, first, **self._how.rounding)
+            assert its.slots.equal(kept.slots)
+            assert its.places[:, :-1].equal(kept.places[:, :-1])
 
     def _judge(self, sequence: Running, fed: "Fed", logits: torch.Tensor, edited: torch.Tensor) -> None:
         """Compare what was asked behind every accepted id, and take the ids that are drawn."""
@@ -156,7 +175,7 @@ class Batch:
         for n in range(len(fed.ids)):
             row = sequence.row([])
             asked = wanted(row, logits[n], sequence.temperature)
-            torch.testing.assert_close(edited[n], asked, atol=1e-4, rtol=1e-4)
+            torch.testing.assert_close(edited[n], asked, atol=self._how.tolerance, rtol=self._how.tolerance)
             token = self._draw(row, asked, drafts[n] if n < len(drafts) else None)
             sequence.output.append(token)
             done = len(sequence.output) >= sequence.limit or token in self._template.eos
@@ -173,6 +192,18 @@ class Batch:
             token = chance.choice([*range(template.num_tokens), *marks, *marks])
             if asked[token] > -torch.inf:
                 return token
+
+
+@dataclass(frozen=True)
+class How:
+    """By which steps, on what, and how near they come to one another and to what is asked for."""
+
+    by_kernel: tuple[bool, ...] = (False,)
+    device: torch.device = CPU
+    dtype: torch.dtype = torch.float32
+    rounding: dict[str, float] = field(default_factory=dict)
+    tolerance: float = 1e-4
+    guard: Callable[[], AbstractContextManager[None]] = no_waiting
 
 
 @dataclass
@@ -193,22 +224,57 @@ def test_each_step_of_each_sequence_is_what_its_row_wants(closing: str, num_draf
         Batch(template, num_drafts, chance).run(10)
 
 
+ON_CPU = pytest.mark.skipif(
+    os.environ.get("TRITON_INTERPRET") != "1" or find_spec("triton") is None,
+    reason="needs pip install triton==3.6.0, and TRITON_INTERPRET=1 to run it on a CPU",
+)
+ON_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+ROUNDING = {
+    torch.float32: ({"atol": 2e-6, "rtol": 2e-6}, 1e-4),
+    torch.bfloat16: ({"atol": 0.03, "rtol": 0.02}, 0.03),
+}
+"""Of the kernel beside the tensor operations, and of both beside what is asked for."""
+
+
+@contextmanager
+def refusing_to_wait() -> Iterator[None]:
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.parametrize("dtype", ROUNDING, ids=str)
+@pytest.mark.parametrize("num_drafts", [0, 3])
+@pytest.mark.parametrize(
+    "device", [pytest.param("cpu", marks=ON_CPU), pytest.param("cuda", marks=[pytest.mark.gpu, ON_GPU])]
+)
+def test_the_kernel_does_what_the_tensor_operations_do(device: str, num_drafts: int, dtype: torch.dtype) -> None:
+    rounding, tolerance = ROUNDING[dtype]
+    guard = nullcontext if device == "cpu" else refusing_to_wait  # the interpreter reads tensors itself
+    how = How((False, True), torch.device(device), dtype, rounding, tolerance, guard)
+    for closing in CLOSINGS[::2]:
+        chance = random.Random(f"{closing} {num_drafts} {dtype}")
+        # One number of ends for each type: a kernel is made for each.
+        template = letters(chance.choice(["O", "OP", "CO"]), closing, "$ZOPCDEawv.01", "$Z"[: dtype.itemsize // 2])
+        Batch(template, num_drafts, chance, how).run(10)
+
+
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_no_step_waits_for_the_device() -> None:
+@ON_GPU
+@pytest.mark.parametrize("by_kernel", [True, False])
+def test_no_step_waits_for_the_device(by_kernel: bool) -> None:
     template, device = letters(), torch.device("cuda")
     walk = Walk(Request(Prompt((4, 5), Thinking.OPEN), Budget(3, 3), options=Options(soft_landing=2)), template, 60)
     automaton = automaton_of(walk, min(template.eos))
     assert automaton is not None
-    tables = Tables(2, 1, template, template.num_tokens, device)
+    tables = Tables(2, 1, template, template.num_tokens, device, by_kernel)
     logits = torch.zeros(2, template.num_tokens, device=device)
     slots, ids, offsets = (torch.tensor(of, device=device) for of in ([1, 1], [5, 6], [0, 1]))
     positions = torch.tensor([1, 2], device=device)
-    torch.cuda.set_sync_debug_mode("error")
-    try:
+    with refusing_to_wait():
         for _ in range(3):
             tables.enter(1, automaton, 2, [], 1.0)
             tables.flush()
             tables.apply(logits, slots, np.array([1]), ids, positions, offsets)
-    finally:
-        torch.cuda.set_sync_debug_mode("default")

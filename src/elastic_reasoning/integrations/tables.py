@@ -10,7 +10,8 @@ slot the device keeps the state and the bound behind each of its last ids: as ma
 last id that was accepted says where it stands, so that nothing that was refused is to be taken back.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,8 @@ from elastic_reasoning.integrations.table_step import (
 IDLE = 0
 """The state of a slot that is not kept here: it asks for nothing and is never left."""
 Array = np.ndarray[Any, Any]
+Launch = Callable[[Kept, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor | None], None]
+"""A step by a kernel: what is kept, logits, slots, ids, positions and offsets, see `Tables.apply`."""
 
 
 class Tables:
@@ -45,10 +48,20 @@ class Tables:
         num_drafts: ids that may be proposed in advance of each.
         template: of the model.
         num_ids: ids that it may be fed.
-        device: where the logits are.
+        device: where the logits are; a GPU has to be the current one.
+        by_kernel: whether a step is one kernel (`table_kernel`) and not some forty tensor operations (`table_step`);
+            `None` for what is faster: one kernel, where there are a GPU and Triton.
     """
 
-    def __init__(self, num_slots: int, num_drafts: int, template: Template, num_ids: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        num_slots: int,
+        num_drafts: int,
+        template: Template,
+        num_ids: int,
+        device: torch.device,
+        by_kernel: bool | None = None,
+    ) -> None:
         classes, self._device = classes_of(template), device
         idle = np.zeros(AFTER + 1 + max(classes.values()), dtype=np.int64)
         idle[[NUM_TOKENS, LAST]], idle[TARGET] = NO_END, min(template.eos)
@@ -60,8 +73,22 @@ class Tables:
             classes=self._upload(AFTER + np.array([classes.get(token, OTHER) for token in range(num_ids)])),
             ends=self._upload(np.array(sorted(template.eos))),
         )
-        self._flags = np.zeros((num_slots, 5), dtype=np.int64)  # by slot: is here, depth, bans, lands, is greedy
+        self._is_here = np.zeros(num_slots, dtype=np.bool_)
+        self._flags = np.zeros((num_slots, 4), dtype=np.int64)  # by slot: depth, bans, lands, is greedy
         self._noted: dict[int, tuple[Array, Array, Array, Array]] = {}
+        if by_kernel is None:
+            by_kernel = device.type == "cuda" and find_spec("triton") is not None
+        self._launch = self._made_kernel(num_drafts) if by_kernel else None
+
+    def _made_kernel(self, num_drafts: int) -> Launch:
+        """The kernel, made now for what vLLM will give it: that takes a second, for which no request is to wait."""
+        from elastic_reasoning.integrations.table_kernel import launch
+
+        logits, number = torch.zeros(1, len(self._kept.classes), device=self._device), torch.zeros(1, dtype=torch.int64)
+        number = number.to(self._device)
+        for offsets in (None, number.int())[: 1 + (num_drafts > 0)]:
+            launch(self._kept, logits, number, number.int(), number, offsets)  # an idle slot, in which nothing changes
+        return launch
 
     def enter(
         self, slot: int, automaton: Automaton, num_prompt: int, output: Sequence[int], temperature: float
@@ -87,14 +114,15 @@ class Tables:
             np.array([first + place.state, place.bound]),
         )
         lands = any(state.landing is not None for state in automaton.states)
-        self._flags[slot] = 1, automaton.depth, bool(bans), lands, temperature == 0
+        self._flags[slot] = automaton.depth, bool(bans), lands, temperature == 0
+        self._is_here[slot] = True
 
     def leave(self, slot: int) -> None:
         """Note that a slot is not kept here any more."""
-        if self._flags[slot, 0]:
+        if self._is_here[slot]:
             nothing = np.zeros((0, 0), dtype=np.int64)
             self._noted[slot] = nothing, nothing, np.array([NO_END, 0, 0]), np.array([IDLE, NO_END])
-            self._flags[slot] = 0
+            self._is_here[slot] = False
 
     def flush(self) -> None:
         """Bring what was noted to the device."""
@@ -139,11 +167,15 @@ class Tables:
             offsets: of each row among those of its sequence, which follow one another: the first id is accepted, the
                 others are proposed `[rows]`; `None` where each sequence has one row.
         """
-        is_here, depth, bans, lands, is_greedy = self._flags[slots_np].T
-        if is_here.any():
-            greedy = is_greedy[is_here > 0]
-            flags = (bans.any(), lands.any(), greedy.any(), greedy.all())
-            step(self._kept, logits, slots, ids, positions, offsets, Asks(int(depth.max()), *map(bool, flags)))
+        is_here = self._is_here[slots_np]
+        if not is_here.any():
+            return
+        if self._launch is not None:
+            self._launch(self._kept, logits, slots, ids, positions, offsets)
+            return
+        depth, bans, lands, greedy = self._flags[slots_np[is_here]].T
+        flags = (bans.any(), lands.any(), greedy.any(), greedy.all())
+        step(self._kept, logits, slots, ids, positions, offsets, Asks(int(depth.max()), *map(bool, flags)))
 
 
 def _columns(

@@ -18,7 +18,7 @@ from vllm.v1.sample.logits_processor import LogitsProcessor as ProcessorV1
 from vllm.v1.sample.logits_processor import MoveDirectionality
 from vllm.v1.worker.gpu.sample.logits_processor import LogitsProcessor as ProcessorV2
 
-from elastic_reasoning.core.errors import EngineError
+from elastic_reasoning.core.errors import ElasticError, EngineError
 from elastic_reasoning.core.wire import from_wire
 from elastic_reasoning.integrations.edits import LogitEdits
 from elastic_reasoning.integrations.row import Row
@@ -60,7 +60,7 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
         self._served = Served.of(vllm_config)
         self._served.prepare()
         self._states: Any = None if isinstance(where, torch.device) else where
-        self._tables: Tables | None = None
+        self._tables = None if self._states is None else self._new_tables()
         self._rows: dict[int, _Budgeted] = {}
         self._time = TimeKeeper(clock_of_all())
         self._num_timed = 0  # where it is 0, nothing is done about time
@@ -164,14 +164,19 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
         if automaton is None:
             self._put(req_idx, _budgeted(Row(walk, output, end), sampling_params))
         else:
-            tables = self._tables = self._tables or self._new_tables()
-            tables.enter(req_idx, automaton, num_prompt, output, sampling_params.temperature)
+            assert self._tables is not None  # an automaton is of a model whose template is known
+            self._tables.enter(req_idx, automaton, num_prompt, output, sampling_params.temperature)
         return True
 
-    def _new_tables(self) -> Tables:
+    def _new_tables(self) -> Tables | None:
+        """Made when the engine starts, as that takes a second; `None` for a model that no budget can be kept for."""
+        try:
+            template = self._served.template
+        except ElasticError:
+            return None
         states, speculative = self._states, self._config.speculative_config
         num_drafts = 0 if speculative is None else speculative.num_speculative_tokens
-        return Tables(states.max_num_reqs, num_drafts, self._served.template, states.vocab_size, states.device)
+        return Tables(states.max_num_reqs, num_drafts, template, states.vocab_size, states.device)
 
     def apply_staged_writes(self) -> None:
         """Bring what has entered to the device."""
