@@ -1,25 +1,31 @@
 """What a budget adds to a sampling step: the processor's own time, kept on the device and kept by a host.
 
-    python benchmarks/processor_step.py                    # a table, and results/processor_step.json; two minutes
+    python benchmarks/processor_step.py                    # a table, and results/processor_step.json; half a minute
     python benchmarks/processor_step.py --device cuda      # on a GPU, where no step may wait for it
-    python benchmarks/processor_step.py --quick            # a smoke test, nothing written
+    python benchmarks/processor_step.py --quick            # a smoke test; written where --out says where to
 
 256 sequences under separate budgets, with a vocabulary of 152,064, think, are closed, two or three in each step, and
 answer. The ids of each step are made beforehand, and both sides are fed the same:
 
-    tables         `integrations.tables`, as vLLM's model runner V2 uses them
+    tables         `integrations.tables`, as vLLM's model runner V2 uses them: on a GPU one kernel
+    operations     the same by tensor operations, a side of its own on a GPU: all that a CPU has
     rows           a `Row` for each, which waits for the ids: what is done for sequences that only a host can follow
     logits pass    the largest logit of each row, which reads all of them once
 
 Microseconds a step: of the processor (CPU time, in which nothing is computed for the model), and of the GPU, where the
-steps stand in a queue behind one another, so that it never waits for the processor. Medians over the repeats.
+steps stand in a queue behind one another, so that it never waits for the processor. Medians over the repeats. A side
+that fails is said to, and does not stop the others.
 """
 
 import argparse
 import json
+import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -30,6 +36,7 @@ from provenance import provenance
 from rich.console import Console
 from rich.table import Table
 
+from elastic_reasoning.core.automaton import Automaton
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.delimiter import TokenDelimiter
 from elastic_reasoning.core.explorer import automaton_of
@@ -86,12 +93,17 @@ Step = Callable[[int], None]
 """The processor's part of a step, by its number."""
 
 
-def tables(model: Template, num_rows: int, ids: torch.Tensor, logits: torch.Tensor) -> Step:
+def automata(model: Template, num_rows: int, num_steps: int) -> list[Automaton]:
+    """What each row may do."""
+    made = [automaton_of(walk, min(model.eos)) for walk in walks(model, num_rows, num_steps)]
+    return [automaton for automaton in made if automaton is not None]
+
+
+def tables(made: list[Automaton], model: Template, ids: torch.Tensor, logits: torch.Tensor, by_kernel: bool) -> Step:
     """What is done for sequences that have an automaton."""
-    kept = Tables(num_rows, 0, model, model.num_tokens, logits.device)
-    for slot, walk in enumerate(walks(model, num_rows, len(ids))):
-        automaton = automaton_of(walk, min(model.eos))
-        assert automaton is not None
+    num_rows = len(made)
+    kept = Tables(num_rows, 0, model, model.num_tokens, logits.device, by_kernel)
+    for slot, automaton in enumerate(made):
         kept.enter(slot, automaton, PROMPT, [], 1.0)
     kept.flush()
     slots_np = np.arange(num_rows)
@@ -104,8 +116,9 @@ def tables(model: Template, num_rows: int, ids: torch.Tensor, logits: torch.Tens
     return step
 
 
-def rows(model: Template, num_rows: int, ids: torch.Tensor, logits: torch.Tensor) -> Step:
+def rows(model: Template, ids: torch.Tensor, logits: torch.Tensor) -> Step:
     """What is done for sequences that a host follows."""
+    num_rows = len(logits)
     edits, places = LogitEdits(num_rows), np.arange(num_rows)
     kept = [Row(walk, [], min(model.eos)) for walk in walks(model, num_rows, len(ids))]
     for place, row in enumerate(kept):
@@ -122,7 +135,7 @@ def rows(model: Template, num_rows: int, ids: torch.Tensor, logits: torch.Tensor
     return step
 
 
-def logits_pass(model: Template, num_rows: int, ids: torch.Tensor, logits: torch.Tensor) -> Step:
+def logits_pass(logits: torch.Tensor) -> Step:
     """One look at all logits."""
 
     def step(number: int) -> None:
@@ -131,29 +144,73 @@ def logits_pass(model: Template, num_rows: int, ids: torch.Tensor, logits: torch
     return step
 
 
-SIDES = {"tables": tables, "rows": rows, "logits pass": logits_pass}
+@dataclass(frozen=True)
+class Side:
+    """One way.
+
+    Attributes:
+        begin: makes its step, with what it keeps.
+        waits: whether it waits for the GPU.
+    """
+
+    begin: Callable[[], Step]
+    waits: bool = False
 
 
-def measure(device: str, num_rows: int, num_ids: int, num_steps: int, num_repeats: int) -> dict[str, dict[str, float]]:
-    """Microseconds a step of each side, by whose they are."""
+def sides(model: Template, ids: torch.Tensor, logits: torch.Tensor) -> dict[str, Side]:
+    """All ways, by name."""
+    on_gpu = logits.device.type == "cuda"
+    made = automata(model, len(logits), len(ids))
+    found = {
+        "tables": Side(partial(tables, made, model, ids, logits, on_gpu)),
+        "operations": Side(partial(tables, made, model, ids, logits, False)),
+        "logits pass": Side(partial(logits_pass, logits)),
+        "rows": Side(partial(rows, model, ids, logits), waits=True),
+    }
+    return found if on_gpu else {name: side for name, side in found.items() if name != "operations"}
+
+
+Figures = dict[str, dict[str, float | str]]
+"""Microseconds a step of each side, by whose they are; or its error."""
+
+
+def measure(device: str, num_rows: int, num_ids: int, num_steps: int, num_repeats: int) -> Iterator[Figures]:
+    """What is known after each repeat."""
     model = template(num_ids)
     ids = torch.tensor(emitted(model, num_rows, num_steps), dtype=torch.int32, device=device)
     logits = torch.zeros(num_rows, num_ids, device=device)
-    spent: dict[str, list[dict[str, float]]] = {name: [] for name in SIDES}
+    of_all = sides(model, ids, logits)
+    spent: dict[str, list[dict[str, float]]] = {name: [] for name in of_all}
+    failed: Figures = {}
     for repeat in range(num_repeats + 1):
-        for name, side in SIDES.items():
+        for name, side in of_all.items():
+            if name in failed:
+                continue
             logits.zero_()
-            step = side(model, num_rows, ids, logits)
-            with refusing_to_wait(name == "tables" and device == "cuda"):
-                found = {"cpu": cpu_microseconds(step, num_steps)}
-            if device == "cuda":
-                found["gpu"] = gpu_microseconds(side(model, num_rows, ids, logits), name == "rows")
+            try:
+                found = microseconds(side, device, num_steps)
+            except Exception as error:
+                traceback.print_exc()
+                failed[name] = {"error": f"{type(error).__name__}: {error}"}
+                continue
             if repeat:  # the first time warms up
                 spent[name].append(found)
-    return {
-        name: {whose: round(median(one[whose] for one in found), 1) for whose in found[0]}
-        for name, found in spent.items()
-    }
+        yield {**{name: medians(found) for name, found in spent.items() if found}, **failed}
+
+
+def medians(found: list[dict[str, float]]) -> dict[str, float | str]:
+    return {whose: round(median(one[whose] for one in found), 1) for whose in found[0]}
+
+
+def microseconds(side: Side, device: str, num_steps: int) -> dict[str, float]:
+    """Of one side, by whose they are."""
+    step = side.begin()
+    if device == "cpu":
+        return {"cpu": cpu_microseconds(step, num_steps)}
+    torch.cuda.synchronize()
+    with refusing_to_wait(not side.waits):
+        cpu = cpu_microseconds(step, num_steps)
+    return {"cpu": cpu, "gpu": gpu_microseconds(side.begin(), side.waits)}
 
 
 @contextmanager
@@ -187,28 +244,29 @@ def gpu_microseconds(step: Step, waits: bool) -> float:
     return float(began.elapsed_time(ended)) / NUM_QUEUED * 1e3
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--quick", action="store_true", help="a small size, and nothing written")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="where the figures of other devices are kept too")
+    parser.add_argument("--quick", action="store_true", help="a small size")
+    parser.add_argument("--out", type=Path, help=f"{RESULTS.name}; figures of other devices in it are kept")
     chosen = parser.parse_args(arguments)
     torch.set_num_threads(1)
     size = (8, 500, NUM_QUEUED, 1) if chosen.quick else (NUM_ROWS, NUM_IDS, NUM_STEPS, NUM_REPEATS)
-    figures = measure(chosen.device, *size)
+    out = chosen.out or (None if chosen.quick else RESULTS)
+    report: dict[str, Any] = json.loads(out.read_text()) if out is not None and out.exists() else {}
+    made = {**provenance(), "card": card(chosen.device), "num_rows": size[0], "num_ids": size[1]}
+    for figures in measure(chosen.device, *size):
+        if out is not None:  # after each repeat, as it may be ended before its time
+            out.write_text(json.dumps({**report, chosen.device: {**made, "microseconds": figures}}, indent=1) + "\n")
     show(figures, chosen.device)
-    if not chosen.quick:
-        made = {**provenance(), "card": card(chosen.device), "num_rows": NUM_ROWS, "num_ids": NUM_IDS}
-        report: dict[str, Any] = json.loads(chosen.out.read_text()) if chosen.out.exists() else {}
-        report[chosen.device] = {**made, "microseconds": figures}
-        chosen.out.write_text(json.dumps(report, indent=1) + "\n")
+    return 1 if any("error" in found for found in figures.values()) else 0
 
 
 def card(device: str) -> str | None:
     return torch.cuda.get_device_name() if device == "cuda" else None
 
 
-def show(figures: dict[str, dict[str, float]], device: str) -> None:
+def show(figures: Figures, device: str) -> None:
     table = Table(title=f"microseconds a step, {device}")
     for column in ("", "processor", "GPU"):
         table.add_column(column, justify="right" if column else "left")
@@ -218,4 +276,4 @@ def show(figures: dict[str, dict[str, float]], device: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,3 +1,6 @@
+import json
+from pathlib import Path
+
 import processor_step as script
 import pytest
 import torch
@@ -18,7 +21,8 @@ def test_both_sides_force_the_same_ids() -> None:
     model = script.template(500)
     ids = torch.tensor(script.emitted(model, 6, 70), dtype=torch.int32)
     tables, rows = (torch.zeros(6, 500) for _ in range(2))
-    steps = script.tables(model, 6, ids, tables), script.rows(model, 6, ids, rows)
+    made = script.automata(model, 6, 70)
+    steps = script.tables(made, model, ids, tables, by_kernel=False), script.rows(model, ids, rows)
     for number in range(70):
         for logits, step in zip((tables, rows), steps, strict=True):
             logits.zero_()
@@ -32,8 +36,26 @@ def test_the_table_says_what_was_not_measured() -> None:
     found = {**source, **versions, "card": None, "num_rows": 2, "num_ids": 5000}
     spent = {"tables": {"cpu": 60.0}, "rows": {"cpu": 1200.0}}
     table = block({"cpu": {**found, "microseconds": spent}})
-    assert "| CPU | rows | 1,200 | – |" in table
+    assert "| CPU | rows | 1,200 | – |  |" in table
     assert "not measured on a GPU yet" in table
     on_gpu = {**found, "card": "H", "microseconds": {"tables": {"cpu": 50.0, "gpu": 40.0}}}
-    assert "| H | tables | 50 | 40 |" in block({"cuda": on_gpu})
+    assert "| H | tables | 50 | 40 | ≤ 60 each |" in block({"cuda": on_gpu})
     assert "not measured" not in block({"cuda": on_gpu})
+    missed = {**found, "card": "H", "microseconds": {"tables": {"cpu": 61.0, "gpu": 40.0}}}
+    assert "| H | tables | 61 | 40 | ≤ 60 each (**missed**) |" in block({"cuda": missed})
+
+
+def test_a_side_that_fails_leaves_the_others_their_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> script.Step:
+        raise RuntimeError("no kernel")
+
+    monkeypatch.setattr(script, "tables", fail)
+    out = tmp_path / "found.json"
+    assert script.main(["--quick", "--out", str(out)]) == 1
+    report = json.loads(out.read_text())
+    assert report["cpu"]["microseconds"]["tables"] == {"error": "RuntimeError: no kernel"}
+    assert report["cpu"]["microseconds"]["rows"]["cpu"] > 0
+    assert "| failed: RuntimeError: no kernel |" in block(report)
+    capsys.readouterr()
