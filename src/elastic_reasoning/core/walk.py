@@ -97,7 +97,7 @@ class Walk:
             strategy = find_strategy(request.strategy, request.options)
             options = strategy.read(request.options)
             strategy.refuse(request.budget, options)
-            self.logprobs_for = request.strategy if strategy.goes_by_logprobs(request.options) else ""
+            self.logprobs_for = request.strategy if strategy.reads_logprobs(options) else ""
             self._options, self.siblings = options, strategy.siblings
             if self.siblings is not None:
                 self.branch()

@@ -1,14 +1,36 @@
 """What rows ask of their next logits, made in the logits of a whole batch."""
 
 from functools import reduce
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from elastic_reasoning.integrations.row import Row
 
 NEVER = float("-inf")
 NOTHING = -1
+
+
+class _Moves(NamedTuple):
+    """Rows in which the probability of all ids goes to the first: their places `[rows, 1]`, ids and temperatures."""
+
+    at: torch.Tensor
+    ids: torch.Tensor
+    temperature: torch.Tensor
+    any_greedy: bool
+    all_greedy: bool
+
+
+class _Plan(NamedTuple):
+    """What is done to the logits of a batch, on their device; the same until a row asks for something else."""
+
+    places: NDArray[np.int64]
+    banned: list[tuple[int, list[int]]]
+    raised: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None
+    moves: list[_Moves]
+    forced: tuple[torch.Tensor, torch.Tensor] | None
 
 
 class LogitEdits:
@@ -25,6 +47,7 @@ class LogitEdits:
         self._banned: dict[int, list[int]] = {}
         self._raised = np.full(num_places, NOTHING)
         self._raised_by = np.zeros(num_places, dtype=np.float32)
+        self._plan: _Plan | None = None
 
     def set(self, place: int, row: Row, temperature: float) -> None:
         """Write down what a row asks for."""
@@ -35,41 +58,56 @@ class LogitEdits:
         self._banned.pop(place, None)
         if row.banned:
             self._banned[place] = list(row.banned)
+        self._plan = None
 
     def clear(self, place: int) -> None:
         """There is no row any more."""
         self._forced[place] = self._moves_to[place] = self._raised[place] = NOTHING
         self._banned.pop(place, None)
+        self._plan = None
 
-    def apply(self, logits: torch.Tensor, places: np.ndarray, eos: frozenset[int]) -> None:
+    def apply(self, logits: torch.Tensor, places: NDArray[np.int64], eos: frozenset[int]) -> None:
         """Edit the logits `[rows, vocabulary]` of rows at these places `[rows]`."""
-        if self._banned:
-            for row in np.flatnonzero(np.isin(places, list(self._banned))).tolist():
-                logits[row, self._banned[int(places[row])]] = NEVER
-        rows = np.flatnonzero(self._raised[places] >= 0)
-        if len(rows):
-            raised = (rows, self._raised[places[rows]], self._raised_by[places[rows]])
-            at, ids, amounts = (torch.from_numpy(each).to(logits.device) for each in raised)
-            logits[at, ids] += amounts.to(logits.dtype)
-        moves_to = self._moves_to[places]
-        for target in np.unique(moves_to[moves_to >= 0]).tolist():  # most often one
-            _move_ends(logits, moves_to == target, self._temperature[places], (target, *sorted(eos)))
-        forced = self._forced[places]
-        rows = np.flatnonzero(forced >= 0)
-        if len(rows):
-            at = torch.from_numpy(rows).to(logits.device)
+        plan = self._plan
+        if plan is None or not np.array_equal(plan.places, places):
+            plan = self._plan = self._planned(places.copy(), eos, logits)
+        for row, banned in plan.banned:
+            logits[row, banned] = NEVER
+        if plan.raised is not None:
+            at, ids, amounts = plan.raised
+            logits[at, ids] += amounts
+        for at, ids, temperature, any_greedy, all_greedy in plan.moves:
+            logits[at, ids] = moved_ends(logits[at, ids], temperature, any_greedy, all_greedy)
+        if plan.forced is not None:
+            at, ids = plan.forced
             logits[at] = NEVER
-            logits[at, torch.from_numpy(forced[rows]).to(logits.device)] = 0.0
+            logits[at, ids] = 0.0
 
+    def _planned(self, places: NDArray[np.int64], eos: frozenset[int], logits: torch.Tensor) -> _Plan:
+        """What the rows at these places ask for."""
 
-def _move_ends(logits: torch.Tensor, moves: np.ndarray, temperature: np.ndarray, ids: tuple[int, ...]) -> None:
-    """Give the probability of all these ids to the first of them, in the rows that move `[rows]`."""
-    rows = np.flatnonzero(moves)
-    greedy = temperature[rows] == 0
-    columns = torch.tensor(ids, device=logits.device)
-    at = torch.from_numpy(rows).to(logits.device)[:, None]
-    at_temperature = torch.from_numpy(temperature[rows]).to(logits.device)
-    logits[at, columns] = moved_ends(logits[at, columns], at_temperature, bool(greedy.any()), bool(greedy.all()))
+        def there(array: NDArray[Any]) -> torch.Tensor:
+            return torch.from_numpy(array).to(logits.device)
+
+        banned = np.flatnonzero(np.isin(places, list(self._banned))).tolist() if self._banned else []
+        moves_to, forced, raised = self._moves_to[places], self._forced[places], self._raised[places]
+        moves = []
+        for target in np.unique(moves_to[moves_to >= 0]).tolist():  # most often one
+            rows, ids = np.flatnonzero(moves_to == target), np.array([target, *sorted(eos)])
+            temperature = self._temperature[places[rows]]
+            greedy = temperature == 0
+            moves.append(
+                _Moves(there(rows)[:, None], there(ids), there(temperature), bool(greedy.any()), bool(greedy.all()))
+            )
+        at_raised, at_forced = np.flatnonzero(raised >= 0), np.flatnonzero(forced >= 0)
+        amounts = there(self._raised_by[places[at_raised]]).to(logits.dtype)
+        return _Plan(
+            places,
+            [(row, self._banned[int(places[row])]) for row in banned],
+            (there(at_raised), there(raised[at_raised]), amounts) if len(at_raised) else None,
+            moves,
+            (there(at_forced), there(forced[at_forced])) if len(at_forced) else None,
+        )
 
 
 def moved_ends(part: torch.Tensor, temperature: torch.Tensor, any_greedy: bool, all_greedy: bool) -> torch.Tensor:

@@ -28,6 +28,7 @@ class Row:
         banned: ids that may not come next.
         raised: an id and what is added to its logit, or `None`.
         moves_to: the id that gets the probability of every end of sequence, or `None`.
+        wakes_at, watch: there is nothing to `advance` while `output` has fewer ids and its last one is not watched.
 
     Args:
         walk: a walk that has not begun.
@@ -41,6 +42,8 @@ class Row:
         self.banned = frozenset[int]()
         self.raised: tuple[int, float] | None = None
         self.moves_to: int | None = None
+        self.wakes_at: float = 0
+        self.watch = frozenset[int]()
         self._cursor = Cursor(walk)
         self._end = end
         self._forced = tuple(walk.ids)
@@ -62,13 +65,18 @@ class Row:
         num = len(self.output)
         if num == self._num_read:
             return False
-        if num >= self._next or self.output[-1] in self._cursor.watch:
+        if num >= self._next or self.output[-1] in self.watch:
             self._read()
             return True
         before = self.moves_to
-        if before is not None and len(self._closing.forced) > 1:
+        if self._follows_closing:
             self.moves_to = self._next_of_closing()
         return self.moves_to != before
+
+    @property
+    def _follows_closing(self) -> bool:
+        """Whether what gets the probability of an end may be another id behind each token."""
+        return self.moves_to is not None and len(self._closing.forced) > 1
 
     def _read(self) -> None:
         """Read all that was emitted, which for a sequence that was preempted may be many events."""
@@ -163,6 +171,8 @@ class Row:
         self.moves_to = self._next_of_closing() if closes and not self.banned & cursor.walk.template.eos else None
         left = 1 if self.forced is not None else cursor.left
         self._next = float("inf") if left is None else self._num_read + left
+        self.watch = cursor.watch
+        self.wakes_at = 0 if self._follows_closing else self._next
 
     @property
     def is_over(self) -> bool:

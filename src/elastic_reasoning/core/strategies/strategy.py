@@ -165,7 +165,7 @@ class Strategy:
         """Of what was given, what means something to it and is not the default."""
         defaults = self.supported_options
         options = self.read({name: value for name, value in given.items() if name in defaults})
-        values = {name: getattr(options, name) for name in defaults}
+        values = {name: getattr(options, name) for name in defaults if name in given}
         return Options({name: value for name, value in values.items() if value != defaults[name]})
 
     def edit(self, messages: tuple[Message, ...], budget: Budget) -> tuple[Message, ...]:

@@ -193,17 +193,15 @@ def _check_request(wire: Wire, params: Any) -> None:
         raise EngineError(refusal)
     served = Served.of(config)
     ids = _prompt_ids(prompt, served.tokenizer)
-    walk = served.walk(wire, ids, None)
+    walk = served.walk(wire, ids, params.max_tokens)
     if walk.error is not None:
-        raise EngineError(walk.error)
+        of_it_alone = f"max_tokens {params.max_tokens}: {walk.error.partition(',')[0]}, delimiters and all"
+        raise EngineError(served.walk(wire, ids, None).error or of_it_alone)
     if needs_of(walk.request, walk.template).takes_back:
         raise EngineError(
             f"strategy {wire.strategy!r} with {wire.options} takes back tokens, which one pass cannot do, or "
             "reads their log-probabilities, which it does not see: send two requests instead"
         )
-    walk = served.walk(wire, ids, params.max_tokens)
-    if walk.error is not None:
-        raise EngineError(f"max_tokens {params.max_tokens}: {walk.error.partition(',')[0]}, delimiters and all")
     if config.speculative_config is not None and automaton_for(walk, min(walk.template.eos), config) is None:
         raise EngineError(
             f"strategy {wire.strategy!r} with {wire.options} is kept on the host for this request, which does not know "

@@ -128,7 +128,8 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
         if ctx is not None and not self._read(ctx):
             return logits
         for place, (row, temperature, _) in self._rows.items():
-            if row.advance():
+            ids = row.output  # most have nothing to do: to call them would cost as much as all else here
+            if ids and (len(ids) >= row.wakes_at or ids[-1] in row.watch) and row.advance():
                 self._edits.set(place, row, temperature)
         if self._num_timed:
             self._close_due(places.tolist())
