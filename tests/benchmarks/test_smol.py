@@ -3,9 +3,12 @@
 import json
 from pathlib import Path
 
+import pace
 import pytest
 import smol
+import smol_training
 import torch
+from smol_training import Trainings
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
@@ -72,14 +75,56 @@ def test_warm_start_and_evaluation(model: Path, tmp_path: Path, capsys: pytest.C
     assert "--stages evalution: known are warm start, e1, evaluation" in capsys.readouterr().err
 
 
+@pytest.fixture
+def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The settings of a GPU on a processor, as far as they are not of speed alone."""
+    monkeypatch.setattr(Trainings, "on_gpu", property(lambda self: True))
+    monkeypatch.setattr(smol.torch.cuda, "get_device_name", lambda: "a GPU")
+    monkeypatch.setattr(smol_training, "NUM_ROWS_ON_GPU", 100)
+
+
+@pytest.mark.full
+@pytest.mark.usefixtures("as_on_a_gpu")
+def test_in_a_limited_time_as_many_steps_are_made_as_fit_and_nothing_twice(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace.Pace, "steps_in", lambda self, seconds, num_saves, save_seconds: 3)
+    stages = "--stages=warm start,e1,evaluation,other strategies"
+    found = run(model, tmp_path, "--minutes=10", stages)
+    warm, e1 = found["stages"]["warm start"], found["stages"]["e1"]
+    assert warm["steps"] == e1["steps"] == 3
+    assert {warm["selected"], e1["selected"]} <= {2, 3}
+    assert min(warm["step_seconds"], e1["start_seconds"]) > 0
+    assert {row["strategy"] for row in found["rows"]} == {"elastic", "s1", "vanilla"}
+    assert found["device"] == "a GPU"
+    again = run(model, tmp_path, "--minutes=10", stages.replace("warm start,", "warm start,before,"))
+    assert again["stages"] == {**found["stages"], "before": again["stages"]["before"]}
+
+
+@pytest.mark.usefixtures("as_on_a_gpu")
+def test_when_time_is_over_the_first_checkpoint_is_the_last(model: Path, tmp_path: Path) -> None:
+    found = run(model, tmp_path, "--minutes=0.001", "--stages=warm start,e1,evaluation")["stages"]
+    assert {(found[name]["steps"], found[name]["selected"]) for name in ("warm start", "e1")} == {(2, 1)}
+    assert found["evaluation"]["not run"] == "its time was over"
+
+
+def test_as_many_steps_as_fit_beside_a_start_and_checkpoints() -> None:
+    found = pace.Pace(start_seconds=10, step_seconds=0.5)
+    assert found.steps_in(100, num_saves=2, save_seconds=5) == int(pace.SHARE * 80 / 0.5)
+    assert found.steps_in(1, num_saves=2, save_seconds=5) == 2
+    assert found.save_seconds(10 + 50 + 12, steps=100, num_saves=2) == 6
+
+
 def test_mathematics_without_rows_says_why(tmp_path: Path) -> None:
-    away = smol.Run("m", tmp_path, "cpu", 1.0, False, tmp_path / "none.jsonl")
+    away = smol.Run(Trainings("m", tmp_path, "cpu", 1.0, quick=False), tmp_path / "none.jsonl", None, {})
     assert away.mathematics(["m"]) == {"not run": f"no rows of MATH500 at {tmp_path}/none.jsonl: give --math500 FILE"}
 
 
 @pytest.mark.full
 def test_all_stages(model: Path, tmp_path: Path) -> None:
     found = run(model, tmp_path)
-    assert list(found["stages"]) == list(smol.Run("", tmp_path, "cpu", 1.0, True, tmp_path).stages())
+    assert list(found["stages"]) == list(
+        smol.Run(Trainings("", tmp_path, "cpu", 1.0, quick=True), tmp_path, None, {}).stages()
+    )
     assert {row["model"] for row in found["rows"]} == {row["model"] for row in found["math500"]} == set(smol.MODELS)
     assert {row["budget"] for row in found["before"]} == set(smol.BEFORE)

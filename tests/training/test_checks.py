@@ -124,7 +124,7 @@ def test_only_where_a_run_is_made_does_not_decide_its_outcome() -> None:
     names = {name.partition(".")[0] for name in values_of(TrainConfig())}
     assert names - set(deciding(TrainConfig())) == {
         *("out", "data", "allow_code_execution", "sandbox", "grading_workers", "max_rows", "device", "vllm"),
-        *("gradient_checkpointing", "micro_batch_size", "reward_timeout_seconds", "report_to"),
+        *("keeps_cache", "gradient_checkpointing", "micro_batch_size", "reward_timeout_seconds", "report_to"),
     }
 
 

@@ -108,6 +108,10 @@ class TrainConfig:
     """How vLLM does."""
     max_rows: int = field(default=256, metadata=EXECUTION)
     """Sequences that are generated together."""
+    keeps_cache: bool = field(default=False, metadata=EXECUTION)
+    """On a GPU, leave the keys and values of rollouts in memory while the model is optimised, and with them the steps
+    that were recorded as CUDA graphs: they need not be recorded anew for each batch (engine transformers).
+    """
     dtype: str = "float32"
     """Of the weights: float32, which vLLM computes in bfloat16; bfloat16, which takes half the memory but loses
     small updates in rounding; float64.

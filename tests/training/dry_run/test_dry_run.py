@@ -39,9 +39,9 @@ def values(config: TrainConfig, section: str, num_processes: int = 1) -> dict[st
 def test_every_field_of_the_configuration_is_shown(engine):
     sections = resolve(changed(SEVERAL, engine=engine)).to_dict()
     shown = {name.partition(".")[0] for section in sections.values() for name in section}
-    left_out = {"max_rows", "vllm", "release", "since", "until"}  # of one engine, and of one task
+    left_out = {"max_rows", "keeps_cache", "vllm", "release", "since", "until"}  # of one engine, and of one task
     assert {name.partition(".")[0] for name in values_of(TrainConfig())} - left_out <= shown
-    assert ("max_rows" in shown) == (engine == "transformers")
+    assert ("max_rows" in shown) == ("keeps_cache" in shown) == (engine == "transformers")
     assert ("vllm" in shown) == (engine != "transformers")
 
 

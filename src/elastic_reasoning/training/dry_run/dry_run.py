@@ -217,7 +217,7 @@ def _memory(
         "reference": "" if config.beta else "beta is 0",
         "working": "copies of weights and gradients, to compute with",
         "copies": "of the model, to generate with",
-        "staying": "of those copies, while the model is optimised",
+        "staying": "of copies and cache, while the model is optimised",
         "cache": "of all rollouts of a process, if they run at once",
         "kept": "weights, moments and reference: at all times",
     }

@@ -131,7 +131,10 @@ def rollouts(config: TrainConfig, lengths: Lengths | None, why: str) -> tuple[Fa
 def _engine(config: TrainConfig) -> list[Fact]:
     """The settings of the run's engine."""
     if config.engine == "transformers":
-        return [Fact("max_rows", config.max_rows, "sequences", "generated together by one process")]
+        return [
+            Fact("max_rows", config.max_rows, "sequences", "generated together by one process"),
+            Fact("keeps_cache", config.keeps_cache, note="keys and values stay while the model is optimised"),
+        ]
     if config.engine == "vllm-server":
         facts = [Fact("vllm.url", config.vllm.url), Fact("vllm.group_port", str(config.vllm.group_port))]
     else:

@@ -46,7 +46,8 @@ class Memory:
         logits: a tile of them, and the gradients of the output layer and of its inputs.
         cache: keys and values of the rollouts that are generated at one time.
         copies: further copies of the model that rollouts are generated with.
-        staying: of those copies, what stays while the model is optimised: all, but nothing of a vLLM that sleeps.
+        staying: what stays of the two while the model is optimised: all copies, but nothing of a vLLM that sleeps, and
+            the cache where `keeps_cache` is set.
     """
 
     weights: int
@@ -105,6 +106,7 @@ def estimate(
     trained = adapters or total
     with_reference = config.beta > 0 and not adapters
     copies = _copies(architecture, config, sharded, generating)
+    cache = _cache(architecture, config, lengths, num_processes, generating)
     return Memory(
         weights=_share(total * width, shards),
         gradients=_share(trained * width, shards),
@@ -113,9 +115,9 @@ def estimate(
         working=_working(architecture, total, trained, width, computed, num_processes, sharded),
         activations=_activations(architecture, config, lengths, computed),
         logits=_logits(architecture, config, lengths, computed, head_is_trained=not adapters),
-        cache=_cache(architecture, config, lengths, num_processes, generating),
+        cache=cache,
         copies=copies,
-        staying=0 if config.engine == "vllm-colocated" and config.vllm.sleep else copies,
+        staying=_staying(config, cache, copies),
     )
 
 
@@ -193,6 +195,13 @@ def _cache(
     if config.engine == "transformers":
         rows = min(rows, config.max_rows)
     return rows * lengths.total * architecture.cache_per_token(generating)
+
+
+def _staying(config: TrainConfig, cache: int, copies: int) -> int:
+    """What the generating side holds while the model is optimised."""
+    if config.engine == "vllm-colocated" and config.vllm.sleep:
+        return 0
+    return copies + (cache if config.engine == "transformers" and config.keeps_cache else 0)
 
 
 def _copies(architecture: Architecture, config: TrainConfig, sharded: bool, generating: int) -> int:

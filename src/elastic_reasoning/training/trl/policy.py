@@ -93,7 +93,7 @@ class Live:
 
     def __init__(self, config: TrainConfig, trainer: Any, tokenizer: Any, template: Template) -> None:
         model = _without_peft(trainer.accelerator.unwrap_model(trainer.model))
-        self.engine = TransformersEngine(model, tokenizer, template, config.max_rows, **config.chat.rendering)
+        self.engine = _engine(model, config, tokenizer, template)
 
     def refresh(self) -> None:
         """They are the same weights."""
@@ -115,9 +115,7 @@ class Copied:
         for name, buffer in self._trained.named_buffers():
             self._copy.get_buffer(_parameter_name(name)).copy_(buffer)
         self._copy_parameters(self._trained.named_parameters())
-        self.engine = TransformersEngine(
-            _without_peft(self._copy), tokenizer, template, config.max_rows, **config.chat.rendering
-        )
+        self.engine = _engine(_without_peft(self._copy), config, tokenizer, template)
 
     def refresh(self) -> None:
         if self._trainer.state.global_step != self._step:
@@ -171,6 +169,13 @@ def _dtype(config: TrainConfig, trainer: Any) -> torch.dtype:
     """What the trainer computes in; on a CPU, where bfloat16 gains nothing, what its weights are kept in."""
     fast = config.mixed_precision == "bf16" and trainer.accelerator.device.type != "cpu"
     return torch.bfloat16 if fast else getattr(torch, config.dtype)
+
+
+def _engine(model: Any, config: TrainConfig, tokenizer: Any, template: Template) -> TransformersEngine:
+    """What generates with a model whose weights change in place."""
+    return TransformersEngine(
+        model, tokenizer, template, config.max_rows, keeps_memory=config.keeps_cache, **config.chat.rendering
+    )
 
 
 def _without_peft(model: Any) -> Any:
