@@ -2,6 +2,7 @@
 
     python benchmarks/gpu_check.py --device cuda                 # all parts, in order of their worth
     python benchmarks/gpu_check.py engine tests --device cpu     # these, at tiny sizes, into runs/gpu_check
+    python benchmarks/gpu_check.py smol --limit 120              # in so many seconds
 
 A part is a script of this folder that takes `--device`, `--out FILE` and `--quick` (tiny sizes, for a processor) and
 writes JSON. It has a time of its own: when that is over it is interrupted, and ended if it does not end. What it has
@@ -26,6 +27,8 @@ HERE = Path(__file__).parent
 RESULTS, TRIALS = HERE / "results", HERE.parent / "runs" / "gpu_check"
 GRACE_SECONDS = 10
 """From an interrupt to the end of a part that goes on all the same."""
+SPARE_SECONDS = 15
+"""Of a paced part's time, what it is not told of: to start, and to end what it has begun."""
 PATIENCE = 10
 """A processor may take so many times as long at its tiny sizes, as it may do other things."""
 MOST_SECONDS = 780
@@ -40,11 +43,13 @@ class Part:
         name: by which it is asked for.
         command: the script and arguments of its own.
         limit_seconds: how long it may take.
+        paced: whether it does as much as fits into that time, which it is told by `--minutes`.
     """
 
     name: str
     command: tuple[str, ...]
     limit_seconds: float
+    paced: bool = False
 
 
 PARTS = (
@@ -53,7 +58,7 @@ PARTS = (
     Part("training", ("gpu_training.py",), 90),
     Part("exactness", ("gpu_exactness.py",), 30),
     Part("tests", ("gpu_tests.py",), 45),
-    Part("smol", ("smol.py", "--stages", "warm start,e1,evaluation,before"), 400),
+    Part("smol", ("smol.py",), 400, paced=True),
 )
 """In order of worth: what comes last is lost first where time runs out."""
 
@@ -75,6 +80,8 @@ def run(part: Part, device: str, out: Path, folder: Path = HERE) -> dict[str, An
     path.unlink(missing_ok=True)
     script, *arguments = part.command
     command = [sys.executable, str(folder / script), *arguments, "--device", device, "--out", str(path)]
+    if part.paced:
+        command += ["--minutes", f"{(part.limit_seconds - SPARE_SECONDS) / 60:.2f}"]
     began = time.monotonic()
     status = _ended(subprocess.Popen(command + ["--quick"] * (device == "cpu"), start_new_session=True), part)
     became = {
@@ -129,9 +136,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(part.name for part in PARTS)}; all")
     parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
     parser.add_argument("--out", type=Path, help="folder; benchmarks/results, or runs/gpu_check on a processor")
+    parser.add_argument("--limit", type=float, help="seconds of each of these parts, instead of its own")
     chosen = parser.parse_args(arguments)
-    times = PATIENCE if chosen.device == "cpu" else 1
-    known = {part.name: replace(part, limit_seconds=times * part.limit_seconds) for part in PARTS}
+    known = {part.name: replace(part, limit_seconds=chosen.limit or part.limit_seconds) for part in PARTS}
+    if chosen.device == "cpu" and chosen.limit is None:
+        known = {name: replace(part, limit_seconds=PATIENCE * part.limit_seconds) for name, part in known.items()}
     if unknown := [name for name in chosen.parts if name not in known]:
         parser.error(f"no part {unknown[0]!r}: give {', '.join(known)}, or none for all")
     if chosen.device == "cuda":

@@ -1,6 +1,6 @@
 """How many steps of a training fit into a time: found by making a few of them.
 
-pace = measure_pace(lambda on_step: train(config, on_step))
+pace = measure_pace(lambda on_step: train(config, on_step), seconds=20)
 steps = pace.steps_in(seconds=100, num_saves=2, save_seconds=5)
 """
 
@@ -15,7 +15,7 @@ import torch
 
 OnStep = Callable[[int, dict[str, float]], None]
 NUM_TIMED = 8
-"""Steps, of which the later half is timed: in the first ones much is done once."""
+"""Steps at the most, of which the later half is timed: in the first ones much is done once."""
 SHARE = 0.92
 """Of the time that is left for steps, what is planned with."""
 
@@ -46,26 +46,27 @@ class Pace:
         return max(0.0, seconds - self.start_seconds - steps * self.step_seconds) / num_saves
 
 
-def measure_pace(training: Callable[[OnStep], Any]) -> Pace:
+def measure_pace(training: Callable[[OnStep], Any], seconds: float) -> Pace:
     """Begin a training and break it off, before it has saved anything.
 
     Args:
         training: is told what to call after each step; of more steps than `NUM_TIMED`.
+        seconds: after which two steps are enough.
     """
     ends: list[float] = []
 
     def on_step(step: int, metrics: dict[str, float]) -> None:
         if "loss" in metrics:
             ends.append(time.monotonic())
-        if len(ends) == NUM_TIMED:
+        if len(ends) == NUM_TIMED or (len(ends) > 1 and ends[-1] - began > seconds):
             raise EnoughError
 
     began = time.monotonic()
     with suppress(EnoughError):
         training(on_step)
     free_memory()
-    half = NUM_TIMED // 2
-    return Pace(ends[0] - began, (ends[-1] - ends[half - 1]) / half)
+    half = len(ends) // 2
+    return Pace(ends[0] - began, (ends[-1] - ends[-1 - half]) / half)
 
 
 def ended_at(deadline: float, on_step: OnStep, can_end: Callable[[], bool]) -> OnStep:

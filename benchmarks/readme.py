@@ -24,6 +24,9 @@ MOST_MICROSECONDS = 60
 SAME_PROBS = 1e-3
 """Under which two engines are said to give a token the same probability."""
 
+SMOL_TIMES = 2.0
+"""E1 beside the warm-started model, at the budget that it was trained at."""
+
 FROM = {"thinking": "phases", "headline": "miniature"}
 """Blocks that are made from the results of another one."""
 
@@ -142,18 +145,34 @@ def smol(report: dict[str, Any]) -> str:
     ]
     part = "" if report["scale"] == 1 else f" **A trial: {report['scale']:.0%} of all steps and problems.**"
     why = report["stages"].get("math500", {}).get("not run", "not run")
+    seconds = ", ".join(f"{name} {stage['seconds']:.0f} s" for name, stage in report["stages"].items())
     return "\n".join(
         [
             *words,
             "",
             f"Accuracy in %, ± one standard error, {report['rows'][0]['num_problems']} held-out word problems.{part} "
             f"vanilla and s1 get t + s in all. Before the warm start: {before or 'not measured'}. E1 over the "
-            f"warm-started model, points paired by problem, by t: {gains or 'not measured'}. "
-            f"{'; '.join(trained)}. {report['device']}; {measured(report)}.",
+            f"warm-started model, points paired by problem, by t: {gains or 'not measured'}.{smol_ratio(report)} "
+            f"{'; '.join(trained)}. Time taken: {seconds}. {measured(report)}.",
             "",
             *(["MATH500 as it is:", "", *mathematics] if report["math500"] else [f"MATH500: {why}."]),
         ]
     )
+
+
+def smol_ratio(report: dict[str, Any]) -> str:
+    """How many times the right answers of the warm-started model E1 gives at the budget that it was trained at.
+
+    The error is that of independent samples, which is more than that of the same problems.
+    """
+    at = report["trained_at"]
+    rows = {row["model"]: row for row in report["rows"] if (row["strategy"], row["budget"]) == ("elastic", at)}
+    if not {"warm", "e1"} <= rows.keys() or not rows["warm"]["accuracy"]:
+        return ""
+    ratio = rows["e1"]["accuracy"] / rows["warm"]["accuracy"]
+    error = ratio * hypot(*(row["accuracy_se"] / max(row["accuracy"], 1e-9) for row in (rows["warm"], rows["e1"])))
+    missed = "" if ratio >= SMOL_TIMES else " (**missed**)"
+    return f" At {at} that is {ratio:.2f} ± {error:.2f} times as many right answers, {SMOL_TIMES:g} wanted{missed}."
 
 
 def smol_table(rows: list[dict[str, Any]], names: dict[str, str]) -> list[str]:

@@ -89,7 +89,8 @@ class Run:
         if self.deadline is None:
             return None
         found = [made["save_seconds"] for made in self.known.values() if "save_seconds" in made]
-        return Limit(SHARES[stage] * (self.deadline - time.monotonic()), max(found, default=SAVE_SECONDS))
+        seconds = SHARES[stage] * (self.deadline - time.monotonic())
+        return Limit(seconds, max(found, default=SAVE_SECONDS), extends=not self.trainings.quick)
 
     def measure(self, out: str, models: Sequence[str], **changes: Any) -> dict[str, Any]:
         """A sweep of the recipe, with other settings where they are given."""

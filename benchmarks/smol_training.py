@@ -47,6 +47,8 @@ SAMPLES_ON_GPU = 16
 """Rollouts of a prompt."""
 NUM_SAVES = 2
 """Checkpoints of a training in a limited time."""
+TRIAL_SHARE = 0.15
+"""Of its time, in which its pace is measured."""
 MOST_WARMUP = 20
 """Steps in which its learning rate rises."""
 
@@ -58,10 +60,12 @@ class Limit:
     Attributes:
         seconds: for all of it.
         save_seconds: what a checkpoint and its validation are thought to take.
+        extends: whether there may be more steps than planned.
     """
 
     seconds: float
     save_seconds: float
+    extends: bool = True
 
 
 @dataclass(frozen=True)
@@ -167,8 +171,9 @@ def _trained(
         trial = out.with_name(f"{out.name}-trial")
         shutil.rmtree(trial, ignore_errors=True)
         short = replace(short, out=str(trial), steps=NUM_TIMED + 1, save_every=NUM_TIMED + 1)
-        pace = measure_pace(lambda on_step: training(short, on_step))
+        pace = measure_pace(lambda on_step: training(short, on_step), TRIAL_SHARE * limit.seconds)
         steps = pace.steps_in(end - time.monotonic(), NUM_SAVES, limit.save_seconds)
+        steps = steps if limit.extends else min(steps, config.steps)
         print(
             f"{stage}: {steps} steps in {end - time.monotonic():.0f} s, of {pace.step_seconds:.3f} s each", flush=True
         )

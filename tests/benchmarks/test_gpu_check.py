@@ -14,8 +14,10 @@ import pytest
 
 WRITES = """
 import json, sys
-device, out = sys.argv[sys.argv.index("--device") + 1], sys.argv[sys.argv.index("--out") + 1]
-json.dump({"arguments": sys.argv[1:2], "device": device, "quick": "--quick" in sys.argv}, open(out, "w"))
+given = dict(zip(sys.argv, sys.argv[1:]))
+device, minutes, quick = given["--device"], given.get("--minutes"), "--quick" in sys.argv
+found = {"arguments": sys.argv[1:2], "device": device, "minutes": minutes, "quick": quick}
+json.dump(found, open(given["--out"], "w"))
 """
 SCRIPTS = {
     "writes.py": WRITES,
@@ -33,8 +35,8 @@ def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     for name, text in SCRIPTS.items():
         (tmp_path / name).write_text(text)
 
-    def run(script: str, *arguments: str, limit_seconds: float = 60) -> dict[str, Any]:
-        part = gpu_check.Part(script, (f"{script}.py", *arguments), limit_seconds)
+    def run(script: str, *arguments: str, limit_seconds: float = 60, paced: bool = False) -> dict[str, Any]:
+        part = gpu_check.Part(script, (f"{script}.py", *arguments), limit_seconds, paced)
         became = gpu_check.run(part, "cpu", tmp_path, tmp_path)
         written: dict[str, Any] = json.loads((tmp_path / f"gpu_{script}.json").read_text())
         assert written["check"] == became
@@ -49,6 +51,11 @@ def test_a_part_is_told_where_it_runs_and_what_it_finds_is_kept(found: Any) -> N
     written = found("writes", "more")
     assert (written["arguments"], written["device"], written["quick"]) == (["more"], "cpu", True)
     assert written["check"]["status"] == 0
+
+
+def test_a_paced_part_is_told_its_time_with_some_to_spare(found: Any) -> None:
+    assert found("writes", limit_seconds=75, paced=True)["minutes"] == "1.00"
+    assert found("writes")["minutes"] is None
 
 
 @pytest.mark.parametrize(
@@ -77,6 +84,8 @@ def test_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
     ]
     assert gpu_check.main(["writes", "--device", "cpu", "--out", str(tmp_path / "one")]) == 0
     assert [path.name for path in (tmp_path / "one").iterdir()] == ["gpu_writes.json"]
+    assert gpu_check.main(["writes", "--device", "cpu", "--limit", "30", "--out", str(tmp_path / "one")]) == 0
+    assert json.loads((tmp_path / "one" / "gpu_writes.json").read_text())["check"]["limit_seconds"] == 30
     with pytest.raises(SystemExit):
         gpu_check.main(["unknown", "--device", "cpu"])
     assert "no part 'unknown': give fails, writes" in capsys.readouterr().err

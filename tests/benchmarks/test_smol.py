@@ -92,8 +92,8 @@ def test_in_a_limited_time_as_many_steps_are_made_as_fit_and_nothing_twice(
     stages = "--stages=warm start,e1,evaluation,other strategies"
     found = run(model, tmp_path, "--minutes=10", stages)
     warm, e1 = found["stages"]["warm start"], found["stages"]["e1"]
-    assert warm["steps"] == e1["steps"] == 3
-    assert {warm["selected"], e1["selected"]} <= {2, 3}
+    assert (warm["steps"], e1["steps"]) == (3, 2)  # no more than planned
+    assert warm["selected"] in (2, 3)
     assert min(warm["step_seconds"], e1["start_seconds"]) > 0
     assert {row["strategy"] for row in found["rows"]} == {"elastic", "s1", "vanilla"}
     assert found["device"] == "a GPU"

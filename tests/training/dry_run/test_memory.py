@@ -185,3 +185,12 @@ def test_a_copy_of_vllm_is_split_over_those_that_share_it():
     assert estimate(large(), alone, Lengths(1024, 2048), 8, sharded=False).copies == 0
     whole = estimate(large(), replace(alone, mixed_precision="bf16"), Lengths(1024, 2048), 8, sharded=False)
     assert whole.copies == whole.staying == 2 * large().num_parameters
+
+
+def test_a_cache_that_is_kept_is_there_while_the_model_is_optimised():
+    freed, kept = (
+        estimate(large(), train_config(keeps_cache=keeps), Lengths(1024, 2048), 1, sharded=False)
+        for keeps in (False, True)
+    )
+    assert kept.optimising - freed.optimising == kept.cache == freed.cache
+    assert kept.generating == freed.generating

@@ -13,6 +13,7 @@ from elastic_reasoning.core.errors import TrainingError
 from elastic_reasoning.engines.engine import ask
 from elastic_reasoning.engines.loading import load_template, load_weights
 from elastic_reasoning.training.config import Lora, TrainConfig
+from elastic_reasoning.training.trl import policy
 from elastic_reasoning.training.trl.policy import Copied, Live, Policy, new_policy
 from elastic_reasoning.training.trl.trainer import quietly
 
@@ -65,6 +66,15 @@ def test_a_copy_answers_as_the_model_itself_does(wrapped: Any) -> None:
     trainer.state.global_step = 1
     copied.refresh()
     assert answers(copied) == answers(live) != before
+
+
+@pytest.mark.parametrize("config", [CONFIG, BY_COPY], ids=["live", "copied"])
+def test_what_was_recorded_is_kept_where_the_run_says_so(config: TrainConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[bool] = []
+    monkeypatch.setattr(policy, "TransformersEngine", lambda *args, keeps_memory, **kwargs: told.append(keeps_memory))
+    for keeps in (False, True):
+        a_policy(a_trainer(load_weights("mini", "float32")), changed(config, keeps_cache=keeps))
+    assert told == [False, True]
 
 
 def test_making_a_copy_draws_nothing_from_the_trainer() -> None:
