@@ -1,6 +1,7 @@
 """A step of all sequences that are kept in tables as one Triton kernel: what a GPU does in place of `table_step.step`.
 
-    launch(kept, logits, slots, ids, positions, offsets)
+    kernel = TableKernel(kept)
+    kernel.step(logits, slots, ids, positions, offsets)
 
 One program follows one sequence through its rows, so that no program waits for another: what is fed, where that leads,
 and what comes of it in the logits. It is the same as the tensor operations, but that the probability of the ends is
@@ -9,6 +10,8 @@ of the last place.
 
 `TRITON_INTERPRET=1` runs it on a CPU, as its tests do.
 """
+
+from typing import Any
 
 import torch
 import triton
@@ -30,34 +33,36 @@ BANNED, BOUNDS = tl.constexpr(MOST_BANNED), tl.constexpr(MOST_BOUNDS)
 INFINITE = tl.constexpr(float("inf"))
 
 
-def launch(
-    kept: Kept,
-    logits: torch.Tensor,
-    slots: torch.Tensor,
-    ids: torch.Tensor,
-    positions: torch.Tensor,
-    offsets: torch.Tensor | None,
-) -> None:
-    """Read the ids that are fed, and edit the logits of what comes behind each; see `Tables.apply`."""
-    _follow[(len(logits),)](
-        logits,
-        slots,
-        ids,
-        positions,
-        offsets,
-        kept.states,
-        kept.banned,
-        kept.places,
-        kept.slots,
-        kept.classes,
-        kept.ends,
-        len(logits),
-        logits.stride(0),
-        kept.places.shape[1],
-        kept.states.shape[1],
-        len(kept.ends),
-        num_warps=1,
-    )
+class TableKernel:
+    """The step of tables, with what is the same in all steps.
+
+    Args:
+        kept: what the device keeps, by the tables.
+    """
+
+    def __init__(self, kept: Kept) -> None:
+        self._kept = kept.states, kept.banned, kept.places, kept.slots, kept.classes, kept.ends
+        self._sizes = kept.places.shape[1], kept.states.shape[1], len(kept.ends)
+        self._made: dict[tuple[torch.dtype | None, ...], Any] = {}
+
+    def step(
+        self,
+        logits: torch.Tensor,
+        slots: torch.Tensor,
+        ids: torch.Tensor,
+        positions: torch.Tensor,
+        offsets: torch.Tensor | None,
+    ) -> None:
+        """Read the ids that are fed, and edit the logits of what comes behind each; see `Tables.apply`."""
+        num_rows = len(logits)
+        rows = logits, slots, ids, positions, offsets
+        arguments = (*rows, *self._kept, num_rows, logits.stride(0), *self._sizes)
+        types = logits.dtype, slots.dtype, ids.dtype, positions.dtype, None if offsets is None else offsets.dtype
+        made = self._made.get(types)
+        if made is None:
+            self._made[types] = _follow[(num_rows,)](*arguments, num_warps=1)
+        else:  # which kernel it takes is not asked again: that costs more than all else that the processor does
+            made[(num_rows, 1, 1)](*arguments)
 
 
 # A kernel of its own for each alignment and size would gain nothing, and making one takes a second.

@@ -10,9 +10,9 @@ slot the device keeps the state and the bound behind each of its last ids: as ma
 last id that was accepted says where it stands, so that nothing that was refused is to be taken back.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -33,11 +33,12 @@ from elastic_reasoning.integrations.table_step import (
     step,
 )
 
+if TYPE_CHECKING:
+    from elastic_reasoning.integrations.table_kernel import TableKernel
+
 IDLE = 0
 """The state of a slot that is not kept here: it asks for nothing and is never left."""
 Array = np.ndarray[Any, Any]
-Launch = Callable[[Kept, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor | None], None]
-"""A step by a kernel: what is kept, logits, slots, ids, positions and offsets, see `Tables.apply`."""
 
 
 class Tables:
@@ -78,17 +79,17 @@ class Tables:
         self._noted: dict[int, tuple[Array, Array, Array, Array]] = {}
         if by_kernel is None:
             by_kernel = device.type == "cuda" and find_spec("triton") is not None
-        self._launch = self._made_kernel(num_drafts) if by_kernel else None
+        self._kernel = self._new_kernel(num_drafts) if by_kernel else None
 
-    def _made_kernel(self, num_drafts: int) -> Launch:
-        """The kernel, made now for what vLLM will give it: that takes a second, for which no request is to wait."""
-        from elastic_reasoning.integrations.table_kernel import launch
+    def _new_kernel(self, num_drafts: int) -> "TableKernel":
+        """Made ready for what vLLM gives it: that takes a second, for which no request is to wait."""
+        from elastic_reasoning.integrations.table_kernel import TableKernel
 
-        logits, number = torch.zeros(1, len(self._kept.classes), device=self._device), torch.zeros(1, dtype=torch.int64)
-        number = number.to(self._device)
+        kernel = TableKernel(self._kept)
+        logits, number = torch.zeros(1, len(self._kept.classes), device=self._device), self._upload(np.zeros(1))
         for offsets in (None, number.int())[: 1 + (num_drafts > 0)]:
-            launch(self._kept, logits, number, number.int(), number, offsets)  # an idle slot, in which nothing changes
-        return launch
+            kernel.step(logits, number, number.int(), number, offsets)  # an idle slot, in which nothing changes
+        return kernel
 
     def enter(
         self, slot: int, automaton: Automaton, num_prompt: int, output: Sequence[int], temperature: float
@@ -170,8 +171,8 @@ class Tables:
         is_here = self._is_here[slots_np]
         if not is_here.any():
             return
-        if self._launch is not None:
-            self._launch(self._kept, logits, slots, ids, positions, offsets)
+        if self._kernel is not None:
+            self._kernel.step(logits, slots, ids, positions, offsets)
             return
         depth, bans, lands, greedy = self._flags[slots_np[is_here]].T
         flags = (bans.any(), lands.any(), greedy.any(), greedy.all())
