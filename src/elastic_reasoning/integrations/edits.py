@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from elastic_reasoning.integrations.copies import upload
 from elastic_reasoning.integrations.row import Row
 
 NEVER = float("-inf")
@@ -27,7 +28,7 @@ class _Plan(NamedTuple):
     """What is done to the logits of a batch, on their device; the same until a row asks for something else."""
 
     places: NDArray[np.int64]
-    banned: list[tuple[int, list[int]]]
+    banned: tuple[torch.Tensor, torch.Tensor] | None
     raised: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None
     moves: list[_Moves]
     forced: tuple[torch.Tensor, torch.Tensor] | None
@@ -67,12 +68,13 @@ class LogitEdits:
         self._plan = None
 
     def apply(self, logits: torch.Tensor, places: NDArray[np.int64], eos: frozenset[int]) -> None:
-        """Edit the logits `[rows, vocabulary]` of rows at these places `[rows]`."""
+        """Edit the logits `[rows, vocabulary]` of rows at these places `[rows]`; a device is not waited for."""
         plan = self._plan
         if plan is None or not np.array_equal(plan.places, places):
             plan = self._plan = self._planned(places.copy(), eos, logits)
-        for row, banned in plan.banned:
-            logits[row, banned] = NEVER
+        if plan.banned is not None:
+            at, ids = plan.banned
+            logits[at, ids] = NEVER
         if plan.raised is not None:
             at, ids, amounts = plan.raised
             logits[at, ids] += amounts
@@ -87,9 +89,10 @@ class LogitEdits:
         """What the rows at these places ask for."""
 
         def there(array: NDArray[Any]) -> torch.Tensor:
-            return torch.from_numpy(array).to(logits.device)
+            return upload(array, logits.device)
 
-        banned = np.flatnonzero(np.isin(places, list(self._banned))).tolist() if self._banned else []
+        rows_banned = np.flatnonzero(np.isin(places, list(self._banned))).tolist() if self._banned else []
+        banned = [(row, token) for row in rows_banned for token in self._banned[int(places[row])]]
         moves_to, forced, raised = self._moves_to[places], self._forced[places], self._raised[places]
         moves = []
         for target in np.unique(moves_to[moves_to >= 0]).tolist():  # most often one
@@ -100,11 +103,11 @@ class LogitEdits:
                 _Moves(there(rows)[:, None], there(ids), there(temperature), bool(greedy.any()), bool(greedy.all()))
             )
         at_raised, at_forced = np.flatnonzero(raised >= 0), np.flatnonzero(forced >= 0)
-        amounts = there(self._raised_by[places[at_raised]]).to(logits.dtype)
+        amounts = self._raised_by[places[at_raised]]
         return _Plan(
             places,
-            [(row, self._banned[int(places[row])]) for row in banned],
-            (there(at_raised), there(raised[at_raised]), amounts) if len(at_raised) else None,
+            (there(np.array(banned)[:, 0]), there(np.array(banned)[:, 1])) if banned else None,
+            (there(at_raised), there(raised[at_raised]), there(amounts).to(logits.dtype)) if len(at_raised) else None,
             moves,
             (there(at_forced), there(forced[at_forced])) if len(at_forced) else None,
         )

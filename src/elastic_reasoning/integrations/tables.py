@@ -20,6 +20,7 @@ import torch
 from elastic_reasoning.core.automaton import NO_END, OTHER, Automaton, classes_of
 from elastic_reasoning.core.explorer import MOST_BANNED, MOST_BANS, MOST_STATES
 from elastic_reasoning.core.template import Template
+from elastic_reasoning.integrations.copies import upload
 from elastic_reasoning.integrations.table_step import (
     AFTER,
     FORCES,
@@ -145,8 +146,7 @@ class Tables:
             table[self._upload(np.concatenate(at))] = self._upload(np.concatenate([of for of in rows if len(of)]))
 
     def _upload(self, values: Array) -> torch.Tensor:
-        tensor = torch.from_numpy(np.ascontiguousarray(values, dtype=np.int64))
-        return tensor if self._device.type == "cpu" else tensor.pin_memory().to(self._device, non_blocking=True)
+        return upload(values.astype(np.int64), self._device)
 
     def apply(
         self,

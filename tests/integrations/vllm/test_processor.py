@@ -6,10 +6,11 @@ real one too, but for the kernel that copies staged writes to the device; the or
 
 import random
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -268,12 +269,25 @@ class RunnerV2:
                 torch.tensor(ends).repeat_interleave(each) - 1 + offset,
                 np.array([*(end + size - 1 for end, size in zip(ends, sizes, strict=True)), 0, 0], dtype=np.int32),
             )
-            with no_waiting() if self.num_drafts else nullcontext():  # else some are for the host
+            with self._waiting_for_last_ids_alone():
                 rows = self._processor.apply(rows, context)
         return dict(zip(names, rows.split(sizes), strict=True))
 
+    @contextmanager
+    def _waiting_for_last_ids_alone(self) -> Iterator[None]:
+        """Nothing else is waited for, be it for sequences that the host follows."""
+        last = self._processor._last
+        known = last.wait() if len(last._copied) else {}
+        with patch.object(last, "wait", lambda: known), no_waiting():
+            yield
+
     def sampled(self, tokens: dict[str, int]) -> None:
-        """The ids that are on the device from then on are not what the processor may wait for."""
+        """Write down what was sampled, as `post_update` does."""
+        for name, token in tokens.items():
+            slot = self.states.req_id_to_index[name]
+            length = int(self.states.total_len.gpu[slot])
+            self.states.all_token_ids.gpu[slot, length] = token
+            self.states.total_len.gpu[slot] = length + 1
 
 
 @pytest.fixture

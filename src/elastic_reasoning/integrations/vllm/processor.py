@@ -5,7 +5,8 @@ the ids that it has emitted, and is found again from them where it has to be.
 
 V1 keeps these ids on the host, where a `Row` reads them. V2 keeps them on the device: there a sequence is a row of
 `Tables`, and no step waits for it. What only a host can follow, as text that may be tokenised in several ways, tools or
-a deadline, is a `Row` there too, and the steps of a batch that has one wait for its ids.
+a deadline, is a `Row` there too: the host has to know its last id before it can say what may come behind it. Such an id
+is on its way to the host while the model runs on it, so that the device has something to do meanwhile.
 """
 
 import time
@@ -20,6 +21,7 @@ from vllm.v1.worker.gpu.sample.logits_processor import LogitsProcessor as Proces
 
 from elastic_reasoning.core.errors import ElasticError, EngineError
 from elastic_reasoning.core.wire import from_wire
+from elastic_reasoning.integrations.copies import LastIds
 from elastic_reasoning.integrations.edits import LogitEdits
 from elastic_reasoning.integrations.row import Row
 from elastic_reasoning.integrations.tables import Tables
@@ -61,6 +63,7 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
         self._served.prepare()
         self._states: Any = None if isinstance(where, torch.device) else where
         self._tables = None if self._states is None else self._new_tables()
+        self._last = None if self._states is None else LastIds(where.all_token_ids.gpu, where.total_len.gpu)
         self._rows: dict[int, _Budgeted] = {}
         self._time = TimeKeeper(clock_of_all())
         self._num_timed = 0  # where it is 0, nothing is done about time
@@ -180,26 +183,31 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
         return Tables(states.max_num_reqs, num_drafts, template, states.vocab_size, states.device)
 
     def apply_staged_writes(self) -> None:
-        """Bring what has entered to the device."""
+        """Bring what has entered to the device, and begin to bring from it what the host has to know."""
         if self._tables is not None:
             self._tables.flush()
+        if self._last is not None and self._rows:
+            self._last.ask(sorted(self._rows))
 
     def _read(self, ctx: Any) -> bool:
         """Read the token that was sampled last for each budgeted sequence of this step, and say if there is any.
 
-        One that is in the middle of a prefill has none; what is sampled for it is thrown away.
+        Until these are sampled it is waited, and not until the model has run on them. A sequence in the middle of
+        a prefill has none, and what is sampled for it is thrown away.
         """
         budgeted = [(at, slot) for at, slot in enumerate(ctx.idx_mapping_np.tolist()) if slot in self._rows]
         if not budgeted:  # the device need not be waited for
             return False
-        fed = ctx.input_ids.tolist()
+        assert self._last is not None  # V1 does not come here
+        last = self._last.wait()
         for position, slot in budgeted:
             output, num_prompt = self._rows[slot].row.output, int(self._states.prompt_len.np[slot])
-            num_ids = int(ctx.seq_lens_upper_bound_np[position])
-            if num_ids == num_prompt + len(output) + 1:
-                output.append(fed[position])
-            elif num_ids > num_prompt + len(output):  # steps in which it was not asked
-                output.extend(self._states.all_token_ids.gpu[slot, num_prompt + len(output) : num_ids].tolist())
+            num_read, num_ids = num_prompt + len(output), int(ctx.seq_lens_upper_bound_np[position])
+            num_sampled, token = last[slot]
+            if num_ids == num_sampled == num_read + 1:
+                output.append(token)
+            elif num_ids > num_read:  # steps in which it was not asked
+                output.extend(self._states.all_token_ids.gpu[slot, num_read:num_ids].tolist())
         return True
 
 
