@@ -9,7 +9,7 @@ answer. The ids of each step are made beforehand, and both sides are fed the sam
 
     tables         `integrations.tables`, as vLLM's model runner V2 uses them: on a GPU one kernel
     operations     the same by tensor operations, a side of its own on a GPU: all that a CPU has
-    rows           a `Row` for each, which waits for the ids: what is done for sequences that only a host can follow
+    rows           a `Row` for each, which waits for its last id: what is done for sequences that only a host can follow
     logits pass    the largest logit of each row, which reads all of them once
 
 Microseconds a step: of the processor (CPU time, in which nothing is computed for the model), and of the GPU, where the
@@ -43,6 +43,7 @@ from elastic_reasoning.core.explorer import automaton_of
 from elastic_reasoning.core.request import Request
 from elastic_reasoning.core.template import Prompt, Template, Thinking
 from elastic_reasoning.core.walk import Walk
+from elastic_reasoning.integrations.copies import LastIds
 from elastic_reasoning.integrations.edits import LogitEdits
 from elastic_reasoning.integrations.row import Row
 from elastic_reasoning.integrations.tables import Tables
@@ -123,11 +124,15 @@ def rows(model: Template, ids: torch.Tensor, logits: torch.Tensor) -> Step:
     kept = [Row(walk, [], min(model.eos)) for walk in walks(model, num_rows, len(ids))]
     for place, row in enumerate(kept):
         edits.set(place, row, 1.0)
+    num_ids = torch.zeros(num_rows, dtype=ids.dtype, device=ids.device)
+    last, slots = LastIds(ids.T, num_ids), list(range(num_rows))
 
     def step(number: int) -> None:
-        fed = ids[number].tolist()
+        num_ids.add_(1)  # the runner does it in a kernel of its own
+        last.ask(slots)
+        fed = last.wait()
         for place, row in enumerate(kept):
-            row.output.append(fed[place])
+            row.output.append(fed[place][1])
             if row.advance():
                 edits.set(place, row, 1.0)
         edits.apply(logits, places, model.eos)
