@@ -10,7 +10,8 @@ import transformers
 from elastic_reasoning.core.errors import ElasticError, EngineError, TemplateError
 from elastic_reasoning.core.request import Sampling
 from elastic_reasoning.engines.engine import ask
-from elastic_reasoning.engines.loading import check_model, load, load_template, model_path, resolve_precision
+from elastic_reasoning.engines.loading import check_model, load, load_template, model_path
+from elastic_reasoning.engines.precision import resolve_precision
 from elastic_reasoning.miniature.model import build_model
 from elastic_reasoning.miniature.tokenizer import build_tokenizer
 from elastic_reasoning.training.dry_run.architecture import read_architecture, read_template

@@ -38,6 +38,8 @@ class EngineConfig:
     """Workers on a Ray cluster (engine ray)."""
     graphs: bool = field(default=True, metadata=EXECUTION)
     """Record steps as CUDA graphs, where the device is CUDA and the model's steps can be (engine transformers)."""
+    tensor_parallel_size: int = field(default=1, metadata=EXECUTION)
+    """Devices that one model is spread over (engine transformers; of vLLM: vllm.tensor_parallel_size)."""
 
     def check(self, flag: str = "--server.base_urls ") -> None:
         """Refuse an engine that is not known, or one of servers without a server; `flag` is how one is given.
@@ -55,6 +57,9 @@ class EngineConfig:
         urls = self.server.base_urls
         if self.name in ("transformers", "vllm") and urls:
             raise UsageError(f"{flag}{urls[0]} is given with engine {self.name}: servers are asked by engine openai")
+        if self.tensor_parallel_size != 1 and self.name != "transformers":
+            fix = "give vllm.tensor_parallel_size" if self.name == "vllm" else "it is of engine transformers"
+            raise UsageError(f"tensor_parallel_size {self.tensor_parallel_size} with engine {self.name}: {fix}")
         if self.name == "openai" and not urls:
             raise UsageError(f"engine openai has no server: give {flag}http://127.0.0.1:8000/v1")
 

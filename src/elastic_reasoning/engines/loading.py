@@ -19,11 +19,11 @@ from elastic_reasoning.engines.model_files import find_chat_template, find_end_i
 from elastic_reasoning.engines.names import (
     check_model_name,
     check_names,
-    check_precision,
     check_tokenizer_name,
     model_path,
 )
-from elastic_reasoning.engines.remote_code import from_pretrained
+from elastic_reasoning.engines.precision import resolve_precision
+from elastic_reasoning.engines.remote_code import from_pretrained, is_remote_code_trusted
 
 if TYPE_CHECKING:
     from elastic_reasoning.engines.local.engine import TransformersEngine
@@ -42,6 +42,7 @@ def load(
     dtype: str = "auto",
     device: str = "auto",
     graphs: bool = True,
+    tensor_parallel_size: int = 1,
     opening: str | None = None,
     closing: str | None = None,
     chat_template_kwargs: Mapping[str, Any] | None = None,
@@ -60,6 +61,7 @@ def load(
         max_rows: sequences that run together.
         dtype, device: see `resolve_precision`.
         graphs: on a CUDA device, whether steps are recorded as CUDA graphs, where the model's can be.
+        tensor_parallel_size: devices that a model given by name is spread over; the engine must be closed.
         opening, closing: thinking delimiters, where the tokenizer does not name them.
         chat_template_kwargs, apply_chat_template: how messages become prompts, see `Renderer`.
 
@@ -73,7 +75,7 @@ def load(
     chat: dict[str, Any] = {"chat_template_kwargs": chat_template_kwargs, "apply_chat_template": apply_chat_template}
     computing: dict[str, Any] = {"max_rows": max_rows, "graphs": graphs}
     if not isinstance(model, (str, os.PathLike)):
-        _check_loaded(model, tokenizer, dtype, device)
+        _check_loaded(model, tokenizer, dtype, device, tensor_parallel_size)
         import_transformers()
         ends = end_ids(getattr(model, "generation_config", None), model.config)
         template = resolve_template(tokenizer, opening=opening, closing=closing, eos_ids=ends)
@@ -81,7 +83,8 @@ def load(
     if tokenizer is not None:
         raise EngineError(f"model {str(model)!r} has a tokenizer of its own: leave out tokenizer")
     model = str(model)
-    check_names(model, dtype=dtype, device=device, max_rows=max_rows, opening=opening, closing=closing)
+    names: dict[str, Any] = {"dtype": dtype, "device": device, "opening": opening, "closing": closing}
+    check_names(model, max_rows=max_rows, tensor_parallel_size=tensor_parallel_size, **names)
     import_transformers()
     logger.info("loading %s", model)
     dtype, device = resolve_precision(model, dtype, device)
@@ -91,15 +94,27 @@ def load(
         torch.set_num_threads(1)
     tokenizer, template = load_template(model, opening, closing)
     Renderer(tokenizer, template, **chat).check()
-    weights = load_weights(model, dtype)
+    known: dict[str, Any] = {"name": model, "keeps_memory": True, **computing, **chat}
+    if tensor_parallel_size == 1:
+        return _engine_of(_on_device(load_weights(model, dtype), device), tokenizer, template, **known)
+    from elastic_reasoning.engines.local.parallel.ranks import Spread
+    from elastic_reasoning.engines.local.parallel.workers import started
+
+    spread = Spread(model, dtype, device, tensor_parallel_size, max_rows, is_remote_code_trusted())
+    with started(spread, load_config(model)) as workers:
+        weights = load_weights(model, dtype, tensor_parallel_size)
+        return _engine_of(weights, tokenizer, template, workers=workers, **known)
+
+
+def _on_device(weights: Any, device: str) -> Any:
+    """A model that is loaded, on a device."""
     try:
-        weights = weights.to(device).eval()
+        return weights.to(device).eval()
     except (RuntimeError, AssertionError) as error:
         raise EngineError(f"device {device!r} cannot be used ({_reason(error)}): try auto or cpu") from error
-    return _engine_of(weights, tokenizer, template, name=model, keeps_memory=True, **computing, **chat)
 
 
-def _check_loaded(model: Any, tokenizer: Any, dtype: str, device: str) -> None:
+def _check_loaded(model: Any, tokenizer: Any, dtype: str, device: str, tensor_parallel_size: int) -> None:
     """Refuse as a model what is none, or what would have to be changed."""
     if not callable(getattr(model, "forward", None)) or not hasattr(model, "config"):
         raise EngineError(
@@ -110,6 +125,10 @@ def _check_loaded(model: Any, tokenizer: Any, dtype: str, device: str) -> None:
     for setting, value in (("dtype", dtype), ("device", device)):
         if value != "auto":
             raise EngineError(f"{setting} {value!r}: the model is loaded already, convert it with model.to(...) before")
+    if tensor_parallel_size != 1:
+        raise EngineError(
+            f"tensor_parallel_size {tensor_parallel_size}: a model is spread as it is loaded, give its name"
+        )
 
 
 def _engine_of(model: Any, tokenizer: Any, template: Template, name: str = "", **settings: Any) -> "TransformersEngine":
@@ -126,8 +145,12 @@ def _is_tiny(folder: Path) -> bool:
     return bool(sizes) and sum(sizes) < TINY_BYTES
 
 
-def load_weights(model: str, dtype: str) -> Any:
+def load_weights(model: str, dtype: str, num_ranks: int = 1) -> Any:
     """A causal language model with weights of a type, where transformers puts it.
+
+    Args:
+        model, dtype: as for `load`.
+        num_ranks: of so many ranks (torch.distributed) that share its layers, each of which loads its own.
 
     Raises:
         EngineError: the model is not there.
@@ -139,8 +162,24 @@ def load_weights(model: str, dtype: str) -> Any:
 
     if not sys.stderr.isatty() or Path(model_path(model)).exists():  # a bar is for what is fetched
         transformers.logging.disable_progress_bar()
-    weights = partial(_loaded, transformers.AutoModelForCausalLM, model, dtype=getattr(torch, dtype))
+    settings: dict[str, Any] = {"dtype": getattr(torch, dtype)}
+    if num_ranks > 1:
+        from transformers.distributed import DistributedConfig
+
+        settings["distributed_config"] = DistributedConfig(tp_size=num_ranks)
+    weights = partial(_loaded, transformers.AutoModelForCausalLM, model, **settings)
     return as_plain(weights(**unpacking(), **shape_of(model))) if is_gguf(model) else weights()
+
+
+def load_config(model: str) -> Any:
+    """The configuration of a model, by the names of `load`.
+
+    Raises:
+        EngineError: the model is not there.
+    """
+    import transformers
+
+    return _loaded(transformers.AutoConfig, model)
 
 
 def load_tokenizer(model: str) -> Any:
@@ -177,34 +216,6 @@ def load_template(model: str, opening: str | None = None, closing: str | None = 
     check_pair(opening, closing)
     tokenizer, ends = load_tokenizer(model), find_end_ids(model_path(model), **where_to_look(model_path(model)))
     return tokenizer, resolve_template(tokenizer, opening=opening, closing=closing, eos_ids=ends)
-
-
-def resolve_precision(model: str, dtype: str, device: str) -> tuple[str, str]:
-    """The type of the weights and the device by name.
-
-    Args:
-        model: as for `load`.
-        dtype: "auto" is float32 on a CPU and for the shipped models, and bfloat16 on a GPU.
-        device: "auto" is the GPU where there is one.
-
-    Returns:
-        The type and the device, neither of them "auto".
-
-    Raises:
-        EngineError: there is no such type or kind of device.
-    """
-    check_precision(dtype, device)
-    import torch
-
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        kind = torch.device(device).type
-    except RuntimeError as error:
-        raise EngineError(f"device {device!r} cannot be used ({_reason(error)}): try auto or cpu") from error
-    if dtype == "auto":
-        dtype = "float32" if kind == "cpu" or model_path(model) != model else "bfloat16"
-    return dtype, device
 
 
 def check_model(model: str, *, opening: str | None = None, closing: str | None = None, **chat: Any) -> None:

@@ -52,18 +52,20 @@ def check_names(
     dtype: str = "auto",
     device: str = "auto",
     max_rows: int = 1,
+    tensor_parallel_size: int = 1,
     opening: str | None = None,
     closing: str | None = None,
 ) -> None:
     """Refuse what `load` could not load, as far as names and folders tell.
 
     Raises:
-        EngineError: there is no such folder, file, type or device, or nothing can have that name.
+        EngineError: there is no such folder, file, type or device, nothing can have that name, or it cannot be spread.
         TemplateError: one delimiter without the other.
     """
     check_model_name(model)
     check_precision(dtype, device)
     check_max_rows(max_rows)
+    check_tensor_parallel_size(model, tensor_parallel_size)
     check_pair(opening, closing)
 
 
@@ -125,3 +127,18 @@ def check_max_rows(max_rows: int) -> None:
     """
     if max_rows < 1:
         raise EngineError(f"max_rows {max_rows}: must be 1 or more")
+
+
+def check_tensor_parallel_size(model: str, size: int) -> None:
+    """Refuse to run on no device, and to spread what is quantised.
+
+    Raises:
+        EngineError: as said.
+    """
+    if size < 1:
+        raise EngineError(f"tensor_parallel_size {size}: must be 1 or more")
+    if size > 1 and model.endswith(GGUF):
+        raise EngineError(
+            f"model {model!r} with tensor_parallel_size {size}: weights in a {GGUF} file are not spread over devices; "
+            "give a folder in Hugging Face format"
+        )

@@ -4,13 +4,16 @@ with closing(open_engine(EngineConfig(dtype="float32"), "mini>mini-e1")) as engi
 """
 
 from collections.abc import Callable, Iterable
+from itertools import chain
+from typing import Any
 
 from elastic_reasoning.core.errors import EngineError, UsageError, check_installed
 from elastic_reasoning.engines.config import RAY, EngineConfig
 from elastic_reasoning.engines.engine import Engine
 from elastic_reasoning.engines.http.engine import OpenAIEngine
-from elastic_reasoning.engines.loading import check_model, load, resolve_precision
+from elastic_reasoning.engines.loading import check_model, load
 from elastic_reasoning.engines.names import check_names, check_tokenizer_name, parts_of
+from elastic_reasoning.engines.precision import resolve_precision
 from elastic_reasoning.engines.ray.engine import RayEngine
 from elastic_reasoning.engines.swap import SwapEngine
 from elastic_reasoning.engines.vllm.engine import load_vllm
@@ -34,13 +37,17 @@ def check_models_by_name(config: EngineConfig, models: Iterable[str]) -> None:
         return
     if config.name == "vllm":
         check_installed("vllm", "vllm")
-    for part in dict.fromkeys(part for model in models for part in parts_of(model)):
+    parts = [parts_of(model) for model in models]
+    if config.tensor_parallel_size > 1 and max(map(len, parts), default=1) > 1:
+        raise EngineError(
+            f"tensor_parallel_size {config.tensor_parallel_size} with a pair of models: only one model of a process is "
+            "spread over devices; give 1, or engine vllm"
+        )
+    for part in dict.fromkeys(chain.from_iterable(parts)):
         if config.name == "openai":
             check_tokenizer_name(config.server.tokenizer or part)
         else:
-            check_names(
-                part, dtype=config.dtype, device=config.device, max_rows=config.max_rows, **config.chat.delimiters
-            )
+            check_names(part, **_local(config), **config.chat.delimiters)
 
 
 def check_models(config: EngineConfig, models: Iterable[str]) -> None:
@@ -88,8 +95,13 @@ def _open(config: EngineConfig, model: str) -> Engine:
         return load_vllm(model, config.vllm, max_rows=max_rows, dtype=dtype, **chat.delimiters, **chat.rendering)
     if config.name == "openai":
         return OpenAIEngine(config.server, model, **chat.delimiters, **chat.rendering)
-    settings = {**chat.delimiters, **chat.rendering}
-    return load(model, max_rows=max_rows, dtype=dtype, device=config.device, graphs=config.graphs, **settings)
+    return load(model, graphs=config.graphs, **_local(config), **chat.delimiters, **chat.rendering)
+
+
+def _local(config: EngineConfig) -> dict[str, Any]:
+    """What the transformers engine runs on."""
+    names = ("dtype", "device", "max_rows", "tensor_parallel_size")
+    return {name: getattr(config, name) for name in names}
 
 
 def _open_own(config: EngineConfig, model: str) -> Engine:

@@ -7,8 +7,10 @@ Forced tokens are fed into the same keys and values as sampled ones, nothing is 
 no request waits for another's phase. Rows that end make room for waiting requests, which may come at any time.
 """
 
+import atexit
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import nullcontext
 from typing import Any
 
 from elastic_reasoning.chat.rendering import Renderer
@@ -19,10 +21,12 @@ from elastic_reasoning.core.template import Message, Prompt, Template, resolve_t
 from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.families import runs_branches
-from elastic_reasoning.engines.job import MAX_WAITING, Job
+from elastic_reasoning.engines.job import MAX_WAITING, Job, lent_by
 from elastic_reasoning.engines.local.batch import Batch
 from elastic_reasoning.engines.local.evaluating import evaluating
 from elastic_reasoning.engines.local.loop import Loop
+from elastic_reasoning.engines.local.parallel.store import SpreadStore
+from elastic_reasoning.engines.local.parallel.workers import Workers
 from elastic_reasoning.engines.local.self_check import choose_store
 from elastic_reasoning.engines.local.store import num_logits
 from elastic_reasoning.engines.names import check_max_rows
@@ -47,6 +51,8 @@ class TransformersEngine:
             so that the next request finds them. Whoever trains the model between its rollouts needs the memory.
         chat_template_kwargs, apply_chat_template: how messages become prompts, see `Renderer`.
         name: what the engine is called when it is shown; the name of the model's class if empty.
+        workers: the other ranks of a model that is spread over devices. They are the engine's, which ends them when it
+            is closed. Steps are not recorded then.
 
     Raises:
         EngineError: the model's forward does not agree with itself when run token by token, or its vocabulary is
@@ -65,6 +71,7 @@ class TransformersEngine:
         graphs: bool = True,
         keeps_memory: bool = False,
         name: str = "",
+        workers: Workers | None = None,
         chat_template_kwargs: Mapping[str, Any] | None = None,
         apply_chat_template: bool = True,
     ) -> None:
@@ -87,7 +94,11 @@ class TransformersEngine:
                 "tokenizer and model do not belong together"
             )
         with evaluating(model, model.modules()):
-            self._new_store = choose_store(model, max_rows, graphs and model.device.type == "cuda")
+            new_store = choose_store(model, max_rows, graphs and model.device.type == "cuda" and workers is None)
+        self._new_store = new_store if workers is None else lambda: SpreadStore(new_store(), workers)
+        self._workers = workers
+        if workers is not None:
+            atexit.register(self.close)
         keeps = keeps_memory and model.device.type == "cuda"
         self._loop = Loop(model, self._new_batch, self._check, max_rows, max_waiting, keeps)
 
@@ -120,17 +131,23 @@ class TransformersEngine:
             BusyError: more than `max_waiting` would wait for a row.
             EngineError: the engine is closed.
         """
-        jobs = [Job(walk, listen, until) for walk in walks]
+        # An interrupt of a thread that was lent would leave the ranks of a model in the middle of a step.
+        with nullcontext() if self._workers is None else lent_by(None):
+            jobs = [Job(walk, listen, until) for walk in walks]
         self._loop.submit(jobs)
         return [job.future for job in jobs]
 
     def work(self, lender: object, done: Callable[[], bool]) -> None:
         """Compute in this thread; see `elastic_reasoning.engines.flow.Worker`."""
-        self._loop.work(lender, done)
+        if self._workers is None:
+            self._loop.work(lender, done)
 
     def close(self) -> None:
-        """Give up what is under way; it may be called twice. The model is its owner's."""
+        """Give up what is under way; it may be called twice. The model is its owner's, unless it has been spread."""
         self._loop.close()
+        if self._workers is not None:
+            self._workers.close()
+            atexit.unregister(self.close)
 
     def _new_batch(self) -> Batch:
         num_drawn = min(self._num_tokens, self.template.num_tokens)
