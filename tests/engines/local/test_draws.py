@@ -3,7 +3,14 @@ import pytest
 import torch
 
 from elastic_reasoning.core.request import Sampling
-from elastic_reasoning.engines.local.draws import NUM_CANDIDATES, Settings, _whole, draw, uniforms
+from elastic_reasoning.engines.local.draws import (
+    BLOCK,
+    NUM_CANDIDATES,
+    Settings,
+    _inverse_in_blocks,
+    draw,
+    uniforms,
+)
 from tiny import naive_draw
 
 CPU = torch.device("cpu")
@@ -125,13 +132,29 @@ def test_what_has_no_weight_is_never_drawn(device: str) -> None:
         assert bool(logprobs.isfinite().all())
 
 
-def test_whole_weights_add_up_alike_in_any_order_and_draw_the_same() -> None:
-    generator = torch.Generator().manual_seed(0)
-    weights = torch.randn(4, 20_000, generator=generator).mul(3).softmax(-1)
-    whole, order = _whole(weights), torch.randperm(20_000, generator=generator)
-    assert bool((whole[:, order].sum(-1) == whole.sum(-1)).all())
-    assert bool((whole.flip(-1).cumsum(-1)[:, -1] == whole.cumsum(-1)[:, -1]).all())
-    assert torch.allclose(whole / 2**48, weights.double(), atol=2**-48)
+@pytest.mark.parametrize("num_tokens", [1, 7, BLOCK, 3 * BLOCK - 1, 20_000])
+def test_in_blocks_the_same_is_drawn(num_tokens: int) -> None:
+    """As a device does it; one by one in float64 is what is meant."""
+    generator = torch.Generator().manual_seed(num_tokens)
+    weights = torch.randn(64, num_tokens, generator=generator).mul(3).softmax(-1)
+    weights[:, torch.rand(num_tokens, generator=generator) < 0.5] = 0.0
+    weights[:, num_tokens // 2] = 1e-30  # one that is left has hardly any
+    for turn in range(4):
+        uniform = torch.from_numpy(uniforms(turn, 0, 0, 64))[:, None]
+        cumulative = weights.double().cumsum(-1)
+        target = uniform * cumulative[:, -1:]
+        found = _inverse_in_blocks(weights, uniform)
+        assert bool((weights.gather(1, found) > 0).all())
+        before = cumulative.gather(1, found) - weights.gather(1, found)
+        assert bool((before <= target + 1e-6).all())
+        assert bool((target <= cumulative.gather(1, found) + 1e-6).all())
+
+
+def test_the_ends_of_the_unit_interval_are_drawn_in_blocks_with_weight() -> None:
+    weights = torch.zeros(2, 5 * BLOCK)
+    weights[:, [BLOCK + 3, 3 * BLOCK + 5]] = 1e-20
+    found = _inverse_in_blocks(weights, torch.tensor([[0.0], [1 - 2**-24]]))
+    assert found.flatten().tolist() == [BLOCK + 3, 3 * BLOCK + 5]
 
 
 def test_padding_of_the_vocabulary_is_not_drawn_and_counts_in_log_probabilities() -> None:

@@ -16,6 +16,8 @@ from elastic_reasoning.engines.local.transfer import to_device
 
 NUM_CANDIDATES = 128
 """Top-p looks at so many of the most likely tokens before it sorts the whole vocabulary."""
+BLOCK = 1024
+"""On a device a draw first chooses among the sums of so many weights; it does for two million of them."""
 
 
 def _mixed(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -104,16 +106,17 @@ def draw(
         Ids `[rows]`, and their log-probabilities `[rows]` after temperature and before bans, what is raised, top-p and
         top-k.
     """
-    logits = logits.float()
     if settings.scale is not None:
-        logits = logits * settings.scale
-    probs = logits.softmax(-1)
+        logits = logits.float() * settings.scale
+    probs = logits.softmax(-1, dtype=torch.float32)
     # Banned tokens leave before the softmax: behind it the others may have nothing left in float32.
     num = settings.num_tokens
     padded = num < probs.shape[1]
     allowed = probs[:, :num] if padded else probs
     if banned is not None or raised is not None:
-        edited = logits[:, :num].clone() if banned is None else logits[:, :num].masked_fill(banned, -torch.inf)
+        edited = logits[:, :num].to(torch.float32, copy=True)
+        if banned is not None:
+            edited.masked_fill_(banned, -torch.inf)
         if raised is not None:
             rows, ids, amounts = raised
             edited[rows, ids] += amounts if settings.scale is None else amounts * settings.scale[rows, 0]
@@ -126,25 +129,45 @@ def draw(
             ids[settings.filtered] = _filtered(allowed[settings.filtered], uniform[settings.filtered], settings)
         if settings.greedy is not None:
             ids = torch.where(settings.greedy, allowed.argmax(-1), ids)
-    if (
-        banned is None and raised is None and not padded and probs.is_cpu
-    ):  # what is drawn then has a probability above 0
+    if banned is None and raised is None and not padded:  # what is drawn then has a probability above 0
         return ids, probs.gather(1, ids[:, None]).squeeze(1).log()
-    return ids, logits.log_softmax(-1).gather(1, ids[:, None]).squeeze(1)
+    top_prob, top = probs.max(-1, keepdim=True)  # one pass, where a log-softmax takes two
+    below = logits.gather(1, ids[:, None]).float() - logits.gather(1, top).float()
+    return ids, (top_prob.log() + below).squeeze(1)
 
 
 def _inverse(weights: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
     """The first index whose cumulative weight exceeds the uniform share of the total `[rows, 1]`."""
-    # A sum in parallel need not rise with every term. Whole numbers below 2^53 add up exactly in any order, so that
-    # the index found is one with weight; one after the other, on a CPU, the sum never falls.
-    cumulative = (weights if weights.is_cpu else _whole(weights)).cumsum(-1)
-    found = torch.searchsorted(cumulative, uniform * cumulative[:, -1:], right=True)
-    return found.clamp_(max=weights.shape[1] - 1)
+    if weights.is_cpu:
+        cumulative = weights.cumsum(-1)  # one after the other: it never falls
+        found = torch.searchsorted(cumulative, uniform * cumulative[:, -1:], right=True)
+        return found.clamp_(max=weights.shape[1] - 1)
+    return _inverse_in_blocks(weights, uniform)
 
 
-def _whole(weights: torch.Tensor) -> torch.Tensor:
-    """Weights of which a row sums to at most about 1, in float64 as whole multiples of 2^-48."""
-    return weights.double().mul_(2.0**48).round_()
+def _inverse_in_blocks(weights: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:
+    """The same in one pass over the weights: first the block of them, then the index within."""
+    num_rows, num = weights.shape
+    whole = num // BLOCK * BLOCK
+    blocks, rest = weights[:, :whole].view(num_rows, num // BLOCK, BLOCK), weights[:, whole:]
+    sums = torch.cat([blocks.sum(-1), rest.sum(-1, keepdim=True)], 1)
+    block, share = _found(sums, uniform.double())
+    ids = block * BLOCK + torch.arange(BLOCK, device=weights.device)
+    inside = weights.gather(1, ids.clamp(max=num - 1)).masked_fill_(ids >= num, 0.0)
+    return (block * BLOCK + _found(inside, share)[0]).clamp_(max=num - 1)
+
+
+def _found(weights: torch.Tensor, share: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The index at a share of the total, and at what share of its own weight that is, both `[rows, 1]`."""
+    # A sum in parallel need not rise with every term. Whole numbers add up exactly in any order as long as they stay
+    # below 2^53, here those of 2^11 weights, so that what is found is always one with weight.
+    parts = (weights / weights.amax(-1, keepdim=True)).double().mul_(2.0**42).round_()
+    cumulative = parts.cumsum(-1)
+    target = share * cumulative[:, -1:]
+    index = torch.searchsorted(cumulative, target, right=True).clamp_(max=weights.shape[1] - 1)
+    own = parts.gather(1, index)
+    left = (target - cumulative.gather(1, index) + own) / own
+    return index, left.clamp_(max=1 - 2.0**-24)
 
 
 def _filtered(probs: torch.Tensor, uniform: torch.Tensor, settings: Settings) -> torch.Tensor:
