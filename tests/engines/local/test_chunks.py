@@ -34,9 +34,9 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
         seen.append(("extend", len(ids)))
         extend(self, slot, ids, column)
 
-    def decoding(self: KeysValues, tokens: torch.Tensor, *given: Any) -> torch.Tensor:
+    def decoding(self: KeysValues, tokens: torch.Tensor, *given: Any, **settings: Any) -> torch.Tensor:
         seen.append(("step", len(tokens)))
-        return decode(self, tokens, *given)
+        return decode(self, tokens, *given, **settings)
 
     monkeypatch.setattr(KeysValues, "extend", extending)
     monkeypatch.setattr(KeysValues, "decode", decoding)

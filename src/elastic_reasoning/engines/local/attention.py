@@ -6,12 +6,16 @@ step. With a single query a row, the heads of a group can stand in the place of 
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import AttentionInterface
+from transformers.cache_utils import CacheLayerMixin
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+_KERNELS = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
 
 
 def grouped_attention(
@@ -37,9 +41,11 @@ def grouped_attention(
     """
     rows, heads, _, size = query.shape
     grouped = query.reshape(rows, key.shape[1], heads // key.shape[1], size)
-    output = torch.nn.functional.scaled_dot_product_attention(
-        grouped, key, value, attn_mask=attention_mask, scale=scaling
-    )
+    # On CUDA cuDNN would come first, which plans anew, and long, for every size.
+    with sdpa_kernel(_KERNELS) if query.is_cuda else nullcontext():
+        output = torch.nn.functional.scaled_dot_product_attention(
+            grouped, key, value, attn_mask=attention_mask, scale=scaling
+        )
     return output.reshape(rows, 1, heads, value.shape[-1]), None
 
 
@@ -47,10 +53,50 @@ _here = threading.local()
 """Of each thread: the model of an engine that computes may meanwhile be called from another one."""
 
 
-def _attention(module: Any, query: torch.Tensor, *states: Any, **settings: Any) -> tuple[torch.Tensor, None]:
+def enter_layer(slots: CacheLayerMixin) -> None:
+    """Say which keys and values `attend` writes and reads in this thread."""
+    _here.slots = slots
+
+
+@torch.library.custom_op("elastic_reasoning::attend", mutates_args=())
+def attend(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor, scaling: float | None
+) -> torch.Tensor:
+    """Write one new token a row into the slots of a layer, and attend to what is there.
+
+    To a compiler it is a black box. That it writes is not said: nothing else of a layer reads the slots.
+
+    Args:
+        query: `[rows, heads, 1, size]`.
+        key, value: `[rows, key heads, 1, size]`.
+        mask: added to the scores `[rows, 1, 1, columns]`.
+        scaling: of the scores; the inverse root of the size if not given.
+
+    Returns:
+        `[rows, 1, heads, size]`.
+    """
+    keys, values = _here.slots.update(key, value)
+    return grouped_attention(None, query, keys, values, mask, scaling)[0]
+
+
+@attend.register_fake
+def _(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor, scaling: Any) -> torch.Tensor:
+    return query.new_empty(query.shape[0], 1, query.shape[1], value.shape[-1])
+
+
+def _attention(
+    module: Any,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None = None,
+    **settings: Any,
+) -> tuple[torch.Tensor, None]:
+    if attention_mask is not None and attention_mask.shape[-1] > key.shape[2]:  # others are in the slots
+        return attend(query, key, value, attention_mask, settings.get("scaling")), None
     if getattr(_here, "grouping", False) and query.shape[2] == 1:
-        return grouped_attention(module, query, *states, **settings)
-    output: tuple[torch.Tensor, None] = sdpa_attention_forward(module, query, *states, **settings)
+        return grouped_attention(module, query, key, value, attention_mask, **settings)
+    output: tuple[torch.Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **settings)
     return output
 
 

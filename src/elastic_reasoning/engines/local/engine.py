@@ -31,6 +31,9 @@ from elastic_reasoning.engines.local.self_check import choose_store
 from elastic_reasoning.engines.local.store import num_logits
 from elastic_reasoning.engines.names import check_max_rows
 
+FUSE_AFTER = 4096
+"""Steps, by default: short of them compiling would not pay."""
+
 
 class TransformersEngine:
     """Samples from a model on one device.
@@ -47,6 +50,8 @@ class TransformersEngine:
         max_rows: sequences that run together; a model on the slow path runs one at a time.
         max_waiting: walks that may wait for a row.
         graphs: on a CUDA device, whether steps are recorded as CUDA graphs, where the model's can be.
+        fuse_after: how many steps are recorded before the model's layers are compiled, which fuses their small kernels;
+            never if `None`. Compiling takes about as long as so many steps, and then pays with each.
         keeps_memory: on a CUDA device, whether keys, values and recorded steps stay there when there is nothing to do,
             so that the next request finds them. Whoever trains the model between its rollouts needs the memory.
         chat_template_kwargs, apply_chat_template: how messages become prompts, see `Renderer`.
@@ -69,6 +74,7 @@ class TransformersEngine:
         *,
         max_waiting: int = MAX_WAITING,
         graphs: bool = True,
+        fuse_after: int | None = FUSE_AFTER,
         keeps_memory: bool = False,
         name: str = "",
         workers: Workers | None = None,
@@ -94,7 +100,8 @@ class TransformersEngine:
                 "tokenizer and model do not belong together"
             )
         with evaluating(model, model.modules()):
-            new_store = choose_store(model, max_rows, graphs and model.device.type == "cuda" and workers is None)
+            recorded = graphs and model.device.type == "cuda" and workers is None
+            new_store = choose_store(model, max_rows, recorded, fuse_after)
         self._new_store = new_store if workers is None else lambda: SpreadStore(new_store(), workers)
         self._workers = workers
         if workers is not None:

@@ -6,14 +6,14 @@ Sizes come in buckets, of rows and of columns that are read, so that there are f
 their columns from buffers that stay where they are, its mask is made of the columns, and its logits are in one buffer
 that all sizes share. Taking back is going on at an earlier column.
 
-What it takes beside keys and values: 4 bytes for each row and id of the vocabulary, and one step's activations, which
+What it takes beside keys and values: a logit for each row and id of the vocabulary, and one step's activations, which
 all graphs share. Of the `NUM_GRAPHS` sizes that are kept the one that was recorded first makes room for the next.
 """
 
 import logging
 import threading
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from elastic_reasoning.engines.local.fused import Fusing
 from elastic_reasoning.engines.local.keys_values import KeysValues
 from elastic_reasoning.engines.local.store import num_logits
 from elastic_reasoning.engines.local.transfer import as_index
@@ -83,6 +84,7 @@ class Graphed:
         kinds: which masks its layers need: "full", "sliding", or both.
         window: tokens that a sliding layer sees, its own among them.
         recorder: makes what records steps, which is used until what it has recorded is forgotten.
+        fusing: of the model's layers; `None` leaves them as they are.
     """
 
     ahead = True
@@ -94,9 +96,11 @@ class Graphed:
         kinds: frozenset[str],
         window: int,
         recorder: Callable[[torch.device], Record] = CudaRecorder,
+        fusing: Fusing | None = None,
     ) -> None:
         self.max_rows = max_rows
         self._model = model
+        self._fusing = fusing
         self._recorder = recorder
         self._stored = KeysValues(model, kinds, window)
         self._device = model.device
@@ -119,7 +123,7 @@ class Graphed:
             return
         self._forget_all()
         if slots > stored.num_slots:
-            self._logits = torch.zeros(slots, num_logits(self._model), device=self._device)
+            self._logits = self._logits.new_zeros(slots, num_logits(self._model))
         stored.reserve(slots, columns)
 
     def prefill(self, slots: NDArray[np.int64], ids: torch.Tensor, lengths: NDArray[np.int64]) -> None:
@@ -145,12 +149,11 @@ class Graphed:
         """Take a step of that size, the first one as it is, the second one as it is recorded, and then by replays."""
         size = rows, width
         self._forget_other_weights()
+        if self._fusing is not None and self._fusing.count():
+            self._forget_all()
         replay = self._replays.get(size)
         if replay is None and size in self._replays:
-            logger.info(
-                "recording %d rows of %d columns; keys and values: %d bytes", rows, width, self._stored.num_bytes
-            )
-            replay = self._replays[size] = self._record(lambda: self._pass(rows, width))
+            replay = self._replays[size] = self._recorded(rows, width)
         if replay is not None:
             replay()
             return
@@ -160,6 +163,18 @@ class Graphed:
             del self._replays[next(iter(self._replays))]
         self._replays[size] = None
 
+    def _recorded(self, rows: int, width: int) -> Replay:
+        def step(fusing: Fusing | None = None) -> torch.Tensor:
+            self._pass(rows, width, fusing)
+            return self._logits[:rows]
+
+        fusing = self._fusing
+        if fusing is not None and not fusing.agrees((rows, width), step, partial(step, fusing)):
+            fusing = None
+        num_bytes, how = self._stored.num_bytes, "as it is" if fusing is None else "fused"
+        logger.info("recording %d rows of %d columns, %s; keys and values: %d bytes", rows, width, how, num_bytes)
+        return self._record(lambda: self._pass(rows, width, fusing))
+
     def _forget_other_weights(self) -> None:
         """A graph reads weights where they were: forget what was recorded if the model has been given others."""
         ends = self._model.get_input_embeddings().weight, self._model.get_output_embeddings().weight
@@ -168,10 +183,12 @@ class Graphed:
             self._forget_all()
             self._weights = weights
 
-    def _pass(self, rows: int, width: int) -> None:
+    def _pass(self, rows: int, width: int, fusing: Fusing | None = None) -> None:
         positions = self._positions[:rows]
         masks = self._stored.masks(positions[:, None], width)
-        logits = self._stored.decode(self._tokens[:rows], positions, self._rows[:rows], width, masks)
+        logits = self._stored.decode(self._tokens[:rows], positions, self._rows[:rows], width, masks, fusing=fusing)
+        if self._logits.dtype != logits.dtype:  # in the first step of all, which is not recorded
+            self._logits = self._logits.to(logits.dtype)
         self._logits[:rows].copy_(logits)
 
     def forget(self, row: int, column: int) -> None:

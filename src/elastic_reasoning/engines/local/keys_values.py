@@ -4,6 +4,7 @@ There is no padding on the left and caches are never merged: rows are prefilled 
 together at their own positions. What a token may see is a mask that the caller gives.
 """
 
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from transformers.cache_utils import Cache, CacheLayerMixin
 
 from elastic_reasoning.engines.local.attention import grouping
 from elastic_reasoning.engines.local.cache_name import cache_name
+from elastic_reasoning.engines.local.fused import Fusing
 
 Masks = dict[str, torch.Tensor | None]
 """For each kind of attention ("full", "sliding") what is added to the scores; `None` hides nothing."""
@@ -120,8 +122,8 @@ class KeysValues:
         self._place = _Place()
         num_layers = model.config.get_text_config().num_hidden_layers
         self._layers = [_SlotLayer(self._place) for _ in range(num_layers)]
-        cache = Cache(layers=self._layers)
-        self._inner_cache, self._outer_cache = {cache_name(model.base_model): cache}, {cache_name(model): cache}
+        self._cache = Cache(layers=self._layers)
+        self._inner_name, self._cache_name = cache_name(model.base_model), cache_name(model)
 
     @property
     def num_bytes(self) -> int:
@@ -154,7 +156,8 @@ class KeysValues:
         place = self._place
         place.slots, place.first, place.width, place.positions = slots, first, first + width, None
         positions = torch.arange(first, first + width, device=ids.device).expand(num_rows, width)
-        self.model.base_model(input_ids=ids, position_ids=positions, use_cache=True, **seen, **self._inner_cache)
+        seen = seen | {self._inner_name: self._cache}
+        self.model.base_model(input_ids=ids, position_ids=positions, use_cache=True, **seen)
 
     def masks(self, positions: torch.Tensor, width: int) -> Masks:
         """What tokens see of columns 0...`width` of their own slots, made of their positions alone.
@@ -183,6 +186,7 @@ class KeysValues:
         width: int,
         masks: Masks,
         column: int | None = None,
+        fusing: Fusing | None = None,
     ) -> torch.Tensor:
         """One token a row, of the rows in slots 0...
 
@@ -193,6 +197,7 @@ class KeysValues:
             width: columns that are read.
             masks: `[rows, 1, 1, width]`.
             column: that of all rows, if it is the same one.
+            fusing: of the model's layers, if they are to be fused.
 
         Returns:
             Logits `[rows, vocabulary]`.
@@ -200,13 +205,13 @@ class KeysValues:
         place = self._place
         place.slots, place.width, place.column = slice(len(tokens)), width, column
         place.positions, place.rows = positions, rows
-        with grouping():
+        with grouping(), fusing.layers(self._layers) if fusing else nullcontext(self._cache) as cache:
             output = self.model(
                 input_ids=tokens[:, None],
                 position_ids=positions[:, None],
                 attention_mask=_argument(masks),
                 use_cache=True,
-                **self._outer_cache,
+                **{self._cache_name: cache},
             )
         logits: torch.Tensor = output.logits[:, -1]
         return logits

@@ -5,7 +5,6 @@ before it is used, over rows of unequal length, of which one is twice as long as
 """
 
 import logging
-import math
 from collections.abc import Callable
 from functools import partial
 from itertools import product
@@ -17,7 +16,9 @@ from numpy.typing import NDArray
 
 from elastic_reasoning.core.errors import EngineError
 from elastic_reasoning.engines.local.cache_name import OwnCache, keeping
+from elastic_reasoning.engines.local.fused import Fusing
 from elastic_reasoning.engines.local.graphs import Graphed
+from elastic_reasoning.engines.local.rounding import MOST, TOLERANCE, distance, roundings
 from elastic_reasoning.engines.local.slots import Slots
 from elastic_reasoning.engines.local.store import Store, num_logits
 
@@ -25,20 +26,20 @@ logger = logging.getLogger(__name__)
 
 SHORT = 16
 """Tokens of a row that is padded rather than given a forward pass of its own."""
-TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-6}
 NUM_STEPS, NUM_STEPS_LOW = 2, 3
 """Steps that are compared, the first of them after it was taken back; in low precision it is the median step."""
-NUM_TIMES, MOST = 3, 0.3
-"""In bfloat16 and float16: how many times the rounding of the model's own cache is excused, and the most that is."""
+NUM_TIMES = 3
+"""In bfloat16 and float16: how many times the rounding of the model's own cache is excused."""
 
 
-def choose_store(model: Any, max_rows: int, graphs: bool = False) -> Callable[[], Store]:
+def choose_store(model: Any, max_rows: int, graphs: bool = False, fuse_after: int | None = None) -> Callable[[], Store]:
     """What makes the fastest store that gives the model's own log-probabilities.
 
     Args:
         model: a causal language model.
         max_rows: rows of the store; the model's own cache has one.
         graphs: whether steps may be recorded.
+        fuse_after: recorded steps before the layers are fused; never if `None`.
 
     Raises:
         EngineError: neither the slots nor the model's own cache do.
@@ -50,7 +51,8 @@ def choose_store(model: Any, max_rows: int, graphs: bool = False) -> Callable[[]
         if reason is None:
             if graphs and slots is Slots:
                 logger.warning("%s runs more slowly than it might (%s)", type(model).__name__, "; ".join(reasons))
-            return partial(slots, model, max_rows, kinds, window)
+            fusing = {} if slots is Slots or fuse_after is None else {"fusing": Fusing(model, fuse_after)}
+            return partial(slots, model, max_rows, kinds, window, **fusing)
         name = "recorded steps" if slots is Graphed else "slots"
         reasons.append(f"{name} with {'+'.join(sorted(kinds))} attention: {reason}")
     reason = mismatch(model, OwnCache(model), window)
@@ -83,8 +85,8 @@ def mismatch(model: Any, store: Store, window: int) -> str | None:
     try:
         plain = _plain(model, rows, lengths)
         stepped = _stepped(store, rows, lengths)
-        worst = max(_distance(own, steps) for own, steps in zip(plain, stepped, strict=True))
-        limit = TOLERANCE.get(model.dtype) or _one_rounding_a_layer(model, plain)
+        worst = max(distance(own, steps) for own, steps in zip(plain, stepped, strict=True))
+        limit = max(roundings(model, there) for there in plain)
         if worst > limit and model.dtype not in TOLERANCE:  # the cheap limit comes first: the other takes many passes
             limit = min(NUM_TIMES * _own_noise(model, rows, lengths, plain) + limit, MOST)
         if not worst <= limit:
@@ -122,27 +124,10 @@ def _plain(model: Any, rows: list[torch.Tensor], lengths: list[int]) -> list[tor
     return logits
 
 
-def _distance(plain: torch.Tensor, stepped: torch.Tensor) -> float:
-    """How far two tensors of logits are apart as log-probabilities.
-
-    In low precision, where single ones differ by rounding, and all of a step where it sends a token to another
-    expert, it is the mean of the median step; elsewhere the largest difference.
-    """
-    error = (plain.double().log_softmax(-1) - stepped.double().log_softmax(-1)).abs()
-    return float(error.max() if plain.dtype in TOLERANCE else error.mean(-1).median())
-
-
-def _one_rounding_a_layer(model: Any, plain: list[torch.Tensor]) -> float:
-    """What one rounding a layer makes of a logit in low precision."""
-    unit = torch.finfo(model.dtype).eps * max(float(there.float().abs().mean()) for there in plain)
-    num_layers: int = model.config.get_text_config().num_hidden_layers
-    return min(unit * math.sqrt(num_layers), MOST)
-
-
 def _own_noise(model: Any, rows: list[torch.Tensor], lengths: list[int], plain: list[torch.Tensor]) -> float:
     """The distance of the model's own cache from its plain forward, which may be none."""
     own = [_stepped(OwnCache(model), [row], [length])[0] for row, length in zip(rows, lengths, strict=True)]
-    return max(_distance(there, here) for there, here in zip(plain, own, strict=True))
+    return max(distance(there, here) for there, here in zip(plain, own, strict=True))
 
 
 def _stepped(store: Store, rows: list[torch.Tensor], lengths: list[int]) -> list[torch.Tensor]:

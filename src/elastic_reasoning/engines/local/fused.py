@@ -1,0 +1,145 @@
+"""The layers of a model as one compiled function that all of them share: their small kernels become few.
+
+    fusing = Fusing(model, after=0)
+    with fusing.layers(slots):
+        model(...)  # of one new token a row
+
+A layer of a transformer is some ten products of matrices and three times as many small kernels around them, which on a
+GPU take as long. `torch.compile` fuses those. What differs from layer to layer, and from step to step, is kept out of
+what it sees: the keys and values, which an operator of our own finds by itself, and their width. So it compiles once
+for two rows and more, and once for a single one, whatever the number of layers.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import torch
+from transformers.cache_utils import Cache, CacheLayerMixin
+
+from elastic_reasoning.engines.local.attention import enter_layer
+from elastic_reasoning.engines.local.rounding import distance, roundings
+
+logger = logging.getLogger(__name__)
+
+MOST_COMPILED = 64
+"""Of models of one class in this process, two or three each."""
+NUM_TIMES = 3
+"""Fused layers round less often: so many times the rounding of a layer they may differ by."""
+
+
+class Fusing:
+    """Whether and how the layers of a model are fused; one for all batches of an engine.
+
+    Attributes:
+        is_on: whether it is time to, and nothing speaks against it.
+
+    Args:
+        model: a causal language model.
+        after: steps before that; compiling takes as long as some thousands of them.
+        backend: of `torch.compile`.
+    """
+
+    def __init__(self, model: Any, after: int, backend: Any = "inductor") -> None:
+        self._model = model
+        self._backend = backend
+        self._left = after
+        self._layers = _decoder_layers(model)
+        self._agreed: set[Any] = set()
+        self.is_on = after == 0 and bool(self._layers)
+
+    def count(self) -> bool:
+        """Note one more step, and say whether the next one may be fused for the first time."""
+        self._left -= 1
+        if self._left != 0:
+            return False
+        self.is_on = bool(self._layers)
+        return self.is_on
+
+    def agrees(self, size: Any, step: Callable[[], torch.Tensor], fused: Callable[[], torch.Tensor]) -> bool:
+        """Whether a step that is fused gives what it gives as it is; where it does not none will be fused.
+
+        Args:
+            size: of the step; it is tried once for each.
+            step: gives logits `[rows, vocabulary]`, written over by the next step.
+            fused: the same within `layers`.
+        """
+        if not self.is_on or size in self._agreed:
+            return self.is_on
+        if reason := self._mismatch(step, fused):
+            logger.warning("layers of %s are not fused: %s", type(self._model).__name__, reason)
+            self.is_on = False
+        self._agreed.add(size)
+        return self.is_on
+
+    def _mismatch(self, step: Callable[[], torch.Tensor], fused: Callable[[], torch.Tensor]) -> str | None:
+        expected = step().clone()
+        try:
+            error, most = distance(expected, fused()), NUM_TIMES * roundings(self._model, expected)
+        except torch.OutOfMemoryError:
+            raise
+        except Exception as failure:  # whatever a compiler says of whatever model
+            return f"{type(failure).__name__}: {(str(failure).splitlines() or ['no message'])[0]}"
+        return None if error <= most else f"log-probabilities differ by {error:.2g}, {most:.2g} is allowed"
+
+    @contextmanager
+    def layers(self, slots: Sequence[CacheLayerMixin]) -> Iterator[Cache]:
+        """Let the model go through fused layers, which write into and read from these slots, one of each layer.
+
+        Yields:
+            The cache that the model is to be given.
+        """
+        from torch._dynamo import config as dynamo  # a second, which only those pay who compile
+        from torch.fx.experimental import _config as shapes
+
+        for layer, own in zip(self._layers, slots, strict=True):
+            layer.forward = _of_layer(layer, own, _compiled(layer.__class__, self._backend))
+        try:
+            # Numbers that happen to be the same are not the same number: rows are not the size of a head.
+            with dynamo.patch(recompile_limit=MOST_COMPILED), shapes.patch(use_duck_shape=False):  # type: ignore[attr-defined]
+                yield _Unwritten(slots)
+        finally:
+            for layer in self._layers:
+                del layer.forward
+
+
+class _Unwritten(Cache):
+    """Lets the new keys and values pass: attention will write them."""
+
+    def __init__(self, slots: Sequence[CacheLayerMixin]) -> None:
+        super().__init__(layers=list(slots))
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, layer_idx: int, *args: Any, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        return key_states, value_states
+
+
+def _decoder_layers(model: Any) -> list[Any]:
+    """The layers in their order; none where they cannot be found, or somebody else has replaced what they do."""
+    num_layers = model.config.get_text_config().num_hidden_layers
+    for module in model.base_model.modules():
+        if isinstance(module, torch.nn.ModuleList) and len(module) == num_layers:
+            return [] if any("forward" in vars(layer) for layer in module) else list(module)
+    return []
+
+
+def _of_layer(layer: Any, slots: CacheLayerMixin, compiled: Callable[..., Any]) -> Callable[..., Any]:
+    thread, plain = threading.get_ident(), type(layer).forward
+
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        if threading.get_ident() != thread:  # somebody else calls the model meanwhile
+            return plain(layer, *args, **kwargs)
+        enter_layer(slots)
+        return compiled(layer, *args, **kwargs)
+
+    return forward
+
+
+@cache
+def _compiled(kind: Any, backend: Any) -> Callable[..., Any]:
+    compiled: Callable[..., Any] = torch.compile(kind.forward, dynamic=True, fullgraph=True, backend=backend)
+    return compiled

@@ -1,0 +1,124 @@
+"""Layers that are compiled: once for all of them, whatever the width, with the logits of those that are not."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+
+from checker import check
+from elastic_reasoning.core.trace import Trace
+from elastic_reasoning.engines.engine import generate
+from elastic_reasoning.engines.local.fused import Fusing
+from elastic_reasoning.engines.local.graphs import Graphed
+from elastic_reasoning.engines.local.self_check import attention_kinds
+from tape import told
+from tiny import CONTEXT, PLAIN_FAMILIES, mixed_requests, new_engine, tiny
+
+QUICK = ("gemma3", "gpt2", "qwen2")
+OWN_ATTENTION = "gpt_oss"
+ALL = [
+    pytest.param(family, marks=() if family in QUICK else pytest.mark.full)
+    for family in PLAIN_FAMILIES
+    if family != OWN_ATTENTION
+]
+
+
+class Noting:
+    """A backend that leaves graphs as they are, since only what is traced matters here.
+
+    Attributes:
+        num_compiled: so many there have been.
+    """
+
+    def __init__(self) -> None:
+        self.num_compiled = 0
+
+    def __call__(self, graph: Any, inputs: Any) -> Callable[..., Any]:
+        self.num_compiled += 1
+        forward: Callable[..., Any] = graph.forward
+        return forward
+
+
+@pytest.fixture
+def backend() -> Iterator[Noting]:
+    torch._dynamo.reset()
+    yield Noting()
+    torch._dynamo.reset()
+
+
+def run_fused(model: Any, fusing: Fusing, num: int = 13) -> list[Trace]:
+    """Steps are replayed as they are, through the fused layers."""
+    engine = new_engine(model, max_rows=5)
+    window, (kinds, *_) = attention_kinds(model.config)
+    engine._new_store = partial(Graphed, model, 5, kinds, window, lambda device: lambda step: step, fusing)
+    return list(generate(engine, mixed_requests(num)))
+
+
+def assert_same(model: Any, found: list[Trace]) -> None:
+    expected = {t.request.name: t for t in generate(new_engine(model, max_rows=5), mixed_requests(len(found)))}
+    for trace in found:
+        assert told(trace) == told(expected[trace.request.name])
+        assert trace.logprobs == pytest.approx(expected[trace.request.name].logprobs, abs=1e-5)
+        assert check(trace, CONTEXT) == []
+    assert not any("forward" in vars(module) for module in model.modules())
+
+
+@pytest.mark.parametrize("family", ALL)
+def test_every_family_gives_what_it_gives_as_it_is(family: str, backend: Noting) -> None:
+    """Compiled for several rows and for one, of each kind of layer."""
+    fusing = Fusing(tiny(family), 0, backend)
+    assert_same(tiny(family), run_fused(tiny(family), fusing))
+    assert fusing.is_on
+    assert 2 <= backend.num_compiled <= 2 * 2
+
+
+def test_it_begins_after_so_many_steps(backend: Noting) -> None:
+    fusing = Fusing(tiny(), 30, backend)
+    run_fused(tiny(), fusing, 2)
+    assert not fusing.is_on
+    assert backend.num_compiled == 0
+    assert_same(tiny(), run_fused(tiny(), fusing))
+    assert fusing.is_on
+    assert backend.num_compiled > 0
+
+
+def test_layers_that_cannot_be_compiled_stay_as_they_are(backend: Noting, caplog: pytest.LogCaptureFixture) -> None:
+    fusing = Fusing(tiny(OWN_ATTENTION), 0, backend)
+    with caplog.at_level(logging.WARNING):
+        assert_same(tiny(OWN_ATTENTION), run_fused(tiny(OWN_ATTENTION), fusing))
+    assert not fusing.is_on
+    assert "layers of GptOssForCausalLM are not fused: TorchRuntimeError: " in caplog.text
+
+
+def test_layers_that_give_something_else_stay_as_they_are(caplog: pytest.LogCaptureFixture) -> None:
+    def wrong(graph: Any, inputs: Any) -> Callable[..., Any]:
+        return lambda *args: [output * 1.1 for output in graph.forward(*args)]
+
+    fusing = Fusing(tiny(), 0, wrong)
+    with caplog.at_level(logging.WARNING):
+        assert_same(tiny(), run_fused(tiny(), fusing))
+    assert not fusing.is_on
+    assert "layers of LlamaForCausalLM are not fused: log-probabilities differ by" in caplog.text
+
+
+def test_somebody_else_calls_the_model_as_it_is(backend: Noting) -> None:
+    model, found = tiny(), list[torch.Tensor]()
+    ids = torch.tensor([[5, 6, 7]])
+    with torch.inference_mode():
+        plain = model(input_ids=ids).logits
+
+        def call() -> None:
+            with torch.inference_mode():
+                found.append(model(input_ids=ids).logits)
+
+        slots: list[Any] = [None] * model.config.num_hidden_layers
+        with Fusing(model, 0, backend).layers(slots):
+            thread = threading.Thread(target=call)
+            thread.start()
+            thread.join()
+    assert torch.equal(found[0], plain)
+    assert backend.num_compiled == 0
