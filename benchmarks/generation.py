@@ -1,7 +1,7 @@
 """How fast the transformers engine generates, beside what `model.generate` does, in one run.
 
     python benchmarks/generation.py            # a table, and results/generation.json
-    python benchmarks/generation.py --quick    # a smoke test, nothing written
+    python benchmarks/generation.py --quick    # a smoke test, nothing written without --out
     python benchmarks/generation.py --device cuda --only large    # 1.5B random parameters in bfloat16, 64 and 256 rows
 
 Contestants take turns within each repeat, and a ratio is the median over the repeats of the ratios within one, so
@@ -23,6 +23,7 @@ asked for.
 
 import argparse
 import json
+import logging
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -32,6 +33,7 @@ from typing import Any
 
 import torch
 import transformers
+from engine_profile import Profile, kernels, listed, profile, told
 from provenance import provenance
 from rich.console import Console
 from rich.table import Table
@@ -61,6 +63,8 @@ AT_MOST = "log-probability error"
 ONE_LENGTH, BATCHED, BOUND = "one length / generate", "one length / generate_batch", "one length / bandwidth"
 LARGE_TARGETS = TARGETS | {"mixed / two phases": 5.0, BATCHED: 2.0, BOUND: 0.5}
 """Of the large model on a GPU, where steps are recorded as graphs."""
+BEGAN = time.perf_counter()
+Write = Callable[[list["Figure"], list[Profile]], None]
 ROUNDING = 0.5
 """What the same logits may differ by in bfloat16, whose numbers of this size lie 1/16 apart, after 28 layers."""
 
@@ -144,7 +148,7 @@ def prepared(model: Any) -> Any:
     return model
 
 
-def new_engine(model: Any, num_rows: int) -> TransformersEngine:
+def new_engine(model: Any, num_rows: int, fuse_after: int | None = 0) -> TransformersEngine:
     num_tokens = model.config.vocab_size
     template = Template(
         opening=TokenDelimiter("<think>", (OPENING,)),
@@ -154,7 +158,7 @@ def new_engine(model: Any, num_rows: int) -> TransformersEngine:
         encode=lambda text: (),
         decode=lambda ids: " ".join(map(str, ids)),
     )
-    return TransformersEngine(model, None, template, max_rows=num_rows, keeps_memory=True)
+    return TransformersEngine(model, None, template, max_rows=num_rows, keeps_memory=True, fuse_after=fuse_after)
 
 
 def new_requests(size: Size, num_tokens: int) -> list[Request]:
@@ -295,9 +299,10 @@ def measure(
     num_repeats: int,
     note: Callable[[str], None],
     targets: dict[str, float] = TARGETS,
+    engine: TransformersEngine | None = None,
 ) -> list[Figure]:
-    """All figures of one model."""
-    engine, single = new_engine(model, size.num_rows), new_engine(model, 1)
+    """All figures of one model, whose engine of so many rows may be there."""
+    engine, single = engine or new_engine(model, size.num_rows), new_engine(model, 1)
     mixed = new_requests(size, model.config.vocab_size)
     middle = (size.min_thinking + size.max_thinking) // 2
     equal = equal_requests(size, model.config.vocab_size)
@@ -314,6 +319,9 @@ def measure(
         "alone": lambda: alone(lambda requests: by_engine(single, requests), lone),
         "generate alone": lambda: alone(lambda requests: one_phase(model, requests), lone),
     }
+    if model.device.type != "cpu":  # what is compiled and recorded is so by the second use of a size
+        for run in [contestants[name] for name in ("mixed", "unbudgeted", "one length", "alone")] * 2:
+            run()
     speeds: dict[str, list[float]] = {contestant: [] for contestant in contestants}
     for repeat in range(num_repeats):
         note(f"{name}: repeat {repeat + 1} of {num_repeats}")
@@ -341,10 +349,10 @@ def measure(
     return [*figures, Figure(name, AT_MOST, None, None, worst, target, worst <= target)]
 
 
-def measure_batched(name: str, model: Any, size: Size, note: Callable[[str], None]) -> list[Figure]:
+def measure_batched(name: str, engine: TransformersEngine, size: Size, note: Callable[[str], None]) -> list[Figure]:
     """One batch beside transformers' own, once each: it starts a thread and captures graphs. None where it fails."""
+    model = engine.model
     equal = equal_requests(size, model.config.vocab_size)
-    engine = new_engine(model, size.num_rows)
     speeds = []
     for run in (lambda: by_engine(engine, equal), lambda: batched(model, equal)):
         start = time.perf_counter()
@@ -359,19 +367,34 @@ def measure_batched(name: str, model: Any, size: Size, note: Callable[[str], Non
     return [Figure(name, BATCHED, ours, theirs, ours / theirs, target, ours >= target * theirs)]
 
 
-def measure_large(device: str, quick: bool, num_repeats: int, note: Callable[[str], None]) -> list[Figure]:
-    """All figures of the large model, with few rows and with many."""
+def measure_large(
+    device: str, quick: bool, num_repeats: int, note: Callable[[str], None], write: Write
+) -> list[Figure]:
+    """All figures of the large model, with few rows and with many, written as they come."""
     model = prepared(large_model(quick, device))
+    note(f"{time.perf_counter() - BEGAN:.0f} s: the model is there")
     figures: list[Figure] = []
+    profiles: list[Profile] = []
     for rows in (4, 8) if quick else (64, 256):
         size = Size(rows, rows, 2, 8, 1) if quick else Size(rows, rows, 8, 128, 1)
         name = f"{model.num_parameters() / 1e9:.1f}B random, {rows} rows"
-        found = measure(name, model, size, num_repeats, note, LARGE_TARGETS)
+        long = [with_budget(request, 10 if quick else 1000) for request in new_requests(size, model.config.vocab_size)]
+        plain, engine = new_engine(model, rows, fuse_after=None), new_engine(model, rows)
+        for one in (plain, engine):
+            profiles.append(profile(name, one, long, 2 if quick else 50))
+            note(f"{time.perf_counter() - BEGAN:.0f} s: {told(profiles[-1])}")
+            write(figures, profiles)
+        found = measure(name, model, size, num_repeats, note, LARGE_TARGETS, engine)
         [ours] = [figure.ours for figure in found if figure.name == ONE_LENGTH]
         assert ours is not None
         figures += [*found, measure_bound(name, model, size, ours, quick)]
+        write(figures, profiles)
         if model.device.type != "cpu":  # where it takes most of the machine's memory for its cache
-            figures += measure_batched(name, model, size, note)
+            figures += measure_batched(name, engine, size, note)
+            write(figures, profiles)
+        profiles[-1].kernels = kernels(engine, long)
+        note(f"{time.perf_counter() - BEGAN:.0f} s: {rows} rows are done\n{listed(profiles[-1])}")
+        write(figures, profiles)
     return figures
 
 
@@ -407,8 +430,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--threads", type=int, default=0, help="0: what torch takes by itself")
-    parser.add_argument("--quick", action="store_true", help="a smoke test: small sizes, nothing written")
-    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--quick", action="store_true", help="a smoke test: small sizes, written only to --out")
+    parser.add_argument("--out", type=Path, help="results/generation.json, if not --quick")
     chosen = parser.parse_args(arguments)
     if chosen.threads:
         torch.set_num_threads(chosen.threads)
@@ -428,20 +451,30 @@ def main(arguments: list[str] | None = None) -> None:
         large = random_model(chosen.quick)
         name = f"{large.num_parameters() / 1e6:.0f}M random, {size.num_rows} rows"
         figures += measure(name, prepared(large.to(chosen.device)), size, num_repeats, quiet.print)
+    out = chosen.out or (None if chosen.quick else RESULTS)
+
+    def write(figures: list[Figure], profiles: list[Profile]) -> None:
+        if out:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            out.write_text(json.dumps(report(figures, profiles, num_repeats), indent=1) + "\n")
+
     if chosen.only == "large":
-        figures += measure_large(chosen.device, chosen.quick, num_repeats, quiet.print)
+        logging.basicConfig(format="%(relativeCreated)d ms %(name)s: %(message)s")
+        logging.getLogger("elastic_reasoning.engines.local").setLevel(logging.INFO)
+        figures += measure_large(chosen.device, chosen.quick, num_repeats, quiet.print, write)
+    else:
+        write(figures, [])
     show(figures, console)
-    if not chosen.quick:
-        chosen.out.parent.mkdir(parents=True, exist_ok=True)
-        chosen.out.write_text(json.dumps(report(figures, num_repeats), indent=1) + "\n")
-        console.print(f"written to {chosen.out}")
+    if out:
+        console.print(f"written to {out}")
 
 
-def report(figures: list[Figure], num_repeats: int) -> dict[str, Any]:
+def report(figures: list[Figure], profiles: list[Profile], num_repeats: int) -> dict[str, Any]:
     return {
         **provenance(),
         "num_repeats": num_repeats,
         "figures": [asdict(figure) for figure in figures],
+        **({"profiles": [asdict(found) for found in profiles]} if profiles else {}),
     }
 
 

@@ -1,4 +1,5 @@
 import importlib.util
+import json
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,9 @@ def test_every_figure_of_both_models_is_printed(capsys: pytest.CaptureFixture[st
     assert spec.loader is not None
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
-    script.main(["--quick", "--out", str(tmp_path / "figures.json")])
+    out = tmp_path / "figures.json"
+    script.main(["--quick", "--out", str(out)])
     printed = " ".join(capsys.readouterr().out.split())
     for figure in script.TARGETS:
         assert printed.count(f"│ {figure} │") == 2
-    assert not list(tmp_path.iterdir())
+    assert len(json.loads(out.read_text())["figures"]) == 2 * len(script.TARGETS)
