@@ -5,6 +5,7 @@ trainings.warm(Limit(seconds=100, save_seconds=10))      # {"steps": 512, "selec
 trainings.grpo("e1", None)
 """
 
+import json
 import math
 import shutil
 import time
@@ -21,6 +22,7 @@ from seeds import training_cost
 from elastic_reasoning.miniature.make import recipe
 from elastic_reasoning.tasks.loading import load_thoughts
 from elastic_reasoning.training.checkpoints import Checkpoint, selected
+from elastic_reasoning.training.clock import typical_step
 from elastic_reasoning.training.config import TrainConfig
 from elastic_reasoning.training.sft.rows import write_rows
 from elastic_reasoning.training.sft.warm_config import WarmStartConfig
@@ -187,7 +189,8 @@ def _trained(
     best = selected(out)
     if best is None:
         raise SystemExit(f"{stage} ended without a checkpoint: remove {out}, and give it more time")
-    return best, {"steps": config.steps, "selected": best.step, **made}
+    steps_made = [json.loads(line) for line in (out / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    return best, {"steps": config.steps, "selected": best.step, **made, "typical": typical_step(steps_made)}
 
 
 def shown(what: str, num_steps: int) -> OnStep:

@@ -59,6 +59,7 @@ def test_warm_start_and_evaluation(model: Path, tmp_path: Path, capsys: pytest.C
     assert list(found["stages"]) == ["warm start", "e1", "evaluation"]
     assert found["stages"]["warm start"]["steps"] == 5
     assert found["stages"]["e1"]["steps"] == 2
+    assert all(found["stages"][name]["typical"]["loss_seconds"] > 0 for name in ("warm start", "e1"))
     assert {(row["model"], row["strategy"]) for row in found["rows"]} == {
         (name, strategy) for name in ("warm", "e1") for strategy in ("elastic", "s1", "vanilla")
     }

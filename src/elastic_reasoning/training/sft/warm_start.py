@@ -31,6 +31,7 @@ from elastic_reasoning.training.checkpoints import (
     select,
     selected,
 )
+from elastic_reasoning.training.clock import PEAKS, SECONDS, StepClock
 from elastic_reasoning.training.config import TrainConfig
 from elastic_reasoning.training.folder import Metrics, OnStep, find_run, run_lock, saving, write_config, writing
 from elastic_reasoning.training.processes import init_distributed, num_launched, on_cpu
@@ -38,6 +39,7 @@ from elastic_reasoning.training.reports import reporting_in
 from elastic_reasoning.training.sft.thinking_format import add_thinking_format
 from elastic_reasoning.training.sft.traces import Example, Examples, draw_cut, order, read_examples
 from elastic_reasoning.training.sft.warm_config import WarmStartConfig, check
+from elastic_reasoning.training.trl.timing import time_steps
 from elastic_reasoning.training.trl.trainer import OPTIMIZER, checkpointing, quietly, silence
 
 logger = logging.getLogger(__name__)
@@ -143,6 +145,7 @@ def _run(
             callbacks=[_keeper(metrics, out, processes)],
         )
         silence(trainer)
+        time_steps(trainer, StepClock(processes.device))
         trainer._save_checkpoint = saving(out)(trainer._save_checkpoint)
         trainer.train(resume_from_checkpoint=str(start.folder) if start else None)
 
@@ -202,8 +205,8 @@ def _keeper(metrics: Metrics, out: Path, processes: Any) -> Any:
                     "held_out_token_accuracy": logs["eval_mean_token_accuracy"],
                 }
             elif "loss" in logs:
-                names = ("loss", "mean_token_accuracy", "grad_norm", "learning_rate")
-                logs = {name: logs[name] for name in names}
+                names = ("loss", "mean_token_accuracy", "grad_norm", "learning_rate", *SECONDS, *PEAKS.values())
+                logs = {name: logs[name] for name in names if name in logs}
             else:
                 return
             for name in {"loss", "grad_norm", "held_out_loss"} & logs.keys():

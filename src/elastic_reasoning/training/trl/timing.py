@@ -6,13 +6,13 @@ from elastic_reasoning.training.clock import StepClock
 
 
 def time_steps(trainer: Any, clock: StepClock) -> None:
-    """Have the clock follow a `GRPOTrainer`, and the trainer log what it took of each step.
+    """Have the clock follow a `GRPOTrainer` or an `SFTTrainer`, and the trainer log what it took of each step.
 
     A step goes on until it is logged; saving and validating a checkpoint belong to none. Where DeepSpeed trains, its
     backward pass ends in the optimizer's step: `loss` is both.
 
     Args:
-        trainer: TRL's; its `rollout_func` enters `generation` itself.
+        trainer: TRL's; a `rollout_func` enters `generation` itself, and fine-tuning has no `scoring` either.
         clock: of this process.
     """
     from transformers import TrainerCallback
@@ -23,7 +23,8 @@ def time_steps(trainer: Any, clock: StepClock) -> None:
         ("loss", trainer.accelerator, "backward"),
         ("optimiser", trainer.accelerator, "clip_grad_norm_"),
     ):
-        setattr(owner, name, clock.timed(phase, getattr(owner, name)))
+        if hasattr(owner, name):
+            setattr(owner, name, clock.timed(phase, getattr(owner, name)))
 
     class Phases(TrainerCallback):
         def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
