@@ -88,5 +88,8 @@ def test_settings_of_a_model_are_those_of_its_engine() -> None:
     urls = ("http://127.0.0.1:1/v1", "http://127.0.0.1:2/v1")
     server = engine_config(ModelConfig(urls=urls, retry_seconds=3.0, mode="by-call")).server
     assert (server.base_urls, server.retry_seconds, server.mode) == (urls, 3.0, "by-call")
-    here = engine_config(ModelConfig(max_rows=5, dtype="float32", opening="<a>", closing="</a>"))
+    here = engine_config(
+        ModelConfig(max_rows=5, dtype="float32", tensor_parallel_size=2, opening="<a>", closing="</a>")
+    )
     assert (here.name, here.max_rows, here.dtype, here.chat.closing) == ("transformers", 5, "float32", "</a>")
+    assert here.tensor_parallel_size == 2

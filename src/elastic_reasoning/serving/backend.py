@@ -136,7 +136,10 @@ def engine_config(config: ModelConfig) -> EngineConfig:
     """How a model's engine is opened."""
     chat = ChatConfig(config.opening, config.closing, config.chat_template_kwargs, config.apply_chat_template)
     if not config.urls:
-        return EngineConfig("transformers", config.dtype, config.device, config.max_rows, chat)
+        size = config.tensor_parallel_size
+        return EngineConfig(
+            "transformers", config.dtype, config.device, config.max_rows, chat, tensor_parallel_size=size
+        )
     server = ServerConfig(
         config.urls,
         config.tokenizer,

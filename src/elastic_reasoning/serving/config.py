@@ -58,7 +58,8 @@ class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     dtype: str = EngineConfig.dtype
     device: str = EngineConfig.device
     max_rows: int = EngineConfig.max_rows
-    """Without urls, as of `EngineConfig`: these three."""
+    tensor_parallel_size: int = EngineConfig.tensor_parallel_size
+    """Without urls, as of `EngineConfig`: these four."""
     opening: str | None = ChatConfig.opening
     closing: str | None = ChatConfig.closing
     chat_template_kwargs: dict[str, Any] = field(default_factory=dict)

@@ -104,10 +104,10 @@ class TransformersEngine:
             new_store = choose_store(model, max_rows, recorded, fuse_after)
         self._new_store = new_store if workers is None else lambda: SpreadStore(new_store(), workers)
         self._workers = workers
-        if workers is not None:
-            atexit.register(self.close)
         keeps = keeps_memory and model.device.type == "cuda"
         self._loop = Loop(model, self._new_batch, self._check, max_rows, max_waiting, keeps)
+        if workers is not None:
+            atexit.register(self.close)
 
     @property
     def note(self) -> str:

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-WAIT = timedelta(minutes=30)
-"""How long one rank may wait for another, which may read its weights from a slower disk; one that dies is noticed."""
+MEET = timedelta(minutes=5)
+"""In which all ranks must have come, once each of them has started."""
 LOOPBACK = "lo" if sys.platform == "linux" else "lo0"
 
 
@@ -48,12 +48,10 @@ class Spread:
 
 
 @contextmanager
-def as_rank(spread: Spread, rank: int) -> Iterator[None]:
-    """Have torch and transformers find this process to be that rank, and the others on this machine alone."""
+def as_rank(rank: int) -> Iterator[None]:
+    """Have transformers take the device of that rank, and torch look for the others on this machine alone."""
     values = {
-        "RANK": str(rank),
         "LOCAL_RANK": str(rank),
-        "WORLD_SIZE": str(spread.num_ranks),
         "GLOO_SOCKET_IFNAME": LOOPBACK,
         "NCCL_SOCKET_IFNAME": LOOPBACK,
         "TORCH_NCCL_ASYNC_ERROR_HANDLING": "0",  # else the loss of a rank would be the end of this process too
@@ -97,7 +95,7 @@ def join(spread: Spread, rank: int, meeting: Any) -> None:
         rank: of this process.
         meeting: where they find each other.
     """
-    settings: dict[str, Any] = {"store": meeting, "rank": rank, "world_size": spread.num_ranks, "timeout": WAIT}
+    settings: dict[str, Any] = {"store": meeting, "rank": rank, "world_size": spread.num_ranks, "timeout": MEET}
     if spread.device == "cuda":
         torch.cuda.set_device(spread.place(rank))
         dist.init_process_group("nccl", device_id=spread.place(rank), **settings)

@@ -14,6 +14,7 @@ from threading import Thread
 import torch
 import torch.distributed as dist
 
+from elastic_reasoning.core.errors import EngineError
 from elastic_reasoning.core.printable import one_line
 from elastic_reasoning.engines.loading import load_weights
 from elastic_reasoning.engines.local.parallel.calls import NEW, Call, received
@@ -36,14 +37,21 @@ def main() -> None:
     status = 0
     try:
         connection.send(None)  # all is imported
-        with as_rank(spread, rank), torch.inference_mode():
+        with as_rank(rank), torch.inference_mode():
             join(spread, rank, meeting_place(spread, port))
             _follow(_new_store(spread), spread.place(rank), calls)
     except BaseException as error:
         status = 1
         with suppress(OSError):
-            connection.send(f"{type(error).__name__}: {one_line(str(error), 300)}")
+            connection.send(_reason(error, spread))
     os._exit(status)  # at once, whatever a device or another rank may be waited for
+
+
+def _reason(error: BaseException, spread: Spread) -> str:
+    if isinstance(error, torch.OutOfMemoryError):
+        return f"out of memory with max_rows={spread.max_rows}: lower max_rows"
+    kind = "" if isinstance(error, EngineError) else f"{type(error).__name__}: "
+    return kind + one_line(str(error), 300)
 
 
 def _listen(connection: Connection, parent: int, calls: "SimpleQueue[Call | None]") -> None:

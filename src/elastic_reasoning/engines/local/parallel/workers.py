@@ -47,7 +47,7 @@ class Worker:
 
     def __init__(self, spread: Spread, rank: int, port: int) -> None:
         searched = filter(None, (os.environ.get("PYTHONPATH"), PACKAGES))
-        quiet = {"TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+        quiet = {"TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "PYTHONWARNINGS": "ignore"}
         self.ready = threading.Event()
         self.connection, theirs = Pipe()
         with theirs:
@@ -210,7 +210,7 @@ def started(spread: Spread, config: Any) -> Iterator[Workers]:
     check_plan(spread, config)
     workers = Workers(spread)
     try:
-        with as_rank(spread, 0), workers.in_step():
+        with as_rank(0), workers.in_step():
             workers.join()
             yield workers
     except BaseException:
