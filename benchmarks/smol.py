@@ -52,12 +52,13 @@ IN_TIME = ("warm start", "e1", "evaluation", "other strategies", "before", "math
 """What is done where time is limited."""
 SHARES = {"warm start": 0.34, "e1": 0.66}
 """Of the time that is left when a training begins."""
-SAVE_SECONDS = 10.0
+SAVE_SECONDS = 6.0
 """Of a checkpoint and its validation, before one was measured."""
 LEAST_SECONDS = 20.0
 """With less left, a measurement is not begun."""
+QUICK_SCALE = 0.01
 WHOLE_MINUTES = 5.0
-"""In less than that not all problems are asked."""
+"""In less than that there are fewer rows and problems."""
 
 
 @dataclass(frozen=True)
@@ -198,9 +199,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             f"no model at {chosen.model}: scripts/real.sh .cache/real fetches it, and where there is no network, "
             "scripts/file_parts.py joins its parts"
         )
-    scale, deadline = 0.01 if chosen.quick else chosen.scale, None
+    scale, deadline = QUICK_SCALE if chosen.quick else chosen.scale, None
     if chosen.minutes is not None:
-        scale, deadline = min(scale, chosen.minutes / WHOLE_MINUTES), STARTED + 60 * chosen.minutes
+        scale = min(scale, max(QUICK_SCALE, chosen.minutes / WHOLE_MINUTES))
+        deadline = STARTED + 60 * chosen.minutes
     folder = chosen.folder or Path("runs/smol-quick" if chosen.quick else "runs/smol")
     done = folder / "stages.json"  # beside what they made: seconds are those of the call that first ended a stage
     known = json.loads(done.read_text(encoding="utf-8")) if done.exists() else {}

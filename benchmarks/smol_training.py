@@ -47,10 +47,10 @@ GRPO_ON_GPU: dict[str, Any] = {
 }
 SAMPLES_ON_GPU = 16
 """Rollouts of a prompt."""
-NUM_SAVES = 2
-"""Checkpoints of a training in a limited time."""
 TRIAL_SHARE = 0.15
 """Of its time, in which its pace is measured."""
+GRACE_SHARE = 0.2
+"""Of its time, by which a training may be late: broken off, it would lose what came after its last checkpoint."""
 MOST_WARMUP = 20
 """Steps in which its learning rate rises."""
 
@@ -104,10 +104,14 @@ class Trainings:
     def warm(self, limit: Limit | None) -> dict[str, Any]:
         """The warm start, on rows that are written before it."""
         config = self._scaled_steps(recipe(WarmStartConfig, "smol-warm-start"))
-        num_rows = NUM_ROWS_ON_GPU if self.on_gpu else self.scaled(NUM_ROWS)
+        num_rows = self.scaled(NUM_ROWS_ON_GPU if self.on_gpu else NUM_ROWS)
+        data = self.folder / "rows.jsonl"
+        if not data.exists():
+            write_rows(data, load_thoughts(TASK, seed=0), num_rows)
         config = replace(
             config,
             model=self.model,
+            data=str(data),
             out=str(self.folder / "warm"),
             num_lr_warmup_steps=self.scaled(config.num_lr_warmup_steps),
         )
@@ -115,9 +119,7 @@ class Trainings:
             config = replace(config, **WARM_ON_GPU)
         if self.quick:
             config = replace(config, batch_size=4, micro_batch_size=4, held_out_share=0.1)
-        few = replace(config, data=self._rows("few_rows", max(256, (NUM_TIMED + 2) * config.batch_size)))
-        config = replace(config, data=self._rows("rows", num_rows))
-        best, made = _trained("warm start", config, few, warm_start, limit)
+        best, made = _trained("warm start", config, warm_start, limit, num_saves=1)  # its last model is its best
         return {"num_rows": num_rows, **made, "loss": -math.log(best.accuracy)}
 
     def grpo(self, name: str, limit: Limit | None) -> dict[str, Any]:
@@ -135,7 +137,7 @@ class Trainings:
         if self.quick:
             rollouts = replace(config.rollouts, samples_per_prompt=4)
             config = replace(config, prompts_per_step=2, micro_batch_size=4, rollouts=rollouts)
-        best, made = _trained(name, config, config, train, limit)
+        best, made = _trained(name, config, train, limit, num_saves=2)
         cost = training_cost(self.folder / name, config.num_rollouts)
         return {**made, **cost, "validation_accuracy": best.accuracy}
 
@@ -144,25 +146,18 @@ class Trainings:
             config, device=self.device, steps=self.scaled(config.steps), save_every=self.scaled(config.save_every)
         )
 
-    def _rows(self, name: str, num: int) -> str:
-        """A file of so many rows of the warm start."""
-        path = self.folder / f"{name}.jsonl"
-        if not path.exists():
-            write_rows(path, load_thoughts(TASK, seed=0), num)
-        return str(path)
-
 
 def _trained(
-    stage: str, config: Any, short: Any, training: Callable[..., Any], limit: Limit | None
+    stage: str, config: Any, training: Callable[..., Any], limit: Limit | None, num_saves: int
 ) -> tuple[Checkpoint, dict[str, Any]]:
     """Train: the checkpoint that was selected, and what it took.
 
     Args:
         stage: its name.
         config: the training; in a limited time, its steps are those that fit.
-        short: one whose steps take as long and which begins sooner; a few of them are timed.
         training: `warm_start` or `train`.
         limit: of its time.
+        num_saves: its checkpoints then.
     """
     made: dict[str, Any] = {}
     out = Path(config.out)
@@ -172,19 +167,20 @@ def _trained(
         end = time.monotonic() + limit.seconds
         trial = out.with_name(f"{out.name}-trial")
         shutil.rmtree(trial, ignore_errors=True)
-        short = replace(short, out=str(trial), steps=NUM_TIMED + 1, save_every=NUM_TIMED + 1)
+        short = replace(config, out=str(trial), steps=NUM_TIMED + 1, save_every=NUM_TIMED + 1)
         pace = measure_pace(lambda on_step: training(short, on_step), TRIAL_SHARE * limit.seconds)
-        steps = pace.steps_in(end - time.monotonic(), NUM_SAVES, limit.save_seconds)
+        steps = pace.steps_in(end - time.monotonic(), num_saves, limit.save_seconds)
         steps = steps if limit.extends else min(steps, config.steps)
         print(
             f"{stage}: {steps} steps in {end - time.monotonic():.0f} s, of {pace.step_seconds:.3f} s each", flush=True
         )
         warmup = min(MOST_WARMUP, steps // 10)
-        config = replace(config, steps=steps, save_every=math.ceil(steps / NUM_SAVES), num_lr_warmup_steps=warmup)
+        config = replace(config, steps=steps, save_every=math.ceil(steps / num_saves), num_lr_warmup_steps=warmup)
         began = time.monotonic()
         with suppress(EnoughError):
-            training(config, ended_at(end, shown(stage, steps), lambda: selected(out) is not None))
-        made = {**asdict(pace), "save_seconds": pace.save_seconds(time.monotonic() - began, steps, NUM_SAVES)}
+            last = end + GRACE_SHARE * limit.seconds
+            training(config, ended_at(last, shown(stage, steps), lambda: selected(out) is not None))
+        made = {**asdict(pace), "save_seconds": pace.save_seconds(time.monotonic() - began, steps, num_saves)}
     free_memory()
     best = selected(out)
     if best is None:

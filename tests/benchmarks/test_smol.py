@@ -6,7 +6,6 @@ from pathlib import Path
 import pace
 import pytest
 import smol
-import smol_training
 import torch
 from smol_training import Trainings
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -81,7 +80,6 @@ def as_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """The settings of a GPU on a processor, as far as they are not of speed alone."""
     monkeypatch.setattr(Trainings, "on_gpu", property(lambda self: True))
     monkeypatch.setattr(smol.torch.cuda, "get_device_name", lambda: "a GPU")
-    monkeypatch.setattr(smol_training, "NUM_ROWS_ON_GPU", 100)
 
 
 @pytest.mark.full
@@ -94,7 +92,7 @@ def test_in_a_limited_time_as_many_steps_are_made_as_fit_and_nothing_twice(
     found = run(model, tmp_path, "--minutes=10", stages)
     warm, e1 = found["stages"]["warm start"], found["stages"]["e1"]
     assert (warm["steps"], e1["steps"]) == (3, 2)  # no more than planned
-    assert warm["selected"] in (2, 3)
+    assert warm["selected"] == 3
     assert min(warm["step_seconds"], e1["start_seconds"]) > 0
     assert {row["strategy"] for row in found["rows"]} == {"elastic", "s1", "vanilla"}
     assert found["device"] == "a GPU"
@@ -105,7 +103,7 @@ def test_in_a_limited_time_as_many_steps_are_made_as_fit_and_nothing_twice(
 @pytest.mark.usefixtures("as_on_a_gpu")
 def test_when_time_is_over_the_first_checkpoint_is_the_last(model: Path, tmp_path: Path) -> None:
     found = run(model, tmp_path, "--minutes=0.001", "--stages=warm start,e1,evaluation")["stages"]
-    assert {(found[name]["steps"], found[name]["selected"]) for name in ("warm start", "e1")} == {(2, 1)}
+    assert [(found[name]["steps"], found[name]["selected"]) for name in ("warm start", "e1")] == [(2, 2), (2, 1)]
     assert found["evaluation"]["not run"] == "its time was over"
 
 
