@@ -6,16 +6,22 @@ step. With a single query a row, the heads of a group can stand in the place of 
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import AttentionInterface
-from transformers.cache_utils import CacheLayerMixin
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-_KERNELS = [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]
+
+def unplanned(device: torch.device) -> AbstractContextManager[None]:
+    """Keep PyTorch's attention from cuDNN, which on CUDA comes first and plans anew for every size."""
+    if device.type != "cuda":
+        return nullcontext()
+    return sdpa_kernel([SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH])
 
 
 def grouped_attention(
@@ -41,8 +47,7 @@ def grouped_attention(
     """
     rows, heads, _, size = query.shape
     grouped = query.reshape(rows, key.shape[1], heads // key.shape[1], size)
-    # On CUDA cuDNN would come first, which plans anew, and long, for every size.
-    with sdpa_kernel(_KERNELS) if query.is_cuda else nullcontext():
+    with unplanned(query.device):
         output = torch.nn.functional.scaled_dot_product_attention(
             grouped, key, value, attn_mask=attention_mask, scale=scaling
         )
@@ -53,9 +58,32 @@ _here = threading.local()
 """Of each thread: the model of an engine that computes may meanwhile be called from another one."""
 
 
-def enter_layer(slots: CacheLayerMixin) -> None:
-    """Say which keys and values `attend` writes and reads in this thread."""
+@cache
+def _has_triton() -> bool:
+    return find_spec("triton") is not None
+
+
+def enter_layer(slots: Any) -> None:
+    """Say which keys and values `attend` writes and reads in this thread: a layer of `KeysValues`."""
     _here.slots = slots
+
+
+@torch.library.custom_op("elastic_reasoning::keep", mutates_args=())
+def keep(key: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Write the keys and values of prompts into the slots of a layer, and give copies of them.
+
+    To a compiler it is a black box, as `attend` is, of which nothing but what it gives is seen.
+
+    Args:
+        key, value: `[rows, key heads, width, size]`.
+    """
+    _here.slots.update(key, value)
+    return key.clone(), value.clone()
+
+
+@keep.register_fake
+def _(key: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.empty_like(key), torch.empty_like(value)
 
 
 @torch.library.custom_op("elastic_reasoning::attend", mutates_args=())
@@ -75,7 +103,13 @@ def attend(
     Returns:
         `[rows, 1, heads, size]`.
     """
-    keys, values = _here.slots.update(key, value)
+    slots, size = _here.slots, query.shape[-1]
+    if query.is_cuda and slots.is_initialized and value.shape[-1] == size and _has_triton():
+        from elastic_reasoning.engines.local.slot_kernel import attend_slots
+
+        scaling = size**-0.5 if scaling is None else scaling
+        return attend_slots(query, key, value, slots.keys, slots.values, mask, slots.place.positions, scaling)
+    keys, values = slots.update(key, value)
     return grouped_attention(None, query, keys, values, mask, scaling)[0]
 
 

@@ -1,13 +1,13 @@
 """The layers of a model as one compiled function that all of them share: their small kernels become few.
 
     fusing = Fusing(model, after=0)
-    with fusing.layers(slots):
-        model(...)  # of one new token a row
+    with fusing.layers(slots) as cache:
+        model(..., past_key_values=cache)  # of one new token a row, or of whole prompts
 
 A layer of a transformer is some ten products of matrices and three times as many small kernels around them, which on a
 GPU take as long. `torch.compile` fuses those. What differs from layer to layer, and from step to step, is kept out of
-what it sees: the keys and values, which an operator of our own finds by itself, and their width. So it compiles once
-for two rows and more, and once for a single one, whatever the number of layers.
+what it sees: the keys and values, which operators of our own find by themselves, and their width. So it compiles once
+for two rows and more, and once for a single one, whatever the number of layers; and likewise for prompts.
 """
 
 import logging
@@ -18,9 +18,11 @@ from functools import cache
 from typing import Any
 
 import torch
+from torch import fx
 from transformers.cache_utils import Cache, CacheLayerMixin
 
-from elastic_reasoning.engines.local.attention import enter_layer
+from elastic_reasoning.engines.local.attention import enter_layer, keep
+from elastic_reasoning.engines.local.products import beside_each_other
 from elastic_reasoning.engines.local.rounding import distance, roundings
 
 logger = logging.getLogger(__name__)
@@ -29,6 +31,14 @@ MOST_COMPILED = 64
 """Of models of one class in this process, two or three each."""
 NUM_TIMES = 3
 """Fused layers round less often: so many times the rounding of a layer they may differ by."""
+
+
+def compile_beside(graph: fx.GraphModule, inputs: list[Any]) -> Any:
+    """PyTorch's own compiler, once small products run beside larger ones."""
+    from torch._inductor.compile_fx import compile_fx
+
+    beside_each_other(graph)
+    return compile_fx(graph, inputs)
 
 
 class Fusing:
@@ -40,10 +50,10 @@ class Fusing:
     Args:
         model: a causal language model.
         after: steps before that; compiling takes as long as some thousands of them.
-        backend: of `torch.compile`.
+        backend: of `torch.compile`, which is given graphs.
     """
 
-    def __init__(self, model: Any, after: int, backend: Any = "inductor") -> None:
+    def __init__(self, model: Any, after: int, backend: Callable[..., Any] = compile_beside) -> None:
         self._model = model
         self._backend = backend
         self._left = after
@@ -107,7 +117,7 @@ class Fusing:
 
 
 class _Unwritten(Cache):
-    """Lets the new keys and values pass: attention will write them."""
+    """Keeps what prompts give, and lets a single token pass: attention will write that."""
 
     def __init__(self, slots: Sequence[CacheLayerMixin]) -> None:
         super().__init__(layers=list(slots))
@@ -115,7 +125,7 @@ class _Unwritten(Cache):
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, layer_idx: int, *args: Any, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        return key_states, value_states
+        return keep(key_states, value_states) if key_states.shape[2] > 1 else (key_states, value_states)
 
 
 def _decoder_layers(model: Any) -> list[Any]:
@@ -140,6 +150,6 @@ def _of_layer(layer: Any, slots: CacheLayerMixin, compiled: Callable[..., Any]) 
 
 
 @cache
-def _compiled(kind: Any, backend: Any) -> Callable[..., Any]:
+def _compiled(kind: Any, backend: Callable[..., Any]) -> Callable[..., Any]:
     compiled: Callable[..., Any] = torch.compile(kind.forward, dynamic=True, fullgraph=True, backend=backend)
     return compiled

@@ -128,8 +128,15 @@ class Graphed:
 
     def prefill(self, slots: NDArray[np.int64], ids: torch.Tensor, lengths: NDArray[np.int64]) -> None:
         """Fill slots from prompts; see `elastic_reasoning.engines.local.store.Store`."""
-        if ids.shape[1]:
-            self._stored.prefill(as_index(slots, self._device), ids)
+        if not ids.shape[1]:
+            return
+        index, fusing = as_index(slots, self._device), self._fusing if ids.shape[1] > 1 else None
+
+        def fill(fusing: Fusing | None = None) -> torch.Tensor:
+            return self._stored.prefill(index, ids, fusing)[0]
+
+        agrees = fusing is not None and fusing.agrees(("prompts", len(ids) > 1), fill, partial(fill, fusing))
+        fill(fusing if agrees else None)
 
     def extend(self, slot: int, ids: torch.Tensor, column: int) -> None:
         """Go on with a prompt; see `elastic_reasoning.engines.local.store.Store`."""

@@ -4,13 +4,13 @@ There is no padding on the left and caches are never merged: rows are prefilled 
 together at their own positions. What a token may see is a mask that the caller gives.
 """
 
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from transformers.cache_utils import Cache, CacheLayerMixin
 
-from elastic_reasoning.engines.local.attention import grouping
+from elastic_reasoning.engines.local.attention import grouping, unplanned
 from elastic_reasoning.engines.local.cache_name import cache_name
 from elastic_reasoning.engines.local.fused import Fusing
 
@@ -136,14 +136,18 @@ class KeysValues:
             layer.reserve(num_slots, num_columns)
         self.num_slots, self.num_columns = num_slots, num_columns
 
-    def prefill(self, slots: slice | torch.Tensor, ids: torch.Tensor) -> None:
+    def prefill(self, slots: slice | torch.Tensor, ids: torch.Tensor, fusing: Fusing | None = None) -> torch.Tensor:
         """Write the keys and values of prompts into slots, one a row.
 
         Args:
             slots: of the rows.
             ids: `[rows, width]`, padded on the right with any id: causality hides the padding.
+            fusing: of the model's layers, if they are to be fused; for more than one token a row.
+
+        Returns:
+            What the last layer gives `[rows, width, size]`.
         """
-        self._fill(slots, ids, 0, {})
+        return self._fill(slots, ids, 0, {}, fusing)
 
     def extend(self, slot: int, ids: torch.Tensor, column: int) -> None:
         """Write those of tokens `[width]` behind the first `column` ones of their slot."""
@@ -151,13 +155,27 @@ class KeysValues:
         masks = self.masks(torch.arange(column, end, device=ids.device)[None], end)
         self._fill(slice(slot, slot + 1), ids[None], column, {"attention_mask": _argument(masks)})
 
-    def _fill(self, slots: slice | torch.Tensor, ids: torch.Tensor, first: int, seen: dict[str, Any]) -> None:
+    def _fill(
+        self,
+        slots: slice | torch.Tensor,
+        ids: torch.Tensor,
+        first: int,
+        seen: dict[str, Any],
+        fusing: Fusing | None = None,
+    ) -> torch.Tensor:
         num_rows, width = ids.shape
         place = self._place
         place.slots, place.first, place.width, place.positions = slots, first, first + width, None
         positions = torch.arange(first, first + width, device=ids.device).expand(num_rows, width)
-        seen = seen | {self._inner_name: self._cache}
-        self.model.base_model(input_ids=ids, position_ids=positions, use_cache=True, **seen)
+        with unplanned(ids.device), self._cache_of(fusing) as cache:
+            output = self.model.base_model(
+                input_ids=ids, position_ids=positions, use_cache=True, **seen, **{self._inner_name: cache}
+            )
+        states: torch.Tensor = output.last_hidden_state
+        return states
+
+    def _cache_of(self, fusing: Fusing | None) -> AbstractContextManager[Cache]:
+        return fusing.layers(self._layers) if fusing else nullcontext(self._cache)
 
     def masks(self, positions: torch.Tensor, width: int) -> Masks:
         """What tokens see of columns 0...`width` of their own slots, made of their positions alone.
@@ -205,7 +223,7 @@ class KeysValues:
         place = self._place
         place.slots, place.width, place.column = slice(len(tokens)), width, column
         place.positions, place.rows = positions, rows
-        with grouping(), fusing.layers(self._layers) if fusing else nullcontext(self._cache) as cache:
+        with grouping(), self._cache_of(fusing) as cache:
             output = self.model(
                 input_ids=tokens[:, None],
                 position_ids=positions[:, None],

@@ -1,0 +1,59 @@
+"""Small products beside large ones of the same input: they give what each gives by itself."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from elastic_reasoning.engines.local import products
+from elastic_reasoning.engines.local.products import beside_each_other
+
+torch.manual_seed(0)
+LARGE, SMALL, OTHER = (torch.nn.Linear(8, num, bias=num != 24) for num in (64, 24, 16))
+
+
+def layer(given: torch.Tensor) -> torch.Tensor:
+    """Two of one input, and one of another."""
+    small, large = SMALL(given), LARGE(given)
+    return torch.cat([small, large, OTHER(given * 2)], -1)
+
+
+def traced(run: Callable[..., Any], *given: torch.Tensor) -> tuple[torch.Tensor, list[str]]:
+    """What it gives once it is rewritten, and what it calls."""
+    called: list[str] = []
+
+    def rewrite(graph: Any, inputs: Any) -> Callable[..., Any]:
+        beside_each_other(graph)
+        called.extend(str(node.target) for node in graph.graph.nodes if node.op == "call_function")
+        forward: Callable[..., Any] = graph.forward
+        return forward
+
+    torch._dynamo.reset()
+    with torch.inference_mode():
+        found = torch.compile(run, backend=rewrite)(*given)
+    torch._dynamo.reset()
+    return found, called
+
+
+@pytest.mark.parametrize(("small", "num_joined"), [(8 * 24, 1), (8 * 23, 0)])
+def test_small_ones_run_beside_a_larger_one_of_the_same_input(
+    small: int, num_joined: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(products, "SMALL", small)
+    given = torch.randn(3, 1, 8)
+    found, called = traced(layer, given)
+    assert torch.equal(found, layer(given))
+    assert sum("products" in target for target in called) == num_joined
+    assert sum("linear" in target for target in called) == 3 - 2 * num_joined
+
+
+def test_what_is_joined_may_be_used_before_the_last_of_it() -> None:
+    def run(given: torch.Tensor) -> torch.Tensor:
+        first = SMALL(given).sum(-1, keepdim=True)
+        return LARGE(given) + first
+
+    given = torch.randn(3, 8)
+    found, called = traced(run, given)
+    assert torch.equal(found, run(given))
+    assert sum("products" in target for target in called) == 1
