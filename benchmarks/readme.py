@@ -139,12 +139,15 @@ def smol(report: dict[str, Any]) -> str:
     )
     before = ", ".join(f"{percent(row)} at {row['budget']}" for row in report["before"])
     trained = [
-        f"{name} {stage['steps']} steps, {stage['sampled_tokens']:,} sampled tokens"
+        f"{name} {stage['steps']} steps of {stage['rollouts_per_step']} rollouts, {stage['sampled_tokens']:,} sampled "
+        f"tokens"
         for name, stage in report["stages"].items()
         if "sampled_tokens" in stage
     ]
     part = "" if report["scale"] == 1 else f" **A trial: {report['scale']:.0%} of all steps and problems.**"
     why = report["stages"].get("math500", {}).get("not run", "not run")
+    warm = report["stages"]["warm start"]
+    trained.insert(0, f"warm start {warm['steps']} steps of {warm['rows_per_step']} rows, {warm['num_rows']:,} in all")
     seconds = ", ".join(f"{name} {stage['seconds']:.0f} s" for name, stage in report["stages"].items())
     return "\n".join(
         [

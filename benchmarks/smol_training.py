@@ -120,7 +120,8 @@ class Trainings:
         if self.quick:
             config = replace(config, batch_size=4, micro_batch_size=4, held_out_share=0.1)
         best, made = _trained("warm start", config, warm_start, limit, num_saves=1)  # its last model is its best
-        return {"num_rows": num_rows, **made, "loss": -math.log(best.accuracy)}
+        loss = -math.log(best.accuracy)
+        return {"num_rows": num_rows, "rows_per_step": config.batch_size, **made, "held_out_loss": loss}
 
     def grpo(self, name: str, limit: Limit | None) -> dict[str, Any]:
         """One of the trainings that begin with the warm-started model."""
@@ -139,7 +140,8 @@ class Trainings:
             config = replace(config, prompts_per_step=2, micro_batch_size=4, rollouts=rollouts)
         best, made = _trained(name, config, train, limit, num_saves=2)
         cost = training_cost(self.folder / name, config.num_rollouts)
-        return {**made, **cost, "validation_accuracy": best.accuracy}
+        cost["seconds_of_steps"] = cost.pop("seconds")
+        return {"rollouts_per_step": config.num_rollouts, **made, **cost, "validation_accuracy": best.accuracy}
 
     def _scaled_steps(self, config: Any) -> Any:
         return replace(

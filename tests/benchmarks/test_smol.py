@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pace
 import pytest
+import readme
 import smol
 import torch
 from smol_training import Trainings
@@ -96,6 +97,9 @@ def test_in_a_limited_time_as_many_steps_are_made_as_fit_and_nothing_twice(
     assert min(warm["step_seconds"], e1["start_seconds"]) > 0
     assert {row["strategy"] for row in found["rows"]} == {"elastic", "s1", "vanilla"}
     assert found["device"] == "a GPU"
+    told = readme.smol(found)
+    assert "warm start 3 steps of 4 rows, 160 in all; e1 2 steps of 8 rollouts" in told
+    assert "Time taken: warm start " in told
     again = run(model, tmp_path, "--minutes=10", stages.replace("warm start,", "warm start,before,"))
     assert again["stages"] == {**found["stages"], "before": again["stages"]["before"]}
 
@@ -105,6 +109,18 @@ def test_when_time_is_over_the_first_checkpoint_is_the_last(model: Path, tmp_pat
     found = run(model, tmp_path, "--minutes=0.001", "--stages=warm start,e1,evaluation")["stages"]
     assert [(found[name]["steps"], found[name]["selected"]) for name in ("warm start", "e1")] == [(2, 2), (2, 1)]
     assert found["evaluation"]["not run"] == "its time was over"
+
+
+def test_how_many_times_as_many_right_answers_is_told_with_its_error() -> None:
+    rows = [
+        {"model": name, "strategy": "elastic", "budget": "64+32", "accuracy": share, "accuracy_se": share / 10}
+        for name, share in (("warm", 0.2), ("e1", 0.5))
+    ]
+    told = readme.smol_ratio({"trained_at": "64+32", "rows": rows})
+    assert told == " At 64+32 that is 2.50 ± 0.35 times as many right answers, 2 wanted."
+    rows[1]["accuracy"] = 0.3
+    assert "2 wanted (**missed**)" in readme.smol_ratio({"trained_at": "64+32", "rows": rows})
+    assert readme.smol_ratio({"trained_at": "64+32", "rows": rows[1:]}) == ""
 
 
 def test_as_many_steps_as_fit_beside_a_start_and_checkpoints() -> None:
