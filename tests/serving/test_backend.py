@@ -8,6 +8,7 @@ import httpx2
 import pytest
 
 from elastic_reasoning.core.errors import UsageError
+from elastic_reasoning.engines.local.engine import TransformersEngine
 from elastic_reasoning.serving.asked import Asked
 from elastic_reasoning.serving.backend import engine_config
 from elastic_reasoning.serving.config import ModelConfig, make_config
@@ -93,3 +94,11 @@ def test_settings_of_a_model_are_those_of_its_engine() -> None:
     )
     assert (here.name, here.max_rows, here.dtype, here.chat.closing) == ("transformers", 5, "float32", "</a>")
     assert here.tensor_parallel_size == 2
+
+
+def test_a_model_that_has_lost_a_device_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    gateway = open_gateway(make_config({"models": {"mini-e1": {}}}))
+    assert gateway.unready() == ""
+    monkeypatch.setattr(TransformersEngine, "is_well", False)
+    assert gateway.unready() == "nothing answers for mini-e1"
+    asyncio.run(gateway.close())

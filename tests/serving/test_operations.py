@@ -139,7 +139,7 @@ def test_a_gateway_whose_upstream_is_gone_lives_and_is_not_ready(monkeypatch: py
         server.close()
         while (response := client.get("/ready")).status_code == 200:
             pass
-        assert response.json()["status"] == "no upstream answers for mini-e1"
+        assert response.json()["status"] == "nothing answers for mini-e1"
         assert client.get("/health").status_code == 200
 
 

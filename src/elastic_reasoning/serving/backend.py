@@ -53,8 +53,10 @@ class Backend:
 
     @property
     def is_ready(self) -> bool:
-        """Whether it can be expected to answer: the model is run here, or an upstream of it is well."""
-        return not isinstance(self.engine, OpenAIEngine) or any(replica.is_well for replica in self.engine.replicas)
+        """Whether it can be expected to answer: an upstream of it is well, or the model that is run here."""
+        if isinstance(self.engine, OpenAIEngine):
+            return any(replica.is_well for replica in self.engine.replicas)
+        return bool(getattr(self.engine, "is_well", True))
 
     async def start(self) -> None:
         """Have the upstreams asked from the running event loop, so that no token crosses threads."""

@@ -111,7 +111,7 @@ class Gateway:
         if self.is_draining:
             return "draining"
         away = [name for name, backend in self.backends.items() if not backend.is_ready]
-        return f"no upstream answers for {', '.join(away)}" if away else ""
+        return f"nothing answers for {', '.join(away)}" if away else ""
 
     def change(self, config: GatewayConfig, backends: Mapping[str, Backend]) -> None:
         """Serve other models from now on. Those that are left out are closed when their last answer has ended."""

@@ -117,6 +117,11 @@ class TransformersEngine:
     def capacity(self) -> int:
         return self.max_rows
 
+    @property
+    def is_well(self) -> bool:
+        """Whether it can still compute: a model that is spread over devices and has lost one must be loaded again."""
+        return self._workers is None or self._workers.are_there
+
     def __repr__(self) -> str:
         opening, closing = self.template.opening.text, self.template.closing.text
         return (

@@ -153,6 +153,7 @@ def test_a_lost_rank_fails_what_is_under_way(spread: TransformersEngine) -> None
     """The last of those that use it."""
     [worker] = workers_of(os.getpid())
     requests = requests_for(spread, 8)
+    assert spread.is_well
     lost: list[Delta] = []
 
     def kill(delta: Delta) -> None:
@@ -166,6 +167,7 @@ def test_a_lost_rank_fails_what_is_under_way(spread: TransformersEngine) -> None
         list(run(spread, walks, kill))
     with pytest.raises(EngineError, match=told):
         ask(spread, QUESTIONS[0], "8+8")
+    assert not spread.is_well
     spread.close()
     with pytest.raises(EngineError, match="the engine is closed"):
         ask(spread, QUESTIONS[0], "8+8")

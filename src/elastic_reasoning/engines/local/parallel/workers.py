@@ -126,6 +126,11 @@ class Workers:
         for worker in self._workers:
             worker.connection.send(call)
 
+    @property
+    def are_there(self) -> bool:
+        """Whether none is lost, and they are not closed."""
+        return not (self._lost.is_set() or self._closed)
+
     def check(self) -> None:
         """Refuse to go on without one of them.
 
@@ -163,7 +168,7 @@ class Workers:
     def _lose(self, reason: str) -> None:
         """End all of them, and whatever waits for one of them here."""
         with self._lock:
-            if self._lost.is_set() or self._closed:
+            if not self.are_there:
                 return
             self._reason = reason
             self._lost.set()
