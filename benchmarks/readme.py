@@ -202,10 +202,13 @@ def gain(row: dict[str, Any]) -> str:
 def measured(report: dict[str, Any]) -> str:
     machine, versions = report["machine"], report["versions"]
     threads = f"{machine['threads']} thread{'s' if machine['threads'] > 1 else ''}"
-    place = f"{machine['processor']}, {machine['cores']} cores, {threads}"
+    place, ended = f"{machine['processor']}, {machine['cores']} cores, {threads}", ""
     if "check" in report:  # a part of the check of a GPU
-        place = report["check"]["card"]
-    return f"{report['date'][:10]}, {place}, torch {versions['torch']}, transformers {versions['transformers']}"
+        check = report["check"]
+        place = check["card"]
+        if check["status"] is None:
+            ended = f"; its time was over after {check['seconds']:.0f} s: what is missing was not measured"
+    return f"{report['date'][:10]}, {place}, torch {versions['torch']}, transformers {versions['transformers']}{ended}"
 
 
 def on_gpu(table: Callable[[dict[str, Any]], str]) -> Callable[[dict[str, Any]], str]:
@@ -387,7 +390,12 @@ def generation(report: dict[str, Any]) -> str:
         missed = "" if figure["reached"] else " (**missed**)"
         cells = (figure["model"], figure["name"], *speeds, value, wanted + missed)
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*lines, "", f"Medians of {report['num_repeats']} interleaved repeats. {measured(report)}."])
+    return "\n".join([*lines, "", f"{repeats_of(report)} {measured(report)}."])
+
+
+def repeats_of(report: dict[str, Any]) -> str:
+    num = report["num_repeats"]
+    return f"Medians of {num} interleaved repeats." if num > 1 else "One repeat."
 
 
 def sharing(report: dict[str, Any]) -> str:

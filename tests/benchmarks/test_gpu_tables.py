@@ -12,7 +12,7 @@ MEASURED: dict[str, Any] = {
     "date": CHECK["date"],
     "machine": {"processor": "A processor", "cores": 2, "threads": 1},
     "versions": {"torch": "2.11", "transformers": "5.17"},
-    "check": CHECK,
+    "check": {**CHECK, "status": 0},
 }
 
 
@@ -26,6 +26,12 @@ def test_a_part_that_came_to_nothing_says_so() -> None:
 def test_the_card_stands_where_the_processor_does_elsewhere() -> None:
     assert readme.measured(MEASURED) == "2026-12-01, A card, torch 2.11, transformers 5.17"
     assert readme.on_gpu(lambda report: "a table")(MEASURED).startswith("a table\n\n2026-12-01, A card")
+
+
+def test_what_was_cut_short_says_so_behind_its_table() -> None:
+    told = readme.measured({**MEASURED, "check": CHECK})
+    assert told.endswith("; its time was over after 90 s: what is missing was not measured")
+    assert readme.repeats_of({"num_repeats": 1}) == "One repeat."
 
 
 def test_a_step_on_a_gpu_is_told_with_its_memory_beside_what_was_said() -> None:
