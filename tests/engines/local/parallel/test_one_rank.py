@@ -23,6 +23,6 @@ def test_traces_are_those_of_no_ranks_at_all(device: str) -> None:
         workers.join()
     requests = mixed_requests(16)
     with closing(TransformersEngine(model, None, letters(), 8, workers=workers)) as engine:
-        found = {trace.request.name: trace.segments for trace in generate(engine, requests)}
+        found = {trace.request.name: trace.ids for trace in generate(engine, requests)}
     with closing(TransformersEngine(model, None, letters(), 8, graphs=False)) as engine:
-        assert found == {trace.request.name: trace.segments for trace in generate(engine, requests)}
+        assert found == {trace.request.name: trace.ids for trace in generate(engine, requests)}
