@@ -132,8 +132,9 @@ def rows(model: Template, ids: torch.Tensor, logits: torch.Tensor) -> Step:
         last.ask(slots)
         fed = last.wait()
         for place, row in enumerate(kept):
-            row.output.append(fed[place][1])
-            if row.advance():
+            output, token = row.output, fed[place][1]
+            output.append(token)
+            if (len(output) >= row.wakes_at or token in row.watch) and row.advance():
                 edits.set(place, row, 1.0)
         edits.apply(logits, places, model.eos)
 
