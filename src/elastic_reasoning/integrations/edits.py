@@ -73,17 +73,15 @@ class LogitEdits:
         if plan is None or not np.array_equal(plan.places, places):
             plan = self._plan = self._planned(places.copy(), eos, logits)
         if plan.banned is not None:
-            at, ids = plan.banned
-            logits[at, ids] = NEVER
+            _fill(logits, plan.banned, NEVER)
         if plan.raised is not None:
             at, ids, amounts = plan.raised
             logits[at, ids] += amounts
         for at, ids, temperature, any_greedy, all_greedy in plan.moves:
             logits[at, ids] = moved_ends(logits[at, ids], temperature, any_greedy, all_greedy)
         if plan.forced is not None:
-            at, ids = plan.forced
-            logits[at] = NEVER
-            logits[at, ids] = 0.0
+            _fill(logits, plan.forced[:1], NEVER)
+            _fill(logits, plan.forced, 0.0)
 
     def _planned(self, places: NDArray[np.int64], eos: frozenset[int], logits: torch.Tensor) -> _Plan:
         """What the rows at these places ask for."""
@@ -111,6 +109,11 @@ class LogitEdits:
             moves,
             (there(at_forced), there(forced[at_forced])) if len(at_forced) else None,
         )
+
+
+def _fill(logits: torch.Tensor, at: tuple[torch.Tensor, ...], value: float) -> None:
+    """Fill rows, or places in them, with a number that is made on the device: one of the host's would be waited for."""
+    logits.index_put_(at, logits.new_full((), value))
 
 
 def moved_ends(part: torch.Tensor, temperature: torch.Tensor, any_greedy: bool, all_greedy: bool) -> torch.Tensor:
