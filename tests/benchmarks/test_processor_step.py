@@ -3,6 +3,7 @@ from pathlib import Path
 
 import processor_step as script
 import pytest
+import readme
 import torch
 from readme import processor_step as block
 
@@ -28,6 +29,11 @@ def test_both_sides_force_the_same_ids() -> None:
             logits.zero_()
             step(number)
         assert torch.equal(tables.softmax(-1), rows.softmax(-1)), number
+
+
+@pytest.fixture(autouse=True)
+def nothing_was_measured_on_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readme, "RESULTS", tmp_path)
 
 
 def test_the_table_says_what_was_not_measured() -> None:
