@@ -28,7 +28,7 @@ RESULTS, TRIALS = HERE / "results", HERE.parent / "runs" / "gpu_check"
 GRACE_SECONDS = 10
 """From an interrupt to the end of a part that goes on all the same."""
 SPARE_SECONDS = 15
-"""Of a paced part's time, what it is not told of: to start, and to end what it has begun."""
+"""Of a paced part's time, what it is not told of: to import what it needs, and to end."""
 PATIENCE = 10
 """A processor may take so many times as long at its tiny sizes, as it may do other things."""
 MOST_SECONDS = 780

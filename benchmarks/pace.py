@@ -1,21 +1,25 @@
-"""How many steps of a training fit into a time: found by making a few of them.
+"""Trainings in a limited time: how many steps fit is found from a few, or a training is told to end.
 
-pace = measure_pace(lambda on_step: train(config, on_step), seconds=20)
-steps = pace.steps_in(seconds=100, num_saves=2, save_seconds=5)
+pace = measure_pace(lambda on_step: warm_start(short, on_step))
+steps = pace.steps_in(60)
+train(config, collaborators=ending_at(time.monotonic() + 60))
 """
 
 import gc
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
+from elastic_reasoning.training.trl.run import COLLABORATORS, Collaborators
+from elastic_reasoning.training.trl.trainer import new_trainer
+
 OnStep = Callable[[int, dict[str, float]], None]
 NUM_TIMED = 8
-"""Steps at the most, of which the later half is timed: in the first ones much is done once."""
+"""Steps, of which the later half is timed: in the first ones much is done once."""
 SHARE = 0.92
 """Of the time that is left for steps, what is planned with."""
 
@@ -36,54 +40,52 @@ class Pace:
     start_seconds: float
     step_seconds: float
 
-    def steps_in(self, seconds: float, num_saves: int, save_seconds: float) -> int:
-        """How many steps fit, beside the start and some checkpoints, two at least."""
-        left = seconds - self.start_seconds - num_saves * save_seconds
-        return max(2, int(SHARE * left / self.step_seconds))
-
-    def save_seconds(self, seconds: float, steps: int, num_saves: int) -> float:
-        """What a checkpoint took in a training that took so long."""
-        return max(0.0, seconds - self.start_seconds - steps * self.step_seconds) / num_saves
+    def steps_in(self, seconds: float) -> int:
+        """How many steps fit behind the start, two at least."""
+        return max(2, int(SHARE * (seconds - self.start_seconds) / self.step_seconds))
 
 
-def measure_pace(training: Callable[[OnStep], Any], seconds: float) -> Pace:
+def measure_pace(training: Callable[[OnStep], Any]) -> Pace:
     """Begin a training and break it off, before it has saved anything.
 
     Args:
         training: is told what to call after each step; of more steps than `NUM_TIMED`.
-        seconds: after which two steps are enough.
     """
     ends: list[float] = []
 
     def on_step(step: int, metrics: dict[str, float]) -> None:
         if "loss" in metrics:
             ends.append(time.monotonic())
-        if len(ends) == NUM_TIMED or (len(ends) > 1 and ends[-1] - began > seconds):
+        if len(ends) == NUM_TIMED:
             raise EnoughError
 
     began = time.monotonic()
     with suppress(EnoughError):
         training(on_step)
     free_memory()
-    half = len(ends) // 2
-    return Pace(ends[0] - began, (ends[-1] - ends[-1 - half]) / half)
+    half = NUM_TIMED // 2
+    return Pace(ends[0] - began, (ends[-1] - ends[half - 1]) / half)
 
 
-def ended_at(deadline: float, on_step: OnStep, can_end: Callable[[], bool]) -> OnStep:
-    """Calls what it is given, and breaks a training off whose time is over, once there is something to keep.
+def ending_at(deadline: float) -> Collaborators:
+    """What GRPO works with, so that it ends with a checkpoint after the first step that ends behind a deadline.
 
     Args:
         deadline: on `time.monotonic`.
-        on_step: is called after each step.
-        can_end: whether there is a checkpoint.
     """
+    from transformers import TrainerCallback
 
-    def call(step: int, metrics: dict[str, float]) -> None:
-        on_step(step, metrics)
-        if time.monotonic() > deadline and can_end():
-            raise EnoughError
+    class Ending(TrainerCallback):
+        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            if time.monotonic() > deadline:
+                control.should_save = control.should_training_stop = True
 
-    return call
+    def new_ending_trainer(*args: Any) -> Any:
+        trainer = new_trainer(*args)
+        trainer.add_callback(Ending())
+        return trainer
+
+    return replace(COLLABORATORS, new_trainer=new_ending_trainer)
 
 
 def free_memory() -> None:

@@ -16,6 +16,7 @@ made as fit. What is measured last is left out where time runs out, and what has
 
 import argparse
 import json
+import math
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -26,7 +27,7 @@ from typing import Any
 import torch
 from provenance import provenance
 from real_model import PROBLEMS
-from smol_training import Limit, Trainings
+from smol_training import Trainings
 
 from elastic_reasoning.analysis.metrics import paired_difference, summarise
 from elastic_reasoning.core.setting import Setting
@@ -40,7 +41,6 @@ from elastic_reasoning.tasks.config import TaskConfig
 from elastic_reasoning.training.config import TrainConfig
 from elastic_reasoning.training.sft.warm_config import WarmStartConfig
 
-STARTED = time.monotonic()
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "smol.json"
 NUM_MATH500 = 50
@@ -50,11 +50,9 @@ BEFORE = ("0+256", "64+192")
 """Budgets of the model before its warm start: an answer in its own way, and a thought that it was never taught."""
 IN_TIME = ("warm start", "e1", "evaluation", "other strategies", "before", "math500")
 """What is done where time is limited."""
-SHARES = {"warm start": 0.34, "e1": 0.66}
+SHARES = {"warm start": 0.36, "e1": 0.66}
 """Of the time that is left when a training begins."""
-SAVE_SECONDS = 6.0
-"""Of a checkpoint and its validation, before one was measured."""
-LEAST_SECONDS = 20.0
+LEAST_SECONDS = {"other strategies": 15.0, "before": 10.0, "math500": 15.0}
 """With less left, a measurement is not begun."""
 QUICK_SCALE = 0.01
 WHOLE_MINUTES = 5.0
@@ -79,24 +77,19 @@ class Run:
 
     def warm(self) -> dict[str, Any]:
         """The warm start."""
-        return self.trainings.warm(self._limit("warm start"))
+        self.trainings.base()
+        return self.trainings.warm(self._seconds("warm start"))
 
     def grpo(self, name: str) -> dict[str, Any]:
         """One of the trainings that begin with the warm-started model."""
-        return self.trainings.grpo(name, self._limit(name))
+        return self.trainings.grpo(name, self._seconds(name))
 
-    def _limit(self, stage: str) -> Limit | None:
-        """The time of a training, where it is limited."""
-        if self.deadline is None:
-            return None
-        found = [made["save_seconds"] for made in self.known.values() if "save_seconds" in made]
-        seconds = SHARES[stage] * (self.deadline - time.monotonic())
-        return Limit(seconds, max(found, default=SAVE_SECONDS), extends=not self.trainings.quick)
+    def _seconds(self, stage: str) -> float | None:
+        """For a training, where time is limited."""
+        return None if self.deadline is None else SHARES[stage] * (self.deadline - time.monotonic())
 
     def measure(self, out: str, models: Sequence[str], **changes: Any) -> dict[str, Any]:
         """A sweep of the recipe, with other settings where they are given."""
-        if self.deadline is not None and self.deadline - time.monotonic() < LEAST_SECONDS:
-            return {"not run": "its time was over"}
         config, made = recipe(SweepConfig, "smol-eval"), self.trainings
         engine = replace(config.engine, device=made.device, max_rows=256 if made.on_gpu else config.engine.max_rows)
         budgets = config.budgets[:: 3 if made.quick else 1]
@@ -109,7 +102,7 @@ class Run:
         engine = EngineConfig(device=self.trainings.device, max_rows=256 if self.trainings.on_gpu else 64)
         engine = replace(engine, chat=replace(engine.chat, opening="<think>", closing="</think>"))
         changes: dict[str, Any] = {"strategies": ("elastic",), "options": {}, "budgets": BEFORE}
-        return self.measure("before", [self.trainings.model], engine=engine, **changes)
+        return self.measure("before", [self.trainings.base()], engine=engine, **changes)
 
     def mathematics(self, models: Sequence[str]) -> dict[str, Any]:
         """MATH500 as it is, which none of them was taught."""
@@ -140,7 +133,7 @@ class Run:
         made = self.trainings
         if not (made.folder / out / "manifest.json").exists():
             return []
-        names = {made.model: "before", **{made.model_of(name): name for name in MODELS}}
+        names = {made.base(): "before", **{made.model_of(name): name for name in MODELS}}
         return [replace(record, model=names[record.model]) for record in read_records(made.folder / out)[1]]
 
 
@@ -202,7 +195,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     scale, deadline = QUICK_SCALE if chosen.quick else chosen.scale, None
     if chosen.minutes is not None:
         scale = min(scale, max(QUICK_SCALE, chosen.minutes / WHOLE_MINUTES))
-        deadline = STARTED + 60 * chosen.minutes
+        deadline = time.monotonic() + 60 * chosen.minutes
     folder = chosen.folder or Path("runs/smol-quick" if chosen.quick else "runs/smol")
     done = folder / "stages.json"  # beside what they made: seconds are those of the call that first ended a stage
     known = json.loads(done.read_text(encoding="utf-8")) if done.exists() else {}
@@ -217,7 +210,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if (chosen.stages and name not in chosen.stages.split(",")) or (deadline is not None and name in known):
             continue
         start = time.monotonic()
-        found = stage()
+        late = deadline is not None and deadline - start < LEAST_SECONDS.get(name, -math.inf)
+        found = {"not run": "its time was over"} if late else stage()
         seconds = round(time.monotonic() - start, 1)
         known[name] = {"seconds": known.get(name, {}).get("seconds", seconds), **found}
         done.write_text(json.dumps(known), encoding="utf-8")

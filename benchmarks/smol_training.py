@@ -1,24 +1,24 @@
 """The trainings of `smol.py`: on a GPU in larger batches, and in a limited time as many steps as fit.
 
 trainings = Trainings("SmolLM2.gguf", Path("runs/smol"), device="cuda", scale=1, quick=False)
-trainings.warm(Limit(seconds=100, save_seconds=10))      # {"steps": 512, "selected": 512, "loss": 0.21, ...}
-trainings.grpo("e1", None)
+trainings.warm(seconds=100)      # {"steps": 512, "selected": 512, "held_out_loss": 0.21, ...}
+trainings.grpo("e1", seconds=None)
 """
 
 import json
 import math
 import shutil
 import time
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from pace import NUM_TIMED, EnoughError, OnStep, ended_at, free_memory, measure_pace
+from pace import NUM_TIMED, OnStep, Pace, ending_at, free_memory, measure_pace
 from seeds import training_cost
 
+from elastic_reasoning.engines.gguf import is_gguf
+from elastic_reasoning.engines.loading import load_tokenizer, load_weights
 from elastic_reasoning.miniature.make import recipe
 from elastic_reasoning.tasks.loading import load_thoughts
 from elastic_reasoning.training.checkpoints import Checkpoint, selected
@@ -31,7 +31,7 @@ from elastic_reasoning.training.trl.grpo import train
 
 TASK = "word_problems"
 NUM_ROWS = 8200  # one pass of the warm start, with what it holds out
-NUM_ROWS_ON_GPU = 16000
+NUM_ROWS_ON_GPU = 12000
 WARM_ON_GPU: dict[str, Any] = {
     "mixed_precision": "bf16",
     "batch_size": 64,
@@ -42,32 +42,18 @@ GRPO_ON_GPU: dict[str, Any] = {
     "mixed_precision": "bf16",
     "prompts_per_step": 16,
     "micro_batch_size": 128,
-    "learning_rate": 5e-5,
     "keeps_cache": True,
 }
 SAMPLES_ON_GPU = 16
 """Rollouts of a prompt."""
-TRIAL_SHARE = 0.15
-"""Of its time, in which its pace is measured."""
-GRACE_SHARE = 0.2
-"""Of its time, by which a training may be late: broken off, it would lose what came after its last checkpoint."""
-MOST_WARMUP = 20
-"""Steps in which its learning rate rises."""
-
-
-@dataclass(frozen=True)
-class Limit:
-    """The time of a training.
-
-    Attributes:
-        seconds: for all of it.
-        save_seconds: what a checkpoint and its validation are thought to take.
-        extends: whether there may be more steps than planned.
-    """
-
-    seconds: float
-    save_seconds: float
-    extends: bool = True
+NUM_FEW_ROWS = 1000
+"""Of the trial that tells how long a step takes."""
+ROW_SECONDS = 0.0006
+"""To encode a row; a trial has few."""
+SAVE_SECONDS = 8.0
+"""Of a last checkpoint with its validation, for which time is left."""
+ENDED = {"steps": 1000, "save_every": 50, "lr_schedule": "constant", "num_lr_warmup_steps": 3}
+"""Of a training that ends when its time is over: a rate that does not depend on the number of steps."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +65,7 @@ class Trainings:
         folder: for rows and checkpoints; what is there is gone on with.
         device: auto, cpu or cuda.
         scale: share of all steps and problems.
-        quick: batches of a few rows.
+        quick: batches of a few rows, and no more steps than at this scale, however many fit.
     """
 
     model: str
@@ -101,17 +87,30 @@ class Trainings:
         """The folder of a trained model."""
         return str(self.folder / name / "model")
 
-    def warm(self, limit: Limit | None) -> dict[str, Any]:
-        """The warm start, on rows that are written before it."""
+    def base(self) -> str:
+        """The model to begin with, unpacked once: a GGUF file takes seconds to read, several times for each load."""
+        if not is_gguf(self.model):
+            return self.model
+        folder, unfinished = self.folder / "base", self.folder / "base.unfinished"
+        if not folder.exists():
+            load_weights(self.model, "float32").save_pretrained(unfinished)
+            load_tokenizer(self.model).save_pretrained(unfinished)
+            unfinished.rename(folder)
+        return str(folder)
+
+    def warm(self, seconds: float | None) -> dict[str, Any]:
+        """The warm start, on rows that are written before it.
+
+        Args:
+            seconds: for all of it; `None` for all steps of the recipe.
+        """
+        began = time.monotonic()
         config = self._scaled_steps(recipe(WarmStartConfig, "smol-warm-start"))
         num_rows = self.scaled(NUM_ROWS_ON_GPU if self.on_gpu else NUM_ROWS)
-        data = self.folder / "rows.jsonl"
-        if not data.exists():
-            write_rows(data, load_thoughts(TASK, seed=0), num_rows)
         config = replace(
             config,
-            model=self.model,
-            data=str(data),
+            model=self.base(),
+            data=self._rows("rows", num_rows),
             out=str(self.folder / "warm"),
             num_lr_warmup_steps=self.scaled(config.num_lr_warmup_steps),
         )
@@ -119,12 +118,42 @@ class Trainings:
             config = replace(config, **WARM_ON_GPU)
         if self.quick:
             config = replace(config, batch_size=4, micro_batch_size=4, held_out_share=0.1)
-        best, made = _trained("warm start", config, warm_start, limit, num_saves=1)  # its last model is its best
+        made: dict[str, Any] = {}
+        if seconds is not None:
+            pace = self._pace(config)
+            beside = num_rows * ROW_SECONDS + SAVE_SECONDS
+            fitting = pace.steps_in(began + seconds - time.monotonic() - beside)
+            steps = min(fitting, config.steps) if self.quick else fitting
+            config = replace(config, steps=steps, save_every=steps, num_lr_warmup_steps=min(20, steps // 10))
+            made = asdict(pace)
+        warm_start(config, shown("warm start", config.steps))
+        best, found = _ended(config)
         loss = -math.log(best.accuracy)
-        return {"num_rows": num_rows, "rows_per_step": config.batch_size, **made, "held_out_loss": loss}
+        return {"num_rows": num_rows, "rows_per_step": config.batch_size, **made, **found, "held_out_loss": loss}
 
-    def grpo(self, name: str, limit: Limit | None) -> dict[str, Any]:
-        """One of the trainings that begin with the warm-started model."""
+    def _pace(self, config: WarmStartConfig) -> Pace:
+        """How long a step of a warm start takes, on rows of the same kind."""
+        out = self.folder / "trial"
+        shutil.rmtree(out, ignore_errors=True)
+        steps = NUM_TIMED + 1
+        short = replace(config, data=self._rows("few", NUM_FEW_ROWS), out=str(out), steps=steps, save_every=steps)
+        return measure_pace(lambda on_step: warm_start(short, on_step))
+
+    def _rows(self, name: str, num: int) -> str:
+        """A file of so many rows of the warm start."""
+        path = self.folder / f"{name}.jsonl"
+        if not path.exists():
+            write_rows(path, load_thoughts(TASK, seed=0), num)
+        return str(path)
+
+    def grpo(self, name: str, seconds: float | None) -> dict[str, Any]:
+        """One of the trainings that begin with the warm-started model.
+
+        Args:
+            name: e1, grpo or random.
+            seconds: for all of it; `None` for all steps of the recipe.
+        """
+        end = time.monotonic() + (math.inf if seconds is None else seconds - SAVE_SECONDS)
         config = self._scaled_steps(recipe(TrainConfig, f"smol-{name}"))
         config = replace(
             config,
@@ -138,57 +167,28 @@ class Trainings:
         if self.quick:
             rollouts = replace(config.rollouts, samples_per_prompt=4)
             config = replace(config, prompts_per_step=2, micro_batch_size=4, rollouts=rollouts)
-        best, made = _trained(name, config, train, limit, num_saves=2)
+        elif seconds is not None:
+            config = replace(config, **ENDED)
+        train(config, shown(name, config.steps), collaborators=ending_at(end))
+        best, made = _ended(config)
         cost = training_cost(self.folder / name, config.num_rollouts)
         cost["seconds_of_steps"] = cost.pop("seconds")
         return {"rollouts_per_step": config.num_rollouts, **made, **cost, "validation_accuracy": best.accuracy}
 
     def _scaled_steps(self, config: Any) -> Any:
-        return replace(
-            config, device=self.device, steps=self.scaled(config.steps), save_every=self.scaled(config.save_every)
-        )
+        steps, save_every = self.scaled(config.steps), self.scaled(config.save_every)
+        return replace(config, device=self.device, steps=steps, save_every=save_every)
 
 
-def _trained(
-    stage: str, config: Any, training: Callable[..., Any], limit: Limit | None, num_saves: int
-) -> tuple[Checkpoint, dict[str, Any]]:
-    """Train: the checkpoint that was selected, and what it took.
-
-    Args:
-        stage: its name.
-        config: the training; in a limited time, its steps are those that fit.
-        training: `warm_start` or `train`.
-        limit: of its time.
-        num_saves: its checkpoints then.
-    """
-    made: dict[str, Any] = {}
-    out = Path(config.out)
-    if limit is None:
-        training(config, shown(stage, config.steps))
-    else:
-        end = time.monotonic() + limit.seconds
-        trial = out.with_name(f"{out.name}-trial")
-        shutil.rmtree(trial, ignore_errors=True)
-        short = replace(config, out=str(trial), steps=NUM_TIMED + 1, save_every=NUM_TIMED + 1)
-        pace = measure_pace(lambda on_step: training(short, on_step), TRIAL_SHARE * limit.seconds)
-        steps = pace.steps_in(end - time.monotonic(), num_saves, limit.save_seconds)
-        steps = steps if limit.extends else min(steps, config.steps)
-        print(
-            f"{stage}: {steps} steps in {end - time.monotonic():.0f} s, of {pace.step_seconds:.3f} s each", flush=True
-        )
-        warmup = min(MOST_WARMUP, steps // 10)
-        config = replace(config, steps=steps, save_every=math.ceil(steps / num_saves), num_lr_warmup_steps=warmup)
-        began = time.monotonic()
-        with suppress(EnoughError):
-            last = end + GRACE_SHARE * limit.seconds
-            training(config, ended_at(last, shown(stage, steps), lambda: selected(out) is not None))
-        made = {**asdict(pace), "save_seconds": pace.save_seconds(time.monotonic() - began, steps, num_saves)}
+def _ended(config: WarmStartConfig | TrainConfig) -> tuple[Checkpoint, dict[str, Any]]:
+    """What a training has come to: the checkpoint that was selected, and what its steps took."""
     free_memory()
+    out = Path(config.out)
     best = selected(out)
     if best is None:
-        raise SystemExit(f"{stage} ended without a checkpoint: remove {out}, and give it more time")
-    steps_made = [json.loads(line) for line in (out / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    return best, {"steps": config.steps, "selected": best.step, **made, "typical": typical_step(steps_made)}
+        raise SystemExit(f"{out} has no checkpoint: remove it, and begin again")
+    logged = [json.loads(line) for line in (out / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    return best, {"steps": logged[-1]["step"], "selected": best.step, "typical": typical_step(logged)}
 
 
 def shown(what: str, num_steps: int) -> OnStep:

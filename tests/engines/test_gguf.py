@@ -11,7 +11,8 @@ from elastic_reasoning.cli import main
 from elastic_reasoning.core.errors import EngineError, MissingDependencyError
 from elastic_reasoning.core.request import Sampling
 from elastic_reasoning.engines.engine import ask
-from elastic_reasoning.engines.loading import load, load_template, load_weights
+from elastic_reasoning.engines.gguf import as_saved
+from elastic_reasoning.engines.loading import load, load_template, load_tokenizer, load_weights
 from elastic_reasoning.engines.vllm.engine import load_vllm
 from elastic_reasoning.miniature.to_gguf import write_gguf
 from elastic_reasoning.records.digests import models_digest
@@ -53,6 +54,13 @@ def test_its_tokenizer_and_its_shape_are_found_without_its_weights(file: str) ->
     tokenizer, template = load_template(file)
     assert (template.closing.text, template.eos) == ("</think>", {tokenizer.eos_token_id})
     assert read_architecture(file).num_parameters == read_architecture("mini").num_parameters
+
+
+def test_what_ends_a_sequence_is_read_from_the_file(file: str) -> None:
+    tokenizer = load_tokenizer(file)
+    eos = tokenizer.eos_token
+    tokenizer.eos_token = tokenizer.convert_ids_to_tokens(7)
+    assert as_saved(tokenizer, file).eos_token == eos
 
 
 def test_a_sweep_takes_it_and_knows_it_again(file: str, tmp_path: Path) -> None:

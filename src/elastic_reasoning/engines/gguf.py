@@ -51,12 +51,20 @@ def as_plain(model: Any) -> Any:
     return model
 
 
-def as_saved(tokenizer: Any) -> Any:
-    """The tokenizer of a file in a class that reads back what it saves; that of the model's family builds its own."""
+def as_saved(tokenizer: Any, model: str) -> Any:
+    """The tokenizer of a file in a class that reads back what it saves; that of the model's family builds its own.
+
+    What begins and ends a sequence is read from the file: transformers 5.17 takes the beginning of Llama's for its end.
+    """
     from transformers import PreTrainedTokenizerFast
 
     names = ("bos_token", "eos_token", "unk_token", "pad_token", "chat_template")
     known = {name: getattr(tokenizer, name) for name in names}
+    metadata = _metadata(model)
+    for name in ("bos", "eos"):
+        token_id = metadata.get(f"tokenizer.ggml.{name}_token_id")
+        if token_id is not None:
+            known[f"{name}_token"] = tokenizer.convert_ids_to_tokens(token_id)
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer.backend_tokenizer, **known)
 
 

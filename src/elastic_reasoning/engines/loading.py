@@ -198,7 +198,7 @@ def load_tokenizer(model: str) -> Any:
     except Exception as error:  # what is wrong in its files may show only where it is used
         raise EngineError(f"model {model!r}: its tokenizer cannot be used: {_reason(error)}") from error
     if is_gguf(model):
-        tokenizer = as_saved(tokenizer)
+        tokenizer = as_saved(tokenizer, model)
     # A prompt beyond the context is refused by its walk, in its own words: the tokenizer need not warn of it.
     tokenizer.deprecation_warnings["sequence-length-is-longer-than-the-specified-maximum"] = True
     if not tokenizer.chat_template:
