@@ -59,7 +59,7 @@ class TableKernel:
         arguments = (*rows, *self._kept, num_rows, logits.stride(0), *self._sizes)
         types = logits.dtype, slots.dtype, ids.dtype, positions.dtype, None if offsets is None else offsets.dtype
         made = self._made.get(types)
-        if made is None:
+        if made is None:  # one warp, whose threads step together: what is read in a place is read before it is written
             self._made[types] = _follow[(num_rows,)](*arguments, num_warps=1)
         else:  # which kernel it takes is not asked again: that costs more than all else that the processor does
             made[(num_rows, 1, 1)](*arguments)
