@@ -148,7 +148,8 @@ def smol(report: dict[str, Any]) -> str:
     why = report["stages"].get("math500", {}).get("not run", "not run")
     warm = report["stages"]["warm start"]
     trained.insert(0, f"warm start {warm['steps']} steps of {warm['rows_per_step']} rows, {warm['num_rows']:,} in all")
-    seconds = ", ".join(f"{name} {stage['seconds']:.0f} s" for name, stage in report["stages"].items())
+    took = {name: stage["seconds"] for name, stage in report["stages"].items() if "not run" not in stage}
+    seconds = ", ".join(f"{name} {took[name]:.0f} s" for name in took)
     return "\n".join(
         [
             *words,

@@ -42,6 +42,7 @@ GRPO_ON_GPU: dict[str, Any] = {
     "mixed_precision": "bf16",
     "prompts_per_step": 16,
     "micro_batch_size": 128,
+    "learning_rate": 4e-5,
     "keeps_cache": True,
 }
 SAMPLES_ON_GPU = 16

@@ -106,6 +106,9 @@ def test_when_time_is_over_a_training_ends_with_a_checkpoint(
     found = run(model, tmp_path, "--minutes=0.001", "--stages=warm start,e1,evaluation")["stages"]
     assert [(found[name]["steps"], found[name]["selected"]) for name in ("warm start", "e1")] == [(2, 2), (1, 1)]
     assert found["evaluation"]["not run"] == "its time was over"
+    again = run(model, tmp_path, "--minutes=10", "--stages=warm start,e1,evaluation")["stages"]
+    assert again == {**found, "evaluation": again["evaluation"]}
+    assert again["evaluation"]["num_errors"] == 0
 
 
 def test_how_many_times_as_many_right_answers_is_told_with_its_error() -> None:
