@@ -25,7 +25,7 @@ import argparse
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -60,7 +60,18 @@ TARGETS = {
     "log-probability error": 1e-4,
 }
 AT_MOST = "log-probability error"
-ONE_LENGTH, BATCHED, BOUND = "one length / generate", "one length / generate_batch", "one length / bandwidth"
+PAIRS = {
+    "budgeted / unbudgeted": ("mixed", "unbudgeted"),
+    "one length / generate": ("one length", "generate"),
+    "mixed / two phases": ("mixed", "two phases"),
+    "mixed / two phases, sorted": ("mixed", "sorted"),
+    "one alone / generate": ("alone", "generate alone"),
+}
+OURS = ("mixed", "unbudgeted", "one length", "alone")
+"""Which contestants are compared, and those that are the engine."""
+BATCHED, BOUND = "one length / generate_batch", "one length / bandwidth"
+IN_ONE_BATCH = ("budgeted / unbudgeted", "one length / generate", "mixed / two phases")
+"""What is compared where all requests are one batch: to sort them would change nothing."""
 LARGE_TARGETS = TARGETS | {"mixed / two phases": 5.0, BATCHED: 2.0, BOUND: 0.5}
 """Of the large model on a GPU, where steps are recorded as graphs."""
 BEGAN = time.perf_counter()
@@ -277,9 +288,12 @@ def bytes_read(model: Any, requests: list[Request]) -> int:
     return int(num_steps * weights + token * seen)
 
 
-def measure_bound(name: str, model: Any, size: Size, ours: float, quick: bool) -> Figure:
-    """The engine's tokens a second beside those that the device's bandwidth allows."""
+def measure_bound(name: str, engine: TransformersEngine, size: Size, quick: bool) -> Figure:
+    """The engine's tokens a second beside those that the device's bandwidth allows: the median of three batches."""
+    model = engine.model
     equal = equal_requests(size, model.config.vocab_size)
+    speeds = [speed_of(lambda: by_engine(engine, equal)) for _ in range(5)]
+    ours = median(speeds[2:])  # by then what is compiled and recorded is so
     num_tokens = sum((request.budget.thinking or 0) + 1 + SOLUTION for request in equal)
     possible = num_tokens * bandwidth(model.device, 2**26 if quick else 2**30) / bytes_read(model, equal)
     share, target = ours / possible, LARGE_TARGETS[BOUND]
@@ -292,6 +306,13 @@ def equal_requests(size: Size, num_tokens: int) -> list[Request]:
     return [with_budget(request, middle) for request in new_requests(size, num_tokens)[: size.num_rows]]
 
 
+def speed_of(run: Callable[[], int]) -> float:
+    """Tokens a second."""
+    start = time.perf_counter()
+    num_tokens = run()
+    return num_tokens / (time.perf_counter() - start)
+
+
 def measure(
     name: str,
     model: Any,
@@ -300,8 +321,9 @@ def measure(
     note: Callable[[str], None],
     targets: dict[str, float] = TARGETS,
     engine: TransformersEngine | None = None,
+    compare: Collection[str] = tuple(PAIRS),
 ) -> list[Figure]:
-    """All figures of one model, whose engine of so many rows may be there."""
+    """Figures of one model, whose engine of so many rows may be there; by default all of `PAIRS`."""
     engine, single = engine or new_engine(model, size.num_rows), new_engine(model, 1)
     mixed = new_requests(size, model.config.vocab_size)
     middle = (size.min_thinking + size.max_thinking) // 2
@@ -319,31 +341,16 @@ def measure(
         "alone": lambda: alone(lambda requests: by_engine(single, requests), lone),
         "generate alone": lambda: alone(lambda requests: one_phase(model, requests), lone),
     }
+    needed = [one for one in contestants if any(one in PAIRS[figure] for figure in compare)]
     if model.device.type != "cpu":  # what is compiled and recorded is so by the second use of a size
-        for run in [contestants[name] for name in ("mixed", "unbudgeted", "one length", "alone")] * 2:
+        for run in [contestants[one] for one in needed if one in OURS] * 2:
             run()
-    speeds: dict[str, list[float]] = {contestant: [] for contestant in contestants}
+    speeds: dict[str, list[float]] = {one: [] for one in needed}
     for repeat in range(num_repeats):
         note(f"{name}: repeat {repeat + 1} of {num_repeats}")
-        turns = list(contestants.items())
-        for contestant, run in turns if repeat % 2 else reversed(turns):
-            start = time.perf_counter()
-            num_tokens = run()
-            speeds[contestant].append(num_tokens / (time.perf_counter() - start))
-    pairs = zip(
-        TARGETS,
-        [
-            ("mixed", "unbudgeted"),
-            ("one length", "generate"),
-            ("mixed", "two phases"),
-            ("mixed", "sorted"),
-            ("alone", "generate alone"),
-        ],
-        strict=False,
-    )
-    figures = [
-        compared(name, figure, speeds[ours], speeds[theirs], targets[figure]) for figure, (ours, theirs) in pairs
-    ]
+        for one in needed if repeat % 2 else reversed(needed):
+            speeds[one].append(speed_of(contestants[one]))
+    figures = [compared(name, figure, *(speeds[one] for one in PAIRS[figure]), targets[figure]) for figure in compare]
     worst = largest_difference(model, generate(engine, mixed[: min(64, 2 * size.num_rows)]))
     target = ROUNDING if model.dtype == torch.bfloat16 else TARGETS[AT_MOST]
     return [*figures, Figure(name, AT_MOST, None, None, worst, target, worst <= target)]
@@ -368,34 +375,45 @@ def measure_batched(name: str, engine: TransformersEngine, size: Size, note: Cal
 
 
 def measure_large(
-    device: str, quick: bool, num_repeats: int, note: Callable[[str], None], write: Write
+    device: str, quick: bool, steps: bool, num_repeats: int, note: Callable[[str], None], write: Write
 ) -> list[Figure]:
-    """All figures of the large model, with few rows and with many, written as they come."""
+    """All figures of the large model, with few rows and with many, written as they come; or the engine's alone."""
     model = prepared(large_model(quick, device))
     note(f"{time.perf_counter() - BEGAN:.0f} s: the model is there")
     figures: list[Figure] = []
     profiles: list[Profile] = []
-    for rows in (4, 8) if quick else (64, 256):
-        size = Size(rows, rows, 2, 8, 1) if quick else Size(rows, rows, 8, 128, 1)
-        name = f"{model.num_parameters() / 1e9:.1f}B random, {rows} rows"
-        long = [with_budget(request, 10 if quick else 1000) for request in new_requests(size, model.config.vocab_size)]
-        plain, engine = new_engine(model, rows, fuse_after=None), new_engine(model, rows)
-        for one in (plain, engine):
-            profiles.append(profile(name, one, long, 2 if quick else 50))
-            note(f"{time.perf_counter() - BEGAN:.0f} s: {told(profiles[-1])}")
-            write(figures, profiles)
-        found = measure(name, model, size, num_repeats, note, LARGE_TARGETS, engine)
-        [ours] = [figure.ours for figure in found if figure.name == ONE_LENGTH]
-        assert ours is not None
-        figures += [*found, measure_bound(name, model, size, ours, quick)]
+    sizes = [Size(rows, rows, *((2, 8) if quick else (8, 128)), 1) for rows in ((4, 8) if quick else (64, 256))]
+    engines = [new_engine(model, size.num_rows) for size in sizes]
+    names = [f"{model.num_parameters() / 1e9:.1f}B random, {size.num_rows} rows" for size in sizes]
+
+    def profiled(name: str, engine: TransformersEngine, size: Size) -> None:
+        profiles.append(profile(name, engine, long_requests(size, model.config.vocab_size), 2 if quick else 50))
+        note(f"{time.perf_counter() - BEGAN:.0f} s: {told(profiles[-1])}")
         write(figures, profiles)
-        if model.device.type != "cpu":  # where it takes most of the machine's memory for its cache
+
+    if not steps:
+        profiled(names[0], new_engine(model, sizes[0].num_rows, fuse_after=None), sizes[0])
+    for name, engine, size in zip(names, engines, sizes, strict=True):
+        profiled(name, engine, size)
+        figures.append(measure_bound(name, engine, size, quick))
+        others = () if size is not sizes[0] else ("one alone / generate",)
+        compare = IN_ONE_BATCH[:1] if steps else (*IN_ONE_BATCH, *others)
+        figures += measure(name, model, size, num_repeats, note, LARGE_TARGETS, engine, compare)
+        write(figures, profiles)
+        note(f"{time.perf_counter() - BEGAN:.0f} s: {name} are done")
+    for name, engine, size, found in zip(names, engines, sizes, profiles[-len(sizes) :], strict=True):
+        found.kernels = kernels(engine, long_requests(size, model.config.vocab_size))
+        note(f"{time.perf_counter() - BEGAN:.0f} s: {name}\n{listed(found)}")
+        write(figures, profiles)
+        if model.device.type != "cpu" and not steps:  # where it takes most of the machine's memory for its cache
             figures += measure_batched(name, engine, size, note)
             write(figures, profiles)
-        profiles[-1].kernels = kernels(engine, long)
-        note(f"{time.perf_counter() - BEGAN:.0f} s: {rows} rows are done\n{listed(profiles[-1])}")
-        write(figures, profiles)
     return figures
+
+
+def long_requests(size: Size, num_tokens: int) -> list[Request]:
+    """One batch of requests that go on for long."""
+    return [with_budget(request, 1000) for request in new_requests(size, num_tokens)[: size.num_rows]]
 
 
 def compared(model: str, name: str, ours: list[float], theirs: list[float], target: float) -> Figure:
@@ -426,6 +444,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--model", default="mini", help="the small model: a shipped one or a folder")
     parser.add_argument(
         "--only", choices=["small", "random", "large"], help="one of the models; large is left out otherwise"
+    )
+    parser.add_argument(
+        "--steps", action="store_true", help="with --only large: what takes time in the engine's steps, nobody else's"
     )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--repeats", type=int, default=7)
@@ -461,7 +482,7 @@ def main(arguments: list[str] | None = None) -> None:
     if chosen.only == "large":
         logging.basicConfig(format="%(relativeCreated)d ms %(name)s: %(message)s")
         logging.getLogger("elastic_reasoning.engines.local").setLevel(logging.INFO)
-        figures += measure_large(chosen.device, chosen.quick, num_repeats, quiet.print, write)
+        figures += measure_large(chosen.device, chosen.quick, chosen.steps, num_repeats, quiet.print, write)
     else:
         write(figures, [])
     show(figures, console)

@@ -54,7 +54,8 @@ class Part:
 
 PARTS = (
     Part("processor", ("processor_step.py",), 60),
-    Part("engine", ("generation.py", "--only", "large", "--repeats", "1"), 150),
+    Part("engine", ("generation.py", "--only", "large", "--repeats", "1"), 110),
+    Part("steps", ("generation.py", "--only", "large", "--steps", "--repeats", "3"), 45),
     Part("training", ("gpu_training.py",), 90),
     Part("exactness", ("gpu_exactness.py",), 30),
     Part("tests", ("gpu_tests.py",), 45),

@@ -43,6 +43,25 @@ def _beside(layout: dict[str, Any], kind: str, most_over: float) -> str:
     return f"{peak / GIB:.2f} {said}{' (**missed**)' if layout['measured_over_said'][kind] > most_over else ''}"
 
 
+def steps(report: dict[str, Any]) -> str:
+    """Where a step of the transformers engine spends its time, and what it reaches."""
+    heads = ["model", "columns", "step, ms", "model alone", "draw alone", "host", "prompts, ms"]
+    heads += ["one length / bandwidth (wanted)", "budgeted / unbudgeted"]
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    reached = {(figure["model"], figure["name"]): figure for figure in report["figures"]}
+    for found in report["profiles"]:
+        times = [f"{found[f'{name}_ms']:.2f}" for name in ("step", "model", "draw", "launch", "prefill")]
+        bound = reached.get((found["name"], "one length / bandwidth"))
+        ratio = reached.get((found["name"], "budgeted / unbudgeted"))
+        name = f"{found['name']}, layers {'fused' if found['fused'] else 'as they are'}"
+        beside = [
+            f"{bound['value']:.2f} ({bound['target']:g})" if bound else "",
+            f"{ratio['value']:.2f}" if ratio else "",
+        ]
+        lines.append(f"| {' | '.join([name, str(found['columns']), *times, *beside])} |")
+    return "\n".join(lines)
+
+
 def exactness(report: dict[str, Any]) -> str:
     """How many traces break a promise, and how many are what a processor makes."""
     lines = ["| model | type | traces | violations | greedy traces as on a processor |", "|---|---|---|---|---|"]

@@ -69,6 +69,7 @@ def filled(text: str) -> str:
         "allocate": allocate,
         "probes": probes,
         "gpu_engine": generation,
+        "gpu_steps": on_gpu(gpu_tables.steps),
         "gpu_training": on_gpu(gpu_tables.training),
         "gpu_exactness": on_gpu(gpu_tables.exactness),
         "gpu_tests": on_gpu(gpu_tables.tests),

@@ -48,3 +48,15 @@ def test_a_step_on_a_gpu_is_told_with_its_memory_beside_what_was_said() -> None:
     )
     assert "| 1.00 (2.00) | 5.00 (4.00) (**missed**) |" in table
     assert "| not counted (2.00) | not counted (4.00) |" in table
+
+
+def test_a_step_is_told_with_its_parts_beside_what_is_reached() -> None:
+    parts = {"step_ms": 2.0, "model_ms": 1.75, "draw_ms": 0.125, "launch_ms": 1.0, "prefill_ms": 8.0}
+    table = gpu_tables.steps(
+        {
+            "figures": [{"model": "some rows", "name": "one length / bandwidth", "value": 0.4, "target": 0.5}],
+            "profiles": [{"name": "some rows", "fused": True, "columns": 78, **parts}],
+        }
+    )
+    last = table.splitlines()[-1]
+    assert last == "| some rows, layers fused | 78 | 2.00 | 1.75 | 0.12 | 1.00 | 8.00 | 0.40 (0.5) |  |"

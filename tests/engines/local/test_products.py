@@ -57,3 +57,23 @@ def test_what_is_joined_may_be_used_before_the_last_of_it() -> None:
     found, called = traced(run, given)
     assert torch.equal(found, run(given))
     assert sum("products" in target for target in called) == 1
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_graph_replays_them() -> None:
+    """As they are recorded: on streams that part and meet again."""
+    weights = [torch.randn(num, 256, device="cuda", dtype=torch.bfloat16) for num in (1536, 256, 256)]
+    biases = [torch.randn(1536, device="cuda", dtype=torch.bfloat16), None, None]
+    given = torch.zeros(64, 1, 256, device="cuda", dtype=torch.bfloat16)
+    with torch.inference_mode():
+        products.products(given, weights, biases)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            found = products.products(given, weights, biases)
+        for _ in range(3):
+            given.copy_(torch.randn_like(given))
+            graph.replay()
+            for output, *layer in zip(found, weights, biases, strict=True):
+                expected = torch.nn.functional.linear(given, *layer)
+                assert torch.allclose(output, expected, atol=0.1, rtol=0.05)

@@ -6,25 +6,31 @@ from importlib.util import find_spec
 import pytest
 import torch
 
-pytestmark = [
+INTERPRETED = [
     pytest.mark.skipif(
         os.environ.get("TRITON_INTERPRET") != "1" or find_spec("triton") is None,
         reason="needs pip install triton==3.6.0, and TRITON_INTERPRET=1 to run it on a CPU",
     ),
     pytest.mark.filterwarnings("ignore:Conversion of an array with ndim:DeprecationWarning"),  # of the interpreter
 ]
+ON_GPU = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")]
 
 
+@pytest.mark.parametrize("device", [pytest.param("cpu", marks=INTERPRETED), pytest.param("cuda", marks=ON_GPU)])
 @pytest.mark.parametrize(
     ("rows", "heads", "key_heads", "size", "dtype"),
     [
         (3, 12, 2, 128, torch.float32),
         (5, 4, 4, 80, torch.float32),
+        (2, 4, 2, 256, torch.float32),
         (2, 32, 2, 64, torch.float16),
         (1, 3, 3, 8, torch.float32),
+        pytest.param(64, 12, 2, 128, torch.bfloat16, marks=ON_GPU),  # of which the interpreter has no products
     ],
 )
-def test_it_writes_and_attends(rows: int, heads: int, key_heads: int, size: int, dtype: torch.dtype) -> None:
+def test_it_writes_and_attends(
+    rows: int, heads: int, key_heads: int, size: int, dtype: torch.dtype, device: str
+) -> None:
     """Rows at their own positions, with a window of 50 columns, one of them at the very first."""
     from elastic_reasoning.engines.local.slot_kernel import attend_slots
 
@@ -32,18 +38,18 @@ def test_it_writes_and_attends(rows: int, heads: int, key_heads: int, size: int,
     generator = torch.Generator().manual_seed(rows)
 
     def drawn(*shape: int) -> torch.Tensor:
-        return torch.randn(*shape, generator=generator).to(dtype)
+        return torch.randn(*shape, generator=generator).to(device, dtype)
 
     query, key, value = (drawn(rows, num, 1, size) for num in (heads, key_heads, key_heads))
     keys, values = (drawn(rows + 2, key_heads, columns, size) for _ in range(2))
-    positions = torch.randint(0, width, (rows,), generator=generator)
+    positions = torch.randint(0, width, (rows,), generator=generator).to(device)
     positions[0] = 0
-    column, ends = torch.arange(width), positions[:, None, None, None]
+    column, ends = torch.arange(width, device=device), positions[:, None, None, None]
     hidden = (column > ends) | (column <= ends - window)
-    mask = torch.zeros(hidden.shape, dtype=dtype).masked_fill_(hidden, torch.finfo(dtype).min)
+    mask = torch.zeros(hidden.shape, dtype=dtype, device=device).masked_fill_(hidden, torch.finfo(dtype).min)
     written = [states.clone() for states in (keys, values)]
     for states, new in zip(written, (key, value), strict=True):
-        states[torch.arange(rows), :, positions] = new[:, :, 0]
+        states[torch.arange(rows, device=device), :, positions] = new[:, :, 0]
     expected = torch.nn.functional.scaled_dot_product_attention(
         query.reshape(rows, key_heads, -1, size).double(),
         *(states[:rows, :, :width].double() for states in written),

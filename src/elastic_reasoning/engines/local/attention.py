@@ -63,9 +63,9 @@ def _has_triton() -> bool:
     return find_spec("triton") is not None
 
 
-def enter_layer(slots: Any) -> None:
-    """Say which keys and values `attend` writes and reads in this thread: a layer of `KeysValues`."""
-    _here.slots = slots
+def enter_layer(slots: Any, own_kernels: bool) -> None:
+    """Say which keys and values `attend` writes and reads in this thread, a layer of `KeysValues`, and by what."""
+    _here.slots, _here.own_kernels = slots, own_kernels
 
 
 @torch.library.custom_op("elastic_reasoning::keep", mutates_args=())
@@ -104,7 +104,8 @@ def attend(
         `[rows, 1, heads, size]`.
     """
     slots, size = _here.slots, query.shape[-1]
-    if query.is_cuda and slots.is_initialized and value.shape[-1] == size and _has_triton():
+    has_kernel = _here.own_kernels and slots.is_initialized and value.shape[-1] == size
+    if query.is_cuda and has_kernel and _has_triton():
         from elastic_reasoning.engines.local.slot_kernel import attend_slots
 
         scaling = size**-0.5 if scaling is None else scaling

@@ -99,10 +99,14 @@ class Batch:
         for part in _parts(lengths):
             self._prefill(slots[part], rows[part], fed[part])
         for n, (index, row) in enumerate(zip(places, rows, strict=True)):
-            self._there.fill_uniforms(index, row.request, row.num_prompt, 0)
             self._state.begin(index, int(fed[n]), len(row.ids), self._num_steps)
             self._state.aim(index, row.cursor)
+        self._fill_uniforms(places, 0)
         self._settings = None
+
+    def _fill_uniforms(self, places: list[int], column: int) -> None:
+        rows = [row for row in map(self.rows.__getitem__, places) if row is not None]
+        self._there.fill_uniforms(places, [row.request for row in rows], [row.num_prompt for row in rows], column)
 
     def _prefill(self, slots: NDArray[np.int64], rows: list[_Row], lengths: NDArray[np.int64]) -> None:
         padded = np.zeros((len(rows), len(rows[-1].ids)), np.int64)
@@ -124,9 +128,8 @@ class Batch:
         self.store.reserve(new_slots, new_width)
         self._there.reserve(new_slots, new_width)
         self._state.reserve(new_slots, new_width)
-        for index, row in enumerate(self.rows):
-            if row is not None:
-                self._there.fill_uniforms(index, row.request, row.num_prompt, max(0, width - row.num_prompt))
+        if there := [index for index, row in enumerate(self.rows) if row is not None]:
+            self._fill_uniforms(there, width)
 
     @torch.inference_mode()
     def step(self) -> NDArray[np.intp]:
@@ -189,15 +192,18 @@ class Batch:
     @torch.inference_mode()
     def wake(self, events: NDArray[np.intp]) -> list[Walk]:
         """Ask the cursors of these rows how to go on; rows that are done leave the batch and are returned."""
-        walks = []
+        walks: list[Walk] = []
+        forced: list[tuple[int, int, tuple[int, ...]]] = []
         for index in events.tolist():
             row = self.rows[index]
             assert row is not None
-            self._wake(index, row)
+            self._wake(index, row, forced)
             if row.cursor.done:
                 walks.append(row.cursor.walk)
                 self.rows[index] = None
                 self._state.end(index)
+        if forced:
+            self._there.write(forced)
         while self.rows and self.rows[-1] is None:
             self.rows.pop()
         if walks:
@@ -206,7 +212,8 @@ class Batch:
                 self._compact()
         return walks
 
-    def _wake(self, index: int, row: _Row) -> None:
+    def _wake(self, index: int, row: _Row, forced: list[tuple[int, int, tuple[int, ...]]]) -> None:
+        """Ask one cursor; what it forces is put with what others do, to be written together."""
         host = self._state
         position = int(host.table[POSITION, index])
         position -= sum(host.counts(index, flight.number) for flight in self._flights)  # what is known of
@@ -227,7 +234,7 @@ class Batch:
         row.start = end + len(turn.forced)
         if turn.forced:
             self._make_room(row.start + 1)
-            self._there.write(index, end, turn.forced)
+            forced.append((index, end, turn.forced))
         host.go_on(index, position, row.start, self._num_steps)
 
     def _is_sparse(self) -> bool:

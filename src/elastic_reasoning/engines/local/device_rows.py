@@ -4,8 +4,8 @@ import numpy as np
 import torch
 
 from elastic_reasoning.core.request import Request
-from elastic_reasoning.engines.local.draws import uniforms
-from elastic_reasoning.engines.local.transfer import to_device
+from elastic_reasoning.engines.local.draws import uniforms_of_rows
+from elastic_reasoning.engines.local.transfer import as_index, to_device
 
 
 class DeviceRows:
@@ -31,16 +31,26 @@ class DeviceRows:
         self.ids = torch.nn.functional.pad(self.ids, more)
         self.uniforms = torch.nn.functional.pad(self.uniforms, more)
 
-    def write(self, row: int, column: int, ids: tuple[int, ...]) -> None:
-        """Put ids into a row from a column on."""
-        self.ids[row, column : column + len(ids)] = to_device(np.array(ids, np.int64), self._device)
+    def write(self, forced: list[tuple[int, int, tuple[int, ...]]]) -> None:
+        """Put ids into rows: the row, the column of the first, and the ids of each."""
+        rows = [row for row, _, ids in forced for _ in ids]
+        columns = [column + n for _, column, ids in forced for n in range(len(ids))]
+        places = to_device(np.array([rows, columns, [token for *_, ids in forced for token in ids]]), self._device)
+        self.ids[places[0], places[1]] = places[2]
 
-    def fill_uniforms(self, row: int, request: Request, num_prompt: int, position: int) -> None:
-        """Fill in the uniform numbers of a request from a position of its completion on."""
-        column = num_prompt + position
-        num = max(0, self.ids.shape[1] - column)
-        numbers = uniforms(request.sampling.seed, request.sample, position, num)
-        self.uniforms[row, column:] = to_device(numbers, self._device)
+    def fill_uniforms(self, rows: list[int], requests: list[Request], num_prompts: list[int], column: int) -> None:
+        """Fill in the uniform numbers of these rows from a column on.
+
+        Args:
+            rows: rising.
+            requests: theirs.
+            num_prompts: tokens before their completions.
+            column: the first; what is in columns of a prompt is not read.
+        """
+        seeds, samples = [request.sampling.seed for request in requests], [request.sample for request in requests]
+        starts = [column - num_prompt for num_prompt in num_prompts]
+        numbers = uniforms_of_rows(seeds, samples, starts, self.ids.shape[1] - column)
+        self.uniforms[as_index(np.array(rows), self._device), column:] = to_device(numbers, self._device)
 
     def move(self, source: torch.Tensor, target: torch.Tensor) -> None:
         """Copy some rows over others."""

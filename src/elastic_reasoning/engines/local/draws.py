@@ -4,7 +4,10 @@ The number depends on (seed, sample, position in the completion) alone, so a dra
 the batch nor on how an engine splits its work.
 """
 
+import logging
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,8 @@ from numpy.typing import NDArray
 
 from elastic_reasoning.core.request import Sampling
 from elastic_reasoning.engines.local.transfer import to_device
+
+logger = logging.getLogger(__name__)
 
 NUM_CANDIDATES = 128
 """Top-p looks at so many of the most likely tokens before it sorts the whole vocabulary."""
@@ -29,12 +34,20 @@ def _mixed(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 def uniforms(seed: int, sample: int, start: int, num: int) -> NDArray[np.float32]:
     """Uniform numbers in [0, 1) with 24 bits for positions start, start + 1, ... of one completion, shape `[num]`."""
+    numbers: NDArray[np.float32] = uniforms_of_rows([seed], [sample], [start], num)[0]
+    return numbers
+
+
+def uniforms_of_rows(seeds: list[int], samples: list[int], starts: list[int], num: int) -> NDArray[np.float32]:
+    """The same for several completions `[rows, num]`; at positions below 0, which none has, it may be anything."""
     golden = np.uint64(0x9E3779B97F4A7C15)
+    of_seeds, of_samples = (np.array([value % 2**64 for value in values], np.uint64) for values in (seeds, samples))
+    positions = (np.array(starts, np.int64)[:, None] + np.arange(1, num + 1)).astype(np.uint64)
     with np.errstate(over="ignore"):
-        key = _mixed(_mixed(np.array([seed % 2**64], np.uint64)) + golden * np.uint64(sample % 2**64) + golden)
-        positions = np.arange(start + 1, start + num + 1, dtype=np.uint64)
-        bits = _mixed(key + golden * positions)
-    return (bits >> np.uint64(40)).astype(np.float32) * np.float32(2**-24)
+        key = _mixed(_mixed(of_seeds) + golden * of_samples + golden)
+        bits = _mixed(key[:, None] + golden * positions)
+    numbers: NDArray[np.float32] = (bits >> np.uint64(40)).astype(np.float32) * np.float32(2**-24)
+    return numbers
 
 
 @dataclass(frozen=True)
@@ -61,6 +74,11 @@ class Settings:
     deep: bool
     num_candidates: int
     num_tokens: int
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether all rows draw from all that they may draw."""
+        return self.greedy is None and self.filtered is None
 
     @classmethod
     def of(cls, rows: list[Sampling], num_tokens: int, device: torch.device) -> "Settings":
@@ -106,6 +124,10 @@ def draw(
         Ids `[rows]`, and their log-probabilities `[rows]` after temperature and before bans, what is raised, top-p and
         top-k.
     """
+    if logits.is_cuda and banned is None and raised is None and settings.is_plain and _has_kernel(logits.device):
+        from elastic_reasoning.engines.local.draw_kernel import draw_plain
+
+        return draw_plain(logits, uniform, settings.scale, settings.num_tokens)
     if settings.scale is not None:
         logits = logits.float() * settings.scale
     probs = logits.softmax(-1, dtype=torch.float32)
@@ -134,6 +156,29 @@ def draw(
     top_prob, top = probs.max(-1, keepdim=True)  # one pass, where a log-softmax takes two
     below = logits.gather(1, ids[:, None]).float() - logits.gather(1, top).float()
     return ids, (top_prob.log() + below).squeeze(1)
+
+
+@cache
+def _has_kernel(device: torch.device) -> bool:
+    """Whether a device draws by the kernels what it draws without them."""
+    if find_spec("triton") is None:
+        return False
+    from elastic_reasoning.engines.local.draw_kernel import draw_plain
+
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(64, 5 * BLOCK + 7, generator=generator).to(device)
+    uniform = torch.rand(64, 1, generator=generator).to(device)
+    expected = _inverse_in_blocks(logits.softmax(-1), uniform).squeeze(1)
+    try:
+        ids, logprobs = draw_plain(logits, uniform, None, logits.shape[1])
+        error = logits.log_softmax(-1).gather(1, ids[:, None]).squeeze(1) - logprobs
+        agrees = bool((ids == expected).sum() >= 62) and bool((error.abs() < 1e-4).all())  # two may lie on an edge
+        reason = "others are drawn"
+    except Exception as failure:  # whatever a compiler says of whatever device
+        agrees, reason = False, f"{type(failure).__name__}: {(str(failure).splitlines() or ['no message'])[0]}"
+    if not agrees:
+        logger.warning("draws on %s are made without a kernel of our own: %s", device, reason)
+    return agrees
 
 
 def _inverse(weights: torch.Tensor, uniform: torch.Tensor) -> torch.Tensor:

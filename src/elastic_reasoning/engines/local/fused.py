@@ -58,6 +58,7 @@ class Fusing:
         self._backend = backend
         self._left = after
         self._layers = _decoder_layers(model)
+        self._own_kernels = True
         self._agreed: set[Any] = set()
         self.is_on = after == 0 and bool(self._layers)
 
@@ -79,7 +80,12 @@ class Fusing:
         """
         if not self.is_on or size in self._agreed:
             return self.is_on
-        if reason := self._mismatch(step, fused):
+        reason = self._mismatch(step, fused)
+        if reason and self._own_kernels:
+            logger.warning("layers of %s are fused without kernels of our own: %s", type(self._model).__name__, reason)
+            self._own_kernels = False
+            reason = self._mismatch(step, fused)
+        if reason:
             logger.warning("layers of %s are not fused: %s", type(self._model).__name__, reason)
             self.is_on = False
         self._agreed.add(size)
@@ -106,7 +112,7 @@ class Fusing:
         from torch.fx.experimental import _config as shapes
 
         for layer, own in zip(self._layers, slots, strict=True):
-            layer.forward = _of_layer(layer, own, _compiled(layer.__class__, self._backend))
+            layer.forward = self._of_layer(layer, own)
         try:
             # Numbers that happen to be the same are not the same number: rows are not the size of a head.
             with dynamo.patch(recompile_limit=MOST_COMPILED), shapes.patch(use_duck_shape=False):  # type: ignore[attr-defined]
@@ -114,6 +120,18 @@ class Fusing:
         finally:
             for layer in self._layers:
                 del layer.forward
+
+    def _of_layer(self, layer: Any, slots: CacheLayerMixin) -> Callable[..., Any]:
+        compiled, plain = _compiled(layer.__class__, self._backend), type(layer).forward
+        thread, own_kernels = threading.get_ident(), self._own_kernels
+
+        def forward(*args: Any, **kwargs: Any) -> Any:
+            if threading.get_ident() != thread:  # somebody else calls the model meanwhile
+                return plain(layer, *args, **kwargs)
+            enter_layer(slots, own_kernels)
+            return compiled(layer, *args, **kwargs)
+
+        return forward
 
 
 class _Unwritten(Cache):
@@ -135,18 +153,6 @@ def _decoder_layers(model: Any) -> list[Any]:
         if isinstance(module, torch.nn.ModuleList) and len(module) == num_layers:
             return [] if any("forward" in vars(layer) for layer in module) else list(module)
     return []
-
-
-def _of_layer(layer: Any, slots: CacheLayerMixin, compiled: Callable[..., Any]) -> Callable[..., Any]:
-    thread, plain = threading.get_ident(), type(layer).forward
-
-    def forward(*args: Any, **kwargs: Any) -> Any:
-        if threading.get_ident() != thread:  # somebody else calls the model meanwhile
-            return plain(layer, *args, **kwargs)
-        enter_layer(slots)
-        return compiled(layer, *args, **kwargs)
-
-    return forward
 
 
 @cache

@@ -40,27 +40,28 @@ def attend_slots(
     key_heads, columns = keys.shape[1:3]
     padded = max(MIN_DOT, triton.next_power_of_2(size))
     output = query.new_empty(rows, 1, heads, size)
-    _attend[(rows, key_heads)](
-        query.contiguous(),
-        key.contiguous(),
-        value.contiguous(),
-        keys,
-        values,
-        mask.contiguous(),
-        positions,
-        output,
-        columns,
-        mask.shape[-1],
-        scaling,
-        key_heads=key_heads,
-        group_size=heads // key_heads,
-        size=size,
-        padded_group=max(MIN_DOT, triton.next_power_of_2(heads // key_heads)),
-        padded_size=padded,
-        num_together=max(MIN_DOT, min(MOST_TOGETHER, BYTES // (padded * keys.element_size()))),
-        num_warps=4,
-        num_stages=3,
-    )
+    with torch.cuda.device_of(query):  # type: ignore[no-untyped-call]  # a kernel is launched on the device at which its thread is
+        _attend[(rows, key_heads)](
+            query.contiguous(),
+            key.contiguous(),
+            value.contiguous(),
+            keys,
+            values,
+            mask.contiguous(),
+            positions,
+            output,
+            columns,
+            mask.shape[-1],
+            scaling,
+            key_heads=key_heads,
+            group_size=heads // key_heads,
+            size=size,
+            padded_group=max(MIN_DOT, triton.next_power_of_2(heads // key_heads)),
+            padded_size=padded,
+            num_together=max(MIN_DOT, min(MOST_TOGETHER, BYTES // (padded * keys.element_size()))),
+            num_warps=4,
+            num_stages=3,
+        )
     return output
 
 
