@@ -63,7 +63,8 @@ def products(
     if not given.is_cuda:
         return [torch.nn.functional.linear(given, *layer) for layer in zip(weights, biases, strict=True)]
     # Memory is taken on the stream of who calls, which waits for the others before it goes on.
-    main, sides = torch.cuda.current_stream(given.device), _side_streams(given.device, len(weights) - 1)
+    main = torch.cuda.current_stream(given.device)
+    sides = [_side_stream(given.device, nth) for nth in range(len(weights) - 1)]
     outputs = [given.new_empty(*given.shape[:-1], len(weight)) for weight in weights]
     flat = given.reshape(-1, given.shape[-1])
     for side in sides:
@@ -85,8 +86,9 @@ def _linear(given: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
 
 
 @cache
-def _side_streams(device: torch.device, num: int) -> list[torch.cuda.Stream]:
-    return [torch.cuda.Stream(device) for _ in range(num)]  # type: ignore[no-untyped-call]
+def _side_stream(device: torch.device, nth: int) -> torch.cuda.Stream:
+    """The same ones always: matrix products keep memory for every stream on which they have been."""
+    return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
 @products.register_fake
