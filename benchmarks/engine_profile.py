@@ -13,6 +13,7 @@ from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.local.batch import Batch
 from elastic_reasoning.engines.local.draws import Settings, draw
 from elastic_reasoning.engines.local.engine import TransformersEngine
+from elastic_reasoning.engines.local.fused import STEPS
 from elastic_reasoning.engines.local.row_state import POSITION
 
 NUM_KERNELS = 30
@@ -83,7 +84,7 @@ def profile(name: str, engine: TransformersEngine, requests: list[Request], num_
     wait(device)
     found.getting_ready_seconds = time.perf_counter() - began
     fusing = getattr(batch.store, "_fusing", None)
-    found.fused = fusing is not None and fusing.is_on
+    found.fused = fusing is not None and fusing.is_on and STEPS not in fusing.refused
     batch.step()
     waited = _note_waiting(batch)
     found.step_ms = milliseconds(batch.step, num_steps, device)

@@ -12,7 +12,8 @@ import torch
 from checker import check
 from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.engines.engine import generate
-from elastic_reasoning.engines.local.fused import Fusing
+from elastic_reasoning.engines.local import attention, fused
+from elastic_reasoning.engines.local.fused import PROMPTS, STEPS, Fusing
 from elastic_reasoning.engines.local.graphs import Graphed
 from elastic_reasoning.engines.local.self_check import attention_kinds
 from tape import told
@@ -73,6 +74,7 @@ def test_every_family_gives_what_it_gives_as_it_is(family: str, backend: Noting)
     fusing = Fusing(tiny(family), 0, backend)
     assert_same(tiny(family), run_fused(tiny(family), fusing))
     assert fusing.is_on
+    assert not fusing.refused
     assert 2 <= backend.num_compiled <= 2 * 2 * 2
 
 
@@ -90,8 +92,8 @@ def test_layers_that_cannot_be_compiled_stay_as_they_are(backend: Noting, caplog
     fusing = Fusing(tiny(OWN_ATTENTION), 0, backend)
     with caplog.at_level(logging.WARNING):
         assert_same(tiny(OWN_ATTENTION), run_fused(tiny(OWN_ATTENTION), fusing))
-    assert not fusing.is_on
-    assert "layers of GptOssForCausalLM are not fused: TorchRuntimeError: " in caplog.text
+    assert STEPS in fusing.refused
+    assert "steps of GptOssForCausalLM are not fused: TorchRuntimeError: " in caplog.text
 
 
 def test_layers_that_give_something_else_stay_as_they_are(caplog: pytest.LogCaptureFixture) -> None:
@@ -101,8 +103,27 @@ def test_layers_that_give_something_else_stay_as_they_are(caplog: pytest.LogCapt
     fusing = Fusing(tiny(), 0, wrong)
     with caplog.at_level(logging.WARNING):
         assert_same(tiny(), run_fused(tiny(), fusing))
-    assert not fusing.is_on
-    assert "layers of LlamaForCausalLM are not fused: log-probabilities differ by" in caplog.text
+    assert fusing.refused == {STEPS, PROMPTS}
+    for kind in fusing.refused:
+        assert f"{kind} of LlamaForCausalLM are not fused: log-probabilities differ by" in caplog.text
+
+
+def test_where_kernels_of_our_own_are_wrong_those_of_pytorch_are_taken(
+    backend: Noting, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = attention.enter_layer
+
+    def entered(slots: Any, own_kernels: bool) -> None:
+        if own_kernels:
+            raise RuntimeError("out of resource: shared memory")
+        given(slots, own_kernels)
+
+    monkeypatch.setattr(fused, "enter_layer", entered)
+    fusing = Fusing(tiny(), 0, backend)
+    with caplog.at_level(logging.WARNING):
+        assert_same(tiny(), run_fused(tiny(), fusing))
+    assert not fusing.refused
+    assert "of LlamaForCausalLM are fused without kernels of our own: RuntimeError: out of resource" in caplog.text
 
 
 def test_somebody_else_calls_the_model_as_it_is(backend: Noting) -> None:

@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 MOST_COMPILED = 64
 """Of models of one class in this process, two or three each."""
+STEPS, PROMPTS = "steps", "prompts"
 NUM_TIMES = 3
 """Fused layers round less often: so many times the rounding of a layer they may differ by."""
 
@@ -45,7 +46,8 @@ class Fusing:
     """Whether and how the layers of a model are fused; one for all batches of an engine.
 
     Attributes:
-        is_on: whether it is time to, and nothing speaks against it.
+        is_on: whether it is time to.
+        refused: of `STEPS` and `PROMPTS` those that cannot be fused.
 
     Args:
         model: a causal language model.
@@ -59,7 +61,8 @@ class Fusing:
         self._left = after
         self._layers = _decoder_layers(model)
         self._own_kernels = True
-        self._agreed: set[Any] = set()
+        self._agreed: set[tuple[str, Any]] = set()
+        self.refused: set[str] = set()
         self.is_on = after == 0 and bool(self._layers)
 
     def count(self) -> bool:
@@ -70,29 +73,36 @@ class Fusing:
         self.is_on = bool(self._layers)
         return self.is_on
 
-    def agrees(self, size: Any, step: Callable[[], torch.Tensor], fused: Callable[[], torch.Tensor]) -> bool:
-        """Whether a step that is fused gives what it gives as it is; where it does not none will be fused.
+    def agrees(
+        self, kind: str, size: Any, plain: Callable[[], torch.Tensor], fused: Callable[[], torch.Tensor]
+    ) -> bool:
+        """Whether what is fused gives what it gives as it is; where it does not none of its kind will be fused.
 
         Args:
-            size: of the step; it is tried once for each.
-            step: gives logits `[rows, vocabulary]`, written over by the next step.
+            kind: `STEPS` or `PROMPTS`.
+            size: of it; each is tried once.
+            plain: gives `[rows, features]`, which may be written over by the next one.
             fused: the same within `layers`.
         """
-        if not self.is_on or size in self._agreed:
-            return self.is_on
-        reason = self._mismatch(step, fused)
+        if not self.is_on or kind in self.refused or (kind, size) in self._agreed:
+            return self.is_on and kind not in self.refused
+        reason, name = self._mismatch(plain, fused), type(self._model).__name__
         if reason and self._own_kernels:
-            logger.warning("layers of %s are fused without kernels of our own: %s", type(self._model).__name__, reason)
             self._own_kernels = False
-            reason = self._mismatch(step, fused)
+            again = self._mismatch(plain, fused)
+            self._own_kernels = again is not None  # then it is not they
+            if again is None:
+                logger.warning("%s of %s are fused without kernels of our own: %s", kind, name, reason)
+            reason = again
         if reason:
-            logger.warning("layers of %s are not fused: %s", type(self._model).__name__, reason)
-            self.is_on = False
-        self._agreed.add(size)
-        return self.is_on
+            logger.warning("%s of %s are not fused: %s", kind, name, reason)
+            self.refused.add(kind)
+        else:
+            self._agreed.add((kind, size))
+        return not reason
 
-    def _mismatch(self, step: Callable[[], torch.Tensor], fused: Callable[[], torch.Tensor]) -> str | None:
-        expected = step().clone()
+    def _mismatch(self, plain: Callable[[], torch.Tensor], fused: Callable[[], torch.Tensor]) -> str | None:
+        expected = plain().clone()
         try:
             error, most = distance(expected, fused()), NUM_TIMES * roundings(self._model, expected)
         except torch.OutOfMemoryError:

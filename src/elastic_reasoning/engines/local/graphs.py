@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from elastic_reasoning.engines.local.fused import Fusing
+from elastic_reasoning.engines.local.fused import PROMPTS, STEPS, Fusing
 from elastic_reasoning.engines.local.keys_values import KeysValues
 from elastic_reasoning.engines.local.store import num_logits
 from elastic_reasoning.engines.local.transfer import as_index
@@ -135,7 +135,7 @@ class Graphed:
         def fill(fusing: Fusing | None = None) -> torch.Tensor:
             return self._stored.prefill(index, ids, fusing)[0]
 
-        agrees = fusing is not None and fusing.agrees(("prompts", len(ids) > 1), fill, partial(fill, fusing))
+        agrees = fusing is not None and fusing.agrees(PROMPTS, len(ids) > 1, fill, partial(fill, fusing))
         fill(fusing if agrees else None)
 
     def extend(self, slot: int, ids: torch.Tensor, column: int) -> None:
@@ -176,7 +176,7 @@ class Graphed:
             return self._logits[:rows]
 
         fusing = self._fusing
-        if fusing is not None and not fusing.agrees((rows, width), step, partial(step, fusing)):
+        if fusing is not None and not fusing.agrees(STEPS, (rows, width), step, partial(step, fusing)):
             fusing = None
         num_bytes, how = self._stored.num_bytes, "as it is" if fusing is None else "fused"
         logger.info("recording %d rows of %d columns, %s; keys and values: %d bytes", rows, width, how, num_bytes)
