@@ -129,7 +129,7 @@ def _attention(
 ) -> tuple[torch.Tensor, None]:
     if attention_mask is not None and attention_mask.shape[-1] > key.shape[2]:  # others are in the slots
         return attend(query, key, value, attention_mask, settings.get("scaling")), None
-    if getattr(_here, "grouping", False) and query.shape[2] == 1:
+    if query.shape[2] == 1 and getattr(_here, "grouping", False):
         return grouped_attention(module, query, key, value, attention_mask, **settings)
     output: tuple[torch.Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **settings)
     return output
