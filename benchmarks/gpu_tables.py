@@ -5,6 +5,8 @@ from typing import Any
 from elastic_reasoning.training.clock import PHASES
 
 GIB = 2**30
+PRODUCTS = ("nvjet", "cublas", "gemm", "cutlass")
+"""What stands in the names of the kernels that multiply matrices."""
 
 
 def unfinished(report: dict[str, Any]) -> str:
@@ -46,7 +48,7 @@ def _beside(layout: dict[str, Any], kind: str, most_over: float) -> str:
 def steps(report: dict[str, Any]) -> str:
     """Where a step of the transformers engine spends its time, and what it reaches."""
     heads = ["model", "columns", "step, ms", "model alone", "draw alone", "host", "prompts, ms"]
-    heads += ["one length / bandwidth (wanted)", "budgeted / unbudgeted"]
+    heads += ["products of matrices", "one length / bandwidth (wanted)", "budgeted / unbudgeted (wanted)"]
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     reached = {(figure["model"], figure["name"]): figure for figure in report["figures"]}
     for found in report["profiles"]:
@@ -54,9 +56,10 @@ def steps(report: dict[str, Any]) -> str:
         bound = reached.get((found["name"], "one length / bandwidth"))
         ratio = reached.get((found["name"], "budgeted / unbudgeted"))
         name = f"{found['name']}, layers {'fused' if found['fused'] else 'as they are'}"
+        products = sum(spent for kernel, _, spent in found["kernels"] if any(part in kernel for part in PRODUCTS))
         beside = [
-            f"{bound['value']:.2f} ({bound['target']:g})" if bound else "",
-            f"{ratio['value']:.2f}" if ratio else "",
+            f"{products:.2f}" if products else "",
+            *(f"{figure['value']:.2f} ({figure['target']:g})" if figure else "" for figure in (bound, ratio)),
         ]
         lines.append(f"| {' | '.join([name, str(found['columns']), *times, *beside])} |")
     return "\n".join(lines)
@@ -74,4 +77,5 @@ def exactness(report: dict[str, Any]) -> str:
 
 def tests(report: dict[str, Any]) -> str:
     """What pytest says of the tests that are marked gpu."""
-    return f"Tests marked `gpu`: {report['last_line'].strip('= ')}."
+    failed = [f"`{line.removeprefix('FAILED ').partition(' - ')[0].rpartition('/')[2]}`" for line in report["failed"]]
+    return f"Tests marked `gpu`: {report['last_line'].strip('= ')}{': ' * bool(failed)}{', '.join(failed)}."

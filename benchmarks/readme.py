@@ -27,7 +27,7 @@ SAME_PROBS = 1e-3
 SMOL_TIMES = 2.0
 """E1 beside the warm-started model, at the budget that it was trained at."""
 
-FROM = {"thinking": "phases", "headline": "miniature"}
+FROM = {"thinking": "phases", "headline": "miniature", "gpu_smol_headline": "gpu_smol"}
 """Blocks that are made from the results of another one."""
 
 
@@ -74,6 +74,7 @@ def filled(text: str) -> str:
         "gpu_exactness": on_gpu(gpu_tables.exactness),
         "gpu_tests": on_gpu(gpu_tables.tests),
         "gpu_smol": smol,
+        "gpu_smol_headline": smol_headline,
         "smol": smol,
     }.items():
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -162,6 +163,16 @@ def smol(report: dict[str, Any]) -> str:
             "",
             *(["MATH500 as it is:", "", *mathematics] if report["math500"] else [f"MATH500: {why}."]),
         ]
+    )
+
+
+def smol_headline(report: dict[str, Any]) -> str:
+    at, check = report["trained_at"], report["check"]
+    rows = {row["model"]: row for row in report["rows"] if (row["strategy"], row["budget"]) == ("elastic", at)}
+    return (
+        f"{report['model'].partition('.')[0]} on held-out word problems under {at}: {percent(rows['warm'])} % right "
+        f"after a warm start, {percent(rows['e1'])} % after E1. Both trainings and their evaluation took "
+        f"{check['seconds']:.0f} s on one {check['card']}."
     )
 
 
