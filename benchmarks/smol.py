@@ -174,12 +174,17 @@ def gains_of(records: Sequence[Record]) -> list[dict[str, Any]]:
     return gains
 
 
+def write(run: Run, out: Path) -> None:
+    """Write down what is known so far."""
+    out.write_text(json.dumps(report_of(run), indent=1) + "\n", encoding="utf-8")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=recipe(WarmStartConfig, "smol-warm-start").model, help="the GGUF file")
     parser.add_argument("--folder", type=Path, help="for what it makes; runs/smol, or runs/smol-quick")
     parser.add_argument(
-        "--out", type=Path, help="the JSON; results/smol.json, or in the folder with --quick or --scale"
+        "--out", type=Path, help="the JSON; results/smol.json, or in the folder with --quick, --scale or --minutes"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--scale", type=float, default=1.0, help="share of all steps and problems")
@@ -202,7 +207,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     known = json.loads(done.read_text(encoding="utf-8")) if done.exists() else {}
     trainings = Trainings(chosen.model, folder, chosen.device, scale, chosen.quick)
     run = Run(trainings, chosen.math500, deadline, known)
-    out = chosen.out or (RESULTS if scale == 1 else folder / "smol.json")
+    out = chosen.out or (RESULTS if scale == 1 and deadline is None else folder / "smol.json")
     stages = {name: stage for name, stage in run.stages().items() if deadline is None or name in IN_TIME}
     if unknown := {*(chosen.stages or "").split(",")} - {"", *stages}:
         parser.error(f"--stages {', '.join(unknown)}: known are {', '.join(stages)}")
@@ -217,8 +222,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         seconds = known[name]["seconds"] if over else round(time.monotonic() - start, 1)
         known[name] = {"seconds": seconds, **found}
         done.write_text(json.dumps(known), encoding="utf-8")
-        out.write_text(json.dumps(report_of(run), indent=1) + "\n", encoding="utf-8")
+        write(run, out)
         print(f"{name}: {json.dumps(known[name])}", flush=True)
+    write(run, out)  # where all had been done before, too
     print(f"written to {out}")
     return 0
 

@@ -111,6 +111,12 @@ def test_when_time_is_over_a_training_ends_with_a_checkpoint(
     assert again["evaluation"]["num_errors"] == 0
 
 
+def test_where_nothing_is_left_to_do_what_is_known_is_written(model: Path, tmp_path: Path) -> None:
+    known = {"warm start": {"seconds": 3.0, "steps": 5}}
+    (tmp_path / "stages.json").write_text(json.dumps(known))
+    assert run(model, tmp_path, "--minutes=10", "--stages=warm start")["stages"] == known
+
+
 def test_how_many_times_as_many_right_answers_is_told_with_its_error() -> None:
     rows = [
         {"model": name, "strategy": "elastic", "budget": "64+32", "accuracy": share, "accuracy_se": share / 10}
