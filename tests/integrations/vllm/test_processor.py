@@ -500,3 +500,16 @@ def test_what_ends_a_sentence_is_known_before_the_first_request(config_of: Calla
     config = config_of()
     BudgetProcessor(config, CPU, False)
     assert "boundaries" in vars(Served.of(config).template)
+
+
+def test_who_samples_rows_of_its_own_agrees_with_nobody_about_the_time(
+    config_of: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its peers may have no row with a deadline in this step, and would not answer."""
+    from elastic_reasoning.integrations.vllm.processor import BudgetProcessor
+
+    path = "elastic_reasoning.integrations.vllm.processor.clock_of_all"
+    monkeypatch.setattr(path, lambda: lambda: pytest.fail("the others are asked"))
+    config = config_of()
+    config.parallel_config.enable_batch_sharded_sampling = True
+    BudgetProcessor(config, CPU, False)._time.close_due([])

@@ -65,7 +65,9 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
         self._tables = None if self._states is None else self._new_tables()
         self._last = None if self._states is None else LastIds(where.all_token_ids.gpu, where.total_len.gpu)
         self._rows: dict[int, _Budgeted] = {}
-        self._time = TimeKeeper(clock_of_all())
+        # Who samples rows of its own goes by its own clock: the others may have none to look at in a step.
+        is_alone = vllm_config.parallel_config.enable_batch_sharded_sampling
+        self._time = TimeKeeper(time.time if is_alone else clock_of_all())
         self._num_timed = 0  # where it is 0, nothing is done about time
         is_v1 = self._states is None
         self._edits = LogitEdits(vllm_config.scheduler_config.max_num_seqs if is_v1 else where.max_num_reqs)
