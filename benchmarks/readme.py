@@ -167,13 +167,21 @@ def smol(report: dict[str, Any]) -> str:
 
 
 def smol_headline(report: dict[str, Any]) -> str:
-    at, check = report["trained_at"], report["check"]
-    rows = {row["model"]: row for row in report["rows"] if (row["strategy"], row["budget"]) == ("elastic", at)}
+    at, check, rows = report["trained_at"], report["check"], smol_trained(report)
+    if rows is None:
+        return "Not measured on a GPU yet."
     return (
-        f"{report['model'].partition('.')[0]} on held-out word problems under {at}: {percent(rows['warm'])} % right "
-        f"after a warm start, {percent(rows['e1'])} % after E1. Both trainings and their evaluation took "
+        f"Of held-out word problems {report['model'].partition('.')[0]} solves {percent(rows['warm'])} % under {at} "
+        f"after a warm start, and {percent(rows['e1'])} % after E1. Both trainings and their evaluation took "
         f"{check['seconds']:.0f} s on one {check['card']}."
     )
+
+
+def smol_trained(report: dict[str, Any]) -> dict[str, dict[str, Any]] | None:
+    """The warm-started model and E1 at the budget that E1 was trained at, by name; `None` where one is missing."""
+    at = ("elastic", report["trained_at"])
+    rows = {row["model"]: row for row in report["rows"] if (row["strategy"], row["budget"]) == at}
+    return rows if {"warm", "e1"} <= rows.keys() else None
 
 
 def smol_ratio(report: dict[str, Any]) -> str:
@@ -181,9 +189,8 @@ def smol_ratio(report: dict[str, Any]) -> str:
 
     The error is that of independent samples, which is more than that of the same problems.
     """
-    at = report["trained_at"]
-    rows = {row["model"]: row for row in report["rows"] if (row["strategy"], row["budget"]) == ("elastic", at)}
-    if not {"warm", "e1"} <= rows.keys() or not rows["warm"]["accuracy"]:
+    at, rows = report["trained_at"], smol_trained(report)
+    if rows is None or not rows["warm"]["accuracy"]:
         return ""
     ratio = rows["e1"]["accuracy"] / rows["warm"]["accuracy"]
     error = ratio * hypot(*(row["accuracy_se"] / max(row["accuracy"], 1e-9) for row in (rows["warm"], rows["e1"])))

@@ -129,6 +129,19 @@ def test_how_many_times_as_many_right_answers_is_told_with_its_error() -> None:
     assert readme.smol_ratio({"trained_at": "64+32", "rows": rows[1:]}) == ""
 
 
+def test_the_headline_is_of_what_was_measured() -> None:
+    rows = [
+        {"model": name, "strategy": "elastic", "budget": "64+32", "accuracy": share, "accuracy_se": share / 10}
+        for name, share in (("warm", 0.2), ("e1", 0.5))
+    ]
+    report = {"model": "M.gguf", "trained_at": "64+32", "rows": rows, "check": {"seconds": 90.4, "card": "a GPU"}}
+    assert "M solves 20.0 ± 2.0 % under 64+32 after a warm start, and 50.0 ± 5.0 % after E1." in (
+        readme.smol_headline(report)
+    )
+    for fewer in ([], rows[:1]):
+        assert readme.smol_headline({**report, "rows": fewer}) == "Not measured on a GPU yet."
+
+
 def test_as_many_steps_as_fit_behind_a_start() -> None:
     found = pace.Pace(start_seconds=10, step_seconds=0.5)
     assert found.steps_in(100) == int(pace.SHARE * 90 / 0.5)
