@@ -52,11 +52,12 @@ def test_a_step_on_a_gpu_is_told_with_its_memory_beside_what_was_said() -> None:
 
 def test_a_step_is_told_with_its_parts_beside_what_is_reached() -> None:
     parts = {"step_ms": 2.0, "model_ms": 1.75, "draw_ms": 0.125, "launch_ms": 1.0, "prefill_ms": 8.0}
+    kernels = [["nvjet_one", 28.0, 1.0], ["attention", 28.0, 0.25], ["cutlass::other", 1.0, 0.5]]
     table = gpu_tables.steps(
         {
             "figures": [{"model": "some rows", "name": "one length / bandwidth", "value": 0.4, "target": 0.5}],
-            "profiles": [{"name": "some rows", "fused": True, "columns": 78, **parts}],
+            "profiles": [{"name": "some rows", "fused": True, "columns": 78, "kernels": kernels, **parts}],
         }
     )
     last = table.splitlines()[-1]
-    assert last == "| some rows, layers fused | 78 | 2.00 | 1.75 | 0.12 | 1.00 | 8.00 | 0.40 (0.5) |  |"
+    assert last == "| some rows, layers fused | 78 | 2.00 | 1.75 | 0.12 | 1.00 | 8.00 | 1.50 | 0.40 (0.5) |  |"
