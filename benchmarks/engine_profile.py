@@ -1,4 +1,4 @@
-"""Where a step of the transformers engine spends its time: for `generation.py --only large`."""
+"""Where a step of the transformers engine spends its time: for `generation_large.py`."""
 
 import time
 from collections.abc import Callable

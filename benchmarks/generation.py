@@ -2,12 +2,11 @@
 
     python benchmarks/generation.py            # a table, and results/generation.json
     python benchmarks/generation.py --quick    # a smoke test, nothing written without --out
-    python benchmarks/generation.py --device cuda --only large    # 1.5B random parameters in bfloat16, 64 and 256 rows
 
 Contestants take turns within each repeat, and a ratio is the median over the repeats of the ratios within one, so
 that a machine that is busy for a while slows both sides and a first, cold turn is outvoted. Everything samples at
 temperature 1. Delimiters and ends of sequence are made impossible for all contestants, so that lengths are what was
-asked for.
+asked for. A large model on a GPU is measured by `generation_large.py`.
 
     budgeted / unbudgeted         the engine on requests of t in 8..128 and s = 20, and on as many tokens in one go
     one length / generate         one batch of requests of one length, and `model.generate`
@@ -15,15 +14,11 @@ asked for.
                                   delimiter forced, and `generate` again from there (the published way)
     mixed / two phases, sorted    the same, the other side's requests sorted by t
     one alone / generate          one request at a time
-    one length / generate_batch   the same as one length, and transformers' continuous batching (large model on a GPU)
-    one length / bandwidth        the same as one length, and what the device could do if a step took no longer than
-                                  reading all weights and the keys and values of its rows once (large model only)
     log-probability error         the largest difference from a plain forward
 """
 
 import argparse
 import json
-import logging
 import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, dataclass
@@ -33,7 +28,6 @@ from typing import Any
 
 import torch
 import transformers
-from engine_profile import Profile, kernels, listed, profile, told
 from provenance import provenance
 from rich.console import Console
 from rich.table import Table
@@ -69,13 +63,6 @@ PAIRS = {
 }
 OURS = ("mixed", "unbudgeted", "one length", "alone")
 """Which contestants are compared, and those that are the engine."""
-BATCHED, BOUND = "one length / generate_batch", "one length / bandwidth"
-IN_ONE_BATCH = ("budgeted / unbudgeted", "one length / generate", "mixed / two phases")
-"""What is compared where all requests are one batch: to sort them would change nothing."""
-LARGE_TARGETS = TARGETS | {"mixed / two phases": 5.0, BATCHED: 2.0, BOUND: 0.5}
-"""Of the large model on a GPU, where steps are recorded as graphs."""
-BEGAN = time.perf_counter()
-Write = Callable[[list["Figure"], list[Profile]], None]
 ROUNDING = 0.5
 """What the same logits may differ by in bfloat16, whose numbers of this size lie 1/16 apart, after 28 layers."""
 
@@ -123,27 +110,6 @@ def random_model(quick: bool) -> Any:
     )
     torch.manual_seed(0)
     return transformers.Qwen3ForCausalLM(config).eval()
-
-
-def large_model(quick: bool, device: str) -> Any:
-    """Qwen2.5-1.5B's shape (huggingface.co/Qwen/Qwen2.5-1.5B, config.json) with random parameters in bfloat16."""
-    layers, width = (2, 64) if quick else (28, 1536)
-    config = transformers.Qwen2Config(
-        vocab_size=16384 if quick else 151936,
-        hidden_size=width,
-        intermediate_size=3 * width if quick else 8960,
-        num_hidden_layers=layers,
-        num_attention_heads=12 if not quick else 4,
-        num_key_value_heads=2,
-        max_position_embeddings=2048,
-        tie_word_embeddings=True,
-        pad_token_id=PAD,
-        eos_token_id=EOS,
-        bos_token_id=None,
-    )
-    torch.manual_seed(0)
-    with torch.device(device):
-        return transformers.AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).eval()
 
 
 def prepared(model: Any) -> Any:
@@ -224,17 +190,6 @@ def one_phase(model: Any, requests: list[Request]) -> int:
     return sum(map(len, continued(model, [list(r.prompt.ids) for r in requests], thinking + 1 + SOLUTION)))
 
 
-def batched(model: Any, requests: list[Request]) -> int:
-    """Requests of one length by transformers' continuous batching."""
-    thinking = requests[0].budget.thinking
-    assert thinking is not None
-    settings = transformers.GenerationConfig(
-        max_new_tokens=thinking + 1 + SOLUTION, do_sample=True, top_k=0, eos_token_id=EOS, pad_token_id=PAD
-    )
-    made = model.generate_batch([list(r.prompt.ids) for r in requests], settings, progress_bar=False)
-    return sum(len(answer.generated_tokens) for answer in made.values())
-
-
 def two_phases(model: Any, requests: list[Request], num_rows: int) -> int:
     """Think to the largest t of the batch, cut each at its own, force the delimiter, and start again."""
     num_tokens = 0
@@ -262,42 +217,6 @@ def largest_difference(model: Any, traces: Iterable[Trace]) -> float:
         error = (plain - torch.tensor(trace.logprobs)).abs()[torch.tensor(trace.sampled_mask)]
         worst = max(worst, float(error.max()))
     return worst
-
-
-def bandwidth(device: torch.device, num_bytes: int) -> float:
-    """Bytes that a device reads and writes in a second, copying so many: the best of ten times."""
-    source = torch.ones(num_bytes, dtype=torch.uint8, device=device)
-    target, best = torch.empty_like(source), 0.0
-    for _ in range(10):
-        float(target[0])  # waits for the device
-        start = time.perf_counter()
-        target.copy_(source)
-        float(target[0])
-        best = max(best, 2 * num_bytes / (time.perf_counter() - start))
-    return best
-
-
-def bytes_read(model: Any, requests: list[Request]) -> int:
-    """By requests of one length that run together: all weights in every step, and the keys and values so far."""
-    config = model.config
-    num_steps = (requests[0].budget.thinking or 0) + 1 + SOLUTION
-    weights = sum(parameter.nbytes for parameter in model.parameters())
-    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    token = 2 * config.num_hidden_layers * config.num_key_value_heads * size * model.dtype.itemsize
-    seen = sum(num_steps * len(request.prompt.ids) + num_steps * (num_steps - 1) // 2 for request in requests)
-    return int(num_steps * weights + token * seen)
-
-
-def measure_bound(name: str, engine: TransformersEngine, size: Size, quick: bool) -> Figure:
-    """The engine's tokens a second beside those that the device's bandwidth allows: the median of three batches."""
-    model = engine.model
-    equal = equal_requests(size, model.config.vocab_size)
-    speeds = [speed_of(lambda: by_engine(engine, equal)) for _ in range(5)]
-    ours = median(speeds[2:])  # by then what is compiled and recorded is so
-    num_tokens = sum((request.budget.thinking or 0) + 1 + SOLUTION for request in equal)
-    possible = num_tokens * bandwidth(model.device, 2**26 if quick else 2**30) / bytes_read(model, equal)
-    share, target = ours / possible, LARGE_TARGETS[BOUND]
-    return Figure(name, BOUND, ours, possible, share, target, share >= target)
 
 
 def equal_requests(size: Size, num_tokens: int) -> list[Request]:
@@ -356,66 +275,6 @@ def measure(
     return [*figures, Figure(name, AT_MOST, None, None, worst, target, worst <= target)]
 
 
-def measure_batched(name: str, engine: TransformersEngine, size: Size, note: Callable[[str], None]) -> list[Figure]:
-    """One batch beside transformers' own, once each: it starts a thread and captures graphs. None where it fails."""
-    model = engine.model
-    equal = equal_requests(size, model.config.vocab_size)
-    speeds = []
-    for run in (lambda: by_engine(engine, equal), lambda: batched(model, equal)):
-        start = time.perf_counter()
-        try:
-            num_tokens = run()
-        except Exception as error:  # its needs differ by version and machine
-            note(f"{name}: generate_batch fails: {str(error).splitlines()[0] if str(error) else type(error).__name__}")
-            return []
-        speeds.append(num_tokens / (time.perf_counter() - start))
-    ours, theirs = speeds
-    target = LARGE_TARGETS[BATCHED]
-    return [Figure(name, BATCHED, ours, theirs, ours / theirs, target, ours >= target * theirs)]
-
-
-def measure_large(
-    device: str, quick: bool, steps: bool, num_repeats: int, note: Callable[[str], None], write: Write
-) -> list[Figure]:
-    """All figures of the large model, with few rows and with many, written as they come; or the engine's alone."""
-    model = prepared(large_model(quick, device))
-    note(f"{time.perf_counter() - BEGAN:.0f} s: the model is there")
-    figures: list[Figure] = []
-    profiles: list[Profile] = []
-    sizes = [Size(rows, rows, *((2, 8) if quick else (8, 128)), 1) for rows in ((4, 8) if quick else (64, 256))]
-    engines = [new_engine(model, size.num_rows) for size in sizes]
-    names = [f"{model.num_parameters() / 1e9:.1f}B random, {size.num_rows} rows" for size in sizes]
-
-    def profiled(name: str, engine: TransformersEngine, size: Size) -> None:
-        profiles.append(profile(name, engine, long_requests(size, model.config.vocab_size), 2 if quick else 50))
-        note(f"{time.perf_counter() - BEGAN:.0f} s: {told(profiles[-1])}")
-        write(figures, profiles)
-
-    if not steps:
-        profiled(names[0], new_engine(model, sizes[0].num_rows, fuse_after=None), sizes[0])
-    for name, engine, size in zip(names, engines, sizes, strict=True):
-        profiled(name, engine, size)
-        figures.append(measure_bound(name, engine, size, quick))
-        others = () if size is not sizes[0] else ("one alone / generate",)
-        compare = IN_ONE_BATCH[:1] if steps else (*IN_ONE_BATCH, *others)
-        figures += measure(name, model, size, num_repeats, note, LARGE_TARGETS, engine, compare)
-        write(figures, profiles)
-        note(f"{time.perf_counter() - BEGAN:.0f} s: {name} are done")
-    for name, engine, size, found in zip(names, engines, sizes, profiles[-len(sizes) :], strict=True):
-        found.kernels = kernels(engine, long_requests(size, model.config.vocab_size))
-        note(f"{time.perf_counter() - BEGAN:.0f} s: {name}\n{listed(found)}")
-        write(figures, profiles)
-        if model.device.type != "cpu" and not steps:  # where it takes most of the machine's memory for its cache
-            figures += measure_batched(name, engine, size, note)
-            write(figures, profiles)
-    return figures
-
-
-def long_requests(size: Size, num_tokens: int) -> list[Request]:
-    """One batch of requests that go on for long."""
-    return [with_budget(request, 1000) for request in new_requests(size, num_tokens)[: size.num_rows]]
-
-
 def compared(model: str, name: str, ours: list[float], theirs: list[float], target: float) -> Figure:
     ratio = median(a / b for a, b in zip(ours, theirs, strict=True))
     return Figure(model, name, median(ours), median(theirs), ratio, target, ratio >= target)
@@ -442,12 +301,7 @@ def show(figures: list[Figure], console: Console) -> None:
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", default="mini", help="the small model: a shipped one or a folder")
-    parser.add_argument(
-        "--only", choices=["small", "random", "large"], help="one of the models; large is left out otherwise"
-    )
-    parser.add_argument(
-        "--steps", action="store_true", help="with --only large: what takes time in the engine's steps, nobody else's"
-    )
+    parser.add_argument("--only", choices=["small", "random"], help="one of the models")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--threads", type=int, default=0, help="0: what torch takes by itself")
@@ -472,31 +326,20 @@ def main(arguments: list[str] | None = None) -> None:
         large = random_model(chosen.quick)
         name = f"{large.num_parameters() / 1e6:.0f}M random, {size.num_rows} rows"
         figures += measure(name, prepared(large.to(chosen.device)), size, num_repeats, quiet.print)
-    out = chosen.out or (None if chosen.quick else RESULTS)
-
-    def write(figures: list[Figure], profiles: list[Profile]) -> None:
-        if out:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            out.write_text(json.dumps(report(figures, profiles, num_repeats), indent=1) + "\n")
-
-    if chosen.only == "large":
-        logging.basicConfig(format="%(relativeCreated)d ms %(name)s: %(message)s")
-        logging.getLogger("elastic_reasoning.engines.local").setLevel(logging.INFO)
-        figures += measure_large(chosen.device, chosen.quick, chosen.steps, num_repeats, quiet.print, write)
-    else:
-        write(figures, [])
     show(figures, console)
+    out = chosen.out or (None if chosen.quick else RESULTS)
     if out:
+        write(report(figures, num_repeats), out)
         console.print(f"written to {out}")
 
 
-def report(figures: list[Figure], profiles: list[Profile], num_repeats: int) -> dict[str, Any]:
-    return {
-        **provenance(),
-        "num_repeats": num_repeats,
-        "figures": [asdict(figure) for figure in figures],
-        **({"profiles": [asdict(found) for found in profiles]} if profiles else {}),
-    }
+def report(figures: list[Figure], num_repeats: int) -> dict[str, Any]:
+    return {**provenance(), "num_repeats": num_repeats, "figures": [asdict(figure) for figure in figures]}
+
+
+def write(found: dict[str, Any], out: Path) -> None:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -54,8 +54,8 @@ class Part:
 
 PARTS = (
     Part("processor", ("processor_step.py",), 40),
-    Part("engine", ("generation.py", "--only", "large", "--repeats", "1"), 100),
-    Part("steps", ("generation.py", "--only", "large", "--steps", "--repeats", "3"), 60),
+    Part("engine", ("generation_large.py", "--repeats", "1"), 100),
+    Part("steps", ("generation_large.py", "--steps", "--repeats", "3"), 60),
     Part("training", ("gpu_training.py",), 90),
     Part("exactness", ("gpu_exactness.py",), 45),
     Part("tests", ("gpu_tests.py",), 45),

@@ -116,7 +116,7 @@ def test_without_a_gpu_it_says_so() -> None:
 
 @pytest.mark.full
 def test_parts_run_without_a_gpu_at_tiny_sizes(tmp_path: Path) -> None:
-    done = run_script("engine", "training", "exactness", "tests", DEVICE="cpu", OUT=str(tmp_path))
+    done = run_script("engine", "steps", "training", "exactness", "tests", DEVICE="cpu", OUT=str(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
     found = {path.stem: json.loads(path.read_text()) for path in tmp_path.iterdir()}
     assert {report["check"]["status"] for report in found.values()} == {0}
