@@ -360,9 +360,10 @@ torch.set_num_threads(1)
 sys.path.insert(0, "tests")
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import generate, run
+from tape import graphed_engine
 from tiny import biased, build, new_engine, request
 model = biased(build("llama", max_position_embeddings=8000), {0: -50.0, 3: -50.0})
-engine = new_engine(model, max_rows=3)
+engine = {"each": new_engine, "recorded": graphed_engine}[sys.argv[1]](model, max_rows=3)
 walks = [Walk(request(4, "4000+5", sample=n), engine.template, engine.context) for n in range(5)]
 """
 
@@ -390,9 +391,11 @@ print("over")
 """
 
 
-def test_a_program_with_walks_under_way_may_fork_be_interrupted_and_end() -> None:
+@pytest.mark.parametrize("steps", ["each", pytest.param("recorded", marks=pytest.mark.full)])
+def test_a_program_with_walks_under_way_may_fork_be_interrupted_and_end(steps: str) -> None:
     """The fork has an engine with nothing to do, Ctrl-C gives up what is under way, and the end waits for none."""
-    done = subprocess.run([sys.executable, "-c", SCRIPT + INTERRUPTED], capture_output=True, text=True, timeout=120)
+    program = [sys.executable, "-c", SCRIPT + INTERRUPTED, steps]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines() == ["fork 6 3", "interrupt abort abort abort", "over"]
 
