@@ -120,7 +120,7 @@ def tables(made: list[Automaton], model: Template, ids: torch.Tensor, logits: to
 def rows(model: Template, ids: torch.Tensor, logits: torch.Tensor) -> Step:
     """What is done for sequences that a host follows."""
     num_rows = len(logits)
-    edits, places = LogitEdits(num_rows), np.arange(num_rows)
+    edits, places = LogitEdits(num_rows, model.eos), np.arange(num_rows)
     kept = [Row(walk, [], min(model.eos)) for walk in walks(model, num_rows, len(ids))]
     for place, row in enumerate(kept):
         edits.set(place, row, 1.0)
@@ -136,7 +136,7 @@ def rows(model: Template, ids: torch.Tensor, logits: torch.Tensor) -> Step:
             output.append(token)
             if (len(output) >= row.wakes_at or token in row.watch) and row.advance():
                 edits.set(place, row, 1.0)
-        edits.apply(logits, places, model.eos)
+        edits.apply(logits, places)
 
     return step
 

@@ -2,7 +2,6 @@
 
 import random
 
-import numpy as np
 import pytest
 import torch
 
@@ -63,16 +62,20 @@ def test_edits_of_rows_wait_for_no_device() -> None:
         Row(Walk(Request(Prompt((4, 5), Thinking.OPEN), Budget(3, 3), options=options), template, 60), [], 0)
         for options in asked
     ]
-    of_host, of_device, of_cpu = LogitEdits(3), LogitEdits(3), torch.randn(3, template.num_tokens)
+    of_host, of_device, of_cpu = (
+        LogitEdits(3, template.eos),
+        LogitEdits(3, template.eos),
+        torch.randn(3, template.num_tokens),
+    )
     on_gpu = of_cpu.cuda()
     for number in range(5):
         for edits in (of_host, of_device):  # each keeps its plan where its logits are
             for place, row in enumerate(rows):
                 edits.set(place, row, place / 2)
-        of_host.apply(of_cpu, np.arange(3), template.eos)
+        of_host.apply(of_cpu, None)
         torch.cuda.set_sync_debug_mode("error")
         try:
-            of_device.apply(on_gpu, np.arange(3), template.eos)
+            of_device.apply(on_gpu, None)
         finally:
             torch.cuda.set_sync_debug_mode("default")
         torch.testing.assert_close(on_gpu.cpu(), of_cpu)

@@ -19,8 +19,8 @@ from elastic_reasoning.core.request import Options, Request
 from elastic_reasoning.core.strategies import names_of
 from elastic_reasoning.core.template import Prompt, Template, Thinking
 from elastic_reasoning.core.walk import Walk
+from elastic_reasoning.integrations.edits import CERTAIN
 from elastic_reasoning.integrations.row import Row
-from elastic_reasoning.integrations.table_step import CERTAIN
 from elastic_reasoning.integrations.tables import Tables
 from letters import letters
 from no_waiting import no_waiting

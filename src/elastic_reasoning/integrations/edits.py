@@ -11,109 +11,150 @@ from elastic_reasoning.integrations.copies import upload
 from elastic_reasoning.integrations.row import Row
 
 NEVER = float("-inf")
-NOTHING = -1
-
-
-class _Moves(NamedTuple):
-    """Rows in which the probability of all ids goes to the first: their places `[rows, 1]`, ids and temperatures."""
-
-    at: torch.Tensor
-    ids: torch.Tensor
-    temperature: torch.Tensor
-    any_greedy: bool
-    all_greedy: bool
+CERTAIN = 1e9
+"""The logit of an id that is forced, as vLLM's own budget has it: all others have no probability beside it."""
+NOTHING, MOVES, FORCES = range(3)
+"""What is done with the target of a row: it gets the probability of the ends, or is forced."""
 
 
 class _Plan(NamedTuple):
-    """What is done to the logits of a batch, on their device; the same until a row asks for something else."""
+    """What is done to the logits of a batch, on their device; the same until a row asks for something else.
 
-    places: NDArray[np.int64]
-    banned: tuple[torch.Tensor, torch.Tensor] | None
-    raised: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None
-    moves: list[_Moves]
-    forced: tuple[torch.Tensor, torch.Tensor] | None
+    Attributes:
+        num_rows, places: of the batch.
+        banned: rows and ids.
+        raised: rows, ids and amounts.
+        targets: columns, kinds and temperatures, see `edit_targets`.
+    """
+
+    num_rows: int
+    places: NDArray[np.int64] | None
+    banned: tuple[torch.Tensor, ...] | None
+    raised: tuple[torch.Tensor, ...] | None
+    targets: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None
+
+    def fits(self, num_rows: int, places: NDArray[np.int64] | None) -> bool:
+        """Whether it is of this batch."""
+        if places is None or self.places is None:
+            return places is self.places and num_rows == self.num_rows
+        return np.array_equal(places, self.places)
 
 
 class LogitEdits:
-    """What the rows ask of their next logits, by place: kept as arrays, which change at events alone.
+    """What the rows ask of their next logits, by place, which changes at events alone.
 
     Args:
         num_places: rows that there can be.
+        eos: ids that end a sequence.
     """
 
-    def __init__(self, num_places: int) -> None:
-        self._forced = np.full(num_places, NOTHING)
-        self._moves_to = np.full(num_places, NOTHING)
+    def __init__(self, num_places: int, eos: frozenset[int]) -> None:
+        ends = sorted(eos)
+        self._columns = np.tile([ends[0], *ends], (num_places, 1))
+        self._kinds = np.full((num_places, 1), NOTHING)
         self._temperature = np.ones(num_places, dtype=np.float32)
-        self._banned: dict[int, list[int]] = {}
-        self._raised = np.full(num_places, NOTHING)
-        self._raised_by = np.zeros(num_places, dtype=np.float32)
+        self._here, self._greedy, self._aiming = set[int](), set[int](), set[int]()
+        self._banned: dict[int, frozenset[int]] = {}
+        self._raised: dict[int, tuple[int, float]] = {}
         self._plan: _Plan | None = None
 
     def set(self, place: int, row: Row, temperature: float) -> None:
         """Write down what a row asks for."""
-        self._forced[place] = NOTHING if row.forced is None else row.forced
-        self._moves_to[place] = NOTHING if row.moves_to is None else row.moves_to
+        self.clear(place)
+        self._here.add(place)
         self._temperature[place] = temperature
-        self._raised[place], self._raised_by[place] = row.raised or (NOTHING, 0.0)
-        self._banned.pop(place, None)
+        if temperature == 0:
+            self._greedy.add(place)
+        target = row.moves_to if row.forced is None else row.forced
+        if target is not None:
+            self._columns[place, 0] = target
+            self._kinds[place] = MOVES if row.forced is None else FORCES
+            self._aiming.add(place)
         if row.banned:
-            self._banned[place] = list(row.banned)
-        self._plan = None
+            self._banned[place] = row.banned
+        if row.raised is not None:
+            self._raised[place] = row.raised
 
     def clear(self, place: int) -> None:
         """There is no row any more."""
-        self._forced[place] = self._moves_to[place] = self._raised[place] = NOTHING
-        self._banned.pop(place, None)
+        self._columns[place, 0], self._kinds[place] = self._columns[place, 1], NOTHING
+        for places in (self._here, self._greedy, self._aiming):
+            places.discard(place)
+        for asked in (self._banned, self._raised):
+            asked.pop(place, None)
         self._plan = None
 
-    def apply(self, logits: torch.Tensor, places: NDArray[np.int64], eos: frozenset[int]) -> None:
-        """Edit the logits `[rows, vocabulary]` of rows at these places `[rows]`; a device is not waited for."""
+    def apply(self, logits: torch.Tensor, places: NDArray[np.int64] | None) -> None:
+        """Edit the logits `[rows, vocabulary]` in place; a device is not waited for.
+
+        Args:
+            logits: always on one device.
+            places: of the rows `[rows]`; `None` where row n is at place n.
+        """
         plan = self._plan
-        if plan is None or not np.array_equal(plan.places, places):
-            plan = self._plan = self._planned(places.copy(), eos, logits)
-        if plan.banned is not None:
-            _fill(logits, plan.banned, NEVER)
+        if plan is None or not plan.fits(len(logits), places):
+            plan = self._plan = self._planned(logits, places)
+        if plan.banned is not None:  # by a number made on the device: one of the host's would be waited for
+            logits.index_put_(plan.banned, logits.new_full((), NEVER))
         if plan.raised is not None:
             at, ids, amounts = plan.raised
             logits[at, ids] += amounts
-        for at, ids, temperature, any_greedy, all_greedy in plan.moves:
-            logits[at, ids] = moved_ends(logits[at, ids], temperature, any_greedy, all_greedy)
-        if plan.forced is not None:
-            _fill(logits, plan.forced[:1], NEVER)
-            _fill(logits, plan.forced, 0.0)
+        if plan.targets is not None:
+            edit_targets(logits, *plan.targets, bool(self._greedy), len(self._greedy) == len(self._here))
 
-    def _planned(self, places: NDArray[np.int64], eos: frozenset[int], logits: torch.Tensor) -> _Plan:
+    def _planned(self, logits: torch.Tensor, places: NDArray[np.int64] | None) -> _Plan:
         """What the rows at these places ask for."""
+        num_rows, row_of = len(logits), dict[int, int]()
+        if self._banned or self._raised:
+            row_of = {place: row for row, place in enumerate(range(num_rows) if places is None else places.tolist())}
 
-        def there(array: NDArray[Any]) -> torch.Tensor:
-            return upload(array, logits.device)
+        def there(values: list[Any] | NDArray[Any], kind: Any = np.int64) -> torch.Tensor:
+            return upload(np.asarray(values, kind), logits.device)
 
-        rows_banned = np.flatnonzero(np.isin(places, list(self._banned))).tolist() if self._banned else []
-        banned = [(row, token) for row in rows_banned for token in self._banned[int(places[row])]]
-        moves_to, forced, raised = self._moves_to[places], self._forced[places], self._raised[places]
-        moves = []
-        for target in np.unique(moves_to[moves_to >= 0]).tolist():  # most often one
-            rows, ids = np.flatnonzero(moves_to == target), np.array([target, *sorted(eos)])
-            temperature = self._temperature[places[rows]]
-            greedy = temperature == 0
-            moves.append(
-                _Moves(there(rows)[:, None], there(ids), there(temperature), bool(greedy.any()), bool(greedy.all()))
-            )
-        at_raised, at_forced = np.flatnonzero(raised >= 0), np.flatnonzero(forced >= 0)
-        amounts = self._raised_by[places[at_raised]]
+        def pairs(found: list[tuple[int, int]]) -> tuple[torch.Tensor, ...]:
+            return tuple(there(list(column)) for column in zip(*found, strict=True))
+
+        banned = [(row_of[p], token) for p, ids in self._banned.items() if p in row_of for token in ids]
+        raised = [((row_of[p], token), by) for p, (token, by) in self._raised.items() if p in row_of]
+        amounts = there([by for _, by in raised], np.float32).to(logits.dtype) if raised else None
+        of_rows = slice(num_rows) if places is None else places
         return _Plan(
-            places,
-            (there(np.array(banned)[:, 0]), there(np.array(banned)[:, 1])) if banned else None,
-            (there(at_raised), there(raised[at_raised]), there(amounts).to(logits.dtype)) if len(at_raised) else None,
-            moves,
-            (there(at_forced), there(forced[at_forced])) if len(at_forced) else None,
+            num_rows,
+            None if places is None else places.copy(),
+            pairs(banned) if banned else None,
+            None if amounts is None else (*pairs([at for at, _ in raised]), amounts),
+            (
+                there(self._columns[of_rows]),
+                there(self._kinds[of_rows]),
+                there(self._temperature[of_rows], np.float32),
+            )
+            if self._aiming
+            else None,
         )
 
 
-def _fill(logits: torch.Tensor, at: tuple[torch.Tensor, ...], value: float) -> None:
-    """Fill rows, or places in them, with a number that is made on the device: one of the host's would be waited for."""
-    logits.index_put_(at, logits.new_full((), value))
+def edit_targets(
+    logits: torch.Tensor,
+    columns: torch.Tensor,
+    kinds: torch.Tensor,
+    temperature: torch.Tensor,
+    any_greedy: bool,
+    all_greedy: bool,
+) -> None:
+    """Give the targets of rows the probability of the ends, or all of it.
+
+    Args:
+        logits: `[rows, vocabulary]`, edited in place.
+        columns: of each row its target, and all ends `[rows, 1 + ends]`.
+        kinds: what is done with the target `[rows, 1]`.
+        temperature, any_greedy, all_greedy: see `moved_ends`.
+    """
+    part = logits.gather(1, columns)
+    moved = moved_ends(part, temperature, any_greedy, all_greedy)
+    part = torch.where(kinds == MOVES, moved, part)
+    # What is forced may be one of the ends: the same is written to both of its columns.
+    part = torch.where((kinds == FORCES) & (columns == columns[:, :1]), CERTAIN, part)
+    logits.scatter_(1, columns, part)
 
 
 def moved_ends(part: torch.Tensor, temperature: torch.Tensor, any_greedy: bool, all_greedy: bool) -> torch.Tensor:

@@ -27,8 +27,8 @@ NUM_TOKENS, LAST, AT_BOUND, IS_ENTRY = map(
 )
 KIND, TARGET, BAN = map(tl.constexpr, (table_step.KIND, table_step.TARGET, table_step.BAN))
 LANDING, SLOPE, NUM_LANDING = map(tl.constexpr, (table_step.LANDING, table_step.SLOPE, table_step.NUM_LANDING))
-STAY, MOVES, FORCES = map(tl.constexpr, (table_step.STAY, table_step.MOVES, table_step.FORCES))
-NEVER, CERTAIN = tl.constexpr(edits.NEVER), tl.constexpr(table_step.CERTAIN)
+STAY, MOVES, FORCES = map(tl.constexpr, (table_step.STAY, edits.MOVES, edits.FORCES))
+NEVER, CERTAIN = tl.constexpr(edits.NEVER), tl.constexpr(edits.CERTAIN)
 BANNED, BOUNDS = tl.constexpr(MOST_BANNED), tl.constexpr(MOST_BOUNDS)
 INFINITE = tl.constexpr(float("inf"))
 

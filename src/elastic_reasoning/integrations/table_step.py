@@ -9,14 +9,10 @@ from dataclasses import dataclass
 
 import torch
 
-from elastic_reasoning.integrations.edits import NEVER, moved_ends
+from elastic_reasoning.integrations.edits import NEVER, edit_targets
 
 NUM_TOKENS, LAST, AT_BOUND, IS_ENTRY, KIND, TARGET, BAN, LANDING, SLOPE, NUM_LANDING, STAY, AFTER = range(12)
 """Columns of a state, see `State`. `STAY` is the state itself; from `AFTER` on stand those behind an id, by class."""
-NOTHING, MOVES, FORCES = range(3)
-"""What is done with the target of a state."""
-CERTAIN = 1e9
-"""The logit of an id that is forced, as vLLM's own budget has it: all others have no probability beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +66,9 @@ def step(
         _ban(logits, row[:, BAN], kept.banned)
     if asks.lands:
         _land(logits, row, place + 1 - bound)
-    target, kind = row[:, TARGET, None], row[:, KIND, None]
-    columns = torch.cat((target, kept.ends.expand(len(logits), -1)), 1)
-    part = logits.gather(1, columns)  # [rows, 1 + ends]
-    at_temperature = temperature.view(torch.float64).to(part.dtype)
-    moved = moved_ends(part, at_temperature, asks.any_greedy, asks.all_greedy)
-    part = torch.where(kind == MOVES, moved, part)
-    # What is forced may be one of the ends: the same is written to both of its columns.
-    part = torch.where((kind == FORCES) & (columns == target), CERTAIN, part)
-    logits.scatter_(1, columns, part)
+    columns = torch.cat((row[:, TARGET, None], kept.ends.expand(len(logits), -1)), 1)
+    at_temperature = temperature.view(torch.float64).to(logits.dtype)
+    edit_targets(logits, columns, row[:, KIND, None], at_temperature, asks.any_greedy, asks.all_greedy)
 
 
 def _advance(

@@ -21,12 +21,10 @@ from elastic_reasoning.core.automaton import NO_END, OTHER, Automaton, classes_o
 from elastic_reasoning.core.explorer import MOST_BANNED, MOST_BANS, MOST_STATES
 from elastic_reasoning.core.template import Template
 from elastic_reasoning.integrations.copies import upload
+from elastic_reasoning.integrations.edits import FORCES, MOVES, NOTHING
 from elastic_reasoning.integrations.table_step import (
     AFTER,
-    FORCES,
     LAST,
-    MOVES,
-    NOTHING,
     NUM_TOKENS,
     TARGET,
     Asks,

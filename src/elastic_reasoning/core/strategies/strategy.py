@@ -163,6 +163,8 @@ class Strategy:
 
     def restrict(self, given: Mapping[str, Value]) -> Options:
         """Of what was given, what means something to it and is not the default."""
+        if not given:
+            return Options()
         defaults = self.supported_options
         options = self.read({name: value for name, value in given.items() if name in defaults})
         values = {name: getattr(options, name) for name in defaults if name in given}

@@ -5,7 +5,6 @@ SGLang hands it the logits of the sequences that have it, and with each its requ
 
 from typing import Any
 
-import numpy as np
 import torch
 from sglang.srt.sampling.custom_logit_processor import CustomLogitProcessor
 
@@ -18,12 +17,12 @@ class BudgetProcessor(CustomLogitProcessor):
 
     def __call__(self, logits: torch.Tensor, custom_param_list: list[dict[str, Any]] | None = None) -> torch.Tensor:
         """Edit the logits `[rows, vocabulary]` of the rows that these parameters belong to, and return them."""
-        requests = custom_param_list or []
-        edits, eos = LogitEdits(len(requests)), frozenset[int]()
-        for place, params in enumerate(requests):
+        edits: LogitEdits | None = None
+        for place, params in enumerate(custom_param_list or []):
             budgeted = advanced(params["__req__"])
             if budgeted is not None:
+                edits = edits or LogitEdits(len(logits), budgeted.template.eos)  # the same of all: there is one model
                 edits.set(place, budgeted.row, budgeted.temperature)
-                eos = budgeted.template.eos  # the same of all, as there is one model
-        edits.apply(logits, np.arange(len(requests)), eos)
+        if edits is not None:
+            edits.apply(logits, None)
         return logits

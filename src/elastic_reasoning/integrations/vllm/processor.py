@@ -10,10 +10,9 @@ is on its way to the host while the model runs on it, so that the device has som
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from vllm.v1.sample.logits_processor import LogitsProcessor as ProcessorV1
 from vllm.v1.sample.logits_processor import MoveDirectionality
@@ -70,7 +69,8 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
         self._time = TimeKeeper(time.time if is_alone else clock_of_all())
         self._num_timed = 0  # where it is 0, nothing is done about time
         is_v1 = self._states is None
-        self._edits = LogitEdits(vllm_config.scheduler_config.max_num_seqs if is_v1 else where.max_num_reqs)
+        self._num_places = vllm_config.scheduler_config.max_num_seqs if is_v1 else where.max_num_reqs
+        self._edits: LogitEdits | None = None  # from the first row on: not every model has a template
         if is_v1 and vllm_config.scheduler_config.async_scheduling:
             _have_output_ids()
 
@@ -110,8 +110,9 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
         if budgeted is not None:
             self._rows[place] = budgeted
             self._num_timed += budgeted.timed is not None
-            self._edits.set(place, budgeted.row, budgeted.temperature)
-        elif before is not None:
+            edits = self._edits = self._edits or LogitEdits(self._num_places, self._served.template.eos)
+            edits.set(place, budgeted.row, budgeted.temperature)
+        elif before is not None and self._edits is not None:
             self._edits.clear(place)
 
     def _learn(self, place: int) -> None:
@@ -127,27 +128,28 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
             is_plain = len(ctx.input_ids) == len(ctx.idx_mapping_np)
             offsets = None if is_plain else ctx.expanded_local_pos
             self._tables.apply(logits, ctx.expanded_idx_mapping, ctx.idx_mapping_np, ctx.input_ids, ctx.pos, offsets)
-        if not self._rows:
+        edits = self._edits
+        if not self._rows or edits is None:
             return logits
-        places = np.arange(len(logits)) if ctx is None else ctx.idx_mapping_np
+        places = None if ctx is None else ctx.idx_mapping_np
         if ctx is not None and not self._read(ctx):
             return logits
         for place, (row, temperature, _) in self._rows.items():
             ids = row.output  # most have nothing to do: to call them would cost as much as all else here
             if ids and (len(ids) >= row.wakes_at or ids[-1] in row.watch) and row.advance():
-                self._edits.set(place, row, temperature)
+                edits.set(place, row, temperature)
         if self._num_timed:
-            self._close_due(places.tolist())
-        self._edits.apply(logits, places, self._served.template.eos)
+            self._close_due(edits, range(len(logits)) if places is None else places.tolist())
+        edits.apply(logits, places)
         return logits
 
-    def _close_due(self, places: list[int]) -> None:
+    def _close_due(self, edits: LogitEdits, places: Sequence[int]) -> None:
         """Close what can wait no longer, of the sequences of this step."""
         rows = [(place, self._rows[place]) for place in places if place in self._rows]
         closed = self._time.close_due([budgeted.timed for _, budgeted in rows if budgeted.timed is not None])
         for place, (row, temperature, timed) in rows:
             if timed in closed:
-                self._edits.set(place, row, temperature)
+                edits.set(place, row, temperature)
 
     # Model runner V2: rows are keyed by slot, the batch has another order in every step, and the ids are on the device.
 
