@@ -26,6 +26,16 @@ def edits(row: Row) -> Edits:
     return row.forced, row.banned, row.raised, row.moves_to
 
 
+def advance(row: Row) -> None:
+    """Advance a row, which has nothing to say where it tells that it need not be asked."""
+    ids, before = row.output, edits(row)
+    may_change = bool(ids) and (len(ids) >= row.wakes_at or ids[-1] in row.watch)
+    if not row.advance():
+        assert edits(row) == before
+    else:
+        assert may_change
+
+
 def next_id(row: Row, template: Template, script: Script, request: Request) -> int:
     if row.forced is not None:
         return row.forced
@@ -67,7 +77,7 @@ def emit_timed(
     limit = most_tokens(request, template, context)
     assert limit is not None
     while len(row.output) < limit and not (row.output and row.output[-1] in template.eos):
-        row.advance()
+        advance(row)
         is_due = is_due and row.forced is not None
         if len(row.output) in closes:
             is_due = row.close() or is_due

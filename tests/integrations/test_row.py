@@ -15,7 +15,7 @@ from elastic_reasoning.core.strategies import STRATEGIES, names_of
 from elastic_reasoning.core.template import Prompt, Template, Thinking
 from elastic_reasoning.core.trace import Finish, Phase
 from letters import by_count, finishes, letters, show
-from rows import Edits, Script, edits, in_one_pass, new_row, next_id, read
+from rows import Edits, Script, advance, edits, in_one_pass, new_row, next_id, read
 
 
 def emit(request: Request, template: Template, context: int | None, script: Script) -> tuple[list[int], list[Edits]]:
@@ -28,7 +28,7 @@ def emit(request: Request, template: Template, context: int | None, script: Scri
     row = new_row(request, template, context)
     asked = []
     while len(row.output) < limit and not (row.output and row.output[-1] in template.eos):
-        row.advance()
+        advance(row)
         asked.append(edits(row))
         row.output.append(next_id(row, template, script, request))
     return row.output, asked
