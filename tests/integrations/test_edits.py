@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from elastic_reasoning.integrations.edits import NEVER, LogitEdits
+from elastic_reasoning.integrations.edits import CERTAIN, LogitEdits
 
 NUM_PLACES, NUM_IDS, EOS = 6, 12, frozenset({0, 1})
 
@@ -28,7 +28,7 @@ def asking(chance: random.Random) -> Any:
 @pytest.mark.parametrize("seed", range(20))
 def test_what_was_planned_for_a_step_is_never_done_to_another(seed: int) -> None:
     chance, draws = random.Random(seed), torch.Generator().manual_seed(seed)
-    edits, rows = LogitEdits(NUM_PLACES), dict[int, tuple[Any, float]]()
+    edits, rows = LogitEdits(NUM_PLACES, EOS), dict[int, tuple[Any, float]]()
     places = list(range(NUM_PLACES))
     for _ in range(60):
         place = chance.randrange(NUM_PLACES)
@@ -38,18 +38,19 @@ def test_what_was_planned_for_a_step_is_never_done_to_another(seed: int) -> None
         elif chance.random() < 0.2 and rows.pop(place, None):
             edits.clear(place)
         if chance.random() < 0.3:  # another order, or fewer
-            places = chance.sample(range(NUM_PLACES), chance.randint(1, NUM_PLACES))
-        anew = LogitEdits(NUM_PLACES)
+            num = chance.randint(1, NUM_PLACES)
+            places = list(range(num)) if chance.random() < 0.5 else chance.sample(range(NUM_PLACES), num)
+        anew = LogitEdits(NUM_PLACES, EOS)
         for at, (row, temperature) in rows.items():
             anew.set(at, row, temperature)
         logits = torch.randn(len(places), NUM_IDS, generator=draws)
         found, wanted = logits.clone(), logits.clone()
-        edits.apply(found, np.array(places), EOS)
-        anew.apply(wanted, np.array(places), EOS)
+        in_order = None if places == list(range(len(places))) else np.array(places)
+        edits.apply(found, in_order)
+        anew.apply(wanted, np.array(places))
         assert torch.equal(found, wanted)
         for at, edited, before in zip(places, found, logits, strict=True):
             if at not in rows:
                 assert torch.equal(edited, before)
             elif (forced := rows[at][0].forced) is not None:
-                assert edited[forced] == 0
-                assert (edited == NEVER).sum() == NUM_IDS - 1
+                assert edited[forced] == CERTAIN
