@@ -40,6 +40,13 @@ def test_other_layers_run_one_row_at_a_time(family: str) -> None:
     assert_generates_plainly(model)
 
 
+def test_a_shell_around_a_model_runs_in_slots() -> None:
+    """The base model of one with adapters gives logits, where others give states."""
+    peft = pytest.importorskip("peft")
+    settings = peft.LoraConfig(r=2, target_modules="all-linear", task_type="CAUSAL_LM", init_lora_weights=False)
+    assert isinstance(choose_store(peft.get_peft_model(build("llama"), settings).eval(), 5)(), Slots)
+
+
 def test_which_masks_a_model_needs_is_read_from_its_configuration() -> None:
     full, sliding = frozenset({"full"}), frozenset({"sliding"})
     assert attention_kinds(tiny("llama").config) == (0, [full])

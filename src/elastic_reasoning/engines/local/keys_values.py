@@ -145,7 +145,7 @@ class KeysValues:
             fusing: of the model's layers, if they are to be fused; for more than one token a row.
 
         Returns:
-            What the last layer gives `[rows, width, size]`.
+            What the last layer gives `[rows, width, size]`; of a shell around a model (peft) the logits.
         """
         return self._fill(slots, ids, 0, {}, fusing)
 
@@ -171,7 +171,7 @@ class KeysValues:
             output = self.model.base_model(
                 input_ids=ids, position_ids=positions, use_cache=True, **seen, **{self._inner_name: cache}
             )
-        states: torch.Tensor = output.last_hidden_state
+        states: torch.Tensor = output[0]
         return states
 
     def _cache_of(self, fusing: Fusing | None) -> AbstractContextManager[Cache]:
