@@ -1,7 +1,9 @@
 """Layers that are compiled: once for all of them, whatever the width, with the logits of those that are not."""
 
+import gc
 import logging
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -17,7 +19,7 @@ from elastic_reasoning.engines.local.fused import PROMPTS, STEPS, Fusing
 from elastic_reasoning.engines.local.graphs import Graphed
 from elastic_reasoning.engines.local.self_check import attention_kinds
 from tape import told
-from tiny import CONTEXT, PLAIN_FAMILIES, mixed_requests, new_engine, tiny
+from tiny import CONTEXT, PLAIN_FAMILIES, build, mixed_requests, new_engine, tiny
 
 QUICK = ("gemma3", "gpt2", "qwen2")
 OWN_ATTENTION = "gpt_oss"
@@ -111,14 +113,12 @@ def test_layers_that_give_something_else_stay_as_they_are(caplog: pytest.LogCapt
 def test_where_kernels_of_our_own_are_wrong_those_of_pytorch_are_taken(
     backend: Noting, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given = attention.enter_layer
-
-    def entered(slots: Any, own_kernels: bool) -> None:
+    def entered(slots: Any, own_kernels: bool) -> Any:
         if own_kernels:
             raise RuntimeError("out of resource: shared memory")
-        given(slots, own_kernels)
+        return attention.in_layer(slots, own_kernels)
 
-    monkeypatch.setattr(fused, "enter_layer", entered)
+    monkeypatch.setattr(fused, "in_layer", entered)
     fusing = Fusing(tiny(), 0, backend)
     with caplog.at_level(logging.WARNING):
         assert_same(tiny(), run_fused(tiny(), fusing))
@@ -143,3 +143,64 @@ def test_somebody_else_calls_the_model_as_it_is(backend: Noting) -> None:
             thread.join()
     assert torch.equal(found[0], plain)
     assert backend.num_compiled == 0
+
+
+def test_layers_that_somebody_replaces_later_stay_as_he_made_them(backend: Noting) -> None:
+    model = build("llama")
+    fusing, layer = Fusing(model, 0, backend), model.model.layers[1]
+    plain = layer.forward
+
+    def replaced(*args: Any, **kwargs: Any) -> Any:
+        return plain(*args, **kwargs)
+
+    layer.forward = replaced
+    run_fused(model, fusing)
+    assert layer.forward is replaced
+    assert backend.num_compiled == 0
+    del layer.forward
+    assert_same(model, run_fused(model, fusing))
+    assert backend.num_compiled > 0
+
+
+def test_an_interrupt_leaves_the_layers_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, given = tiny(), Fusing._of_layer
+
+    def interrupted(self: Fusing, layer: Any, slots: Any) -> Any:
+        if layer is model.model.layers[1]:
+            raise KeyboardInterrupt
+        return given(self, layer, slots)
+
+    monkeypatch.setattr(Fusing, "_of_layer", interrupted)
+    with pytest.raises(KeyboardInterrupt), Fusing(model, 0).layers([None, None]):
+        raise AssertionError("it has not been interrupted")
+    assert not any("forward" in vars(module) for module in model.modules())
+
+
+def test_keys_and_values_are_given_up_with_their_batch(backend: Noting) -> None:
+    """The thread that has computed lives on."""
+    made = list[weakref.ref[Any]]()
+
+    def entered(slots: Any, own_kernels: bool) -> Any:
+        made.append(weakref.ref(slots))
+        return attention.in_layer(slots, own_kernels)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fused, "in_layer", entered)
+        run_fused(tiny(), Fusing(tiny(), 0, backend), 2)
+    gc.collect()
+    assert made
+    assert not any(slots() for slots in made)
+
+
+def test_layers_that_take_more_memory_fused_than_there_is_stay_as_they_are(caplog: pytest.LogCaptureFixture) -> None:
+    def exhausted(graph: Any, inputs: Any) -> Callable[..., Any]:
+        def run(*args: Any) -> Any:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+        return run
+
+    fusing = Fusing(tiny(), 0, exhausted)
+    with caplog.at_level(logging.WARNING):
+        assert_same(tiny(), run_fused(tiny(), fusing))
+    assert fusing.refused == {STEPS, PROMPTS}
+    assert "steps of LlamaForCausalLM are not fused: OutOfMemoryError: CUDA out of memory" in caplog.text

@@ -63,9 +63,14 @@ def _has_triton() -> bool:
     return find_spec("triton") is not None
 
 
-def enter_layer(slots: Any, own_kernels: bool) -> None:
+@contextmanager
+def in_layer(slots: Any, own_kernels: bool) -> Iterator[None]:
     """Say which keys and values `attend` writes and reads in this thread, a layer of `KeysValues`, and by what."""
     _here.slots, _here.own_kernels = slots, own_kernels
+    try:
+        yield
+    finally:
+        _here.slots = None  # the thread may outlive them
 
 
 @torch.library.custom_op("elastic_reasoning::keep", mutates_args=())

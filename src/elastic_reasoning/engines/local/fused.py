@@ -21,7 +21,7 @@ import torch
 from torch import fx
 from transformers.cache_utils import Cache, CacheLayerMixin
 
-from elastic_reasoning.engines.local.attention import enter_layer, keep
+from elastic_reasoning.engines.local.attention import in_layer, keep
 from elastic_reasoning.engines.local.products import beside_each_other
 from elastic_reasoning.engines.local.rounding import distance, roundings
 
@@ -86,8 +86,10 @@ class Fusing:
             plain: gives `[rows, features]`, which may be written over by the next one.
             fused: the same within `layers`.
         """
-        if not self.is_on or kind in self.refused or (kind, size) in self._agreed:
-            return self.is_on and kind not in self.refused
+        if not self.is_on or kind in self.refused or any("forward" in vars(layer) for layer in self._layers):
+            return False  # the last of these: somebody else has replaced what a layer does
+        if (kind, size) in self._agreed:
+            return True
         reason, name = self._mismatch(plain, fused), type(self._model).__name__
         if reason and self._own_kernels:
             self._own_kernels = False
@@ -108,9 +110,7 @@ class Fusing:
         try:
             error = distance(expected, fused()[:MOST_COMPARED])
             most = NUM_TIMES * roundings(self._model, expected)
-        except torch.OutOfMemoryError:
-            raise
-        except Exception as failure:  # whatever a compiler says of whatever model
+        except Exception as failure:  # whatever a compiler says of whatever model; memory may do for it as it is
             return f"{type(failure).__name__}: {(str(failure).splitlines() or ['no message'])[0]}"
         return None if error <= most else f"log-probabilities differ by {error:.2g}, {most:.2g} is allowed"
 
@@ -124,15 +124,15 @@ class Fusing:
         from torch._dynamo import config as dynamo  # a second, which only those pay who compile
         from torch.fx.experimental import _config as shapes
 
-        for layer, own in zip(self._layers, slots, strict=True):
-            layer.forward = self._of_layer(layer, own)
         try:
+            for layer, own in zip(self._layers, slots, strict=True):
+                layer.forward = self._of_layer(layer, own)
             # Numbers that happen to be the same are not the same number: rows are not the size of a head.
             with dynamo.patch(recompile_limit=MOST_COMPILED), shapes.patch(use_duck_shape=False):  # type: ignore[attr-defined]
                 yield _Unwritten(slots)
         finally:
             for layer in self._layers:
-                del layer.forward
+                vars(layer).pop("forward", None)  # an interrupt may have come before the last of them
 
     def _of_layer(self, layer: Any, slots: CacheLayerMixin) -> Callable[..., Any]:
         compiled, plain = _compiled(layer.__class__, self._backend), type(layer).forward
@@ -141,8 +141,8 @@ class Fusing:
         def forward(*args: Any, **kwargs: Any) -> Any:
             if threading.get_ident() != thread:  # somebody else calls the model meanwhile
                 return plain(layer, *args, **kwargs)
-            enter_layer(slots, own_kernels)
-            return compiled(layer, *args, **kwargs)
+            with in_layer(slots, own_kernels):
+                return compiled(layer, *args, **kwargs)
 
         return forward
 
@@ -160,11 +160,11 @@ class _Unwritten(Cache):
 
 
 def _decoder_layers(model: Any) -> list[Any]:
-    """The layers in their order; none where they cannot be found, or somebody else has replaced what they do."""
+    """The layers in their order; none where they cannot be found."""
     num_layers = model.config.get_text_config().num_hidden_layers
     for module in model.base_model.modules():
         if isinstance(module, torch.nn.ModuleList) and len(module) == num_layers:
-            return [] if any("forward" in vars(layer) for layer in module) else list(module)
+            return list(module)
     return []
 
 
