@@ -64,3 +64,13 @@ def test_the_ends_of_the_unit_interval_draw_ids_with_weight(device: str) -> None
     ids, logprobs = draw_plain(logits.to(device), torch.tensor([[0.0], [1 - 2**-24]], device=device), None, 4000)
     assert ids.tolist() == [1027, 3077]
     assert logprobs.tolist() == pytest.approx([np.log(0.5)] * 2, abs=1e-6)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_logits_that_are_not_contiguous(device: str) -> None:
+    from elastic_reasoning.engines.local.draw_kernel import draw_plain
+
+    logits = torch.randn(3000, 4, generator=torch.Generator().manual_seed(0)).to(device)
+    uniform = torch.from_numpy(uniforms(0, 0, 0, 4))[:, None].to(device)
+    found, expected = (draw_plain(given, uniform, None, 3000) for given in (logits.t(), logits.t().contiguous()))
+    assert all(map(torch.equal, found, expected))

@@ -1,3 +1,7 @@
+import logging
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +11,7 @@ from elastic_reasoning.engines.local.draws import (
     BLOCK,
     NUM_CANDIDATES,
     Settings,
+    _has_kernel,
     _inverse_in_blocks,
     draw,
     uniforms,
@@ -164,3 +169,16 @@ def test_padding_of_the_vocabulary_is_not_drawn_and_counts_in_log_probabilities(
         ids, logprobs = draw(logits, torch.tensor([[0.0], [0.9]]), settings, None)
         assert bool((ids < 2).all())
         assert logprobs.tolist() == [-500.0, -500.0]
+
+
+def test_a_triton_that_cannot_be_imported_is_not_needed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "triton.py").write_text("raise ImportError('libcuda.so cannot be found')")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "triton"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(sys.modules, "elastic_reasoning.engines.local.draw_kernel", raising=False)
+    with caplog.at_level(logging.WARNING):
+        assert not _has_kernel.__wrapped__(CPU)
+    assert "draws on cpu are made without a kernel of our own: ImportError: libcuda.so cannot be found" in caplog.text

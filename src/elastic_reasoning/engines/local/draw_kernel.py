@@ -20,7 +20,7 @@ def draw_plain(
     """Draw one token a row.
 
     Args:
-        logits: `[rows, vocabulary]`, each row contiguous.
+        logits: `[rows, vocabulary]`.
         uniform: `[rows, 1]` float32.
         scale: 1 / temperature `[rows, 1]`; `None` where all are 1.
         num_tokens: ids that may be drawn; those behind them count in log-probabilities alone.
@@ -28,6 +28,7 @@ def draw_plain(
     Returns:
         Ids `[rows]`, and their log-probabilities `[rows]`.
     """
+    logits = logits if logits.stride(1) == 1 else logits.contiguous()
     rows, vocabulary = logits.shape
     num_blocks = triton.cdiv(vocabulary, BLOCK)
     sums = torch.empty(3, rows, num_blocks, device=logits.device)

@@ -163,13 +163,13 @@ def _has_kernel(device: torch.device) -> bool:
     """Whether a device draws by the kernels what it draws without them."""
     if find_spec("triton") is None:
         return False
-    from elastic_reasoning.engines.local.draw_kernel import draw_plain
-
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(64, 5 * BLOCK + 7, generator=generator).to(device)
     uniform = torch.rand(64, 1, generator=generator).to(device)
     expected = _inverse_in_blocks(logits.softmax(-1), uniform).squeeze(1)
     try:
+        from elastic_reasoning.engines.local.draw_kernel import draw_plain
+
         ids, logprobs = draw_plain(logits, uniform, None, logits.shape[1])
         error = logits.log_softmax(-1).gather(1, ids[:, None]).squeeze(1) - logprobs
         agrees = bool((ids == expected).sum() >= 62) and bool((error.abs() < 1e-4).all())  # two may lie on an edge
