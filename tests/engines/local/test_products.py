@@ -1,5 +1,6 @@
 """Small products beside large ones of the same input: they give what each gives by itself."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from elastic_reasoning.engines.local import products
+from elastic_reasoning.engines.local.graphs import CudaRecorder
 from elastic_reasoning.engines.local.products import beside_each_other
 
 torch.manual_seed(0)
@@ -59,6 +61,25 @@ def test_what_is_joined_may_be_used_before_the_last_of_it() -> None:
     assert sum("products" in target for target in called) == 1
 
 
+def test_layers_that_are_called_in_other_ways_are_left_alone() -> None:
+    """By names, or with a weight that is made on the way, which the first of them may come before."""
+    given, linear = torch.randn(3, 8), torch.nn.functional.linear
+    weights, bias = [LARGE.weight, SMALL.weight], LARGE.bias
+
+    def by_name(given: torch.Tensor) -> torch.Tensor:
+        named = linear(input=given, weight=weights[0], bias=bias)
+        return torch.cat([linear(given, weights[0], bias=bias), linear(given, weights[1]), named], -1)
+
+    def made(given: torch.Tensor) -> torch.Tensor:
+        first = linear(given, weights[0])
+        return torch.cat([first, linear(given, weights[1] * first.mean())], -1)
+
+    for run in (by_name, made):
+        found, called = traced(run, given)
+        assert torch.equal(found, run(given))
+        assert sum("products" in target for target in called) == 0
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_graph_replays_them() -> None:
@@ -77,3 +98,32 @@ def test_a_graph_replays_them() -> None:
             for output, *layer in zip(found, weights, biases, strict=True):
                 expected = torch.nn.functional.linear(given, *layer)
                 assert torch.allclose(output, expected, atol=0.1, rtol=0.05)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_what_another_thread_computes_does_not_get_into_a_graph() -> None:
+    weights = [torch.randn(num, 64, device="cuda") for num in (256, 32)]
+    given, other, found = torch.randn(4, 64, device="cuda"), torch.ones(4, 64, device="cuda"), list[list[Any]]()
+    begun = threading.Event()
+
+    def compute() -> None:
+        begun.set()
+        with torch.inference_mode():
+            found.append(products.products(other, weights, [None, None]))
+
+    def step() -> None:
+        found.append(products.products(given, weights, [None, None]))
+        thread.start()
+        begun.wait()
+        found.append(products.products(given, weights, [None, None]))
+
+    thread = threading.Thread(target=compute)
+    with torch.inference_mode():
+        products.products(given, weights, [None, None])
+        replay = CudaRecorder(torch.device("cuda", 0))(step)
+        thread.join()
+        replay()
+        for outputs, of in zip(found, (given, given, other), strict=True):
+            for output, weight in zip(outputs, weights, strict=True):
+                assert torch.allclose(output, torch.nn.functional.linear(of, weight), atol=1e-2)

@@ -11,7 +11,6 @@ all graphs share. Of the `NUM_GRAPHS` sizes that are kept the one that was recor
 """
 
 import logging
-import threading
 from collections.abc import Callable
 from functools import cache, partial
 from typing import Any
@@ -23,6 +22,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from elastic_reasoning.engines.local.fused import PROMPTS, STEPS, Fusing
 from elastic_reasoning.engines.local.keys_values import KeysValues
+from elastic_reasoning.engines.local.products import telling
 from elastic_reasoning.engines.local.store import num_logits
 from elastic_reasoning.engines.local.transfer import as_index
 
@@ -55,15 +55,13 @@ class CudaRecorder:
     That memory is given back with the last of them, and cannot be used again.
     """
 
-    _lock = threading.Lock()
-
     def __init__(self, device: torch.device) -> None:
         self._stream = _recording_stream(device)
         self._pool = torch.cuda.graph_pool_handle()
 
     def __call__(self, step: Callable[[], None]) -> Replay:
         graph = torch.cuda.CUDAGraph()
-        with self._lock, torch.cuda.graph(graph, self._pool, self._stream, capture_error_mode="thread_local"):
+        with telling, torch.cuda.graph(graph, self._pool, self._stream, capture_error_mode="thread_local"):
             step()
         replay: Replay = graph.replay
         return replay

@@ -3,6 +3,7 @@
 The keys and values of a layer are such small products of what its queries are a large one of.
 """
 
+import threading
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import cache
@@ -12,6 +13,8 @@ from typing import Any
 import torch
 from torch import fx
 
+telling = threading.RLock()
+"""Held by whoever records, and by whoever tells side streams something: it might get into what another one records."""
 SMALL = 2**21
 """Weights with which a product is small: 4 MB in bfloat16, which a GPU reads in the time that it takes to begin."""
 
@@ -20,13 +23,22 @@ def beside_each_other(graph: fx.GraphModule) -> None:
     """Let small linear layers of a traced graph run beside a larger one of the same input."""
     of_input: dict[Any, list[fx.Node]] = defaultdict(list)
     for node in graph.graph.find_nodes(op="call_function", target=torch._C._nn.linear):
-        of_input[node.args[0]].append(node)
+        if _is_plain(node):
+            of_input[node.args[0]].append(node)
     for given, layers in of_input.items():
         layers.sort(key=lambda node: -_num_weights(node))
         group = layers[:1] + [layer for layer in layers[1:] if _num_weights(layer) <= SMALL]
         if len(group) > 1:
             _join(graph.graph, given, group)
     graph.recompile()
+
+
+def _is_plain(layer: fx.Node) -> bool:
+    """Whether it is called as modules call it, with weights that are there before all else is computed."""
+    there = [
+        weight is None or (isinstance(weight, fx.Node) and weight.op == "placeholder") for weight in layer.args[1:]
+    ]
+    return not layer.kwargs and all(there)
 
 
 def _num_weights(layer: fx.Node) -> int:
@@ -67,14 +79,15 @@ def products(
     sides = [_side_stream(given.device, nth) for nth in range(len(weights) - 1)]
     outputs = [given.new_empty(*given.shape[:-1], len(weight)) for weight in weights]
     flat = given.reshape(-1, given.shape[-1])
-    for side in sides:
-        side.wait_stream(main)
     layers = list(zip([main, *sides], weights, biases, outputs, strict=True))
-    for stream, weight, bias, output in reversed(layers):  # the small ones first
-        with torch.cuda.stream(stream):
-            _linear(flat, weight, bias, output.view(-1, len(weight)))
-    for side in sides:
-        main.wait_stream(side)
+    with telling:
+        for side in sides:
+            side.wait_stream(main)
+        for stream, weight, bias, output in reversed(layers):  # the small ones first
+            with torch.cuda.stream(stream):
+                _linear(flat, weight, bias, output.view(-1, len(weight)))
+        for side in sides:
+            main.wait_stream(side)
     return outputs
 
 
