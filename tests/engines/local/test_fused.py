@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -204,3 +205,25 @@ def test_layers_that_take_more_memory_fused_than_there_is_stay_as_they_are(caplo
         assert_same(tiny(), run_fused(tiny(), fusing))
     assert fusing.refused == {STEPS, PROMPTS}
     assert "steps of LlamaForCausalLM are not fused: OutOfMemoryError: CUDA out of memory" in caplog.text
+
+
+def test_prompts_beyond_a_window_are_compared_where_it_shows(
+    backend: Noting, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind a short prompt, by what the last of many tokens see."""
+    given = attention.sdpa_attention_forward
+
+    def blind(module: Any, query: Any, key: Any, value: Any, mask: Any, **settings: Any) -> Any:
+        return given(module, query, key, value, None if torch.compiler.is_compiling() else mask, **settings)
+
+    monkeypatch.setattr(attention, "sdpa_attention_forward", blind)
+    model = build("mistral", sliding_window=50)
+    fusing = Fusing(model, 0, backend)
+    store = Graphed(model, 2, frozenset({"sliding"}), 50, lambda device: lambda step: step, fusing)
+    store.reserve(2, CONTEXT)
+    ids, refused = torch.arange(2 * 90).reshape(2, 90) % 20, list[set[str]]()
+    with torch.inference_mode(), caplog.at_level(logging.WARNING):
+        for width in (5, 90):
+            store.prefill(np.arange(2), ids[:, :width], np.full(2, width))
+            refused.append(set(fusing.refused))
+    assert refused == [set(), {PROMPTS}]

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from elastic_reasoning.engines.local.fused import PROMPTS, STEPS, Fusing
+from elastic_reasoning.engines.local.fused import MOST_COMPARED, PROMPTS, STEPS, Fusing
 from elastic_reasoning.engines.local.keys_values import KeysValues
 from elastic_reasoning.engines.local.products import telling
 from elastic_reasoning.engines.local.store import num_logits
@@ -131,9 +131,10 @@ class Graphed:
         index, fusing = as_index(slots, self._device), self._fusing if ids.shape[1] > 1 else None
 
         def fill(fusing: Fusing | None = None) -> torch.Tensor:
-            return self._stored.prefill(index, ids, fusing)[0]
+            return self._stored.prefill(index, ids, fusing)[-1, -MOST_COMPARED:]  # of the longest, what sees the most
 
-        agrees = fusing is not None and fusing.agrees(PROMPTS, len(ids) > 1, fill, partial(fill, fusing))
+        size = len(ids) > 1, ids.shape[1] > self._stored.window  # what is compiled for by itself
+        agrees = fusing is not None and fusing.agrees(PROMPTS, size, fill, partial(fill, fusing))
         fill(fusing if agrees else None)
 
     def extend(self, slot: int, ids: torch.Tensor, column: int) -> None:
