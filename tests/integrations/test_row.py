@@ -140,3 +140,10 @@ def says(text: str, budget: str, closing: str = "C", thinking: Thinking = Thinki
 )  # fmt: skip
 def test_what_is_emitted_and_read(result: str, wanted: str) -> None:
     assert result == wanted
+
+
+def test_a_row_whose_ids_were_taken_away_has_nothing_to_say() -> None:
+    """As vLLM takes those of a request to which more input is streamed, before it lets the row go."""
+    row = new_row(Request(Prompt((), Thinking.OPEN), Budget(2, 3)), letters(), 60, [5, 6, 3])
+    row.output.clear()
+    assert not row.advance()

@@ -63,7 +63,7 @@ class Row:
             Whether `forced`, `banned`, `raised` or `moves_to` may have changed.
         """
         num = len(self.output)
-        if num == self._num_read:
+        if num <= self._num_read:
             return False
         if num >= self._next or self.output[-1] in self.watch:
             self._read()
