@@ -11,6 +11,7 @@ import transformers
 from elastic_reasoning.core.errors import EngineError, UsageError
 from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.engines.loading import load
+from elastic_reasoning.engines.local.parallel import plan
 from elastic_reasoning.engines.local.parallel.plan import check_devices, check_plan
 from elastic_reasoning.engines.local.parallel.ranks import Spread
 from elastic_reasoning.engines.opening import check_models_by_name
@@ -59,7 +60,7 @@ def test_devices_that_are_not_there(device: str, num_there: int, message: str, m
 
 
 def test_a_transformers_that_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transformers, "__version__", "5.10.4")
+    monkeypatch.setattr(plan.transformers, "__version__", "5.10.4")  # which need not be the module of this file
     with pytest.raises(EngineError, match=r"needs transformers 5.17 or newer, here is 5.10.4: pip install 'transfor"):
         check_devices(SPREAD)
 
