@@ -8,10 +8,10 @@ import torch
 import triton
 from triton import language as tl
 
-BLOCK = 1024
-"""Ids whose weights are added up first."""
-PARTS = tl.constexpr(2.0**42)
-"""The largest of some weights in whole numbers, of which 2^11 still add up exactly in any order."""
+from elastic_reasoning.engines.local import draws
+from elastic_reasoning.engines.local.draws import BLOCK
+
+PARTS = tl.constexpr(draws.PARTS)  # a kernel reads no other globals
 
 
 def draw_plain(

@@ -23,6 +23,8 @@ NUM_CANDIDATES = 128
 """Top-p looks at so many of the most likely tokens before it sorts the whole vocabulary."""
 BLOCK = 1024
 """On a device a draw first chooses among the sums of so many weights; it does for two million of them."""
+PARTS = 2.0**42
+"""The largest of some weights in whole numbers, of which 2^11 still add up exactly in any order, below 2^53."""
 
 
 def _mixed(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -204,9 +206,8 @@ def _inverse_in_blocks(weights: torch.Tensor, uniform: torch.Tensor) -> torch.Te
 
 def _found(weights: torch.Tensor, share: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """The index at a share of the total, and at what share of its own weight that is, both `[rows, 1]`."""
-    # A sum in parallel need not rise with every term. Whole numbers add up exactly in any order as long as they stay
-    # below 2^53, here those of 2^11 weights, so that what is found is always one with weight.
-    parts = (weights / weights.amax(-1, keepdim=True)).double().mul_(2.0**42).round_()
+    # A sum in parallel need not rise with every term; one of whole numbers does, so that what is found has weight.
+    parts = (weights / weights.amax(-1, keepdim=True)).double().mul_(PARTS).round_()
     cumulative = parts.cumsum(-1)
     target = share * cumulative[:, -1:]
     index = torch.searchsorted(cumulative, target, right=True).clamp_(max=weights.shape[1] - 1)
