@@ -17,8 +17,8 @@ from pathlib import Path
 
 import torch
 import yaml
+from miniature_tables import beside_s1
 from provenance import provenance
-from readme import beside_s1
 from seeds import DONE, by_seed, labelled, run_children, training_cost
 
 from elastic_reasoning.analysis.metrics import Row, paired_difference, summarise

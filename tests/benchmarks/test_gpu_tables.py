@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import cells
+import engine_tables
 import gpu_tables
 import readme
 
@@ -24,14 +26,14 @@ def test_a_part_that_came_to_nothing_says_so() -> None:
 
 
 def test_the_card_stands_where_the_processor_does_elsewhere() -> None:
-    assert readme.measured(MEASURED) == "2026-12-01, A card, torch 2.11, transformers 5.17"
+    assert cells.measured(MEASURED) == "2026-12-01, A card, torch 2.11, transformers 5.17"
     assert readme.on_gpu(lambda report: "a table")(MEASURED).startswith("a table\n\n2026-12-01, A card")
 
 
 def test_what_was_cut_short_says_so_behind_its_table() -> None:
-    told = readme.measured({**MEASURED, "check": CHECK})
+    told = cells.measured({**MEASURED, "check": CHECK})
     assert told.endswith("; its time was over after 90 s: what is missing was not measured")
-    assert readme.repeats_of({"num_repeats": 1}) == "One repeat."
+    assert engine_tables.repeats_of({"num_repeats": 1}) == "One repeat."
 
 
 def test_a_step_on_a_gpu_is_told_with_its_memory_beside_what_was_said() -> None:

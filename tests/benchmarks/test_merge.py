@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import merge
-import readme
+import sweep_tables
 
 
 def test_a_small_merge_costs_something_and_is_told(tmp_path: Path) -> None:
@@ -12,4 +12,4 @@ def test_a_small_merge_costs_something_and_is_told(tmp_path: Path) -> None:
     assert lines == [600]
     report = {"date": "2026-01-01", "machine": {"processor": "x", "cores": 2, "threads": 2}}
     rows = [{"num_records": 600, "first": first, "again": again}]
-    assert "| 600 |" in readme.merge({**report, "rows": rows, "versions": {"torch": "1", "transformers": "2"}})
+    assert "| 600 |" in sweep_tables.merge({**report, "rows": rows, "versions": {"torch": "1", "transformers": "2"}})

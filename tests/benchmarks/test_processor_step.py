@@ -1,11 +1,11 @@
 import json
 from pathlib import Path
 
+import engine_tables
 import processor_step as script
 import pytest
-import readme
 import torch
-from readme import processor_step as block
+from engine_tables import processor_step as block
 
 SIDES = ["tables", "rows", "logits pass"]
 
@@ -33,7 +33,7 @@ def test_both_sides_force_the_same_ids() -> None:
 
 @pytest.fixture(autouse=True)
 def nothing_was_measured_on_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readme, "RESULTS", tmp_path)
+    monkeypatch.setattr(engine_tables, "RESULTS", tmp_path)
 
 
 def test_the_table_says_what_was_not_measured() -> None:

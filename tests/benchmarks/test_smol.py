@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pace
 import pytest
-import readme
 import smol
+import smol_tables
 import torch
 from smol_training import Trainings
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -91,7 +91,7 @@ def test_in_a_limited_time_nothing_is_done_twice(model: Path, tmp_path: Path) ->
     assert (found["stages"]["warm start"]["steps"], found["stages"]["e1"]["steps"]) == (5, 2)  # no more than planned
     assert found["stages"]["warm start"]["step_seconds"] > 0
     assert {row["strategy"] for row in found["rows"]} == {"elastic", "s1", "vanilla"}
-    told = readme.smol(found)
+    told = smol_tables.smol(found)
     assert "warm start 5 steps of 4 rows, 120 in all; e1 2 steps of 8 rollouts" in told
     assert "Time taken: warm start " in told
     again = run(model, tmp_path, "--minutes=10", stages.replace("warm start,", "warm start,before,"))
@@ -122,11 +122,11 @@ def test_how_many_times_as_many_right_answers_is_told_with_its_error() -> None:
         {"model": name, "strategy": "elastic", "budget": "64+32", "accuracy": share, "accuracy_se": share / 10}
         for name, share in (("warm", 0.2), ("e1", 0.5))
     ]
-    told = readme.smol_ratio({"trained_at": "64+32", "rows": rows})
+    told = smol_tables.smol_ratio({"trained_at": "64+32", "rows": rows})
     assert told == " At 64+32 that is 2.50 ± 0.35 times as many right answers, 2 wanted."
     rows[1]["accuracy"] = 0.3
-    assert "2 wanted (**missed**)" in readme.smol_ratio({"trained_at": "64+32", "rows": rows})
-    assert readme.smol_ratio({"trained_at": "64+32", "rows": rows[1:]}) == ""
+    assert "2 wanted (**missed**)" in smol_tables.smol_ratio({"trained_at": "64+32", "rows": rows})
+    assert smol_tables.smol_ratio({"trained_at": "64+32", "rows": rows[1:]}) == ""
 
 
 def test_the_headline_is_of_what_was_measured() -> None:
@@ -136,10 +136,10 @@ def test_the_headline_is_of_what_was_measured() -> None:
     ]
     report = {"model": "M.gguf", "trained_at": "64+32", "rows": rows, "check": {"seconds": 90.4, "card": "a GPU"}}
     assert "M solves 20.0 ± 2.0 % under 64+32 after a warm start, and 50.0 ± 5.0 % after E1." in (
-        readme.smol_headline(report)
+        smol_tables.smol_headline(report)
     )
     for fewer in ([], rows[:1]):
-        assert readme.smol_headline({**report, "rows": fewer}) == "Not measured on a GPU yet."
+        assert smol_tables.smol_headline({**report, "rows": fewer}) == "Not measured on a GPU yet."
 
 
 def test_as_many_steps_as_fit_behind_a_start() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
-from readme import throughput as block
+from engine_tables import throughput as block
 
 pytest.importorskip("vllm", reason="vLLM is not installed")
 

@@ -1,4 +1,4 @@
-import readme
+import miniature_tables
 
 from elastic_reasoning.analysis.yardsticks import yardsticks
 from elastic_reasoning.report.yardsticks import numbers_of
@@ -7,7 +7,7 @@ from make_records import make_records
 
 def test_the_table_of_the_docs_has_every_budget_of_every_model() -> None:
     found = yardsticks(make_records(6, 2, ("8+20", "24+20"), strategies=["elastic"]))
-    made = readme.yardsticks(
+    made = miniature_tables.yardsticks(
         {
             "yardsticks": [numbers_of(each) for each in found],
             "num_samples_each": 2,
