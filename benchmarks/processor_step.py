@@ -122,6 +122,7 @@ def rows(model: Template, ids: torch.Tensor, logits: torch.Tensor) -> Step:
     num_rows = len(logits)
     edits, places = LogitEdits(num_rows, model.eos), np.arange(num_rows)
     kept = [Row(walk, [], min(model.eos)) for walk in walks(model, num_rows, len(ids))]
+    waits = [(row.output, row.wakes_at, row.watch) for row in kept]
     for place, row in enumerate(kept):
         edits.set(place, row, 1.0)
     num_ids = torch.zeros(num_rows, dtype=ids.dtype, device=ids.device)
@@ -132,10 +133,13 @@ def rows(model: Template, ids: torch.Tensor, logits: torch.Tensor) -> Step:
         last.ask(slots)
         fed = last.wait()
         for place, row in enumerate(kept):
-            output, token = row.output, fed[place][1]
-            output.append(token)
-            if (len(output) >= row.wakes_at or token in row.watch) and row.advance():
+            row.output.append(fed[place][1])
+        due = [at for at, (ids, wakes_at, watch) in enumerate(waits) if len(ids) >= wakes_at or ids[-1] in watch]
+        for place in due:
+            row = kept[place]
+            if row.advance():
                 edits.set(place, row, 1.0)
+                waits[place] = row.output, row.wakes_at, row.watch
         edits.apply(logits, places)
 
     return step

@@ -25,8 +25,9 @@ def asking(chance: random.Random) -> Any:
     )
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_what_was_planned_for_a_step_is_never_done_to_another(seed: int) -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("seed", range(10))
+def test_what_was_planned_for_a_step_is_never_done_to_another(seed: int, dtype: torch.dtype) -> None:
     chance, draws = random.Random(seed), torch.Generator().manual_seed(seed)
     edits, rows = LogitEdits(NUM_PLACES, EOS), dict[int, tuple[Any, float]]()
     places = list(range(NUM_PLACES))
@@ -43,7 +44,7 @@ def test_what_was_planned_for_a_step_is_never_done_to_another(seed: int) -> None
         anew = LogitEdits(NUM_PLACES, EOS)
         for at, (row, temperature) in rows.items():
             anew.set(at, row, temperature)
-        logits = torch.randn(len(places), NUM_IDS, generator=draws)
+        logits = torch.randn(len(places), NUM_IDS, generator=draws).to(dtype)
         found, wanted = logits.clone(), logits.clone()
         in_order = None if places == list(range(len(places))) else np.array(places)
         edits.apply(found, in_order)
@@ -53,4 +54,4 @@ def test_what_was_planned_for_a_step_is_never_done_to_another(seed: int) -> None
             if at not in rows:
                 assert torch.equal(edited, before)
             elif (forced := rows[at][0].forced) is not None:
-                assert edited[forced] == CERTAIN
+                assert edited[forced] == torch.tensor(CERTAIN, dtype=dtype)

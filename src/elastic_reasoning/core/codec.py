@@ -65,6 +65,8 @@ class Codec:
 
         Where the tokenizer cannot write it exactly, as one that folds case, what it makes of the text alone.
         """
+        if not text:  # of most options of most requests
+            return ()
         return self._exact(text, text.encode(errors="replace")) or self._plain(text)
 
     def spell(self, wanted: bytes) -> tuple[int, ...] | None:

@@ -18,6 +18,7 @@ object.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from elastic_reasoning.core import loops
 from elastic_reasoning.core.call import Call, OnEos, Pause, Ramp
@@ -123,7 +124,7 @@ class Cursor:
         self._ids: list[int] = []
         self._logprobs: list[float] | None = []
         call, eos = self.walk.call, self.walk.template.eos
-        self._watch = frozenset[int]() if call is None or self.done else eos | call.stop.watch if call.stop else eos
+        self._watch = NOTHING if call is None or self.done else _either(eos, call.stop.watch) if call.stop else eos
         self._grace_start = None if call is None else _grace_start(call)
         self.watch, self.banned, self.raised = self._watch, NOTHING, None
         self._is_plain = call is not None and not (self.done or self._grace_start or _is_special(call))
@@ -184,8 +185,9 @@ class Cursor:
     def until_event(self, ids: Sequence[int]) -> int:
         """How many of these sampled ids there are up to the next event; 0 if it is not among them."""
         limit = len(ids) if self.left is None else min(self.left, len(ids))
-        watched = next((n + 1 for n in range(limit) if ids[n] in self.watch), 0)
-        return watched or (limit if limit == self.left else 0)
+        if self.watch.isdisjoint(ids[:limit]):  # most often, and much faster than to look at each
+            return limit if limit == self.left else 0
+        return next(n + 1 for n in range(limit) if ids[n] in self.watch)
 
     def wake(self, ids: Sequence[int], logprobs: Sequence[float] | None) -> Turn:
         """Take the ids sampled since the last time; only the last of them may be a watched one."""
@@ -289,6 +291,12 @@ class Cursor:
             self._num_told = end
             logprobs = None if self._logprobs is None else tuple(self._logprobs[start:end])
             listen(Delta(call.phase, tuple(self._ids[start:end]), True, logprobs, None, False))
+
+
+@lru_cache(64)
+def _either(ids: frozenset[int], others: frozenset[int]) -> frozenset[int]:
+    """The same set for all rows, which an engine may look at after every token of each."""
+    return ids | others
 
 
 def _is_special(call: Call) -> bool:

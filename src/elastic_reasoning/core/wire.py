@@ -71,15 +71,16 @@ def from_wire(values: Mapping[str, Any] | None) -> Wire | None:
     Raises:
         BudgetError, StrategyError, UsageError: a value is not what its name asks for.
     """
-    values, options = values or {}, known_options()
+    values = values or {}
     is_ours = any(name in values for name in BEGIN)
-    known = (*NAMES, *options)
-    refuse_misspelt((name for name in values if name not in known), known if is_ours else LIMITS)
+    others = [name for name in values if name not in NAMES]
+    options = known_options() if others else {}  # most requests have none
+    refuse_misspelt((name for name in others if name not in options), (*NAMES, *options) if is_ours else LIMITS)
     if not is_ours:
         return None
     budget = Budget(_tokens(values, THINKING), _tokens(values, SOLUTION))
     strategy = _text(values, STRATEGY, DEFAULT_STRATEGY)
-    given = {name: value for name, value in values.items() if name in options}
+    given = {name: values[name] for name in others if name in options}
     asked = find_strategy(strategy, given)
     for name, value in given.items():
         kind = type(asked.supported_options[name])

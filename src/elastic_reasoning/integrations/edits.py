@@ -17,6 +17,28 @@ NOTHING, MOVES, FORCES = range(3)
 """What is done with the target of a row: it gets the probability of the ends, or is forced."""
 
 
+Indices = tuple[torch.Tensor, ...]
+
+
+class Targets(NamedTuple):
+    """What becomes of one id of each row, its target, and of the ends: the columns `[rows, 1 + ends]`, target first.
+
+    Attributes:
+        columns: their ids.
+        moves: rows whose target gets the probability of the ends `[rows, 1]`; `None` for no row.
+        forces: columns that get all of it `[rows, 1 + ends]`: the target, and the end that it may be; `None` for none.
+        temperature: at which the rows of `moves` are sampled `[rows, 1]`; `None` where it is 1 for all.
+        any_greedy, all_greedy: whether it may be 0 for any of them, and is for all.
+    """
+
+    columns: torch.Tensor
+    moves: torch.Tensor | None
+    forces: torch.Tensor | None
+    temperature: torch.Tensor | None
+    any_greedy: bool
+    all_greedy: bool
+
+
 class _Plan(NamedTuple):
     """What is done to the logits of a batch, on their device; the same until a row asks for something else.
 
@@ -24,14 +46,14 @@ class _Plan(NamedTuple):
         num_rows, places: of the batch.
         banned: rows and ids.
         raised: rows, ids and amounts.
-        targets: columns, kinds and temperatures, see `edit_targets`.
+        targets: see there.
     """
 
     num_rows: int
     places: NDArray[np.int64] | None
-    banned: tuple[torch.Tensor, ...] | None
-    raised: tuple[torch.Tensor, ...] | None
-    targets: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None
+    banned: Indices | None
+    raised: Indices | None
+    targets: Targets | None
 
     def fits(self, num_rows: int, places: NDArray[np.int64] | None) -> bool:
         """Whether it is of this batch."""
@@ -51,9 +73,10 @@ class LogitEdits:
     def __init__(self, num_places: int, eos: frozenset[int]) -> None:
         ends = sorted(eos)
         self._columns = np.tile([ends[0], *ends], (num_places, 1))
-        self._kinds = np.full((num_places, 1), NOTHING)
-        self._temperature = np.ones(num_places, dtype=np.float32)
-        self._here, self._greedy, self._aiming = set[int](), set[int](), set[int]()
+        self._moves = np.zeros((num_places, 1), dtype=np.bool_)
+        self._forces = np.zeros(self._columns.shape, dtype=np.bool_)
+        self._temperature = np.ones((num_places, 1), dtype=np.float32)
+        self._moving, self._forced, self._greedy, self._scaled = set[int](), set[int](), set[int](), set[int]()
         self._banned: dict[int, frozenset[int]] = {}
         self._raised: dict[int, tuple[int, float]] = {}
         self._plan: _Plan | None = None
@@ -61,15 +84,17 @@ class LogitEdits:
     def set(self, place: int, row: Row, temperature: float) -> None:
         """Write down what a row asks for."""
         self.clear(place)
-        self._here.add(place)
-        self._temperature[place] = temperature
-        if temperature == 0:
-            self._greedy.add(place)
-        target = row.moves_to if row.forced is None else row.forced
-        if target is not None:
-            self._columns[place, 0] = target
-            self._kinds[place] = MOVES if row.forced is None else FORCES
-            self._aiming.add(place)
+        if row.forced is not None:
+            self._columns[place, 0] = row.forced
+            self._forces[place] = self._columns[place] == row.forced
+            self._forced.add(place)
+        elif row.moves_to is not None:
+            self._columns[place, 0], self._moves[place], self._temperature[place] = row.moves_to, True, temperature
+            self._moving.add(place)
+            if temperature == 0:
+                self._greedy.add(place)
+            elif temperature != 1:
+                self._scaled.add(place)
         if row.banned:
             self._banned[place] = row.banned
         if row.raised is not None:
@@ -77,9 +102,11 @@ class LogitEdits:
 
     def clear(self, place: int) -> None:
         """There is no row any more."""
-        self._columns[place, 0], self._kinds[place] = self._columns[place, 1], NOTHING
-        for places in (self._here, self._greedy, self._aiming):
-            places.discard(place)
+        if place in self._moving or place in self._forced:
+            self._columns[place, 0], self._temperature[place] = self._columns[place, 1], 1
+            self._moves[place] = self._forces[place] = False
+            for places in (self._moving, self._forced, self._greedy, self._scaled):
+                places.discard(place)
         for asked in (self._banned, self._raised):
             asked.pop(place, None)
         self._plan = None
@@ -100,81 +127,79 @@ class LogitEdits:
             at, ids, amounts = plan.raised
             logits[at, ids] += amounts
         if plan.targets is not None:
-            edit_targets(logits, *plan.targets, bool(self._greedy), len(self._greedy) == len(self._here))
+            edit_targets(logits, plan.targets)
 
     def _planned(self, logits: torch.Tensor, places: NDArray[np.int64] | None) -> _Plan:
         """What the rows at these places ask for."""
-        num_rows, row_of = len(logits), dict[int, int]()
-        if self._banned or self._raised:
-            row_of = {place: row for row, place in enumerate(range(num_rows) if places is None else places.tolist())}
+        targets = self._targets(slice(len(logits)) if places is None else places, logits.device)
+        banned, raised = self._pairs(logits, places) if self._banned or self._raised else (None, None)
+        return _Plan(len(logits), None if places is None else places.copy(), banned, raised, targets)
 
-        def there(values: list[Any] | NDArray[Any], kind: Any = np.int64) -> torch.Tensor:
+    def _pairs(self, logits: torch.Tensor, places: NDArray[np.int64] | None) -> tuple[Indices | None, Indices | None]:
+        """Rows and ids that are banned, and that are raised, with the amounts."""
+        row_of = {place: row for row, place in enumerate(range(len(logits)) if places is None else places.tolist())}
+
+        def there(values: list[Any], kind: Any = np.int64) -> torch.Tensor:
             return upload(np.asarray(values, kind), logits.device)
 
-        def pairs(found: list[tuple[int, int]]) -> tuple[torch.Tensor, ...]:
+        def pairs(found: list[tuple[int, int]]) -> Indices:
             return tuple(there(list(column)) for column in zip(*found, strict=True))
 
         banned = [(row_of[p], token) for p, ids in self._banned.items() if p in row_of for token in ids]
         raised = [((row_of[p], token), by) for p, (token, by) in self._raised.items() if p in row_of]
-        amounts = there([by for _, by in raised], np.float32).to(logits.dtype) if raised else None
-        of_rows = slice(num_rows) if places is None else places
-        return _Plan(
-            num_rows,
-            None if places is None else places.copy(),
+        amounts = there([by for _, by in raised], np.float32).to(logits.dtype)
+        return (
             pairs(banned) if banned else None,
-            None if amounts is None else (*pairs([at for at, _ in raised]), amounts),
-            (
-                there(self._columns[of_rows]),
-                there(self._kinds[of_rows]),
-                there(self._temperature[of_rows], np.float32),
-            )
-            if self._aiming
-            else None,
+            (*pairs([at for at, _ in raised]), amounts) if raised else None,
+        )
+
+    def _targets(self, rows: slice | NDArray[np.int64], device: torch.device) -> Targets | None:
+        """What becomes of the targets of these rows; `None` where no row has one."""
+        if not self._moving and not self._forced:
+            return None
+
+        def there(values: NDArray[Any], matters: object) -> torch.Tensor | None:
+            return upload(values[rows], device) if matters else None
+
+        return Targets(
+            upload(self._columns[rows], device),
+            there(self._moves, self._moving),
+            there(self._forces, self._forced),
+            there(self._temperature, self._greedy or self._scaled),
+            bool(self._greedy),
+            len(self._greedy) == len(self._moving),
         )
 
 
-def edit_targets(
-    logits: torch.Tensor,
-    columns: torch.Tensor,
-    kinds: torch.Tensor,
-    temperature: torch.Tensor,
-    any_greedy: bool,
-    all_greedy: bool,
-) -> None:
-    """Give the targets of rows the probability of the ends, or all of it.
-
-    Args:
-        logits: `[rows, vocabulary]`, edited in place.
-        columns: of each row its target, and all ends `[rows, 1 + ends]`.
-        kinds: what is done with the target `[rows, 1]`.
-        temperature, any_greedy, all_greedy: see `moved_ends`.
-    """
-    part = logits.gather(1, columns)
-    moved = moved_ends(part, temperature, any_greedy, all_greedy)
-    part = torch.where(kinds == MOVES, moved, part)
-    # What is forced may be one of the ends: the same is written to both of its columns.
-    part = torch.where((kinds == FORCES) & (columns == columns[:, :1]), CERTAIN, part)
-    logits.scatter_(1, columns, part)
+def edit_targets(logits: torch.Tensor, targets: Targets) -> None:
+    """Give the targets of rows the probability of the ends, or all of it, in logits `[rows, vocabulary]`, in place."""
+    part = logits.gather(1, targets.columns)
+    if targets.moves is not None:
+        part = torch.where(targets.moves, _moved(part, targets), part)
+    if targets.forces is not None:
+        part = part.masked_fill(targets.forces, CERTAIN)
+    logits.scatter_(1, targets.columns, part)
 
 
-def moved_ends(part: torch.Tensor, temperature: torch.Tensor, any_greedy: bool, all_greedy: bool) -> torch.Tensor:
-    """Some columns of logits `[rows, ids]`, where the probability of all of them has gone to the first.
+def _moved(part: torch.Tensor, targets: Targets) -> torch.Tensor:
+    """These columns where the probability of all of them has gone to the first.
 
     In greedy rows, of temperature 0, it gets the largest, so that the same is sampled as where ends are discarded.
-
-    Args:
-        part: the logits of these ids.
-        temperature: at which the rows are sampled `[rows]`.
-        any_greedy, all_greedy: whether any or all of them are greedy, as far as they matter.
     """
-    moved = torch.full_like(part, NEVER)
-    if all_greedy:
-        moved[:, 0] = part.amax(dim=1)
-        return moved
-    greedy = temperature == 0
-    scale = torch.where(greedy, 1, temperature) if any_greedy else temperature
-    # For two or three ids this is one kernel or two, where logsumexp is many.
-    moved[:, 0] = reduce(torch.logaddexp, (part / scale[:, None]).unbind(1)) * scale
-    if any_greedy:
-        moved[:, 0] = torch.where(greedy, part.amax(dim=1), moved[:, 0])
-    return moved
+    if targets.all_greedy:
+        first = part.amax(dim=1, keepdim=True)
+    elif targets.temperature is None:
+        first = _log_sum(part)
+    elif not targets.any_greedy:
+        first = (_log_sum(part / targets.temperature) * targets.temperature).to(part.dtype)
+    else:
+        greedy = targets.temperature == 0
+        scale = torch.where(greedy, 1, targets.temperature)
+        sampled = (_log_sum(part / scale) * scale).to(part.dtype)
+        first = torch.where(greedy, part.amax(dim=1, keepdim=True), sampled)
+    return torch.constant_pad_nd(first, (0, part.shape[1] - 1), NEVER)
+
+
+def _log_sum(part: torch.Tensor) -> torch.Tensor:
+    """For two or three ids this is one kernel or two, where logsumexp is many."""
+    return reduce(torch.logaddexp, part.unbind(1))[:, None]

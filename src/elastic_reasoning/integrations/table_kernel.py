@@ -171,7 +171,7 @@ def _edit(logits, row, behind_bound, temperature, banned, ends, num_ends: tl.con
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _move_ends(logits, target, temperature, ends, num_ends: tl.constexpr):  # type: ignore[no-untyped-def]
-    """Give the probability of the ends to an id, see `edits.moved_ends`."""
+    """Give the probability of the ends to an id, see `edits.Targets`."""
     is_greedy = temperature == 0.0
     scale = tl.where(is_greedy, 1.0, temperature)
     first = tl.load(logits + target).to(tl.float32)

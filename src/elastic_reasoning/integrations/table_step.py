@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from elastic_reasoning.integrations.edits import NEVER, edit_targets
+from elastic_reasoning.integrations.edits import FORCES, MOVES, NEVER, Targets, edit_targets
 
 NUM_TOKENS, LAST, AT_BOUND, IS_ENTRY, KIND, TARGET, BAN, LANDING, SLOPE, NUM_LANDING, STAY, AFTER = range(12)
 """Columns of a state, see `State`. `STAY` is the state itself; from `AFTER` on stand those behind an id, by class."""
@@ -67,8 +67,10 @@ def step(
     if asks.lands:
         _land(logits, row, place + 1 - bound)
     columns = torch.cat((row[:, TARGET, None], kept.ends.expand(len(logits), -1)), 1)
-    at_temperature = temperature.view(torch.float64).to(logits.dtype)
-    edit_targets(logits, columns, row[:, KIND, None], at_temperature, asks.any_greedy, asks.all_greedy)
+    kinds, at_temperature = row[:, KIND, None], temperature.view(torch.float64).to(logits.dtype)[:, None]
+    forces = (kinds == FORCES) & (columns == columns[:, :1])
+    targets = Targets(columns, kinds == MOVES, forces, at_temperature, asks.any_greedy, asks.all_greedy)
+    edit_targets(logits, targets)
 
 
 def _advance(

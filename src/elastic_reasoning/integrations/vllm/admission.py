@@ -192,7 +192,7 @@ def _check_request(wire: Wire, params: Any) -> None:
     if params.structured_outputs is not None and refusal:
         raise EngineError(refusal)
     served = Served.of(config)
-    ids = _prompt_ids(prompt, served.tokenizer)
+    ids = _prompt_ids(prompt, served)
     walk = served.walk(wire, ids, params.max_tokens)
     if walk.error is not None:
         of_it_alone = f"max_tokens {params.max_tokens}: {walk.error.partition(',')[0]}, delimiters and all"
@@ -225,12 +225,12 @@ def automaton_for(walk: Walk, end: int, vllm_config: Any) -> Automaton | None:
     return automaton_of(walk, end)
 
 
-def _prompt_ids(prompt: Any, tokenizer: Any) -> list[int]:
+def _prompt_ids(prompt: Any, served: Served) -> list[int]:
     ids = prompt.get("prompt_token_ids") if isinstance(prompt, dict) else None
     text = prompt.get("prompt") if isinstance(prompt, dict) else prompt
     if ids is None and not isinstance(text, str):
         raise EngineError("a budget needs a prompt of tokens or text, not of embeddings")
-    return list(tokenizer.encode(text)) if ids is None else ids
+    return list(served.tokenizer.encode(text)) if ids is None else ids
 
 
 def _being_admitted() -> tuple[Any, Any]:
@@ -239,9 +239,10 @@ def _being_admitted() -> tuple[Any, Any]:
 
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        owner = frame.f_locals.get("self")
-        if isinstance(owner, InputProcessor) and "prompt" in frame.f_locals:
-            return owner.vllm_config, frame.f_locals["prompt"]
+        if "prompt" in (names := frame.f_code.co_varnames) and "self" in names:  # the values of others are not read
+            owner = frame.f_locals.get("self")
+            if isinstance(owner, InputProcessor):
+                return owner.vllm_config, frame.f_locals["prompt"]
         frame = frame.f_back
     raise EngineError("this version of vLLM admits requests in a way that is not known here: use vllm 0.32 or 0.33")
 

@@ -64,6 +64,7 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
         self._tables = None if self._states is None else self._new_tables()
         self._last = None if self._states is None else LastIds(where.all_token_ids.gpu, where.total_len.gpu)
         self._rows: dict[int, _Budgeted] = {}
+        self._waits: dict[int, tuple[list[int], float, frozenset[int]]] = {}  # of rows: `output`, `wakes_at`, `watch`
         # Who samples rows of its own goes by its own clock: the others may have none to look at in a step.
         is_alone = vllm_config.parallel_config.enable_batch_sharded_sampling
         self._time = TimeKeeper(time.time if is_alone else clock_of_all())
@@ -110,10 +111,17 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
         if budgeted is not None:
             self._rows[place] = budgeted
             self._num_timed += budgeted.timed is not None
-            edits = self._edits = self._edits or LogitEdits(self._num_places, self._served.template.eos)
-            edits.set(place, budgeted.row, budgeted.temperature)
+            self._edits = self._edits or LogitEdits(self._num_places, self._served.template.eos)
+            self._aim(self._edits, place)
         elif before is not None and self._edits is not None:
+            del self._waits[place]
             self._edits.clear(place)
+
+    def _aim(self, edits: LogitEdits, place: int) -> None:
+        """Note what a row asks for, and what it waits for."""
+        row, temperature, _ = self._rows[place]
+        edits.set(place, row, temperature)
+        self._waits[place] = row.output, row.wakes_at, row.watch
 
     def _learn(self, place: int) -> None:
         """Look at the end of what leaves its place."""
@@ -134,10 +142,12 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
         places = None if ctx is None else ctx.idx_mapping_np
         if ctx is not None and not self._read(ctx):
             return logits
-        for place, (row, temperature, _) in self._rows.items():
-            ids = row.output  # most have nothing to do: to call them would cost as much as all else here
-            if ids and (len(ids) >= row.wakes_at or ids[-1] in row.watch) and row.advance():
-                edits.set(place, row, temperature)
+        # Most have nothing to do: to look at the rows themselves would cost as much as all else here.
+        waits = self._waits.items()
+        due = [at for at, (ids, wakes_at, watch) in waits if ids and (len(ids) >= wakes_at or ids[-1] in watch)]
+        for place in due:
+            if self._rows[place].row.advance():
+                self._aim(edits, place)
         if self._num_timed:
             self._close_due(edits, range(len(logits)) if places is None else places.tolist())
         edits.apply(logits, places)
@@ -147,9 +157,9 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
         """Close what can wait no longer, of the sequences of this step."""
         rows = [(place, self._rows[place]) for place in places if place in self._rows]
         closed = self._time.close_due([budgeted.timed for _, budgeted in rows if budgeted.timed is not None])
-        for place, (row, temperature, timed) in rows:
-            if timed in closed:
-                edits.set(place, row, temperature)
+        for place, budgeted in rows:
+            if budgeted.timed in closed:
+                self._aim(edits, place)
 
     # Model runner V2: rows are keyed by slot, the batch has another order in every step, and the ids are on the device.
 
