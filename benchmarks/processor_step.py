@@ -139,7 +139,7 @@ def rows(model: Template, ids: torch.Tensor, logits: torch.Tensor) -> Step:
             row = kept[place]
             if row.advance():
                 edits.set(place, row, 1.0)
-                waits[place] = row.output, row.wakes_at, row.watch
+            waits[place] = row.output, row.wakes_at, row.watch
         edits.apply(logits, places)
 
     return step

@@ -60,18 +60,21 @@ class Row:
         """Read what was emitted since the last event.
 
         Returns:
-            Whether `forced`, `banned`, `raised` or `moves_to` may have changed.
+            Whether `forced`, `banned`, `raised` or `moves_to` has changed.
         """
         num = len(self.output)
         if num <= self._num_read:
             return False
+        before = self._asked
         if num >= self._next or self.output[-1] in self.watch:
             self._read()
-            return True
-        before = self.moves_to
-        if self._follows_closing:
+        elif self._follows_closing:
             self.moves_to = self._next_of_closing()
-        return self.moves_to != before
+        return self._asked != before
+
+    @property
+    def _asked(self) -> tuple[int | None, frozenset[int], tuple[int, float] | None, int | None]:
+        return self.forced, self.banned, self.raised, self.moves_to
 
     @property
     def _follows_closing(self) -> bool:

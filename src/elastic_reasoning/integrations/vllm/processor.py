@@ -111,16 +111,14 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
         if budgeted is not None:
             self._rows[place] = budgeted
             self._num_timed += budgeted.timed is not None
-            self._edits = self._edits or LogitEdits(self._num_places, self._served.template.eos)
-            self._aim(self._edits, place)
+            edits = self._edits = self._edits or LogitEdits(self._num_places, self._served.template.eos)
+            edits.set(place, budgeted.row, budgeted.temperature)
+            self._await(place, budgeted.row)
         elif before is not None and self._edits is not None:
             del self._waits[place]
             self._edits.clear(place)
 
-    def _aim(self, edits: LogitEdits, place: int) -> None:
-        """Note what a row asks for, and what it waits for."""
-        row, temperature, _ = self._rows[place]
-        edits.set(place, row, temperature)
+    def _await(self, place: int, row: Row) -> None:
         self._waits[place] = row.output, row.wakes_at, row.watch
 
     def _learn(self, place: int) -> None:
@@ -146,8 +144,10 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
         waits = self._waits.items()
         due = [at for at, (ids, wakes_at, watch) in waits if ids and (len(ids) >= wakes_at or ids[-1] in watch)]
         for place in due:
-            if self._rows[place].row.advance():
-                self._aim(edits, place)
+            row, temperature, _ = self._rows[place]
+            if row.advance():
+                edits.set(place, row, temperature)
+            self._await(place, row)
         if self._num_timed:
             self._close_due(edits, range(len(logits)) if places is None else places.tolist())
         edits.apply(logits, places)
@@ -157,9 +157,10 @@ class BudgetProcessor(ProcessorV1, ProcessorV2):
         """Close what can wait no longer, of the sequences of this step."""
         rows = [(place, self._rows[place]) for place in places if place in self._rows]
         closed = self._time.close_due([budgeted.timed for _, budgeted in rows if budgeted.timed is not None])
-        for place, budgeted in rows:
-            if budgeted.timed in closed:
-                self._aim(edits, place)
+        for place, (row, temperature, timed) in rows:
+            if timed in closed:
+                edits.set(place, row, temperature)
+                self._await(place, row)
 
     # Model runner V2: rows are keyed by slot, the batch has another order in every step, and the ids are on the device.
 
