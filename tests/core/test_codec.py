@@ -1,12 +1,13 @@
 """Texts behind other texts, with tokenizers of every kind: what is encoded decodes to itself there."""
 
 from itertools import chain
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from elastic_reasoning.core.codec import Codec
+from elastic_reasoning.core.codec import LONGEST_KEPT, MOST_KEPT, Codec
 from elastic_reasoning.core.delimiter import TextDelimiter, TokenDelimiter
 from elastic_reasoning.core.replay import replay
 from elastic_reasoning.core.template import Template, resolve_template
@@ -172,3 +173,24 @@ def test_what_no_vocabulary_can_write_is_not_spelled() -> None:
     codec = Codec(vocabulary("words"))
     assert codec.spell(b"think>") is None
     assert codec.encode("zzz") == (vocabulary("words").unk_token_id,)
+
+
+def test_what_requests_force_again_and_again_is_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizer, asked = vocabulary("words"), list[str]()
+    encode = type(tokenizer).encode
+
+    def counted(self: Any, text: str, **settings: Any) -> Any:
+        asked.append(text)
+        return encode(self, text, **settings)
+
+    codec = Codec(tokenizer)
+    monkeypatch.setattr(type(tokenizer), "encode", counted)
+    texts = ["so", "", *(str(number) for number in range(2 * MOST_KEPT)), "so " * LONGEST_KEPT]
+    for text in texts:
+        ids = codec.encode(text)
+        num_asked = len(asked)
+        assert codec.encode(text) == ids
+        assert (len(asked) > num_asked) == (len(text) > LONGEST_KEPT)
+    num_asked = len(asked)
+    codec.encode(texts[2])
+    assert len(asked) > num_asked  # as many as requests may think of are not kept

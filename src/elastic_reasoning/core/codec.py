@@ -14,6 +14,8 @@ from typing import Any
 
 BEFORE = "\n", ".", "a"
 """Texts behind which a text is encoded where it does not come out exact alone."""
+LONGEST_KEPT, MOST_KEPT = 1000, 1000
+"""Letters, and texts, of which it is remembered how they are encoded: requests force the same few again and again."""
 BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>$")
 NO_CHARACTER = "\ufffd"
 
@@ -43,6 +45,7 @@ class Codec:
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
         self._known: dict[int, bytes] = {}
+        self._encoded: dict[str, tuple[int, ...]] = {}
         self._anchor = list(self._plain("a"))[-1:]
         self._base = self.decode(self._anchor)
 
@@ -65,9 +68,14 @@ class Codec:
 
         Where the tokenizer cannot write it exactly, as one that folds case, what it makes of the text alone.
         """
-        if not text:  # of most options of most requests
-            return ()
-        return self._exact(text, text.encode(errors="replace")) or self._plain(text)
+        ids = self._encoded.get(text)
+        if ids is None:
+            ids = self._exact(text, text.encode(errors="replace")) or self._plain(text)
+            if len(text) <= LONGEST_KEPT:
+                if len(self._encoded) >= MOST_KEPT:
+                    self._encoded.clear()
+                self._encoded[text] = ids
+        return ids
 
     def spell(self, wanted: bytes) -> tuple[int, ...] | None:
         """The ids that write these bytes behind another token; `None` where the vocabulary cannot write them."""
