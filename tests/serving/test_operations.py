@@ -80,6 +80,30 @@ def test_who_leaves_before_a_thinking_is_chosen_pays_for_all_of_them() -> None:
         assert stats["models"]["mini-e1"]["total"]["tokens"]["given_up"] == stats["today"]["completion"] > 0
 
 
+def test_who_leaves_pays_for_probes_too() -> None:
+    """Of their tokens nobody is ever told."""
+    pace, probing = (
+        Pace(),
+        {"strategy": "dynasor", "probe_every": 1, "probe_tokens": 8, "probe_text": "so g =", "seed": 1},
+    )
+    with gateway(pace) as client:
+        first = pace.num_streams
+        whole = client.post(CHAT, json=chat(**probing)).json()
+        last = 2 * pace.num_streams - first - 1
+        num_thought, num_before = (
+            whole["elastic"]["thinking_tokens"],
+            stats_when(client, is_idle)["today"]["completion"],
+        )
+        num_reasoned = whole["usage"]["completion_tokens_details"]["reasoning_tokens"]
+        assert num_reasoned > num_thought + 8
+        pace.halt = lambda number: 3 if number == last else None  # in the solution
+        with client.stream("POST", CHAT, json=chat(stream=True, **probing)):
+            assert pace.halted.wait(20)
+        stats = stats_when(client, is_idle)
+        num_given_up = stats["models"]["mini-e1"]["total"]["tokens"]["given_up"]
+        assert num_reasoned < num_given_up == stats["today"]["completion"] - num_before
+
+
 def test_what_a_lost_upstream_has_made_is_charged_and_its_loss_counted() -> None:
     pace = Pace()
     with gateway(pace) as client:

@@ -137,12 +137,18 @@ async def answer(
         for sample in samples:
             if sample.future is not None:
                 sample.future.cancel()
-        num_aside = sum(sample.walk.num_aside for sample in samples)
+        num_aside = sum(sample.walk.num_aside + _num_probed(sample.walk) for sample in samples)
         meter.took(_num_tokens(mailbox.rest()) + num_aside)  # nobody reads them: they were made all the same
 
 
 def _num_tokens(arrivals: Sequence[Arrival]) -> int:
     return sum(len(arrived.ids) for _, arrived in arrivals if isinstance(arrived, Delta))
+
+
+def _num_probed(walk: Walk) -> int:
+    """Tokens of probes that are over, which no listener is told of."""
+    walks = walk.branches or [walk]
+    return sum(len(probe.segment.ids) for one in walks for probe in one.probes)
 
 
 def _joined(arrivals: Sequence[Arrival]) -> list[Arrival]:
