@@ -10,8 +10,8 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
 
-from elastic_reasoning.core.cursor import Listen
-from elastic_reasoning.core.trace import Phase
+from elastic_reasoning.core.delta import Listen
+from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.engines.engine import Engine

@@ -30,8 +30,9 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.request import Options, Request
+from elastic_reasoning.core.segment import Phase, Segment
 from elastic_reasoning.core.template import Prompt, Template, resolve_template
-from elastic_reasoning.core.trace import Phase, Segment, Trace
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.loading import load_template, load_weights
 from elastic_reasoning.engines.local.self_check import choose_store

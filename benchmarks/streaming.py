@@ -24,8 +24,8 @@ from rich.console import Console
 from rich.table import Table
 
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.cursor import Delta
 from elastic_reasoning.core.delimiter import TokenDelimiter
+from elastic_reasoning.core.delta import Delta
 from elastic_reasoning.core.request import Request
 from elastic_reasoning.core.template import Prompt, Template, Thinking
 from elastic_reasoning.core.walk import Walk

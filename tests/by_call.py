@@ -6,11 +6,12 @@ ask(ByCall(script, template), "2 + 2", "3+5")
 
 from collections.abc import Callable, Sequence
 
-from elastic_reasoning.core.call import Call, OnEos, Pause
+from elastic_reasoning.core.call import Call, Completion, OnEos, Pause
 from elastic_reasoning.core.loops import repeats, step
+from elastic_reasoning.core.segment import Finish
 from elastic_reasoning.core.template import Template
-from elastic_reasoning.core.trace import Finish, Trace
-from elastic_reasoning.core.walk import Completion, Walk
+from elastic_reasoning.core.trace import Trace
+from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.job import Job
 from elastic_reasoning.engines.scripted import ScriptedEngine, scripted_logprob
 

@@ -11,11 +11,13 @@ from typing import Any
 from by_call import ByCall
 from checker import check
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.cursor import Cursor, Delta
+from elastic_reasoning.core.cursor import Cursor
 from elastic_reasoning.core.delimiter import TextDelimiter, TokenDelimiter
+from elastic_reasoning.core.delta import Delta
 from elastic_reasoning.core.request import Options, Request
+from elastic_reasoning.core.segment import Segment
 from elastic_reasoning.core.template import Prompt, Template, Thinking
-from elastic_reasoning.core.trace import Segment, Trace
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import run
 from elastic_reasoning.engines.scripted import ScriptedEngine, scripted_logprob

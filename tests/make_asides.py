@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.request import Options
-from elastic_reasoning.core.trace import Finish, Segment, Trace
+from elastic_reasoning.core.segment import Finish, Segment
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.engines.engine import ask
 from elastic_reasoning.engines.scripted import ScriptedEngine, scripted, word_template
 from elastic_reasoning.grading.grade import Grade

@@ -9,8 +9,9 @@ from cases import Case, cases
 from checker import check
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.replay import replay
+from elastic_reasoning.core.segment import Finish, Phase
 from elastic_reasoning.core.strategies import find_strategy
-from elastic_reasoning.core.trace import Finish, Phase, Trace
+from elastic_reasoning.core.trace import Trace
 from letters import by_events
 
 

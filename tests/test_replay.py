@@ -14,9 +14,10 @@ from cases import make_case
 from channel_format import TEMPLATE as CHANNELS
 from checker import check
 from elastic_reasoning.core.replay import replay
+from elastic_reasoning.core.segment import INTERRUPTS, Finish, Segment
 from elastic_reasoning.core.strategies import find_strategy
 from elastic_reasoning.core.template import Template
-from elastic_reasoning.core.trace import INTERRUPTS, Finish, Segment, Trace
+from elastic_reasoning.core.trace import Trace
 from test_tools import TEMPLATE as TAGS
 
 ALWAYS_OFFERED = replace(TAGS, tools=replace(TAGS.tools, always=True))

@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 
 from by_call import ByCall
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.delimiter import TokenDelimiter, Tools
+from elastic_reasoning.core.delimiter import TokenDelimiter
 from elastic_reasoning.core.replay import replay
 from elastic_reasoning.core.request import Options, Request
+from elastic_reasoning.core.segment import Segment
 from elastic_reasoning.core.template import Prompt, Template, Thinking, resolve_template
-from elastic_reasoning.core.trace import Segment, Trace
+from elastic_reasoning.core.tools import Tools
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import run
 from elastic_reasoning.engines.scripted import ScriptedEngine

@@ -16,11 +16,12 @@ import transformers
 
 from by_call import banned_of, finish_of, run_by_call
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.call import Call, OnEos
+from elastic_reasoning.core.call import Call, Completion, OnEos
 from elastic_reasoning.core.request import Options, Request, Sampling
+from elastic_reasoning.core.segment import Finish
 from elastic_reasoning.core.template import Prompt, Template, Thinking
-from elastic_reasoning.core.trace import Finish, Trace
-from elastic_reasoning.core.walk import Completion, Walk
+from elastic_reasoning.core.trace import Trace
+from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.local.draws import uniforms
 from elastic_reasoning.engines.local.engine import TransformersEngine
 from letters import letters

@@ -11,15 +11,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:  # a name is imported when it is first used: commands should be there at once
     from elastic_reasoning.chat.rendering import render_prompt
     from elastic_reasoning.core.budget import Budget
-    from elastic_reasoning.core.call import Call
+    from elastic_reasoning.core.call import Call, Completion
     from elastic_reasoning.core.cursor import Cursor
     from elastic_reasoning.core.errors import ElasticError
     from elastic_reasoning.core.replay import replay
     from elastic_reasoning.core.request import Options, Request, Sampling
+    from elastic_reasoning.core.segment import Finish, Phase, Segment
     from elastic_reasoning.core.strategies import STRATEGIES, Strategy
     from elastic_reasoning.core.template import Prompt, Template, Thinking, resolve_template
-    from elastic_reasoning.core.trace import Finish, Phase, Segment, Trace
-    from elastic_reasoning.core.walk import Completion, Walk
+    from elastic_reasoning.core.trace import Trace
+    from elastic_reasoning.core.walk import Walk
     from elastic_reasoning.engines.engine import Engine, ask, generate, new_request
     from elastic_reasoning.engines.loading import load
 
@@ -57,7 +58,7 @@ __all__ = [
 if not TYPE_CHECKING:
     _HOMES = {
         "core.budget": ("Budget",),
-        "core.call": ("Call",),
+        "core.call": ("Call", "Completion"),
         "core.cursor": ("Cursor",),
         "core.replay": ("replay",),
         "engines.engine": ("Engine", "ask", "generate", "new_request"),
@@ -67,8 +68,9 @@ if not TYPE_CHECKING:
         "core.request": ("Options", "Request", "Sampling"),
         "core.strategies": ("STRATEGIES", "Strategy"),
         "core.template": ("Prompt", "Template", "Thinking", "resolve_template"),
-        "core.trace": ("Finish", "Phase", "Segment", "Trace"),
-        "core.walk": ("Completion", "Walk"),
+        "core.segment": ("Finish", "Phase", "Segment"),
+        "core.trace": ("Trace",),
+        "core.walk": ("Walk",),
     }
 
     def __getattr__(name: str) -> object:

@@ -15,8 +15,8 @@ from elastic_reasoning.analysis.reasoning import (
 )
 from elastic_reasoning.core.errors import RecordsError
 from elastic_reasoning.core.request import Sampling
+from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.core.setting import Setting
-from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.engines.engine import generate, new_request
 from elastic_reasoning.engines.loading import load
 from elastic_reasoning.records.measures import MEASURES, STEPS, WORDING, thought_of

@@ -9,10 +9,10 @@ import pytest
 
 from elastic_reasoning.cli import generate as module
 from elastic_reasoning.cli.main import main
-from elastic_reasoning.core.cursor import Delta, Listen
 from elastic_reasoning.core.delimiter import TokenDelimiter
+from elastic_reasoning.core.delta import Delta, Listen
+from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.core.template import Template
-from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.scripted import ScriptedEngine
 

@@ -36,8 +36,9 @@ from elastic_reasoning.core.delimiter import TokenDelimiter
 from elastic_reasoning.core.errors import TemplateError
 from elastic_reasoning.core.replay import replay
 from elastic_reasoning.core.request import Options, Request
+from elastic_reasoning.core.segment import Finish, Phase
 from elastic_reasoning.core.template import Prompt, Thinking, find_delimiters, resolve_template
-from elastic_reasoning.core.trace import Finish, Phase, Trace
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import run
 from elastic_reasoning.engines.scripted import ScriptedEngine

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from elastic_reasoning.core.codec import LONGEST_KEPT, MOST_KEPT, Codec
 from elastic_reasoning.core.delimiter import TextDelimiter, TokenDelimiter
 from elastic_reasoning.core.replay import replay
+from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.core.template import Template, resolve_template
-from elastic_reasoning.core.trace import Phase, Trace
+from elastic_reasoning.core.trace import Trace
 from letters import answer
 from vocabularies import EXACT, made, vocabulary
 

@@ -9,9 +9,10 @@ from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import StrategyError
 from elastic_reasoning.core.family import replay_family
 from elastic_reasoning.core.request import Options, Request
+from elastic_reasoning.core.segment import Finish, Phase, Segment
 from elastic_reasoning.core.strategies import STRATEGIES
 from elastic_reasoning.core.template import Prompt, Thinking
-from elastic_reasoning.core.trace import Finish, Phase, Segment, Trace
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import run
 from elastic_reasoning.engines.scripted import ScriptedEngine

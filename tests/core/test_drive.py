@@ -11,8 +11,8 @@ from elastic_reasoning.core.cursor import Cursor
 from elastic_reasoning.core.drive import SampleRequest, SampleResult, drive, next_request
 from elastic_reasoning.core.errors import EngineError
 from elastic_reasoning.core.request import Request
+from elastic_reasoning.core.segment import Finish, Phase
 from elastic_reasoning.core.template import Prompt, Template, Thinking
-from elastic_reasoning.core.trace import Finish, Phase
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import run
 from elastic_reasoning.engines.scripted import ScriptedEngine, scripted_logprob

@@ -12,11 +12,13 @@ from cases import Case, cases, chosen_by, make_case
 from channel_format import TEMPLATE as CHANNELS
 from checker import check
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.cursor import Cursor, Delta
+from elastic_reasoning.core.cursor import Cursor
+from elastic_reasoning.core.delta import Delta
 from elastic_reasoning.core.replay import replay
 from elastic_reasoning.core.request import Options, Request
+from elastic_reasoning.core.segment import INTERRUPTS, Finish, Phase
 from elastic_reasoning.core.template import Prompt, Template, Thinking
-from elastic_reasoning.core.trace import INTERRUPTS, Finish, Phase, Trace
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import run
 from elastic_reasoning.engines.scripted import ScriptedEngine

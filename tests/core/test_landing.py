@@ -8,8 +8,8 @@ from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.cursor import Cursor
 from elastic_reasoning.core.needs import needs_of
 from elastic_reasoning.core.request import Options, Request
+from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.core.template import Prompt, Thinking
-from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import ask
 from elastic_reasoning.engines.loading import load

@@ -7,9 +7,9 @@ from elastic_reasoning.core.call import Pause
 from elastic_reasoning.core.errors import StrategyError
 from elastic_reasoning.core.looking import read_answer
 from elastic_reasoning.core.request import Request
+from elastic_reasoning.core.segment import Phase, Segment
 from elastic_reasoning.core.strategies import STRATEGIES
 from elastic_reasoning.core.template import Prompt, Thinking
-from elastic_reasoning.core.trace import Phase, Segment
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.core.words import delimiter_of, ids_of
 from elastic_reasoning.engines.job import Job

@@ -8,15 +8,17 @@ from hypothesis import strategies as st
 
 from checker import check
 from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.call import Completion
 from elastic_reasoning.core.cursor import Cursor
 from elastic_reasoning.core.errors import EngineError
 from elastic_reasoning.core.family import replay_family
 from elastic_reasoning.core.needs import most_tokens, needs_of
 from elastic_reasoning.core.request import Options, Request, Sampling
+from elastic_reasoning.core.segment import Finish, Phase
 from elastic_reasoning.core.siblings import share_of
 from elastic_reasoning.core.template import Prompt, Thinking
-from elastic_reasoning.core.trace import Finish, Phase, Trace
-from elastic_reasoning.core.walk import Completion, Walk
+from elastic_reasoning.core.trace import Trace
+from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import run
 from elastic_reasoning.engines.scripted import ScriptedEngine
 from letters import by_position, finishes, letters, show

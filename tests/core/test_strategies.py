@@ -9,9 +9,9 @@ import pytest
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import BudgetError, StrategyError
 from elastic_reasoning.core.request import Options, Request
+from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.core.strategies import STRATEGIES, find_strategy, known_options
 from elastic_reasoning.core.template import Prompt, Template, Thinking
-from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.core.walk import Walk
 from letters import answer, finishes, letters, pieces_template, show
 

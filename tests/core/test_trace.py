@@ -3,11 +3,13 @@ from dataclasses import replace
 import pytest
 
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.delimiter import TokenDelimiter, Tools
+from elastic_reasoning.core.delimiter import TokenDelimiter
 from elastic_reasoning.core.errors import RequestError
 from elastic_reasoning.core.request import Request
+from elastic_reasoning.core.segment import Finish, Phase, Segment
 from elastic_reasoning.core.template import Prompt, Thinking
-from elastic_reasoning.core.trace import Finish, Phase, Segment, Trace
+from elastic_reasoning.core.tools import Tools
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import run
 from elastic_reasoning.engines.scripted import ScriptedEngine

@@ -2,13 +2,13 @@ import pytest
 
 from by_call import run_by_call
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.call import Call, Calls, OnEos
+from elastic_reasoning.core.call import Call, Calls, Completion, OnEos
 from elastic_reasoning.core.errors import ContextError
 from elastic_reasoning.core.request import Options, Request
+from elastic_reasoning.core.segment import Finish, Phase
 from elastic_reasoning.core.strategies import STRATEGIES, Strategy
 from elastic_reasoning.core.template import Prompt, Thinking
-from elastic_reasoning.core.trace import Finish, Phase
-from elastic_reasoning.core.walk import Completion, Walk
+from elastic_reasoning.core.walk import Walk
 from letters import letters, show
 
 TEMPLATE = letters(closing="CD")

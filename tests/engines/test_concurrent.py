@@ -7,8 +7,8 @@ import pytest
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import BusyError, EngineError
 from elastic_reasoning.core.request import Request
+from elastic_reasoning.core.segment import Finish
 from elastic_reasoning.core.template import Prompt, Thinking
-from elastic_reasoning.core.trace import Finish
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.concurrent import Answering, LoopThread
 from elastic_reasoning.engines.job import Job

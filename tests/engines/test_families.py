@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.cursor import Cursor, Delta, Listen
+from elastic_reasoning.core.cursor import Cursor
+from elastic_reasoning.core.delta import Delta, Listen
 from elastic_reasoning.core.errors import BusyError, EngineError
 from elastic_reasoning.core.family import replay_family
 from elastic_reasoning.core.request import Options, Request, Sampling
+from elastic_reasoning.core.segment import Finish, Phase
 from elastic_reasoning.core.template import Prompt, Thinking
-from elastic_reasoning.core.trace import Finish, Phase, Trace
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.concurrent import Answering, LoopThread
 from elastic_reasoning.engines.engine import run

@@ -5,9 +5,9 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from elastic_reasoning.core.cursor import Delta
+from elastic_reasoning.core.delta import Delta
 from elastic_reasoning.core.drive import SampleRequest, SampleResult
-from elastic_reasoning.core.trace import Finish, Phase
+from elastic_reasoning.core.segment import Finish, Phase
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import ask, new_request
 from elastic_reasoning.engines.one_pass import BrokenBudgetError, drive_one_pass

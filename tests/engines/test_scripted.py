@@ -7,9 +7,9 @@ from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.call import Call, Calls, OnEos
 from elastic_reasoning.core.errors import BudgetError, StrategyError
 from elastic_reasoning.core.request import Options
+from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.core.strategies import STRATEGIES, Strategy
 from elastic_reasoning.core.template import Thinking
-from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.engines.engine import as_messages, ask, generate, new_request
 from elastic_reasoning.engines.loading import load
 from elastic_reasoning.engines.scripted import ScriptedEngine, scripted, word_template

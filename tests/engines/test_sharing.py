@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from by_call import ENGINES
 from cases import COUNTS, chosen_by, make_options, make_script, make_template
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.cursor import Listen
+from elastic_reasoning.core.delta import Listen
 from elastic_reasoning.core.request import Options, Request, Sampling
+from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.core.template import Message, Prompt, Template, Thinking
-from elastic_reasoning.core.trace import Phase, Trace
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import Engine, new_request, run
 from elastic_reasoning.engines.loading import load

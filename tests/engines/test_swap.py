@@ -11,12 +11,15 @@ import pytest
 
 from checker import check
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.delimiter import TokenDelimiter, Tools
+from elastic_reasoning.core.call import Completion
+from elastic_reasoning.core.delimiter import TokenDelimiter
 from elastic_reasoning.core.errors import EngineError, StrategyError
 from elastic_reasoning.core.request import Options, Request
+from elastic_reasoning.core.segment import Finish, Phase
 from elastic_reasoning.core.template import Prompt, Template, Thinking
-from elastic_reasoning.core.trace import Finish, Phase, Trace
-from elastic_reasoning.core.walk import Completion, Walk
+from elastic_reasoning.core.tools import Tools
+from elastic_reasoning.core.trace import Trace
+from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import Engine, ask, generate, new_request, run
 from elastic_reasoning.engines.http import engine as openai_engine
 from elastic_reasoning.engines.http.config import ServerConfig

@@ -11,9 +11,9 @@ from checker import check
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.needs import most_tokens
 from elastic_reasoning.core.request import Options, Request
+from elastic_reasoning.core.segment import Finish, Phase
 from elastic_reasoning.core.strategies import STRATEGIES, names_of
 from elastic_reasoning.core.template import Prompt, Template, Thinking
-from elastic_reasoning.core.trace import Finish, Phase
 from letters import by_count, finishes, letters, show
 from rows import Edits, Script, advance, edits, in_one_pass, new_row, next_id, read
 

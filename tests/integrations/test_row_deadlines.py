@@ -10,8 +10,8 @@ from cases import Case, cases
 from checker import check
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.request import Options, Request
+from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.core.template import Prompt, Thinking
-from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.integrations.row import Row
 from letters import by_count, finishes, letters, show
 from rows import edits, emit_timed, in_one_pass, new_row, read

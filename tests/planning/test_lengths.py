@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elastic_reasoning.core.trace import Finish, Phase
+from elastic_reasoning.core.segment import Finish, Phase
 from elastic_reasoning.planning.lengths import Curve, Drawn, Lengths, Place, Stretch, stretches_of
 from elastic_reasoning.records.parts import Part
 from elastic_reasoning.records.record import Record

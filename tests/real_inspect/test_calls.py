@@ -26,8 +26,9 @@ from inspect_ai.model import (
 from inspect_ai.scorer import includes
 from inspect_ai.tool import ToolCall, ToolInfo
 
-from elastic_reasoning.core.delimiter import TokenDelimiter, Tools
+from elastic_reasoning.core.delimiter import TokenDelimiter
 from elastic_reasoning.core.errors import UsageError
+from elastic_reasoning.core.tools import Tools
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import Engine
 from elastic_reasoning.engines.scripted import ScriptedEngine, word_template

@@ -16,8 +16,8 @@ from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.needs import most_tokens
 from elastic_reasoning.core.replay import replay
 from elastic_reasoning.core.request import Options, Request, Sampling
+from elastic_reasoning.core.segment import Finish, Phase
 from elastic_reasoning.core.template import Template
-from elastic_reasoning.core.trace import Finish, Phase
 from elastic_reasoning.core.wire import PROMPT, to_wire
 from elastic_reasoning.engines.engine import generate
 from elastic_reasoning.engines.loading import load, load_template

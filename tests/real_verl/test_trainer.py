@@ -13,7 +13,8 @@ pytest.importorskip("verl", reason="verl is not installed: scripts/setup_verl.sh
 from checker import check
 from elastic_reasoning.core.replay import replay
 from elastic_reasoning.core.request import DEFAULT_STRATEGY, Sampling
-from elastic_reasoning.core.trace import Phase, Trace
+from elastic_reasoning.core.segment import Phase
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.engines.engine import generate, new_request
 from elastic_reasoning.engines.loading import load
 from elastic_reasoning.integrations.verl.facts import FACTS, trace_of

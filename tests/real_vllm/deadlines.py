@@ -3,9 +3,10 @@
 from typing import Any
 
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.cursor import Delta
+from elastic_reasoning.core.delta import Delta
 from elastic_reasoning.core.request import Request, Sampling
-from elastic_reasoning.core.trace import Finish, Phase, Segment, Trace
+from elastic_reasoning.core.segment import Finish, Phase, Segment
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import generate, new_request
 from letters import put_together

@@ -11,8 +11,9 @@ import torch
 from elastic_reasoning.chat.rendering import render_prompt
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.request import Request, Sampling
+from elastic_reasoning.core.segment import Finish, Phase, Segment
 from elastic_reasoning.core.template import Prompt, Template, Thinking
-from elastic_reasoning.core.trace import Finish, Phase, Segment, Trace
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.engines.engine import generate, new_request
 from elastic_reasoning.engines.loading import load
 from elastic_reasoning.tasks.arithmetic import Arithmetic

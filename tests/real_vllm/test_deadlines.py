@@ -17,7 +17,8 @@ from budget_load import CLOSING, EOS, new_requests, write_model
 
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.request import Options, Request
-from elastic_reasoning.core.trace import Finish, Trace
+from elastic_reasoning.core.segment import Finish
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.engines.engine import generate
 from elastic_reasoning.engines.http.config import ServerConfig
 from elastic_reasoning.engines.http.engine import OpenAIEngine

@@ -10,7 +10,8 @@ import pytest
 pytest.importorskip("vllm.v1.engine", reason="vllm is not installed: scripts/setup_vllm.sh")
 
 from elastic_reasoning.core.request import Request
-from elastic_reasoning.core.trace import Finish, Phase, Trace
+from elastic_reasoning.core.segment import Finish, Phase
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.engines.engine import generate
 from elastic_reasoning.engines.http.config import ServerConfig
 from elastic_reasoning.engines.http.engine import OpenAIEngine

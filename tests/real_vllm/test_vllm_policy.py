@@ -22,8 +22,9 @@ from configs import changed
 from elastic_reasoning.chat.rendering import Renderer
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.request import Options, Request, Sampling
+from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.core.template import Prompt, Thinking
-from elastic_reasoning.core.trace import Phase, Trace
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import generate, new_request, run
 from elastic_reasoning.engines.loading import load, model_path

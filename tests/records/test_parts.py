@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from elastic_reasoning.core.replay import replay
-from elastic_reasoning.core.trace import Finish, Phase, Probe, Segment, Trace
+from elastic_reasoning.core.segment import Finish, Phase, Probe, Segment
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.records.appending import AppendedFiles
 from elastic_reasoning.records.columns import Records

@@ -5,8 +5,9 @@ import pytest
 
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.request import Request
+from elastic_reasoning.core.segment import Finish, Phase, Segment
 from elastic_reasoning.core.template import Prompt, Thinking
-from elastic_reasoning.core.trace import Finish, Phase, Segment, Trace
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.engines.loading import load
 from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.rollouts.config import RewardConfig, RolloutConfig

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import TrainingError
 from elastic_reasoning.core.request import Request
+from elastic_reasoning.core.segment import Phase, Segment
 from elastic_reasoning.core.strategies import STRATEGIES, names_of
 from elastic_reasoning.core.template import Prompt, Thinking
-from elastic_reasoning.core.trace import Phase, Segment, Trace
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.rollouts.config import Constants, RewardConfig
 from elastic_reasoning.rollouts.rewards import REWARDS, check_rewards, find_reward

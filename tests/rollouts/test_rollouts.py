@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from elastic_reasoning.core.request import Options
-from elastic_reasoning.core.trace import Phase, Trace
+from elastic_reasoning.core.segment import Phase
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.engines.loading import load
 from elastic_reasoning.rollouts.config import RewardConfig, RolloutConfig
 from elastic_reasoning.rollouts.measures import rollout_metrics

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from elastic_reasoning.core.trace import Phase, Trace
+from elastic_reasoning.core.segment import Phase
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.engines.loading import load
 from elastic_reasoning.rollouts.advantages import group_advantages, thinking_advantages
 from elastic_reasoning.rollouts.config import RolloutConfig

@@ -9,8 +9,9 @@ from itertools import count
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.cursor import Cursor
 from elastic_reasoning.core.request import Request
+from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.core.template import Prompt, Thinking
-from elastic_reasoning.core.trace import Phase, Trace
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.scripted import word_template
 from elastic_reasoning.serving.deadlines import Deadlines

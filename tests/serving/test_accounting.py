@@ -1,7 +1,8 @@
 from dataclasses import replace
 
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.trace import Finish, Trace
+from elastic_reasoning.core.segment import Finish
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.serving.accounting import ended, usage_of
 from elastic_reasoning.serving.budgets import Plan
 from elastic_reasoning.serving.events import Usage

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from client_pages import needs_curl
-from elastic_reasoning.core.cursor import Delta, Listen
+from elastic_reasoning.core.delta import Delta, Listen
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.core.wire import from_wire
 from elastic_reasoning.serving.config import make_config

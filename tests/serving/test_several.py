@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 import pytest
 
-from elastic_reasoning.core.trace import Phase
+from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.serving.asked import Asked
 from elastic_reasoning.serving.errors import ApiError
 from elastic_reasoning.serving.events import Ended, Event, Finished, Started, Text, Usage

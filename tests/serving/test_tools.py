@@ -9,7 +9,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from elastic_reasoning.core.delimiter import TokenDelimiter, Tools
+from elastic_reasoning.core.delimiter import TokenDelimiter
+from elastic_reasoning.core.tools import Tools
 from elastic_reasoning.engines.scripted import ScriptedEngine, word_template
 from elastic_reasoning.serving.backend import Backend
 from elastic_reasoning.serving.config import ModelConfig, make_config

@@ -16,7 +16,8 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, TrainerCallback
 
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.trace import Phase, Trace
+from elastic_reasoning.core.segment import Phase
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.engines.loading import model_path
 from elastic_reasoning.rollouts.config import Constants
 from elastic_reasoning.rollouts.rows import Row

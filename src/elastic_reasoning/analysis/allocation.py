@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import RecordsError, UsageError
+from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.core.strategies.allocated import FREE, PROBED, Rule, Term, thought_signs
-from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.records.columns import Records
 from elastic_reasoning.records.record import Record
 

@@ -12,9 +12,9 @@ import numpy as np
 
 from elastic_reasoning.analysis.allocation import Floats, Thinkings, thought_ids
 from elastic_reasoning.core.errors import RecordsError
+from elastic_reasoning.core.segment import Phase, Segment
 from elastic_reasoning.core.strategies.allocated import PROBED, Rule, probed_signs
 from elastic_reasoning.core.template import Template
-from elastic_reasoning.core.trace import Phase, Segment
 from elastic_reasoning.records.columns import Records
 from elastic_reasoning.records.record import Record
 

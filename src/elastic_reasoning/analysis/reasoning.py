@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from elastic_reasoning.analysis.errorbars import clustered_se, paired_means
 from elastic_reasoning.analysis.metrics import by_setting
 from elastic_reasoning.core.errors import RecordsError
+from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.core.setting import Setting
-from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.records.columns import Records
 from elastic_reasoning.records.measures import MEASURES, thought_of
 from elastic_reasoning.records.parts import Part

@@ -16,8 +16,8 @@ from elastic_reasoning.cli.output import new_console, say_json
 from elastic_reasoning.cli.progress import progress_bar
 from elastic_reasoning.cli.sweep import run_with_progress
 from elastic_reasoning.core.errors import UsageError
+from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.core.setting import Setting
-from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.evaluation.config import SweepConfig
 from elastic_reasoning.records.columns import Records
 from elastic_reasoning.records.log import read_records

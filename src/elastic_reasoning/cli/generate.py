@@ -11,12 +11,13 @@ from elastic_reasoning.cli.forced import CLOSE, FORCED_STYLE, OPEN, has_colour
 from elastic_reasoning.cli.output import new_console, note, say_json
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.configuration import INLINE
-from elastic_reasoning.core.cursor import Delta
+from elastic_reasoning.core.delta import Delta
 from elastic_reasoning.core.errors import UsageError
 from elastic_reasoning.core.request import DEFAULT_STRATEGY, OptionValues, Sampling
+from elastic_reasoning.core.segment import Finish, Phase
 from elastic_reasoning.core.strategies import effective, find_strategy
 from elastic_reasoning.core.template import Template, Thinking
-from elastic_reasoning.core.trace import Finish, Phase, Trace
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.engines.engine import Engine, new_request, run

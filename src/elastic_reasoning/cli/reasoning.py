@@ -21,8 +21,8 @@ from elastic_reasoning.cli.console import table_console
 from elastic_reasoning.cli.forced import FORCED_STYLE, has_colour, marked
 from elastic_reasoning.cli.output import say_json
 from elastic_reasoning.core.errors import UsageError
+from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.core.setting import Setting, chosen
-from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.records.log import read_records
 from elastic_reasoning.records.measures import MEASURES, STEPS, WORDING
 from elastic_reasoning.records.parts import Part

@@ -1,4 +1,4 @@
-"""What a strategy says to an interpreter: one step at a time."""
+"""What a strategy says to an interpreter, one step at a time, and what comes back for it."""
 
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from elastic_reasoning.core.counted_text import CountedText
 from elastic_reasoning.core.delimiter import Delimiter
-from elastic_reasoning.core.trace import Phase, Segment
+from elastic_reasoning.core.segment import Finish, Phase, Segment
 
 
 class OnEos(StrEnum):
@@ -98,6 +98,31 @@ class Call:
     probe: bool = False
     tail: int = 0
     tail_phase: Phase | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What an engine sampled for one call.
+
+    Attributes:
+        ids: sampled ids `[n]`, those of a delimiter that ended the call among them; a discarded end of sequence
+            is not.
+        logprobs: `[n]`, or `None` where the engine gives none.
+        finish: why the call ended.
+    """
+
+    ids: tuple[int, ...]
+    logprobs: tuple[float, ...] | None
+    finish: Finish
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A call with the position in the completion at which its sampling began, and what came back."""
+
+    position: int
+    call: Call
+    completion: Completion
 
 
 Calls = Generator[Call, Segment, None]

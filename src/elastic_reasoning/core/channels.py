@@ -16,7 +16,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from elastic_reasoning.core.delimiter import TokenDelimiter, Tools
+from elastic_reasoning.core.delimiter import TokenDelimiter
+from elastic_reasoning.core.tools import Tools
 
 MARKERS = END, START, CHANNEL, CONSTRAIN, MESSAGE = (
     "<|end|>",

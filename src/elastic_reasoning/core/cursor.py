@@ -16,14 +16,15 @@ every token as it comes, or because the walk was interrupted. A logits processor
 object.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from elastic_reasoning.core import loops
-from elastic_reasoning.core.call import Call, OnEos, Pause, Ramp
-from elastic_reasoning.core.trace import Finish, Phase
-from elastic_reasoning.core.walk import Completion, Walk
+from elastic_reasoning.core.call import Call, Completion, OnEos, Pause, Ramp
+from elastic_reasoning.core.delta import Delta, Listen
+from elastic_reasoning.core.segment import Finish, Phase
+from elastic_reasoning.core.walk import Walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,32 +37,6 @@ class Turn:
 
 GO_ON = Turn(0, ())
 NOTHING = frozenset[int]()
-
-
-@dataclass(slots=True)
-class Delta:
-    """What a listener is told: the next tokens of a segment. Those of a request, put together, are its segments.
-
-    What may still become part of a delimiter is held back, so that nothing that was told is ever taken back.
-
-    Attributes:
-        phase, sampled: of the segment.
-        ids: new token ids `[n]`.
-        logprobs: of the new tokens `[n]`; `None` for forced ones, and where the engine gives none.
-        finish: why sampling ended, with the last tokens of a segment.
-        last: whether the segment ends with these tokens.
-    """
-
-    phase: Phase
-    ids: tuple[int, ...]
-    sampled: bool
-    logprobs: tuple[float, ...] | None
-    finish: Finish | None
-    last: bool
-
-
-Listen = Callable[[Delta], None]
-"""Called in the thread that computes; what it raises is raised by whoever waits for the walk, which is aborted."""
 
 
 class Cursor:

@@ -12,12 +12,12 @@ and so does one that the model could not have written.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from elastic_reasoning.core.call import Call
+from elastic_reasoning.core.call import Call, Completion
 from elastic_reasoning.core.delimiter import Delimiter
 from elastic_reasoning.core.request import Request
+from elastic_reasoning.core.segment import Finish, Phase
 from elastic_reasoning.core.template import Template
-from elastic_reasoning.core.trace import Finish, Phase
-from elastic_reasoning.core.walk import Completion, Walk
+from elastic_reasoning.core.walk import Walk
 
 MOST_LOOKED_AT = 256
 """Ids among which the beginning of a delimiter is looked for."""

@@ -19,11 +19,12 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from elastic_reasoning.core.call import OnEos
-from elastic_reasoning.core.cursor import Cursor, Listen
+from elastic_reasoning.core.cursor import Cursor
 from elastic_reasoning.core.delimiter import AnyDelimiter, Delimiter
+from elastic_reasoning.core.delta import Listen
 from elastic_reasoning.core.errors import EngineError
 from elastic_reasoning.core.request import Request, derived_seed
-from elastic_reasoning.core.trace import Phase
+from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.core.walk import Walk
 
 T = TypeVar("T")

@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from elastic_reasoning.core.automaton import EOS, NO_END, Automaton, State, classes_of
-from elastic_reasoning.core.call import Call, OnEos
+from elastic_reasoning.core.call import Call, Completion, OnEos
 from elastic_reasoning.core.delimiter import TokenDelimiter
 from elastic_reasoning.core.request import Request
+from elastic_reasoning.core.segment import Finish
 from elastic_reasoning.core.strategies import find_strategy
 from elastic_reasoning.core.template import Prompt, Template
-from elastic_reasoning.core.trace import Finish
-from elastic_reasoning.core.walk import Completion, Walk
+from elastic_reasoning.core.walk import Walk
 
 UNLIMITED = 1000
 """Tokens that are tried as the most of a call that has no limit."""

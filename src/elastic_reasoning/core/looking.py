@@ -18,8 +18,9 @@ from elastic_reasoning.core.brackets import closed_at
 from elastic_reasoning.core.call import Call, Pause
 from elastic_reasoning.core.errors import StrategyError
 from elastic_reasoning.core.room import Room
+from elastic_reasoning.core.segment import INTERRUPTS, Phase, Segment
 from elastic_reasoning.core.template import Template
-from elastic_reasoning.core.trace import INTERRUPTS, LOGPROB_PLACES, Phase, Segment
+from elastic_reasoning.core.trace import LOGPROB_PLACES
 
 CLOSE_NAME = "{close}"
 """Stands in the text of a probe for what closes thinking."""

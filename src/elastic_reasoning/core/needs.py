@@ -12,13 +12,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from elastic_reasoning.core.call import Call, OnEos
+from elastic_reasoning.core.call import Call, Completion, OnEos, Step
 from elastic_reasoning.core.delimiter import AnyDelimiter, Delimiter, TokenDelimiter
 from elastic_reasoning.core.request import Request
+from elastic_reasoning.core.segment import Finish, Phase
 from elastic_reasoning.core.strategies import Strategy, find_strategy
 from elastic_reasoning.core.template import Prompt, Template
-from elastic_reasoning.core.trace import Finish, Phase
-from elastic_reasoning.core.walk import Completion, Step, Walk
+from elastic_reasoning.core.walk import Walk
 
 WORD, BEGUN, END, OPENING, CLOSING = range(-5, 0)
 """Ids that no model has: a word, the beginning of a delimiter, an end of sequence, and the two delimiters."""

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 from elastic_reasoning.core.call import Call, Calls, OnEos, Pause, Ramp
 from elastic_reasoning.core.counted_text import CountedText
-from elastic_reasoning.core.delimiter import AnyDelimiter, Delimiter, Tools
+from elastic_reasoning.core.delimiter import AnyDelimiter, Delimiter
 from elastic_reasoning.core.errors import StrategyError
 from elastic_reasoning.core.looking import GO_ON, Look, Next, Thought
 from elastic_reasoning.core.room import Room
+from elastic_reasoning.core.segment import Finish, Phase, Segment
 from elastic_reasoning.core.template import Prompt, Template, Thinking
-from elastic_reasoning.core.trace import Finish, Phase, Segment
+from elastic_reasoning.core.tools import Tools
 
 Forced = tuple[tuple[Phase, tuple[int, ...]], ...]
 

@@ -7,13 +7,15 @@ A server's answer is read so, a sequence that was preempted is taken up so, and 
 
 from collections.abc import Mapping, Sequence
 
+from elastic_reasoning.core.call import Completion
 from elastic_reasoning.core.cursor import Cursor
 from elastic_reasoning.core.deadline import after_closing
 from elastic_reasoning.core.errors import EngineError
 from elastic_reasoning.core.request import Request
+from elastic_reasoning.core.segment import Finish, Phase, Probe
 from elastic_reasoning.core.template import Template
-from elastic_reasoning.core.trace import Finish, Phase, Probe, Trace
-from elastic_reasoning.core.walk import Completion, Walk
+from elastic_reasoning.core.trace import Trace
+from elastic_reasoning.core.walk import Walk
 
 
 class _Replay(Cursor):

@@ -15,7 +15,8 @@ from typing import Any
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import StrategyError
 from elastic_reasoning.core.request import DEFAULT_STRATEGY, Options, Request
-from elastic_reasoning.core.trace import Phase, Trace
+from elastic_reasoning.core.segment import Phase
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.core.votes import answer_of, stated_in
 
 

@@ -17,9 +17,10 @@ from typing import Any
 
 from elastic_reasoning.core.channels import ENDS, Channels
 from elastic_reasoning.core.codec import Codec
-from elastic_reasoning.core.delimiter import Delimiter, TextDelimiter, TokenDelimiter, Tools
+from elastic_reasoning.core.delimiter import Delimiter, TextDelimiter, TokenDelimiter
 from elastic_reasoning.core.errors import DelimiterError, TemplateError
 from elastic_reasoning.core.markers import MARK, Spelling, find_thinking, find_tools, given_thinking
+from elastic_reasoning.core.tools import Tools
 
 Message = Mapping[str, Any]
 

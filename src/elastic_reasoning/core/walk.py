@@ -7,42 +7,16 @@ holds a walk may interrupt it, from any thread.
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from elastic_reasoning.core.call import Call, OnEos
+from elastic_reasoning.core.call import Call, Completion, OnEos, Step
 from elastic_reasoning.core.errors import ElasticError
 from elastic_reasoning.core.request import Request
+from elastic_reasoning.core.segment import INTERRUPTS, Finish, Phase, Probe, Segment
 from elastic_reasoning.core.siblings import Siblings
 from elastic_reasoning.core.strategies import find_strategy
 from elastic_reasoning.core.template import Template
-from elastic_reasoning.core.trace import INTERRUPTS, Finish, Phase, Probe, Segment, Trace
-
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """What an engine sampled for one call.
-
-    Attributes:
-        ids: sampled ids `[n]`, those of a delimiter that ended the call among them; a discarded end of sequence
-            is not.
-        logprobs: `[n]`, or `None` where the engine gives none.
-        finish: why the call ended.
-    """
-
-    ids: tuple[int, ...]
-    logprobs: tuple[float, ...] | None
-    finish: Finish
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A call with the position in the completion at which its sampling began, and what came back."""
-
-    position: int
-    call: Call
-    completion: Completion
-
+from elastic_reasoning.core.trace import Trace
 
 SEVERAL = Call(Phase.THINKING, None)
 """Stands for what a walk waits for whose branches are under way: it is none that an engine can answer."""

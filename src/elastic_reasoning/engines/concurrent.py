@@ -8,7 +8,7 @@ from functools import partial
 from elastic_reasoning.core.cursor import Cursor
 from elastic_reasoning.core.drive import unless_interrupted
 from elastic_reasoning.core.errors import BusyError, EngineError
-from elastic_reasoning.core.trace import Finish
+from elastic_reasoning.core.segment import Finish
 from elastic_reasoning.engines.job import MAX_WAITING, Job
 
 

@@ -7,11 +7,12 @@ from concurrent.futures import Future
 from typing import Protocol
 
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.cursor import Listen
+from elastic_reasoning.core.delta import Listen
 from elastic_reasoning.core.request import DEFAULT_STRATEGY, Request, Sampling, Value
+from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.core.strategies import find_strategy
 from elastic_reasoning.core.template import Message, Prompt, Template
-from elastic_reasoning.core.trace import Phase, Trace
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.flow import Flow
 from elastic_reasoning.untrusted.own_strategies import strategy_name

@@ -14,9 +14,10 @@ from concurrent.futures import Future
 from functools import partial, wraps
 from typing import Any, TypeVar, cast
 
-from elastic_reasoning.core.cursor import Cursor, Delta, Listen
+from elastic_reasoning.core.cursor import Cursor
+from elastic_reasoning.core.delta import Delta, Listen
 from elastic_reasoning.core.errors import ElasticError
-from elastic_reasoning.core.trace import Finish, Phase
+from elastic_reasoning.core.segment import Finish, Phase
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.job import Job, lent_by
 

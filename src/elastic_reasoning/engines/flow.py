@@ -6,8 +6,8 @@ from concurrent.futures import Future, wait
 from queue import SimpleQueue
 from typing import Protocol, runtime_checkable
 
-from elastic_reasoning.core.cursor import Listen
-from elastic_reasoning.core.trace import Finish
+from elastic_reasoning.core.delta import Listen
+from elastic_reasoning.core.segment import Finish
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.job import lent_by
 

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 
-from elastic_reasoning.core.cursor import Delta, Listen
+from elastic_reasoning.core.delta import Delta, Listen
 from elastic_reasoning.core.explorer import automaton_of
 from elastic_reasoning.core.looking import no_logprobs
 from elastic_reasoning.core.needs import needs_of
-from elastic_reasoning.core.trace import Finish, Phase
+from elastic_reasoning.core.segment import Finish, Phase
 from elastic_reasoning.core.walk import Walk
 
 MAX_WAITING = 1024

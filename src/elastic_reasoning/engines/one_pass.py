@@ -11,10 +11,10 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from elastic_reasoning.core.cursor import Listen
 from elastic_reasoning.core.deadline import AfterClosing, after_closing
+from elastic_reasoning.core.delta import Listen
 from elastic_reasoning.core.drive import Sample, SampleRequest, SampleResult, drive
-from elastic_reasoning.core.trace import INTERRUPTS, Finish, Phase
+from elastic_reasoning.core.segment import INTERRUPTS, Finish, Phase
 from elastic_reasoning.core.walk import Walk
 
 

@@ -10,11 +10,12 @@ For tests, for documentation, and for trying a strategy without weights.
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
-from elastic_reasoning.core.cursor import Cursor, Listen
+from elastic_reasoning.core.cursor import Cursor
 from elastic_reasoning.core.delimiter import TokenDelimiter
+from elastic_reasoning.core.delta import Listen
 from elastic_reasoning.core.request import Request
+from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.core.template import Message, Prompt, Template, Thinking
-from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.families import runs_branches
 from elastic_reasoning.engines.job import Job

@@ -18,9 +18,10 @@ budget is the beginning of the longest one, and what follows is drawn anew. Anyt
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 
-from elastic_reasoning.core.call import Call, OnEos
-from elastic_reasoning.core.trace import INTERRUPTS, Finish, Phase, Trace
-from elastic_reasoning.core.walk import Completion, Walk
+from elastic_reasoning.core.call import Call, Completion, OnEos
+from elastic_reasoning.core.segment import INTERRUPTS, Finish, Phase
+from elastic_reasoning.core.trace import Trace
+from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import Engine, run
 
 CHUNK_SIZE = 1024

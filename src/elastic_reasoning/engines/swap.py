@@ -16,12 +16,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
 
-from elastic_reasoning.core.cursor import Listen
 from elastic_reasoning.core.delimiter import Delimiter
+from elastic_reasoning.core.delta import Listen
 from elastic_reasoning.core.errors import EngineError, StrategyError
+from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.core.strategies import find_strategy, names_of
 from elastic_reasoning.core.template import Message, Prompt, Template
-from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import Engine
 from elastic_reasoning.engines.families import runs_branches

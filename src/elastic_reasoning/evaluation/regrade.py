@@ -16,7 +16,7 @@ from typing import Any, cast
 import numpy as np
 
 from elastic_reasoning.core.errors import GradingError, RecordsError
-from elastic_reasoning.core.trace import Phase
+from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.evaluation.grading_pool import Verdict, in_threads
 from elastic_reasoning.evaluation.growth import take_up
 from elastic_reasoning.grading.config import GradingConfig

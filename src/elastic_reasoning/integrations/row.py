@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from elastic_reasoning.core.call import Call, OnEos
 from elastic_reasoning.core.cursor import Cursor
 from elastic_reasoning.core.deadline import AfterClosing, after_closing
-from elastic_reasoning.core.trace import Finish, Phase
+from elastic_reasoning.core.segment import Finish, Phase
 from elastic_reasoning.core.walk import Walk
 
 MOST_LOOKED_AT = 128

@@ -15,8 +15,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.segment import Finish, Phase
 from elastic_reasoning.core.strategies import facts_of
-from elastic_reasoning.core.trace import Finish, Phase
 from elastic_reasoning.planning.tokens import Tokens
 from elastic_reasoning.records.record import Record
 

@@ -13,9 +13,9 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from elastic_reasoning.core.cursor import Listen
+from elastic_reasoning.core.delta import Listen
+from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.core.template import Message, Prompt, Template
-from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import Engine
 from elastic_reasoning.engines.families import runs_branches

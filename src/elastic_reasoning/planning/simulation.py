@@ -15,14 +15,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
-from elastic_reasoning.core.call import Call, OnEos
-from elastic_reasoning.core.cursor import Listen
+from elastic_reasoning.core.call import Call, Completion, OnEos
 from elastic_reasoning.core.delimiter import AnyDelimiter, Delimiter, TokenDelimiter
+from elastic_reasoning.core.delta import Listen
 from elastic_reasoning.core.errors import UsageError
+from elastic_reasoning.core.segment import Finish, Phase
 from elastic_reasoning.core.strategies import find_strategy
 from elastic_reasoning.core.template import Message, Prompt, Template
-from elastic_reasoning.core.trace import Finish, Phase
-from elastic_reasoning.core.walk import Completion, Walk
+from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.families import runs_branches
 from elastic_reasoning.engines.job import Job
 from elastic_reasoning.planning.lengths import Lengths, Place

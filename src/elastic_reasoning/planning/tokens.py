@@ -5,7 +5,8 @@ Tokens.of_record(record) + Tokens.of_record(another)
 
 from dataclasses import dataclass, fields, replace
 
-from elastic_reasoning.core.trace import Phase, Trace
+from elastic_reasoning.core.segment import Phase
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.records.record import Record
 
 

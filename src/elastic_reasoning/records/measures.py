@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from itertools import accumulate, chain
 
-from elastic_reasoning.core.trace import Phase
+from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.records.parts import joined_text
 from elastic_reasoning.records.record import TENTHS, Record, Thought
 from elastic_reasoning.tasks.arithmetic_thinking import Thought as StepsThought

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TypedDict
 
+from elastic_reasoning.core.segment import Finish, Phase, Segment
 from elastic_reasoning.core.siblings import vote_of
 from elastic_reasoning.core.template import Template
-from elastic_reasoning.core.trace import LOGPROB_PLACES, Finish, Phase, Segment, Trace
+from elastic_reasoning.core.trace import LOGPROB_PLACES, Trace
 from elastic_reasoning.untrusted.json import Count
 
 

@@ -12,9 +12,10 @@ from typing import Annotated, NamedTuple
 from msgspec import Meta
 
 from elastic_reasoning.core.errors import GradingError
+from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.core.strategies import facts_of
-from elastic_reasoning.core.trace import Phase, Trace
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.grading.tally import Tally
 from elastic_reasoning.records.parts import (

@@ -12,8 +12,8 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
+from elastic_reasoning.core.segment import Finish, Phase
 from elastic_reasoning.core.setting import Setting
-from elastic_reasoning.core.trace import Finish, Phase
 from elastic_reasoning.records.columns import Records
 from elastic_reasoning.records.manifest import Asked
 from elastic_reasoning.records.parts import Branch, Part, ProbePart, num_sampled

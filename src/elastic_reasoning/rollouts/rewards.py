@@ -15,9 +15,10 @@ from dataclasses import replace
 
 from elastic_reasoning.core.delimiter import written
 from elastic_reasoning.core.errors import TrainingError, unknown
+from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.core.strategies import find_strategy, names_of
 from elastic_reasoning.core.template import Thinking
-from elastic_reasoning.core.trace import Phase, Trace
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.grading.grade import Grade
 from elastic_reasoning.rollouts.config import Constants, RewardConfig
 from elastic_reasoning.untrusted.own_files import is_own, load_own

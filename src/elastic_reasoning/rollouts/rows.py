@@ -16,7 +16,8 @@ from statistics import fmean
 import numpy as np
 
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.trace import Phase, Trace
+from elastic_reasoning.core.segment import Phase
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.rollouts.advantages import group_advantages, thinking_advantages, whitening
 from elastic_reasoning.rollouts.config import RolloutConfig
 from elastic_reasoning.rollouts.scoring import Scored

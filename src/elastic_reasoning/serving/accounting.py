@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from elastic_reasoning.core.trace import Finish, Phase, Trace
+from elastic_reasoning.core.segment import Finish, Phase
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.serving.budgets import Plan
 from elastic_reasoning.serving.events import Ended, Usage
 from elastic_reasoning.serving.text import Detokenizer

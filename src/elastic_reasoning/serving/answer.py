@@ -9,11 +9,11 @@ from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
 
-from elastic_reasoning.core.cursor import Delta
+from elastic_reasoning.core.delta import Delta
 from elastic_reasoning.core.errors import BusyError, ElasticError
 from elastic_reasoning.core.request import Request
+from elastic_reasoning.core.segment import Finish, Phase
 from elastic_reasoning.core.template import Prompt
-from elastic_reasoning.core.trace import Finish, Phase
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.serving.accounting import ended, solution_logprobs, started, total
 from elastic_reasoning.serving.asked import Asked

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from elastic_reasoning.core.trace import Phase
+from elastic_reasoning.core.segment import Phase
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,9 @@ from msgspec import Struct, field
 from elastic_reasoning.core.errors import ElasticError
 from elastic_reasoning.core.replay import replay
 from elastic_reasoning.core.request import Request
+from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.core.template import Prompt
-from elastic_reasoning.core.trace import Phase, Trace
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.engines.http.engine import OpenAIEngine
 from elastic_reasoning.engines.http.replicas import RefusedError
 from elastic_reasoning.serving.accounting import ended, started, total

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from elastic_reasoning.core.cursor import Delta
 from elastic_reasoning.core.deadline import AfterClosing, after_closing
-from elastic_reasoning.core.trace import Finish, Phase
+from elastic_reasoning.core.delta import Delta
+from elastic_reasoning.core.segment import Finish, Phase
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.serving.pace import Pace
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.core.template import Message
-from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.serving.events import Text, ToolCall
 from elastic_reasoning.untrusted.json import MalformedError, decode
 

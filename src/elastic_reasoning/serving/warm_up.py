@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.cursor import Delta
+from elastic_reasoning.core.delta import Delta
 from elastic_reasoning.core.errors import ElasticError
 from elastic_reasoning.core.request import DEFAULT_STRATEGY, Request
 from elastic_reasoning.core.template import Prompt

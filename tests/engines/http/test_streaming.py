@@ -14,13 +14,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.cursor import Delta
+from elastic_reasoning.core.delta import Delta
 from elastic_reasoning.core.needs import needs_of
 from elastic_reasoning.core.replay import replay
 from elastic_reasoning.core.request import Request
+from elastic_reasoning.core.segment import INTERRUPTS, Finish
 from elastic_reasoning.core.strategies import find_strategy
 from elastic_reasoning.core.template import Prompt, Thinking
-from elastic_reasoning.core.trace import INTERRUPTS, Finish, Trace
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import generate
 from elastic_reasoning.engines.http.engine import OpenAIEngine

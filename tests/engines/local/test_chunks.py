@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from elastic_reasoning.core.cursor import Delta
+from elastic_reasoning.core.delta import Delta
 from elastic_reasoning.core.request import Request
-from elastic_reasoning.core.trace import Finish
+from elastic_reasoning.core.segment import Finish
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import generate, run
 from elastic_reasoning.engines.local import batch, loop

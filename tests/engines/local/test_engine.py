@@ -8,12 +8,13 @@ import torch
 from checker import check
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.call import Call, Calls, OnEos
-from elastic_reasoning.core.cursor import Delta
+from elastic_reasoning.core.delta import Delta
 from elastic_reasoning.core.errors import ContextError, EngineError
 from elastic_reasoning.core.request import Options, Request, Sampling
+from elastic_reasoning.core.segment import Finish, Phase
 from elastic_reasoning.core.strategies import STRATEGIES, Strategy
 from elastic_reasoning.core.template import Prompt, Template, Thinking
-from elastic_reasoning.core.trace import Finish, Phase, Trace
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import generate, run
 from elastic_reasoning.engines.local import batch

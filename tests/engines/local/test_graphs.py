@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from checker import check
-from elastic_reasoning.core.cursor import Delta
+from elastic_reasoning.core.delta import Delta
 from elastic_reasoning.core.request import Request
+from elastic_reasoning.core.segment import Finish
 from elastic_reasoning.core.template import Template
-from elastic_reasoning.core.trace import Finish, Trace
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import generate, run
 from elastic_reasoning.engines.local import graphs, self_check

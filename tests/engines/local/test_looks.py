@@ -9,9 +9,10 @@ import torch
 
 from checker import check
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.cursor import Delta
+from elastic_reasoning.core.delta import Delta
 from elastic_reasoning.core.request import Options, Request, Sampling
-from elastic_reasoning.core.trace import Finish, Phase, Trace
+from elastic_reasoning.core.segment import Finish, Phase
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import generate, run
 from elastic_reasoning.engines.sharing import share

@@ -17,10 +17,10 @@ import torch
 
 from checker import check
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.cursor import Delta
+from elastic_reasoning.core.delta import Delta
 from elastic_reasoning.core.errors import BusyError, EngineError
 from elastic_reasoning.core.request import Request
-from elastic_reasoning.core.trace import Finish, Phase
+from elastic_reasoning.core.segment import Finish, Phase
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import answer, generate, run
 from elastic_reasoning.engines.local.engine import TransformersEngine

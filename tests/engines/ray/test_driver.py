@@ -7,11 +7,11 @@ from concurrent.futures import Future
 import pytest
 
 from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.cursor import Delta, Listen
+from elastic_reasoning.core.delta import Delta, Listen
 from elastic_reasoning.core.errors import EngineError
 from elastic_reasoning.core.request import Request, Sampling
+from elastic_reasoning.core.segment import Finish, Phase
 from elastic_reasoning.core.template import Prompt, Thinking
-from elastic_reasoning.core.trace import Finish, Phase
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.engines.engine import run

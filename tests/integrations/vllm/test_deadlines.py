@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.request import Request
+from elastic_reasoning.core.segment import Finish
 from elastic_reasoning.core.template import Prompt, Thinking
-from elastic_reasoning.core.trace import Finish
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.integrations.row import Row
 from elastic_reasoning.integrations.vllm.deadlines import FEWEST_SOLUTIONS, FEWEST_TOKENS, Timed, TimeKeeper

@@ -14,7 +14,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
-from elastic_reasoning.core.trace import Phase
+from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.serving.asked import Asked
 from elastic_reasoning.serving.dialects.chat import CHAT
 from elastic_reasoning.serving.dialects.completions import COMPLETIONS

@@ -19,10 +19,10 @@ from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.call import Call, Calls, Pause
 from elastic_reasoning.core.errors import StrategyError, unknown
 from elastic_reasoning.core.looking import CLOSE, Looking, Next, Thought, confidence, logprobs_of, probe, read_answer
+from elastic_reasoning.core.segment import Segment
 from elastic_reasoning.core.separate import think_and_solve
 from elastic_reasoning.core.strategies.strategy import Strategy
 from elastic_reasoning.core.template import Prompt, Template
-from elastic_reasoning.core.trace import Segment
 
 NAME = "allocated"
 SIGNS = {

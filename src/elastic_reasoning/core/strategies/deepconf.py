@@ -21,9 +21,10 @@ from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import StrategyError
 from elastic_reasoning.core.looking import no_logprobs
 from elastic_reasoning.core.request import Request
+from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.core.siblings import Siblings, branches_of, has_thought, share_of, vote_of
 from elastic_reasoning.core.strategies.strategy import Strategy, whole_budget
-from elastic_reasoning.core.trace import LOGPROB_PLACES, Phase, Trace
+from elastic_reasoning.core.trace import LOGPROB_PLACES, Trace
 from elastic_reasoning.core.votes import elected
 
 NAME = "deepconf"

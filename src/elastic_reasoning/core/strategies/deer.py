@@ -26,10 +26,10 @@ from elastic_reasoning.core.looking import (
     probe,
     read_answer,
 )
+from elastic_reasoning.core.segment import Segment
 from elastic_reasoning.core.separate import think_and_solve
 from elastic_reasoning.core.strategies.strategy import Strategy
 from elastic_reasoning.core.template import Prompt, Template
-from elastic_reasoning.core.trace import Segment
 from elastic_reasoning.core.words import delimiter_of
 
 NAME = "deer"

@@ -18,13 +18,13 @@ from math import inf
 from typing import Any
 
 from elastic_reasoning.chat.rendering import Renderer, added_to_text
-from elastic_reasoning.core.cursor import Listen
+from elastic_reasoning.core.delta import Listen
 from elastic_reasoning.core.drive import SampleRequest, SampleResult, drive
 from elastic_reasoning.core.errors import EngineError
 from elastic_reasoning.core.needs import most_tokens, needs_of
 from elastic_reasoning.core.request import Request
+from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.core.template import Message, Prompt
-from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.concurrent import Answering, LoopThread
 from elastic_reasoning.engines.families import runs_branches

@@ -14,11 +14,11 @@ from contextlib import nullcontext
 from typing import Any
 
 from elastic_reasoning.chat.rendering import Renderer
-from elastic_reasoning.core.cursor import Listen
+from elastic_reasoning.core.delta import Listen
 from elastic_reasoning.core.ends import end_ids
 from elastic_reasoning.core.errors import EngineError
+from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.core.template import Message, Prompt, Template, resolve_template
-from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.families import runs_branches
 from elastic_reasoning.engines.job import MAX_WAITING, Job, lent_by

@@ -18,7 +18,7 @@ import torch
 
 from elastic_reasoning.core.cursor import Cursor
 from elastic_reasoning.core.errors import BusyError, EngineError
-from elastic_reasoning.core.trace import Finish
+from elastic_reasoning.core.segment import Finish
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.job import Job
 from elastic_reasoning.engines.local.batch import CHUNK_TOKENS, Batch

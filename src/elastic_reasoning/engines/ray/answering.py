@@ -6,9 +6,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 
+from elastic_reasoning.core.call import Completion
 from elastic_reasoning.core.request import Request
-from elastic_reasoning.core.trace import Finish, Phase
-from elastic_reasoning.core.walk import Completion, Walk
+from elastic_reasoning.core.segment import Finish, Phase
+from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.engines.engine import Engine
 from elastic_reasoning.engines.ray.worker import End

@@ -10,7 +10,7 @@ from itertools import count, groupby
 
 from elastic_reasoning.core.cursor import Cursor
 from elastic_reasoning.core.errors import EngineError
-from elastic_reasoning.core.trace import Finish
+from elastic_reasoning.core.segment import Finish
 from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.engines.job import Job
 from elastic_reasoning.engines.ray.answering import About, Asked, Hello, Item, Moved, sampled_for

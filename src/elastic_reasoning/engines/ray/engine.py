@@ -13,9 +13,9 @@ from concurrent.futures import Future
 from contextlib import ExitStack
 
 from elastic_reasoning.chat.rendering import Renderer
-from elastic_reasoning.core.cursor import Listen
+from elastic_reasoning.core.delta import Listen
+from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.core.template import Message, Prompt
-from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.engines.families import runs_branches

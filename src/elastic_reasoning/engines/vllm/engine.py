@@ -21,10 +21,10 @@ from typing import Any
 
 from elastic_reasoning.chat.rendering import Renderer
 from elastic_reasoning.core.configuration import EXECUTION
-from elastic_reasoning.core.cursor import Listen
+from elastic_reasoning.core.delta import Listen
 from elastic_reasoning.core.errors import EngineError, StrategyError, UsageError, require
+from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.core.template import Message, Prompt, Template
-from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.concurrent import Answering, LoopThread
 from elastic_reasoning.engines.families import runs_branches

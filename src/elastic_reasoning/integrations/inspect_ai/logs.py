@@ -44,8 +44,8 @@ from inspect_ai.scorer import CORRECT, INCORRECT, Score
 from elastic_reasoning.analysis.errorbars import clustered_se
 from elastic_reasoning.analysis.metrics import by_setting
 from elastic_reasoning.core.errors import ElasticError
+from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.core.setting import Setting
-from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.integrations.answers import COUNTS, RATES
 from elastic_reasoning.integrations.inspect_ai.outputs import KEY
 from elastic_reasoning.integrations.inspect_ai.tasks import SCORER

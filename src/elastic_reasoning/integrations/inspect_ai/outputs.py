@@ -19,9 +19,10 @@ from inspect_ai.model import (
 )
 from inspect_ai.tool import ToolCall
 
-from elastic_reasoning.core.cursor import Delta
+from elastic_reasoning.core.delta import Delta
+from elastic_reasoning.core.segment import Finish, Phase
 from elastic_reasoning.core.template import Message
-from elastic_reasoning.core.trace import Finish, Phase, Trace
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.integrations.answers import COUNTS, RATES, cut
 from elastic_reasoning.serving.accounting import solution_logprobs, usage_of

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from elastic_reasoning.core.trace import Finish
+from elastic_reasoning.core.segment import Finish
 from elastic_reasoning.integrations.row import Row
 
 NUM_STEPS, NUM_LATEST = 64, 16

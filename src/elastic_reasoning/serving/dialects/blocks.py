@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from elastic_reasoning.core.trace import Phase
+from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.serving.events import Ended, Event, Finished, Text, ToolCall, Usage
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from elastic_reasoning.core.trace import Phase
+from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.serving.asked import Asked
 from elastic_reasoning.serving.dialects.blocks import Sample
 from elastic_reasoning.serving.dialects.body import (

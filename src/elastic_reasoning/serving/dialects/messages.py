@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from elastic_reasoning.core.request import Sampling
-from elastic_reasoning.core.trace import Phase
+from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.serving.asked import Asked
 from elastic_reasoning.serving.dialects.blocks import Passage, gather
 from elastic_reasoning.serving.dialects.body import ignored_in, read_as

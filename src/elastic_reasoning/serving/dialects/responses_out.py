@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from elastic_reasoning.core.trace import Phase
+from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.serving.asked import Asked
 from elastic_reasoning.serving.dialects.blocks import Passage
 from elastic_reasoning.serving.dialects.dialect import Head, Json, sse

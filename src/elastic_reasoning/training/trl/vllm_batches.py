@@ -6,12 +6,13 @@ from concurrent.futures import Future
 from typing import Any
 
 from elastic_reasoning.chat.rendering import Renderer
-from elastic_reasoning.core.cursor import Cursor, Listen
+from elastic_reasoning.core.cursor import Cursor
+from elastic_reasoning.core.delta import Listen
 from elastic_reasoning.core.drive import next_request
 from elastic_reasoning.core.errors import EngineError
 from elastic_reasoning.core.replay import retrace
+from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.core.template import Message, Prompt, Template
-from elastic_reasoning.core.trace import Phase
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.job import Job
 from elastic_reasoning.engines.vllm.answers import Asked, ask_stretch, ask_whole, fail, read

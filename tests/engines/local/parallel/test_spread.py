@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 
 from checker import check
-from elastic_reasoning.core.cursor import Delta
+from elastic_reasoning.core.delta import Delta
 from elastic_reasoning.core.errors import EngineError
 from elastic_reasoning.core.request import Request, Sampling
-from elastic_reasoning.core.trace import Finish, Trace
+from elastic_reasoning.core.segment import Finish
+from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import ask, generate, new_request, run
 from elastic_reasoning.engines.loading import load, load_tokenizer
