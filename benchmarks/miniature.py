@@ -21,7 +21,8 @@ from miniature_tables import beside_s1
 from provenance import provenance
 from seeds import DONE, by_seed, labelled, run_children, training_cost
 
-from elastic_reasoning.analysis.metrics import Row, paired_difference, summarise
+from elastic_reasoning.analysis.compare import paired_difference
+from elastic_reasoning.analysis.metrics import Row, summarise
 from elastic_reasoning.core.request import Sampling
 from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.engines.config import EngineConfig

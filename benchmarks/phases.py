@@ -16,7 +16,8 @@ from pathlib import Path
 
 from provenance import provenance
 
-from elastic_reasoning.analysis.metrics import paired_difference, summarise
+from elastic_reasoning.analysis.compare import paired_difference
+from elastic_reasoning.analysis.metrics import summarise
 from elastic_reasoning.analysis.reasoning import Change, changes
 from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.engines.config import EngineConfig

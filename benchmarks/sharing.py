@@ -21,7 +21,7 @@ from provenance import provenance
 from rich.console import Console
 from rich.table import Table
 
-from elastic_reasoning.analysis.metrics import generated_tokens
+from elastic_reasoning.analysis.spending import generated_tokens
 from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.evaluation.config import SweepConfig, settings
 from elastic_reasoning.evaluation.sweep import sweep

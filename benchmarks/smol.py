@@ -30,7 +30,8 @@ from provenance import provenance
 from real_model import PROBLEMS
 from smol_training import Trainings
 
-from elastic_reasoning.analysis.metrics import paired_difference, summarise
+from elastic_reasoning.analysis.compare import paired_difference
+from elastic_reasoning.analysis.metrics import summarise
 from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.evaluation.config import SweepConfig

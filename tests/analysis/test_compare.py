@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elastic_reasoning.analysis.compare import Paired, compare_runs, holm
-from elastic_reasoning.analysis.metrics import paired_difference, summarise
+from elastic_reasoning.analysis.compare import Paired, compare_runs, holm, paired_difference
+from elastic_reasoning.analysis.metrics import summarise
 from elastic_reasoning.core.errors import RecordsError
 from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.records.record import Record

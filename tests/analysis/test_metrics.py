@@ -4,7 +4,9 @@ from statistics import mean, stdev
 
 import pytest
 
-from elastic_reasoning.analysis.metrics import generated_tokens, paired_difference, seconds_of, summarise
+from elastic_reasoning.analysis.compare import paired_difference
+from elastic_reasoning.analysis.metrics import summarise
+from elastic_reasoning.analysis.spending import generated_tokens, seconds_of
 from elastic_reasoning.core.errors import RecordsError
 from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.grading.tally import Tally

@@ -5,7 +5,8 @@ from statistics import mean
 
 import pytest
 
-from elastic_reasoning.analysis.metrics import paired_difference, summarise
+from elastic_reasoning.analysis.compare import paired_difference
+from elastic_reasoning.analysis.metrics import summarise
 from elastic_reasoning.analysis.recommend import Recommendation, recommend
 from elastic_reasoning.core.errors import RecordsError, StrategyError, UsageError
 from elastic_reasoning.core.setting import Setting

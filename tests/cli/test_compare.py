@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from elastic_reasoning.analysis.metrics import paired_difference
+from elastic_reasoning.analysis.compare import paired_difference
 from elastic_reasoning.cli.main import main
 from elastic_reasoning.core.setting import Setting
 from make_records import make_manifest, make_records, write_folder

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from elastic_reasoning.analysis.metrics import generated_tokens
+from elastic_reasoning.analysis.spending import generated_tokens
 from elastic_reasoning.cli.main import main
 from make_records import make_manifest, make_records, write_folder
 

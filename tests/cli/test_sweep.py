@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from elastic_reasoning.analysis.metrics import generated_tokens, summarise
+from elastic_reasoning.analysis.metrics import summarise
+from elastic_reasoning.analysis.spending import generated_tokens
 from elastic_reasoning.cli.main import main
 from elastic_reasoning.core.strategies import STRATEGIES
 from elastic_reasoning.miniature.model import build_model

@@ -14,7 +14,8 @@ import pytest
 
 import random_words
 from configs import changed, sweep_config
-from elastic_reasoning.analysis.metrics import generated_tokens, summarise
+from elastic_reasoning.analysis.metrics import summarise
+from elastic_reasoning.analysis.spending import generated_tokens
 from elastic_reasoning.core.errors import BudgetError, EngineError, RecordsError, StrategyError, TaskError, UsageError
 from elastic_reasoning.core.request import Sampling, derived_seed
 from elastic_reasoning.evaluation.config import SweepConfig, settings

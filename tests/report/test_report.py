@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from elastic_reasoning.analysis.metrics import generated_tokens, summarise
+from elastic_reasoning.analysis.metrics import summarise
+from elastic_reasoning.analysis.spending import generated_tokens
 from elastic_reasoning.analysis.yardsticks import yardsticks
 from elastic_reasoning.core.errors import RecordsError
 from elastic_reasoning.report.report import write_report

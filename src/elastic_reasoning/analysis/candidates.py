@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from statistics import fmean
 
-from elastic_reasoning.analysis.efficiency import spent_tokens
-from elastic_reasoning.analysis.metrics import by_setting
+from elastic_reasoning.analysis.ordering import by_setting
+from elastic_reasoning.analysis.spending import spent_tokens
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.errors import RecordsError, UsageError
 from elastic_reasoning.core.request import DEFAULT_STRATEGY

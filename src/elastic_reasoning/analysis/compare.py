@@ -2,6 +2,7 @@
 
     for pair in compare_runs(before, after):
         print(pair.b, f"{pair.difference:+.3f}", pair.se, pair.p_holm)
+    gain = paired_difference(records, Setting.of("mini", "elastic", "24+20"), Setting.of("mini-e1", "elastic", "24+20"))
 
 A run is the records of a folder, or any part of them: for two settings of one folder pass the records of each.
 """
@@ -11,9 +12,9 @@ from dataclasses import asdict, dataclass, replace
 from statistics import fmean
 from typing import Any
 
-from elastic_reasoning.analysis.efficiency import spent_tokens
 from elastic_reasoning.analysis.errorbars import NORMAL, paired_means
-from elastic_reasoning.analysis.metrics import by_setting
+from elastic_reasoning.analysis.ordering import by_setting
+from elastic_reasoning.analysis.spending import spent_tokens
 from elastic_reasoning.core.errors import RecordsError
 from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.records.columns import Records
@@ -66,6 +67,21 @@ class Paired:
         return {**asdict(self), "a": str(self.a), "b": str(self.b)}
 
 
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Accuracy of one setting less that of another, on the problems that both have.
+
+    Attributes:
+        difference: in -1 to 1.
+        se: its standard error clustered by problem; `None` for a single problem.
+        num_problems: that both have.
+    """
+
+    difference: float
+    se: float | None
+    num_problems: int
+
+
 def compare_runs(records_a: Iterable[Record], records_b: Iterable[Record]) -> list[Paired]:
     """Compare the settings that both runs have, or the one setting of each.
 
@@ -87,6 +103,20 @@ def compare_runs(records_a: Iterable[Record], records_b: Iterable[Record]) -> li
             "compare runs of the same task, strategy and budget, or one setting of each"
         )
     return [replace(pair, p_holm=p) for pair, p in zip(pairs, holm([p.p_value for p in pairs]), strict=True)]
+
+
+def paired_difference(records: Iterable[Record], a: Setting, b: Setting) -> Difference:
+    """Accuracy of `b` less that of `a`, on the problems that both have.
+
+    Raises:
+        RecordsError: no problem has graded samples under both.
+    """
+    graded = Records.of(records).graded()
+    of_a, of_b = (graded.under([side]).by_problem() for side in (a, b))
+    if not of_a.keys() & of_b.keys():
+        raise RecordsError(f"no problem was graded under both {a} and {b}: sweep both")
+    pair = _paired(a, b, of_a, of_b)
+    return Difference(pair.difference, pair.se, pair.num_problems)
 
 
 def _settings(records: Iterable[Record]) -> dict[Setting, Graded]:

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elastic_reasoning.analysis.errorbars import Estimate, jackknife, sums_by_cluster
-from elastic_reasoning.records.columns import Records
 
 LEAST = 1e-9
 """Tokens that stand for none, so that nothing is divided by 0."""
@@ -25,14 +24,6 @@ class Efficiency(NamedTuple):
 
     ock_score: Estimate | None
     e3: Estimate | None
-
-
-def spent_tokens(records: Records) -> NDArray[np.int64]:
-    """The tokens that each record is charged with where settings are compared: all that were sampled for it.
-
-    Those of probes and of branches that were not chosen are among them.
-    """
-    return records["num_spent_tokens"]
 
 
 def ock_score(accuracy: Any, tokens: Any) -> Any:

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean
 
-from elastic_reasoning.analysis.efficiency import spent_tokens
 from elastic_reasoning.analysis.errorbars import clustered_se
-from elastic_reasoning.analysis.metrics import budget_order, by_setting
+from elastic_reasoning.analysis.ordering import budget_order, by_setting
+from elastic_reasoning.analysis.spending import spent_tokens
 from elastic_reasoning.core.request import DEFAULT_STRATEGY
 from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.records.columns import Records

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from elastic_reasoning.analysis.efficiency import spent_tokens
-from elastic_reasoning.analysis.metrics import by_setting
+from elastic_reasoning.analysis.ordering import by_setting
+from elastic_reasoning.analysis.spending import spent_tokens
 from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.core.strategies import effective
 from elastic_reasoning.records.columns import Records

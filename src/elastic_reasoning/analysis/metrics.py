@@ -2,7 +2,6 @@
 
     for row in summarise(records):
         print(row.model, row.strategy, row.budget, f"{row.accuracy:.3f} ± {row.accuracy_se:.3f}")
-    gain = paired_difference(records, Setting.of("mini", "elastic", "24+20"), Setting.of("mini-e1", "elastic", "24+20"))
 
 Standard errors are clustered by problem. A record with an error is counted and otherwise left out; it is not a wrong
 answer.
@@ -12,20 +11,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain
-from math import inf
 from statistics import fmean, median
 from typing import Any
 
 from numpy.typing import NDArray
 
-from elastic_reasoning.analysis.efficiency import efficiency, spent_tokens
+from elastic_reasoning.analysis.efficiency import efficiency
 from elastic_reasoning.analysis.equivalence import Equivalence
-from elastic_reasoning.analysis.errorbars import clustered_se, paired_means
+from elastic_reasoning.analysis.errorbars import clustered_se
+from elastic_reasoning.analysis.ordering import by_setting
 from elastic_reasoning.analysis.samples import are_programs, ks, majority, pass_at, percentile
-from elastic_reasoning.core.budget import Budget
-from elastic_reasoning.core.errors import RecordsError
+from elastic_reasoning.analysis.spending import spent_tokens
 from elastic_reasoning.core.setting import Setting
-from elastic_reasoning.core.strategies import STRATEGIES, effective
+from elastic_reasoning.core.strategies import effective
 from elastic_reasoning.grading.answers.rounding import RULE as ROUNDED_REFERENCE
 from elastic_reasoning.grading.answers.rules import RULES
 from elastic_reasoning.grading.programs.outputs import SEVERAL_OUTPUTS
@@ -136,43 +134,10 @@ class Row:
     samples: Records = field(repr=False, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """Accuracy of one setting less that of another, on the problems that both have.
-
-    Attributes:
-        difference: in -1 to 1.
-        se: its standard error clustered by problem; `None` for a single problem.
-        num_problems: that both have.
-    """
-
-    difference: float
-    se: float | None
-    num_problems: int
-
-
 def summarise(records: Iterable[Record]) -> list[Row]:
     """One row for each setting, in the order of `by_setting`."""
     with closing(Equivalence()) as equivalence:
         return [_row(setting, group, equivalence) for setting, group in by_setting(records).items()]
-
-
-def by_setting(records: Iterable[Record]) -> dict[Setting, Records]:
-    """The records of each setting: models in order of appearance, then strategies, then budgets by size."""
-    groups = Records.of(records).by_setting()
-    models = list(dict.fromkeys(setting.model for setting in groups))
-    strategies = [*STRATEGIES, *sorted({setting.strategy for setting in groups} - set(STRATEGIES))]
-
-    def order(setting: Setting) -> tuple[int, int, tuple[float, float]]:
-        return models.index(setting.model), strategies.index(setting.strategy), budget_order(setting.budget)
-
-    return {setting: groups[setting] for setting in sorted(groups, key=order)}
-
-
-def budget_order(budget: Budget) -> tuple[float, float]:
-    """A key that sorts budgets by their total, then by thinking; unlimited ones come last."""
-    thinking, solution = (inf if part is None else part for part in (budget.thinking, budget.solution))
-    return thinking + solution, thinking
 
 
 def _row(setting: Setting, records: Records, equivalence: Equivalence) -> Row:
@@ -280,36 +245,3 @@ def _tallied(problems: Mapping[str, Records]) -> dict[str, list[list[float]]]:
         for name, things in of_problem.items():
             found.setdefault(name, []).append(things)
     return found
-
-
-def paired_difference(records: Iterable[Record], a: Setting, b: Setting) -> Difference:
-    """Accuracy of `b` less that of `a`, on the problems that both have.
-
-    Raises:
-        RecordsError: no problem has graded samples under both.
-    """
-    graded = Records.of(records).graded()
-    of_a, of_b = (_grades(graded.under([side]).by_problem()) for side in (a, b))
-    both = [problem for problem in of_a if problem in of_b]
-    if not both:
-        raise RecordsError(f"no problem was graded under both {a} and {b}: sweep both")
-    means = paired_means([of_a[problem] for problem in both], [of_b[problem] for problem in both])
-    return Difference(means.difference, means.se, len(both))
-
-
-def generated_tokens(records: Iterable[Record]) -> tuple[int, int]:
-    """How many tokens were sampled for the records, and how many of those were really generated, not reused."""
-    columns = Records.of(records)
-    num_sampled = int(spent_tokens(columns).sum())
-    return num_sampled, num_sampled - int(columns["num_reused_tokens"].sum())
-
-
-def seconds_of(records: Iterable[Record]) -> dict[str, tuple[float, int]]:
-    """For each model, the seconds its records took and the tokens that were generated in them, reused ones left out.
-
-    Tokens per second are the second by the first, where the first is not 0: records made before time was kept, or
-    graded elsewhere, have none. Several runs that were on at once count each their own time.
-    """
-    columns = Records.of(records)
-    groups = {setting.model: columns.of_model(setting.model) for setting in columns.settings}
-    return {model: (sum(each["seconds"].tolist()), generated_tokens(each)[1]) for model, each in groups.items()}

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elastic_reasoning.analysis.errorbars import clustered_se, paired_means
-from elastic_reasoning.analysis.metrics import by_setting
+from elastic_reasoning.analysis.ordering import by_setting
 from elastic_reasoning.core.errors import RecordsError
 from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.core.setting import Setting

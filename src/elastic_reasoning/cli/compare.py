@@ -7,7 +7,7 @@ from itertools import takewhile
 from typing import Any
 
 from elastic_reasoning.analysis.compare import compare_runs
-from elastic_reasoning.analysis.metrics import by_setting
+from elastic_reasoning.analysis.ordering import by_setting
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.console import table_console
 from elastic_reasoning.cli.output import say_json

@@ -8,7 +8,8 @@ from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from elastic_reasoning.analysis.metrics import Row, paired_difference, summarise
+from elastic_reasoning.analysis.compare import paired_difference
+from elastic_reasoning.analysis.metrics import Row, summarise
 from elastic_reasoning.cli.command import parse
 from elastic_reasoning.cli.forced import FORCED_STYLE, has_colour, marked
 from elastic_reasoning.cli.generate import STYLES

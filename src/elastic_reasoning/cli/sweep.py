@@ -171,7 +171,7 @@ def show_table(
     as_json: bool,
 ) -> None:
     """Print the tables of a folder's records, what sharing saved, and how fast it was."""
-    from elastic_reasoning.analysis.metrics import generated_tokens, seconds_of
+    from elastic_reasoning.analysis.spending import generated_tokens, seconds_of
     from elastic_reasoning.report.equal_tokens import equal_token_tables
     from elastic_reasoning.report.table import results_table, rows_to_json
     from elastic_reasoning.report.yardsticks import numbers_of, yardstick_tables

@@ -8,20 +8,28 @@ allows, a delimiter at their beginning or end, half of one, an end of sequence. 
 sent another one as long as it does so.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from elastic_reasoning.core.call import Call, Completion, OnEos, Step
-from elastic_reasoning.core.delimiter import AnyDelimiter, Delimiter, TokenDelimiter
+from elastic_reasoning.core.call import Call, Completion, Step
+from elastic_reasoning.core.dry_answers import (
+    ANSWERS,
+    CLOSING,
+    OPENING,
+    REPLACED,
+    WITHOUT_END,
+    Answer,
+    Mark,
+    nothing_else,
+    paused,
+)
 from elastic_reasoning.core.request import Request
-from elastic_reasoning.core.segment import Finish, Phase
+from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.core.strategies import Strategy, find_strategy
 from elastic_reasoning.core.template import Prompt, Template
 from elastic_reasoning.core.walk import Walk
 
-WORD, BEGUN, END, OPENING, CLOSING = range(-5, 0)
-"""Ids that no model has: a word, the beginning of a delimiter, an end of sequence, and the two delimiters."""
 MOST_CALLS = 10_000
 """Of a walk; one that is not over by then may never be."""
 MOST_REPLACED = 64
@@ -84,132 +92,6 @@ def most_tokens(request: Request, template: Template, context: int | None = None
     return min((bound for bound in bounds if bound is not None), default=None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Mark:
-    """A delimiter as a dry walk writes it: as often the same id as it may have tokens."""
-
-    real: Delimiter
-    mark: int
-
-    @property
-    def text(self) -> str:
-        return self.real.text
-
-    @property
-    def ids(self) -> tuple[int, ...]:
-        return self.real.ids
-
-    @property
-    def forced(self) -> tuple[int, ...]:
-        return self.real.forced
-
-    @property
-    def watch(self) -> frozenset[int]:
-        return self.real.watch
-
-    @property
-    def most_forced(self) -> int:
-        return self.real.most_forced
-
-    @property
-    def longest(self) -> int:
-        return self.real.longest
-
-    def alone(self) -> "_Mark":
-        return replace(self, real=self.real.alone())
-
-    def ends(self, ids: Sequence[int]) -> int:
-        return next((n for n, token in enumerate(reversed(ids)) if token != self.mark), len(ids))
-
-    def begun(self, ids: Sequence[int]) -> tuple[int, tuple[int, ...]]:
-        return (1, (self.mark,) * self.most_forced) if ids and ids[-1] == BEGUN else (0, self.forced)
-
-    def pending(self, ids: Sequence[int]) -> int:
-        return self.begun(ids)[0]
-
-
-Said = tuple[tuple[int, ...], Finish]
-"""What a model says to a call, and how that ends."""
-Answer = Callable[[Call], Said | None]
-"""A kind of answer; `None` where the call does not allow it."""
-
-
-def _most(call: Call) -> int:
-    assert call.max_tokens is not None
-    return call.max_tokens
-
-
-def _delimiter(call: Call, longest: bool) -> tuple[int, ...]:
-    """What ends the call, in as many or as few tokens as may be; nothing where it does not fit."""
-    stop = call.stop.parts[0] if isinstance(call.stop, AnyDelimiter) else call.stop
-    if stop is None:
-        return ()
-    fewest = 1 if isinstance(stop, _Mark) and not isinstance(stop.real, TokenDelimiter) else len(stop.ids)
-    if fewest > _most(call):
-        return ()
-    if not isinstance(stop, _Mark):
-        return stop.ids
-    return (stop.mark,) * (min(stop.longest, _most(call)) if longest else fewest)
-
-
-def _nothing_else(call: Call) -> Said:
-    return (WORD,) * _most(call), Finish.LENGTH
-
-
-def _half_a_delimiter(call: Call) -> Said | None:
-    return ((WORD,) * (_most(call) - 1) + (BEGUN,), Finish.LENGTH) if call.stop else None
-
-
-def _delimiter_at_once(call: Call) -> Said | None:
-    ids = _delimiter(call, longest=True)
-    return (ids, Finish.DELIMITER) if ids else None
-
-
-def _delimiter_at_the_end(call: Call) -> Said | None:
-    ids = _delimiter(call, longest=True)
-    return ((WORD,) * (_most(call) - len(ids)) + ids, Finish.DELIMITER) if ids else None
-
-
-def _end_at_once(call: Call) -> Said:
-    return _ended(call, 0)
-
-
-def _end_at_the_end(call: Call) -> Said:
-    return _ended(call, _most(call) - 1)
-
-
-def _ended(call: Call, num_words: int) -> Said:
-    """An end of sequence behind some words, which is taken back where the call discards it."""
-    return (WORD,) * num_words + ((END,) if call.on_eos is OnEos.END else ()), Finish.EOS
-
-
-def _short_at_once(call: Call) -> Said | None:
-    ids = _delimiter(call, longest=False)
-    return (ids, Finish.DELIMITER) if ids else None
-
-
-def _short_after_a_word(call: Call) -> Said | None:
-    ids = _delimiter(call, longest=False)
-    return ((WORD, *ids), Finish.DELIMITER) if ids and len(ids) < _most(call) else None
-
-
-def _paused(call: Call) -> Said | None:
-    """As soon as the strategy may look at what there is."""
-    if not call.pause or _most(call) < 2:
-        return None
-    return (WORD,) * min(max(call.pause.every, call.pause.start), _most(call) - 1), Finish.PAUSE
-
-
-ANSWERS: tuple[Answer, ...] = (
-    *(_nothing_else, _half_a_delimiter, _delimiter_at_once, _delimiter_at_the_end, _end_at_once, _end_at_the_end),
-    _paused,
-)
-REPLACED: tuple[Answer, ...] = (_short_at_once, _short_after_a_word)
-"""Delimiters that a strategy may replace: the less was thought, the more often."""
-WITHOUT_END: tuple[Answer, ...] = (*REPLACED, _paused)
-"""What may be said to a call that has no limit, and lead on."""
-
-
 def _longer(step: Step) -> int:
     """By how many ids the text that is forced behind a call may be longer than it was."""
     words, num_sampled = step.call.wrap_up, len(step.completion.ids)
@@ -232,8 +114,8 @@ class _DryRun:
         self.request = request
         self.template = replace(
             template,
-            opening=_Mark(template.opening, OPENING),
-            closing=_Mark(template.closing, CLOSING),
+            opening=Mark(template.opening, OPENING),
+            closing=Mark(template.closing, CLOSING),
             decode=lambda ids: template.decode([token for token in ids if token >= 0]),  # no tokenizer knows the others
             tools=None,
         )
@@ -267,7 +149,7 @@ class _DryRun:
         path: list[Answer] = []
         walk, num_said = self._walk(path), 0
         while len(path) < MOST_REPLACED and walk.call is not None:
-            answer = _nothing_else if walk.call.probe else _paused
+            answer = nothing_else if walk.call.probe else paused
             if not self._take(walk, answer) or (not (walk.call and walk.call.probe) and _num_said(walk) == num_said):
                 break
             path.append(answer)
@@ -280,14 +162,14 @@ class _DryRun:
         if walk.call is None or walk.call.max_tokens is None:
             self._end(walk)
             if depth and walk.call is not None and walk.call.pause:
-                self._try([*path, _paused], depth - 1)
+                self._try([*path, paused], depth - 1)
         elif depth:
             for answer in ANSWERS:
                 if answer(walk.call):
                     self._try([*path, answer], depth - 1)
         elif not self.by_chance:
-            last = _nothing_else if path[-1] is _paused else path[-1]  # what is thought between pauses adds up to it
-            while len(walk.steps) < MOST_CALLS and (self._take(walk, last) or self._take(walk, _nothing_else)):
+            last = nothing_else if path[-1] is paused else path[-1]  # what is thought between pauses adds up to it
+            while len(walk.steps) < MOST_CALLS and (self._take(walk, last) or self._take(walk, nothing_else)):
                 pass
             self._end(walk)
 

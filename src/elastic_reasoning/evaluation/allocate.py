@@ -118,8 +118,8 @@ def allocate(config: AllocateConfig, run: Run = sweep) -> list[Allocation]:
     from elastic_reasoning.analysis.allocated import measure, of_problems
     from elastic_reasoning.analysis.allocation import fit, thinkings
     from elastic_reasoning.analysis.candidates import halves
-    from elastic_reasoning.analysis.metrics import generated_tokens
     from elastic_reasoning.analysis.probed import probing_rule, with_probes
+    from elastic_reasoning.analysis.spending import generated_tokens
 
     budgets = check(config)
     with closing(load_task(config.task, config.grading)) as task:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-from elastic_reasoning.analysis.metrics import seconds_of
+from elastic_reasoning.analysis.spending import seconds_of
 from elastic_reasoning.core.errors import TaskError, UsageError
 from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.engines.config import RAY

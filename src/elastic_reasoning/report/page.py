@@ -15,7 +15,8 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from elastic_reasoning.analysis.metrics import Row, generated_tokens, seconds_of
+from elastic_reasoning.analysis.metrics import Row
+from elastic_reasoning.analysis.spending import generated_tokens, seconds_of
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.printable import printable
 from elastic_reasoning.core.setting import Setting

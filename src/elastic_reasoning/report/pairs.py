@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from elastic_reasoning.analysis.compare import Paired, compare_runs, holm
-from elastic_reasoning.analysis.metrics import by_setting
+from elastic_reasoning.analysis.ordering import by_setting
 from elastic_reasoning.core.request import DEFAULT_STRATEGY
 from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.records.columns import Records

@@ -11,8 +11,9 @@ from typing import Any
 
 from elastic_reasoning.analysis.compare import Paired
 from elastic_reasoning.analysis.equal_tokens import AtTokens, at_equal_tokens
-from elastic_reasoning.analysis.metrics import Row, generated_tokens, seconds_of, summarise
+from elastic_reasoning.analysis.metrics import Row, summarise
 from elastic_reasoning.analysis.reasoning import ReasoningRow, reasoning_rows
+from elastic_reasoning.analysis.spending import generated_tokens, seconds_of
 from elastic_reasoning.analysis.yardsticks import Yardsticks, yardsticks
 from elastic_reasoning.core.errors import RecordsError
 from elastic_reasoning.core.setting import Setting

@@ -20,7 +20,8 @@ from elastic_reasoning.tasks.mathematics import SUFFIX
 from elastic_reasoning.tasks.task import Split
 from elastic_reasoning.tasks.word_problems import SIZES
 from elastic_reasoning.tasks.word_problems.moves import LARGEST, Drawn, Numbers, draw_moves
-from elastic_reasoning.tasks.word_problems.scenes import SCENES, Scene
+from elastic_reasoning.tasks.word_problems.scene import Scene
+from elastic_reasoning.tasks.word_problems.scenes import SCENES
 from elastic_reasoning.tasks.word_problems.stories import NUM_STEPS, Story, split_of, stories, tell
 
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")

@@ -31,7 +31,7 @@ import numpy as np
 
 from elastic_reasoning.analysis.codeforces.contests import Contest
 from elastic_reasoning.analysis.errorbars import Z95, clustered_se
-from elastic_reasoning.analysis.metrics import by_setting
+from elastic_reasoning.analysis.ordering import by_setting
 from elastic_reasoning.core.errors import UsageError
 from elastic_reasoning.core.setting import Setting
 from elastic_reasoning.records.columns import Records

@@ -42,7 +42,7 @@ from inspect_ai.model import (
 from inspect_ai.scorer import CORRECT, INCORRECT, Score
 
 from elastic_reasoning.analysis.errorbars import clustered_se
-from elastic_reasoning.analysis.metrics import by_setting
+from elastic_reasoning.analysis.ordering import by_setting
 from elastic_reasoning.core.errors import ElasticError
 from elastic_reasoning.core.segment import Phase
 from elastic_reasoning.core.setting import Setting

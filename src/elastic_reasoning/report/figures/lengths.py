@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator, PercentFormatter
 
-from elastic_reasoning.analysis.metrics import budget_order
+from elastic_reasoning.analysis.ordering import budget_order
 from elastic_reasoning.core.budget import Budget
 from elastic_reasoning.core.request import DEFAULT_STRATEGY
 from elastic_reasoning.core.setting import Setting

@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from elastic_reasoning.tasks.word_problems.scenes import PARTS, TIMES, Kind, Move, Scene
+from elastic_reasoning.tasks.word_problems.scene import PARTS, TIMES, Kind, Move, Scene
 
 LARGEST = 120
 END_SHARE = 0.4

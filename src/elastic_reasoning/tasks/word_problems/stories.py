@@ -14,7 +14,8 @@ from elastic_reasoning.tasks.fingerprint import fingerprint
 from elastic_reasoning.tasks.mathematics import boxed_problem
 from elastic_reasoning.tasks.task import Problem, Split
 from elastic_reasoning.tasks.word_problems.moves import Drawn, Step, draw_moves
-from elastic_reasoning.tasks.word_problems.scenes import HER, NAMES, PARTS, SCENES, TIMES, Scene
+from elastic_reasoning.tasks.word_problems.scene import HER, NAMES, PARTS, TIMES, Scene
+from elastic_reasoning.tasks.word_problems.scenes import SCENES
 
 NUM_STEPS = range(2, 9)
 PRONOUNS = {name: word for word, names in NAMES.items() for name in names}
