@@ -14,7 +14,8 @@ from pathlib import Path
 from provenance import provenance
 
 ROOT = Path(__file__).parent.parent
-MARK = "pytest.mark.gpu"
+MARKS = ("pytest.mark.gpu", "ON_GPU")
+"""One of which stands in a file that has such tests."""
 NUM_PROCESSES = 6
 """Side by side, where pytest can: most of their time is the host's, which launches small kernels."""
 
@@ -25,7 +26,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="changes nothing")
     parser.add_argument("--out", type=Path, required=True)
     chosen = parser.parse_args(arguments)
-    files = [path for path in sorted(ROOT.glob("tests/**/test_*.py")) if MARK in path.read_text(encoding="utf-8")]
+    files = [
+        path
+        for path in sorted(ROOT.glob("tests/**/test_*.py"))
+        if any(mark in path.read_text(encoding="utf-8") for mark in MARKS)
+    ]
     options = ["-q", "-rf", "--noconftest", "-m", "gpu", "-p", "no:cacheprovider", "-o", "filterwarnings=default"]
     if importlib.util.find_spec("xdist"):
         options += ["-n", str(NUM_PROCESSES)]

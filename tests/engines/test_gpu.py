@@ -11,10 +11,11 @@ from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.engine import generate
 from elastic_reasoning.engines.local.engine import TransformersEngine
 from elastic_reasoning.engines.local.graphs import Graphed
+from kernel_marks import ON_GPU
 from letters import letters
 from tiny import CONTEXT, biased, mixed_requests, new_engine, request, tiny
 
-pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")]
+pytestmark = [*ON_GPU]
 FAMILIES = ["llama", "qwen3", "mistral", "gemma3", "gpt_oss"]
 
 

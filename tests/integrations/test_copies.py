@@ -12,11 +12,11 @@ from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.integrations.copies import LastIds
 from elastic_reasoning.integrations.edits import LogitEdits
 from elastic_reasoning.integrations.row import Row
+from kernel_marks import NEEDS_GPU
 from letters import letters
 from no_waiting import no_waiting
 
 SLEEP_CYCLES = 200_000_000
-ON_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
 
 def test_the_last_ids_are_those_at_the_time_of_asking() -> None:
@@ -39,7 +39,7 @@ def test_the_last_ids_are_those_at_the_time_of_asking() -> None:
 
 
 @pytest.mark.gpu
-@ON_GPU
+@NEEDS_GPU
 def test_the_last_ids_are_there_while_the_device_goes_on() -> None:
     ids, num_ids = torch.tensor([[4, 5, 0], [6, 0, 0]], device="cuda"), torch.tensor([2, 1], device="cuda")
     last = LastIds(ids, num_ids)
@@ -54,7 +54,7 @@ def test_the_last_ids_are_there_while_the_device_goes_on() -> None:
 
 
 @pytest.mark.gpu
-@ON_GPU
+@NEEDS_GPU
 def test_edits_of_rows_wait_for_no_device() -> None:
     template = letters()
     asked = [Options(min_thinking=2), Options(soft_landing=2), Options()]

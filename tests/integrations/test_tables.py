@@ -1,11 +1,9 @@
 """Tables against rows: every step of a batch on a device, with drafts, preemptions and slots that are used again."""
 
-import os
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -22,6 +20,7 @@ from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.integrations.edits import CERTAIN
 from elastic_reasoning.integrations.row import Row
 from elastic_reasoning.integrations.tables import Tables
+from kernel_marks import DEVICES, NEEDS_GPU
 from letters import letters
 from no_waiting import no_waiting
 
@@ -224,11 +223,6 @@ def test_each_step_of_each_sequence_is_what_its_row_wants(closing: str, num_draf
         Batch(template, num_drafts, chance).run(10)
 
 
-ON_CPU = pytest.mark.skipif(
-    os.environ.get("TRITON_INTERPRET") != "1" or find_spec("triton") is None,
-    reason="needs pip install triton==3.6.0, and TRITON_INTERPRET=1 to run it on a CPU",
-)
-ON_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 ROUNDING = {
     torch.float32: ({"atol": 2e-6, "rtol": 2e-6}, 1e-4),
     torch.bfloat16: ({"atol": 0.03, "rtol": 0.02}, 0.03),
@@ -247,9 +241,7 @@ def refusing_to_wait() -> Iterator[None]:
 
 @pytest.mark.parametrize("dtype", ROUNDING, ids=str)
 @pytest.mark.parametrize("num_drafts", [0, 3])
-@pytest.mark.parametrize(
-    "device", [pytest.param("cpu", marks=ON_CPU), pytest.param("cuda", marks=[pytest.mark.gpu, ON_GPU])]
-)
+@pytest.mark.parametrize("device", DEVICES)
 def test_the_kernel_does_what_the_tensor_operations_do(device: str, num_drafts: int, dtype: torch.dtype) -> None:
     rounding, tolerance = ROUNDING[dtype]
     guard = nullcontext if device == "cpu" else refusing_to_wait  # the interpreter reads tensors itself
@@ -262,7 +254,7 @@ def test_the_kernel_does_what_the_tensor_operations_do(device: str, num_drafts: 
 
 
 @pytest.mark.gpu
-@ON_GPU
+@NEEDS_GPU
 @pytest.mark.parametrize("by_kernel", [True, False])
 def test_no_step_waits_for_the_device(by_kernel: bool) -> None:
     template, device = letters(), torch.device("cuda")

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-import torch
 
 pytest.importorskip("vllm.v1.engine", reason="vllm is not installed: scripts/setup_vllm.sh")
 
@@ -25,6 +24,7 @@ from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.core.wire import PROMPT, to_wire
 from elastic_reasoning.engines.engine import generate, new_request
 from elastic_reasoning.engines.loading import load_template
+from kernel_marks import NEEDS_GPU
 from real_vllm.same import KINDS, problems, random_prompt, ties_with_plain
 from real_vllm.serving import Server, in_process
 
@@ -181,7 +181,7 @@ def test_what_cannot_be_kept_is_answered_with_400_and_the_reason(
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@NEEDS_GPU
 @pytest.mark.parametrize("v2", ["0", "1"], ids=["model runner V1", "model runner V2"])
 def test_in_process_budgets_are_exact_on_a_gpu(v2: str, seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VLLM_USE_V2_MODEL_RUNNER", v2)

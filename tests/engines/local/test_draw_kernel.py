@@ -1,23 +1,11 @@
 """The kernels of a draw, interpreted: an id where the uniform number falls, and its log-probability."""
 
-import os
-from importlib.util import find_spec
-
 import numpy as np
 import pytest
 import torch
 
 from elastic_reasoning.engines.local.draws import uniforms
-
-INTERPRETED = [
-    pytest.mark.skipif(
-        os.environ.get("TRITON_INTERPRET") != "1" or find_spec("triton") is None,
-        reason="needs pip install triton==3.6.0, and TRITON_INTERPRET=1 to run it on a CPU",
-    ),
-    pytest.mark.filterwarnings("ignore:Conversion of an array with ndim:DeprecationWarning"),  # of the interpreter
-]
-ON_GPU = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")]
-DEVICES = [pytest.param("cpu", marks=INTERPRETED), pytest.param("cuda", marks=ON_GPU)]
+from kernel_marks import DEVICES, INTERPRETED, ON_GPU
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,10 @@ from elastic_reasoning.engines.local.draws import (
     draw,
     uniforms,
 )
+from kernel_marks import ON_GPU
 from tiny import naive_draw
 
 CPU = torch.device("cpu")
-NEEDS_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
 
 def drawn(logits: torch.Tensor, uniform: np.ndarray, rows: list[Sampling], banned: torch.Tensor | None = None):
@@ -123,7 +123,7 @@ def test_the_ends_of_the_unit_interval_draw_tokens_with_weight() -> None:
     assert ids == [1, 2]
 
 
-@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=[pytest.mark.gpu, NEEDS_GPU])])
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=ON_GPU)])
 def test_what_has_no_weight_is_never_drawn(device: str) -> None:
     """Half of a large vocabulary is banned, and every uniform number falls close to an edge."""
     generator = torch.Generator().manual_seed(0)

@@ -10,6 +10,7 @@ import torch
 from elastic_reasoning.engines.local import products
 from elastic_reasoning.engines.local.graphs import CudaRecorder
 from elastic_reasoning.engines.local.products import beside_each_other
+from kernel_marks import NEEDS_GPU
 
 torch.manual_seed(0)
 LARGE, SMALL, OTHER = (torch.nn.Linear(8, num, bias=num != 24) for num in (64, 24, 16))
@@ -81,7 +82,7 @@ def test_layers_that_are_called_in_other_ways_are_left_alone() -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@NEEDS_GPU
 def test_a_graph_replays_them() -> None:
     """As they are recorded: on streams that part and meet again."""
     weights = [torch.randn(num, 256, device="cuda", dtype=torch.bfloat16) for num in (1536, 256, 256)]
@@ -101,7 +102,7 @@ def test_a_graph_replays_them() -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@NEEDS_GPU
 def test_what_another_thread_computes_does_not_get_into_a_graph() -> None:
     weights = [torch.randn(num, 64, device="cuda") for num in (256, 32)]
     given, other, found = torch.randn(4, 64, device="cuda"), torch.ones(4, 64, device="cuda"), list[list[Any]]()

@@ -1,19 +1,9 @@
 """The kernel of attention over slots, interpreted: what it gives is what attention over all that is written gives."""
 
-import os
-from importlib.util import find_spec
-
 import pytest
 import torch
 
-INTERPRETED = [
-    pytest.mark.skipif(
-        os.environ.get("TRITON_INTERPRET") != "1" or find_spec("triton") is None,
-        reason="needs pip install triton==3.6.0, and TRITON_INTERPRET=1 to run it on a CPU",
-    ),
-    pytest.mark.filterwarnings("ignore:Conversion of an array with ndim:DeprecationWarning"),  # of the interpreter
-]
-ON_GPU = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")]
+from kernel_marks import INTERPRETED, ON_GPU
 
 
 @pytest.mark.parametrize(

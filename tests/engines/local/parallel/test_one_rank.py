@@ -3,19 +3,17 @@
 from contextlib import closing
 
 import pytest
-import torch
 
 from elastic_reasoning.engines.engine import generate
 from elastic_reasoning.engines.local.engine import TransformersEngine
 from elastic_reasoning.engines.local.parallel.ranks import Spread, as_rank
 from elastic_reasoning.engines.local.parallel.workers import Workers
+from kernel_marks import ON_GPU
 from letters import letters
 from tiny import build, mixed_requests
 
-ON_CUDA = (pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"))
 
-
-@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=ON_CUDA)])
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=ON_GPU)])
 def test_traces_are_those_of_no_ranks_at_all(device: str) -> None:
     model, spread = build("llama").to(device), Spread("tiny", "float32", device, 1, 8, trusts_code=False)
     workers = Workers(spread)
