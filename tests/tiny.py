@@ -8,6 +8,7 @@ by walking through the sorted probabilities in float64.
 
 from copy import deepcopy
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from elastic_reasoning.core.segment import Finish
 from elastic_reasoning.core.template import Prompt, Template, Thinking
 from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.core.walk import Walk
+from elastic_reasoning.engines.loading import load_tokenizer
 from elastic_reasoning.engines.local.draws import uniforms
 from elastic_reasoning.engines.local.engine import TransformersEngine
 from letters import letters
@@ -88,6 +90,13 @@ def build(family: str, **changes: Any) -> Any:
 def tiny(family: str = "llama") -> Any:
     """A model that tests share: they leave it as it is."""
     return build(family)
+
+
+def save(model: Any, folder: Path) -> str:
+    """A model with the shipped one's tokenizer, as a folder by name."""
+    model.save_pretrained(folder)
+    load_tokenizer("mini-e1").save_pretrained(folder)
+    return str(folder)
 
 
 def biased(model: Any, biases: dict[int, float]) -> Any:

@@ -63,6 +63,18 @@ def test_a_model_is_split_so_that_rows_share_the_reading_of_its_weights() -> Non
     assert fit_model(LARGE, find_device(HardwareConfig("T4")), 64, 2, 10**9, 64).tensor_parallel is None
 
 
+def test_what_each_device_holds_whole_takes_room_for_rows() -> None:
+    whole = LARGE.vocabulary * LARGE.hidden
+    split, kept = (fit_model(LARGE, H100, 2, 2, 4096, 64, 2, num_whole) for num_whole in (0, whole))
+    assert (split.weights, split.weights_each) == (kept.weights, LARGE.num_parameters)
+    assert kept.weights_each == LARGE.num_parameters + whole
+    assert split.share is not None
+    assert kept.share is not None
+    assert kept.share - split.share == pytest.approx(2 * whole / (2 * 80e9))
+    tight = Device("tight", 42e9)
+    assert fit_model(LARGE, tight, 2, 2, 4096, 64, 2, whole).rows < fit_model(LARGE, tight, 2, 2, 4096, 64, 2).rows
+
+
 @given(memory=st.floats(1, 400), tokens=st.integers(1, 200_000), rows=st.integers(1, 512))
 def test_what_fits_never_takes_more_than_there_is(memory: float, tokens: int, rows: int) -> None:
     fit = fit_model(LARGE, Device("own", memory * 1e9), 64, 2, tokens, rows)

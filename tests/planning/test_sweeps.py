@@ -1,10 +1,13 @@
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from configs import changed, sweep_config
-from elastic_reasoning.core.errors import ElasticError
+from elastic_reasoning.core.errors import ElasticError, UsageError
+from elastic_reasoning.engines.vllm.engine import VllmSettings
 from elastic_reasoning.evaluation.config import SweepConfig
 from elastic_reasoning.evaluation.sweep import sweep
 from elastic_reasoning.planning.config import HardwareConfig, PlanConfig
@@ -70,6 +73,23 @@ def test_more_problems_take_as_much_longer() -> None:
     few, many = (plan_sweep(changed(LARGE, limit=limit), ON_H100) for limit in (1000, 4000))
     assert many.tokens.generated == 4 * few.tokens.generated
     assert many.models[0].generating_seconds == pytest.approx(4 * (few.models[0].generating_seconds or 0), rel=0.1)
+
+
+@pytest.mark.parametrize("engine", [{"tensor_parallel_size": 4}, {"name": "vllm", "vllm": VllmSettings(4)}])
+def test_a_copy_lies_on_as_many_devices_as_the_engine_is_told(engine: dict[str, Any]) -> None:
+    config = replace(LARGE, engine=replace(LARGE.engine, **engine))
+    (model,) = plan_sweep(config, ON_H100).models
+    assert model.fit is not None
+    assert model.fit.weights_each is not None
+    assert (model.fit.tensor_parallel, model.num_copies) == (4, 2)
+    is_vllm = config.engine.name == "vllm"
+    assert (model.fit.weights_each * 4 == pytest.approx(model.fit.weights, rel=0.001)) is is_vllm
+    assert (model.seconds is not None) is is_vllm
+    assert is_vllm or model.speed.startswith("not known: engine transformers over several devices was never timed")
+    with pytest.raises(
+        UsageError, match=r"tensor_parallel 2 beside (vllm.)?tensor_parallel_size 4: .*leave out --tens"
+    ):
+        plan_sweep(config, PlanConfig(prompt_tokens=200, hardware=HardwareConfig("H100", 8, tensor_parallel=2)))
 
 
 def test_a_model_that_does_not_fit_has_no_seconds() -> None:

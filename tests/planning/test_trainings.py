@@ -1,12 +1,13 @@
 import json
+from dataclasses import replace
 
 import pytest
 
 from configs import changed, train_config
-from elastic_reasoning.core.errors import ElasticError
+from elastic_reasoning.core.errors import ElasticError, UsageError
 from elastic_reasoning.planning.config import HardwareConfig, PlanConfig
 from elastic_reasoning.planning.trainings import TrainingPlan, plan_training
-from elastic_reasoning.training.config import TrainConfig
+from elastic_reasoning.training.config import RolloutVllm, TrainConfig
 from small_runs import SMALL
 
 LARGE = train_config(
@@ -36,6 +37,16 @@ def test_a_training_is_counted_by_its_rollouts() -> None:
     assert plan.money == pytest.approx(plan.seconds * 16 * 4.46 / 3600)
     assert plan.memory["sharded"].optimising < plan.memory["whole"].optimising
     json.dumps(plan.to_dict(), allow_nan=False)
+
+
+def test_a_colocated_vllm_is_spread_as_it_is_told() -> None:
+    config = changed(LARGE, engine="vllm-colocated", vllm=RolloutVllm(tensor_parallel_size=4))
+    hardware = HardwareConfig("H200", num_devices=16, tensor_parallel=2)
+    with pytest.raises(UsageError, match=r"tensor_parallel 2 beside vllm.tensor_parallel_size 4"):
+        planned(config, PlanConfig(prompt_tokens=200, hardware=hardware))
+    as_planned = PlanConfig(prompt_tokens=200, hardware=replace(hardware, tensor_parallel=4))
+    alone = replace(config, vllm=RolloutVllm())
+    assert planned(config).generating_seconds == planned(alone, as_planned).generating_seconds
 
 
 def test_cuts_of_one_thinking_are_generated_once() -> None:

@@ -101,7 +101,8 @@ def in_memory(fit: Fit, device: Device) -> str:
     if fit.tensor_parallel is None:
         return f"{sizes}; does not fit on {device.name}"
     one_or_more = "copy" if fit.num_copies == 1 else "copies"
-    copies = f"{fit.num_copies} {one_or_more} over {fit.tensor_parallel} of {device.name} each"
+    each = "" if fit.tensor_parallel == 1 else f" (weights {in_thousands(fit.weights_each or 0)}B on each)"
+    copies = f"{fit.num_copies} {one_or_more} over {fit.tensor_parallel} of {device.name} each{each}"
     rows = f"{fit.rows} rows at once take {in_thousands(fit.cache)}B"
     share = "" if fit.share is None else f", {fit.share:.0%} of the memory in all"
     return f"{sizes}; {copies}; {rows}{share}"

@@ -4,6 +4,7 @@ fit = fit_model(architecture, device, num_devices=8, width=2, tokens_per_row=409
 fit.tensor_parallel, fit.rows, fit.num_copies
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -26,6 +27,7 @@ class Fit:
 
     Attributes:
         weights: bytes of a whole copy.
+        weights_each: bytes of them that a device of a copy holds; `None` where no number of devices does.
         cache_per_token: bytes of keys and values.
         cache: bytes for all rows of a copy.
         tensor_parallel: devices of a copy; `None` where no number of them does.
@@ -35,6 +37,7 @@ class Fit:
     """
 
     weights: int
+    weights_each: int | None
     cache_per_token: int
     cache: int
     tensor_parallel: int | None
@@ -51,11 +54,12 @@ def fit_model(
     tokens_per_row: int,
     max_rows: int,
     tensor_parallel: int | None = None,
+    num_whole: int = 0,
 ) -> Fit:
     """Lay a model out over devices.
 
-    Weights are split evenly over 1, 2, 4, ... devices, and so is the cache, as far as there are heads of keys and
-    values: what more devices there are hold them again.
+    Weights are split evenly over 1, 2, 4, ... devices, but for those that each of them holds whole, and so is the
+    cache, as far as there are heads of keys and values: what more devices there are hold them again.
 
     Args:
         architecture: of the model.
@@ -65,8 +69,14 @@ def fit_model(
         tokens_per_row: of a sequence: of the longest, where each row has a cache of that length; else on average.
         max_rows: sequences that the engine would run together.
         tensor_parallel: devices of a copy; those that read the fewest bytes for a token if not given.
+        num_whole: parameters that each device of a copy holds whole.
     """
     weights, per_token = architecture.num_parameters * width, architecture.cache_per_token(width)
+
+    def held(split: int) -> int:
+        """Bytes of weights on all devices of a copy."""
+        return weights + (split - 1) * num_whole * width
+
     row = per_token * tokens_per_row
     if device.memory is None:
         found: int | None = tensor_parallel or 1
@@ -74,14 +84,15 @@ def fit_model(
     else:
         powers = [2**n for n in range(MOST_SPLIT) if architecture.num_heads % 2**n == 0]
         splits = [tensor_parallel] if tensor_parallel else powers
-        room = {split: USABLE * device.memory * split - weights for split in splits}
+        room = {split: USABLE * device.memory * split - held(split) for split in splits}
         most = {split: int(free // (row * _replicas(architecture, split))) for split, free in room.items()}
         found = _best(most, num_devices, max_rows, weights, row)
         rows = min(max_rows, most[found]) if found else 0
-        taken = weights + rows * row * _replicas(architecture, found) if found else 0
+        taken = held(found) + rows * row * _replicas(architecture, found) if found else 0
         share = taken / (device.memory * found) if found else None
     num_copies = num_devices // found if found else 0
-    return Fit(weights, per_token, rows * row, found, num_copies, rows, share)
+    weights_each = math.ceil(held(found) / found) if found else None
+    return Fit(weights, weights_each, per_token, rows * row, found, num_copies, rows, share)
 
 
 def _best(most: Mapping[int, int], num_devices: int, max_rows: int, weights: int, row: int) -> int | None:

@@ -28,6 +28,7 @@ from elastic_reasoning.planning.lengths import Lengths
 from elastic_reasoning.planning.measuring import measure
 from elastic_reasoning.planning.models import LETTERS_PER_TOKEN, SIZE, PlannedModel, read_model
 from elastic_reasoning.planning.pace import Pace
+from elastic_reasoning.planning.spreading import devices_of_engine, num_whole
 from elastic_reasoning.planning.sweep_plan import ModelPlan, SettingPlan, SweepPlan, money_of
 from elastic_reasoning.records.columns import Records
 from elastic_reasoning.records.log import read_records
@@ -43,6 +44,9 @@ DRIVER_SECONDS_PER_RECORD = 0.0005
 """One process hands out work and writes the records of all copies: 2,000 a second, which it is held to."""
 RECORD_BYTES, BYTES_PER_TOKEN = 900, 25
 """Of a record with its trace, where none was measured: by itself, and for each of its tokens."""
+UNKNOWN = "not known: give --hardware, or --measure 16"
+UNKNOWN_SPREAD = "not known: engine transformers over several devices was never timed; --measure 16 where they are"
+"""What is said of a speed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,7 @@ def _check(config: SweepConfig, plan: PlanConfig, models: Sequence[str]) -> None
         raise UsageError(f"measure {plan.measure}: give how many problems to run, as --measure 16, or 0 for none")
     if plan.prompt_tokens is not None and plan.prompt_tokens < 1:
         raise UsageError(f"prompt_tokens {plan.prompt_tokens}: must be 1 or more")
+    devices_of_engine(config.engine, plan.hardware)
     if plan.measure and plan.lengths_from:
         raise UsageError("measure and lengths_from both say how long answers are: give one of them")
     sizes = [name for name in models if SIZE.fullmatch(name)]
@@ -181,8 +186,9 @@ def _plan_model(
     pace = None if device.bandwidth and not plan.measure else known.pace
     first = count(config, problems, model, known.lengths, pace or Pace(), known.rows, max(1, num // 2))
     fit = _fit(config, plan, model, known, first, device, notes)
+    is_spread = fit is not None and (fit.tensor_parallel or 1) > 1 and config.engine.name == "transformers"
     if pace is None and fit is not None and model.architecture is not None:
-        pace = pace_of(model.architecture, device, fit, first.mean_tokens)
+        pace = None if is_spread else pace_of(model.architecture, device, fit, first.mean_tokens)
         known = replace(known, speed_from=f"by the data sheet of {device.name}", rows=max(1, fit.rows))
     whole = count(config, problems, model, known.lengths, pace or Pace(), known.rows, num)
     for strategy in sorted(whole.unseen):
@@ -199,7 +205,7 @@ def _plan_model(
     return ModelPlan(
         model=model.name,
         lengths=known.lengths_from,
-        speed=known.speed_from if pace else "not known: give --hardware, or --measure 16",
+        speed=known.speed_from if pace else UNKNOWN_SPREAD if is_spread else UNKNOWN,
         settings=tuple(
             SettingPlan(
                 Setting(model.name, strategy, budget, options),
@@ -252,7 +258,8 @@ def _fit(
         BYTES[dtype],
         counts.longest if config.engine.name == "transformers" else round(counts.mean_length),
         known.rows,
-        plan.hardware.tensor_parallel,
+        devices_of_engine(config.engine, plan.hardware),
+        num_whole(architecture, config.engine),
     )
     if fit.tensor_parallel is None:
         notes.append(f"{model.name}: {device.name} cannot hold it, over however many: a larger memory, or fewer tokens")

@@ -25,6 +25,7 @@ from elastic_reasoning.planning.lengths import Lengths
 from elastic_reasoning.planning.models import SIZE, PlannedModel, read_model
 from elastic_reasoning.planning.pace import Pace
 from elastic_reasoning.planning.simulation import SimulatedEngine
+from elastic_reasoning.planning.spreading import devices_of_copy
 from elastic_reasoning.planning.sweep_plan import money_of
 from elastic_reasoning.planning.sweeps import made_up_problems
 from elastic_reasoning.planning.tokens import Tokens
@@ -105,6 +106,7 @@ def plan_training(config: TrainConfig, plan: PlanConfig) -> TrainingPlan:
     """
     check(replace(config, model="mini") if SIZE.fullmatch(config.model) else config)
     device, num_devices = find_device(plan.hardware), plan.hardware.num_devices
+    _devices(config, plan)
     if plan.measure < 0 or (plan.measure and (plan.lengths_from or SIZE.fullmatch(config.model))):
         raise UsageError(
             f"measure {plan.measure}: give the steps to train here first, as 4, for a model that is named and without "
@@ -224,14 +226,18 @@ def _simulated(
     architecture, pace, num_copies = model.architecture, None, plan.hardware.num_devices
     if architecture is not None:
         width = BYTES["bfloat16"] if config.engine != "transformers" else BYTES[config.dtype]
-        fit = fit_model(
-            architecture, device, num_copies, width, first.longest.total, rows, plan.hardware.tensor_parallel
-        )
+        fit = fit_model(architecture, device, num_copies, width, first.longest.total, rows, _devices(config, plan))
         pace = pace_of(architecture, device, fit, first.longest.total / 2)
         num_copies, rows = fit.num_copies, max(1, fit.rows)
     if pace is None or not num_copies:
         return first
     return replace(_rolled_out(config, problems, model, lengths, pace, rows), num_copies=num_copies)
+
+
+def _devices(config: TrainConfig, plan: PlanConfig) -> int | None:
+    """Devices that share the copy which generates."""
+    told = config.vllm.tensor_parallel_size if config.engine == "vllm-colocated" else 1
+    return devices_of_copy(plan.hardware, told, "vllm.tensor_parallel_size")
 
 
 def _problems(config: TrainConfig, plan: PlanConfig) -> Sequence[Problem]:

@@ -107,6 +107,7 @@ class TransformersEngine:
         keeps = keeps_memory and model.device.type == "cuda"
         self._loop = Loop(model, self._new_batch, self._check, max_rows, max_waiting, keeps)
         if workers is not None:
+            workers.check()
             atexit.register(self.close)
 
     @property

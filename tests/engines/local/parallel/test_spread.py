@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from torch.distributed.tensor import DTensor
 
 from checker import check
 from elastic_reasoning.core.delta import Delta
@@ -21,10 +22,16 @@ from elastic_reasoning.core.request import Request, Sampling
 from elastic_reasoning.core.segment import Finish
 from elastic_reasoning.core.trace import Trace
 from elastic_reasoning.core.walk import Walk
+from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.engines.engine import ask, generate, new_request, run
-from elastic_reasoning.engines.loading import load, load_tokenizer
+from elastic_reasoning.engines.loading import load
 from elastic_reasoning.engines.local.engine import TransformersEngine
-from tiny import build
+from elastic_reasoning.planning.fit import fit_model
+from elastic_reasoning.planning.hardware import Device
+from elastic_reasoning.planning.spreading import num_whole
+from elastic_reasoning.training.dry_run.architecture import read_architecture
+from lost_ranks import GONE_SECONDS, workers_of
+from tiny import build, save
 
 QUESTIONS = ("a 4 b -8 c +7 d *3 e +9 f -2 g *7 =", "a 3 b +1 =", "a 9 b *2 c -1 d +4 =")
 KINDS: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -35,19 +42,6 @@ KINDS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("nothinking", {}),
     ("dynasor", {"probe_every": 4, "probe_text": "{close} answer", "probe_tokens": 3, "num_equal": 2}),
 )
-GONE_SECONDS = 60.0
-
-
-def save(model: Any, folder: Path) -> str:
-    """A model with the shipped one's tokenizer, as a folder by name."""
-    model.save_pretrained(folder)
-    load_tokenizer("mini-e1").save_pretrained(folder)
-    return str(folder)
-
-
-@pytest.fixture(scope="module")
-def even(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return save(build("qwen3", vocab_size=80), tmp_path_factory.mktemp("qwen3"))
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +84,16 @@ def assert_same(spread: TransformersEngine, plain: TransformersEngine, requests:
 
 def test_traces_are_those_of_one_process(spread: TransformersEngine, plain: TransformersEngine) -> None:
     assert_same(spread, plain, requests_for(plain, 24))
+
+
+def test_a_rank_holds_what_a_plan_says(spread: TransformersEngine, even: str) -> None:
+    architecture = read_architecture(even)
+    held = sum(
+        each.to_local().numel() if isinstance(each, DTensor) else each.numel() for each in spread.model.parameters()
+    )
+    whole = num_whole(architecture, EngineConfig(tensor_parallel_size=2))
+    fit = fit_model(architecture, Device("any", 1e9), 2, 4, 64, 4, 2, whole)
+    assert fit.weights_each == pytest.approx(4 * held, rel=0.02)
 
 
 def test_requests_come_and_go_while_others_run(spread: TransformersEngine, plain: TransformersEngine) -> None:
@@ -172,13 +176,6 @@ def test_a_lost_rank_fails_what_is_under_way(spread: TransformersEngine) -> None
     spread.close()
     with pytest.raises(EngineError, match="the engine is closed"):
         ask(spread, QUESTIONS[0], "8+8")
-
-
-def workers_of(process_id: int) -> list[int]:
-    """The processes of other ranks that a process has."""
-    listed = [path.read_text().split() for path in Path(f"/proc/{process_id}/task").glob("*/children")]
-    children = [int(child) for each in listed for child in each]
-    return [child for child in children if b"parallel.worker" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
 RANK_0 = """

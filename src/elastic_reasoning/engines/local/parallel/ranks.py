@@ -101,3 +101,11 @@ def join(spread: Spread, rank: int, meeting: Any) -> None:
         dist.init_process_group("nccl", device_id=spread.place(rank), **settings)
     else:
         dist.init_process_group("gloo", **settings)
+
+
+def leave() -> None:
+    """Have met nobody, whether the others were met or not; it may be called twice."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
+    # A meeting that failed has been counted: the next one would look for the others under another number than theirs.
+    dist.distributed_c10d._world.group_count = 0

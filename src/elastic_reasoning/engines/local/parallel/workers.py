@@ -5,8 +5,8 @@
     workers.tell("reserve", (8, 256))
     workers.close()
 
-A rank that is lost in the middle of a pass leaves the others waiting for it: then all of them are ended, and whoever
-asks is told why.
+A rank that is lost in the middle of a pass leaves the others waiting for it, and so does one that is lost while they
+meet: then all of them are ended, and whoever asks is told why.
 """
 
 import os
@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import Pipe
 from pathlib import Path
+from queue import SimpleQueue
 from signal import Signals
 from typing import Any
 
@@ -26,7 +27,7 @@ import torch.distributed as dist
 from elastic_reasoning.core.errors import EngineError
 from elastic_reasoning.engines.local.parallel.calls import NEW, Call, announced, broadcast
 from elastic_reasoning.engines.local.parallel.plan import check_devices, check_plan
-from elastic_reasoning.engines.local.parallel.ranks import Spread, as_rank, join, meeting_place
+from elastic_reasoning.engines.local.parallel.ranks import Spread, as_rank, join, leave, meeting_place
 
 PACKAGES = str(Path(__file__).parents[4])  # the folder that holds ours, which need not be installed
 WORKER = "elastic_reasoning.engines.local.parallel.worker"
@@ -88,6 +89,7 @@ class Workers:
         self._lost = threading.Event()
         self._reason = ""
         self._closed = False
+        self._met: SimpleQueue[BaseException | None] = SimpleQueue()
         self._meeting = meeting_place(spread)
         self._workers = [Worker(spread, rank, self._meeting.port) for rank in range(1, spread.num_ranks)]
         self._watchers = [
@@ -100,14 +102,32 @@ class Workers:
     def join(self) -> None:
         """Meet them, once all have started.
 
+        They are met in a thread: what waits there for a lost rank hears of no interrupt, and gloo may wait for ever.
+
         Raises:
-            EngineError: one of them does not start.
+            EngineError: one of them does not start, or is lost meanwhile.
         """
         for worker in self._workers:
             worker.ready.wait()
         self.check()
         torch.set_num_threads(self._spread.num_threads)
-        join(self._spread, 0, self._meeting)
+        threading.Thread(target=self._meet, daemon=True).start()
+        error = self._met.get()
+        if error is not None:
+            raise error
+        if self._spread.device == "cuda":
+            torch.cuda.set_device(self._spread.place(0))  # it is each thread's own
+
+    def _meet(self) -> None:
+        try:
+            join(self._spread, 0, self._meeting)
+        except BaseException as error:
+            self._met.put(error)
+            return
+        self._met.put(None)
+        with self._lock:
+            if not self.are_there:  # nobody waits any more
+                leave()
 
     def begin(self) -> None:
         """Have every rank begin with an empty store."""
@@ -172,6 +192,7 @@ class Workers:
                 return
             self._reason = reason
             self._lost.set()
+        self._met.put(EngineError(reason))
         for worker in self._workers:
             worker.process.kill()
         if self._spread.device == "cuda" and dist.is_initialized():  # gloo notices by itself
@@ -186,8 +207,8 @@ class Workers:
         for worker in self._workers:
             with suppress(OSError):
                 worker.connection.send(None)
-        if dist.is_initialized():
-            dist.destroy_process_group()
+        with self._lock:
+            leave()
         torch.set_num_threads(self._num_threads)
         for worker, watcher in zip(self._workers, self._watchers, strict=True):
             try:
