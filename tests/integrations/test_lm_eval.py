@@ -249,6 +249,8 @@ def test_draws_are_those_of_the_task_and_the_document() -> None:
         ({"pretrained": "mini", "budget": "24+20", "engine": "openai"}, "base_url"),
         ({"pretrained": "minni", "budget": "24+20"}, "did you mean 'mini'"),
         ({"pretrained": "mini", "budget": "inf+20", "strategy": "l1-max"}, "two finite parts"),
+        ({"pretrained": "mini", "budget": "24+20", "tensor_parallel_size": 0}, "tensor_parallel_size 0: must be 1 or"),
+        ({"pretrained": "mini>mini-e1", "budget": "24+20", "tensor_parallel_size": 2}, "with a pair of models"),
     ],
 )
 def test_wrong_arguments_are_refused_in_one_line(arguments: dict[str, Any], message: str) -> None:

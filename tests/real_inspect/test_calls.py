@@ -175,6 +175,8 @@ def test_images_are_refused() -> None:
         ({"budget": "24+20", "engine": "openai"}, "--model-base-url"),
         ({"budget": "24+20", "chat_template_kwargs": "[1]"}, "as -M chat_template_kwargs"),
         ({"budget": "24+20", "dtype": "fp33"}, "dtype"),
+        ({"budget": "24+20", "tensor_parallel_size": 0}, "tensor_parallel_size 0: must be 1 or more"),
+        ({"budget": "24+20", "tensor_paralel_size": 2}, "did you mean 'tensor_parallel_size'"),
     ],
     ids=str,
 )

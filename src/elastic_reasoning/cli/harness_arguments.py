@@ -21,7 +21,7 @@ from elastic_reasoning.core.request import DEFAULT_STRATEGY
 from elastic_reasoning.core.strategies import find_strategy
 from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.engines.http.config import ServerConfig
-from elastic_reasoning.engines.names import check_names, parts_of
+from elastic_reasoning.integrations.model_arguments import engine_arguments, engine_config
 from elastic_reasoning.untrusted.own_strategies import strategy_name
 
 HARNESS = "lm_eval"
@@ -72,13 +72,11 @@ def _check_model(values: dict[str, Any]) -> None:
         raise UsageError("no budget: give one with the model's arguments, as budget=512+256")
     find_strategy(strategy_name(text.get("strategy", DEFAULT_STRATEGY))).ask(Budget.parse(text["budget"]))
     engine, url = text.get("engine", "transformers"), text.get("base_url", "")
-    EngineConfig(engine, server=ServerConfig((url,) if url else ())).check("base_url=")
-    if engine == "openai":
-        return
-    if not text.get("pretrained"):
+    model = text.get("pretrained", "")
+    if not model and engine != "openai":
         raise UsageError("no model: give one with the model's arguments, as pretrained=mini-e1")
-    for part in parts_of(text["pretrained"]):
-        check_names(part, dtype=text.get("dtype", "auto"), device=text.get("device", "auto"))
+    config = EngineConfig(engine, server=ServerConfig((url,) if url else (), text.get("tokenizer", "")))
+    engine_config(config, engine_arguments(values), model, "base_url=")
 
 
 def _check_tasks(names: Sequence[str], include_path: str | None) -> None:

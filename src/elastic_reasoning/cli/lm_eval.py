@@ -31,6 +31,8 @@ model arguments:
   temperature, top_p, top_k, seed   as the task says if not given
   engine, base_url, tokenizer       transformers, vllm, or openai for a server
   max_rows, dtype, device, opening, closing, counts
+  tensor_parallel_size, vllm.max_model_len, server.mode, ...: any flag of
+                                    elastic sweep that is an engine's
   chat_template_kwargs              what the chat template is told; all model
                                     arguments are then given as JSON
 

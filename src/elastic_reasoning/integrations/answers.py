@@ -19,8 +19,11 @@ class Asked:
     """Which request it was.
 
     Attributes:
-        task, doc_id, sample: what was asked, and which of several samples of it this is.
-        prompt_hash: SHA-256 of the prompt as the tool has it.
+        task: what was asked.
+        doc_id: number of the document among those that were asked: where only some were chosen (`--samples`), it is not
+            the one in the tool's own log.
+        sample: which of several answers to it this is.
+        prompt_hash: SHA-256 of the prompt as the tool has it, by which a line is found in the tool's own log.
     """
 
     task: str

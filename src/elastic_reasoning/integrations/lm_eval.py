@@ -61,14 +61,15 @@ class ElasticLM(LM):
         strategy: how the budget is spent, by a name in `STRATEGIES`.
         temperature, top_p, top_k: how tokens are drawn; what is not given is as the task says (greedy if it says
             nothing).
-        seed: of every draw, with the task's name and the number of the document.
+        seed: of every draw, with the task's name and the number of the document among those that are asked.
         counts: file that the counts are written to, anew; none if empty.
         engine: transformers, vllm or openai; or an engine that is already there.
         base_url: where the model is served (engine openai).
         tokenizer: of the served model, if its name does not tell.
         max_rows: sequences that run together. The harness's own batch size is not heeded.
         dtype, device, opening, closing, chat_template_kwargs: as for `elastic sweep`.
-        options: what the strategy is told beyond the budget, as wait=Wait.
+        more: any other flag of `elastic sweep` that is an engine's, as tensor_parallel_size=2 or
+            vllm.max_model_len=4096; and what the strategy is told beyond the budget, as wait=Wait.
 
     Raises:
         ElasticError: something of this is not known, does not go together, or cannot be loaded.
@@ -96,14 +97,16 @@ class ElasticLM(LM):
         chat_template_kwargs: Mapping[str, Any] | str = "{}",
         batch_size: object = None,
         max_batch_size: object = None,
-        **options: Any,
+        **more: Any,
     ) -> None:
         super().__init__()
         if not budget:
             raise UsageError("no budget: give one with the model's arguments, as budget=512+256")
         self.budget = Budget.parse(str(budget))
         self.strategy = strategy = strategy_name(strategy)
-        self.options = model_arguments.options(options, strategy, _names())
+        of_engine = model_arguments.engine_arguments(more)
+        told = {name: value for name, value in more.items() if name not in of_engine}
+        self.options = model_arguments.options(told, strategy, _names())
         find_strategy(strategy, self.options).check(self.budget, self.options)
         self.chat_template_kwargs = model_arguments.mapping("chat_template_kwargs", chat_template_kwargs, MAPPING)
         self._drawn = {"temperature": temperature, "top_p": top_p, "top_k": top_k}
@@ -114,13 +117,14 @@ class ElasticLM(LM):
             server = ServerConfig((base_url,) if base_url else (), tokenizer, concurrency=max_rows)
             chat = ChatConfig(opening, closing, self.chat_template_kwargs)
             try:
-                self.engine = _opened(EngineConfig(engine, dtype, device, max_rows, chat, server=server), pretrained)
+                config = EngineConfig(engine, dtype, device, max_rows, chat, server=server)
+                self.engine = _opened(config, of_engine, pretrained)
             except DelimiterError as error:
                 raise DelimiterError(error.reason, IN_MODEL_ARGS) from None
             weakref.finalize(self, self.engine.close)
         else:
-            if self.chat_template_kwargs:
-                raise UsageError("chat_template_kwargs beside an engine: it is made with them, leave them out here")
+            for name in [*(["chat_template_kwargs"] if self.chat_template_kwargs else []), *of_engine]:
+                raise UsageError(f"{name} beside an engine: it is made with that, leave it out here")
             self.engine = engine
         if self.engine.note:
             logger.warning(self.engine.note)
@@ -252,14 +256,13 @@ class ElasticLM(LM):
 
 def _names() -> set[str]:
     """The arguments of the model, options not among them."""
-    return {*inspect.signature(ElasticLM).parameters} - {"options", "batch_size", "max_batch_size"}
+    return {*inspect.signature(ElasticLM).parameters} - {"more", "batch_size", "max_batch_size"}
 
 
-def _opened(config: EngineConfig, model: str) -> Engine:
-    config.check("base_url=")
+def _opened(config: EngineConfig, given: Mapping[str, Any], model: str) -> Engine:
     if not model and config.name != "openai":
         raise UsageError("no model: give one with the model's arguments, as pretrained=mini-e1")
-    return open_engine(config, model)
+    return open_engine(model_arguments.engine_config(config, given, model, "base_url="), model)
 
 
 def _samples(requests: Sequence[Instance]) -> Iterator[tuple[Instance, int]]:

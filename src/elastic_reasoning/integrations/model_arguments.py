@@ -2,11 +2,63 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
+import msgspec
+
+from elastic_reasoning.core.configuration import leaves, values_of, with_values
 from elastic_reasoning.core.errors import UsageError, unknown
 from elastic_reasoning.core.request import Options
 from elastic_reasoning.core.strategies import find_strategy, known_options
+from elastic_reasoning.engines.config import EngineConfig
+from elastic_reasoning.engines.opening import check_models_by_name
+
+WORDS: Mapping[str, Any] = {"true": True, "false": False, "none": None, "null": None}
+"""What a text may stand for where no text belongs, in small letters."""
+
+
+def engine_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a model's arguments that are an engine's own, by the names of the flags, as `vllm.max_model_len`."""
+    known = _engine_names()
+    return {name: value for name, value in given.items() if name in known}
+
+
+def _engine_names() -> set[str]:
+    return {*values_of(EngineConfig())} - {"name"}  # which goes by `engine`
+
+
+def engine_config(config: EngineConfig, given: Mapping[str, Any], model: str, flag: str) -> EngineConfig:
+    """How an engine is opened, looked through as far as names tell.
+
+    Args:
+        config: what the model's own arguments say of it.
+        given: other `engine_arguments`.
+        model: that it is opened for.
+        flag: how a server is given.
+
+    Raises:
+        UsageError: a value is not of its kind, or does not go with the engine.
+        ElasticError: the engine cannot run such a model.
+    """
+    kinds = {leaf.key: leaf.kind for leaf in leaves(config)}
+    read = {name: _read(name, value, kinds[name]) for name, value in given.items()}
+    config = with_values(config, {**values_of(config), **read})
+    config.check(flag)
+    if model or config.name != "openai":
+        check_models_by_name(config, [model])
+    return config
+
+
+def _read(name: str, value: Any, kind: Any) -> Any:
+    """A value as its field has it; one that is no text may be written as JSON."""
+    if isinstance(value, str) and kind is not str:
+        with suppress(ValueError):
+            value = WORDS[value.lower()] if value.lower() in WORDS else json.loads(value)
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{name} {value!r}: {error}") from None
 
 
 def options(given: Mapping[str, Any], strategy: str, others: Iterable[str]) -> Options:
@@ -19,7 +71,7 @@ def options(given: Mapping[str, Any], strategy: str, others: Iterable[str]) -> O
     known = known_options()
     for name in given:
         if name not in known:
-            raise UsageError(unknown("argument of the model", name, {*known, *others}))
+            raise UsageError(unknown("argument of the model", name, {*known, *others, *_engine_names()}))
     return find_strategy(strategy, given).restrict(given)
 
 

@@ -138,9 +138,14 @@ def engine_config(config: ModelConfig) -> EngineConfig:
     """How a model's engine is opened."""
     chat = ChatConfig(config.opening, config.closing, config.chat_template_kwargs, config.apply_chat_template)
     if not config.urls:
-        size = config.tensor_parallel_size
         return EngineConfig(
-            "transformers", config.dtype, config.device, config.max_rows, chat, tensor_parallel_size=size
+            "transformers",
+            config.dtype,
+            config.device,
+            config.max_rows,
+            chat,
+            graphs=config.graphs,
+            tensor_parallel_size=config.tensor_parallel_size,
         )
     server = ServerConfig(
         config.urls,
@@ -149,8 +154,9 @@ def engine_config(config: ModelConfig) -> EngineConfig:
         MANY,
         config.timeout_seconds,
         config.retry_seconds,
-        mode=config.mode,
-        context=config.context,
+        config.dialect,
+        config.mode,
+        config.context,
     )
     return EngineConfig("openai", chat=chat, server=server)
 

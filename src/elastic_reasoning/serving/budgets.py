@@ -3,8 +3,9 @@
     plan = resolve(limits, backend.config, backend.efforts, room=3000)
     plan.budget, plan.sources      # Budget(2488, 512), {"thinking": "reasoning_effort=high (default table); cut ..."}
 
-What is asked for in tokens is kept or refused. Efforts and defaults are cut to what there is: the ceiling, max_tokens
-less a reserve for the answer, and the context.
+What is asked for in tokens is kept or refused, but for one thing: where max_tokens or the context is all that is said of
+the answer, thinking is cut to leave it a reserve. Efforts and defaults are cut to what there is: the ceiling, and
+max_tokens and the context less that reserve.
 """
 
 from collections.abc import Mapping
@@ -44,7 +45,7 @@ def resolve(limits: Limits, config: ModelConfig, efforts: Efforts, room: int | N
         room: tokens that fit the context behind the prompt; `None` for no limit.
 
     Raises:
-        ApiError: 400 where what is asked for is above a ceiling, or does not fit.
+        ApiError: 400 where what is asked for is above a ceiling, does not fit, or would not be kept by the strategy.
     """
     _refuse(limits, config.most, room)
     total = _least(limits.max_tokens, room)

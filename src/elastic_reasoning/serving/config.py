@@ -47,10 +47,11 @@ class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     tokenizer: str = ""
     """With urls: mini, mini-e1, a folder, or a hub name; if empty, the model's name."""
     api_key_env: str = ServerConfig.api_key_env
+    dialect: str = ServerConfig.dialect
     mode: str = ServerConfig.mode
     context: int | None = ServerConfig.context
     timeout_seconds: float = ServerConfig.timeout_seconds
-    """With urls, as of `ServerConfig`: these four."""
+    """With urls, as of `ServerConfig`: these five."""
     retry_seconds: float = 10.0
     """With urls: how long to keep trying while nothing answers, before a request fails."""
     max_concurrent: int = 1024
@@ -58,8 +59,9 @@ class ModelConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     dtype: str = EngineConfig.dtype
     device: str = EngineConfig.device
     max_rows: int = EngineConfig.max_rows
+    graphs: bool = EngineConfig.graphs
     tensor_parallel_size: int = EngineConfig.tensor_parallel_size
-    """Without urls, as of `EngineConfig`: these four."""
+    """Without urls, as of `EngineConfig`: these five."""
     opening: str | None = ChatConfig.opening
     closing: str | None = ChatConfig.closing
     chat_template_kwargs: dict[str, Any] = field(default_factory=dict)

@@ -29,7 +29,7 @@ from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.engines.engine import Engine, answer
 from elastic_reasoning.engines.http.config import ServerConfig
-from elastic_reasoning.engines.opening import check_models_by_name, open_engine
+from elastic_reasoning.engines.opening import open_engine
 from elastic_reasoning.integrations import model_arguments
 from elastic_reasoning.integrations.inspect_ai.conversation import for_template, schemas
 from elastic_reasoning.integrations.inspect_ai.draws import Draws
@@ -58,7 +58,8 @@ class ElasticAPI(ModelAPI):
         tokenizer: of the served model, if its name does not tell.
         max_rows: sequences that run together.
         dtype, device, opening, closing, chat_template_kwargs: as for `elastic sweep`.
-        options: what the strategy is told beyond the budget, as wait=Wait.
+        more: any other flag of `elastic sweep` that is an engine's, as tensor_parallel_size=2 or
+            vllm.max_model_len=4096; and what the strategy is told beyond the budget, as wait=Wait.
 
     Raises:
         PrerequisiteError: something of this is not known, does not go together, or cannot be loaded.
@@ -83,21 +84,26 @@ class ElasticAPI(ModelAPI):
         opening: str | None = None,
         closing: str | None = None,
         chat_template_kwargs: Mapping[str, Any] | str = "{}",
-        **options: Any,
+        **more: Any,
     ) -> None:
         super().__init__(model_name, base_url, api_key, [], config or GenerateConfig())
         self._seed, self._draws = seed, Draws()
         try:
-            self._setting = _setting(model_name, budget, strategy, budgets, options)
+            of_engine = model_arguments.engine_arguments(more)
+            told = {name: value for name, value in more.items() if name not in of_engine}
+            self._setting = _setting(model_name, budget, strategy, budgets, told)
             chat = ChatConfig(
                 opening, closing, model_arguments.mapping("chat_template_kwargs", chat_template_kwargs, MAPPING)
             )
             server = ServerConfig((base_url,) if base_url else (), tokenizer, concurrency=max_rows)
-            self.engine = (
-                _opened(EngineConfig(engine, dtype, device, max_rows, chat, server=server), model_name)
-                if isinstance(engine, str)
-                else engine
-            )
+            if isinstance(engine, str):
+                named = EngineConfig(engine, dtype, device, max_rows, chat, server=server)
+                opened = model_arguments.engine_config(named, of_engine, model_name, "--model-base-url ")
+                self.engine = open_engine(opened, model_name)
+            elif of_engine:
+                raise UsageError(f"{next(iter(of_engine))} beside an engine: it is made with that, leave it out here")
+            else:
+                self.engine = engine
         except DelimiterError as error:
             raise PrerequisiteError(f"{error.reason}: {IN_MODEL_ARGS}") from None
         except ElasticError as error:
@@ -188,10 +194,4 @@ def _sampling(config: GenerateConfig, seed: int) -> Sampling:
 
 def _names() -> set[str]:
     """The arguments of the model, options not among them."""
-    return {*inspect.signature(ElasticAPI).parameters} - {"options", "model_name", "base_url", "api_key", "config"}
-
-
-def _opened(config: EngineConfig, model: str) -> Engine:
-    config.check("--model-base-url ")
-    check_models_by_name(config, [model])
-    return open_engine(config, model)
+    return {*inspect.signature(ElasticAPI).parameters} - {"more", "model_name", "base_url", "api_key", "config"}
