@@ -3,8 +3,8 @@
     plan = resolve(limits, backend.config, backend.efforts, room=3000)
     plan.budget, plan.sources      # Budget(2488, 512), {"thinking": "reasoning_effort=high (default table); cut ..."}
 
-What is asked for in tokens is kept or refused, but for one thing: where max_tokens or the context is all that is said of
-the answer, thinking is cut to leave it a reserve. Efforts and defaults are cut to what there is: the ceiling, and
+What is asked for in tokens is kept or refused, but for one thing: under max_tokens or the context, thinking is cut to
+leave a reserve for an answer of which nothing is said. Efforts and defaults are cut to what there is: the ceiling, and
 max_tokens and the context less that reserve.
 """
 
