@@ -106,6 +106,7 @@ def test_a_model_that_does_not_fit_has_no_seconds() -> None:
         ({"models": ("7B",)}, PlanConfig(measure=4), "'7B' is a size, which cannot be run"),
         ({"models": ("mimi",)}, PlanConfig(measure=4), "did you mean 'mini'"),
         ({"models": ("mimi",)}, PlanConfig(), "did you mean 'mini'"),
+        ({"tensor_parallel_size": 0}, PlanConfig(), "tensor_parallel_size 0: must be 1 or more"),
         ({}, PlanConfig(prompt_tokens=0), "prompt_tokens 0: must be 1 or more"),
         ({"limit": None}, PlanConfig(prompt_tokens=9), "prompt_tokens is given without limit"),
         ({}, PlanConfig(lengths_from="nowhere"), "nowhere"),

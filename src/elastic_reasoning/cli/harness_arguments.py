@@ -76,7 +76,9 @@ def _check_model(values: dict[str, Any]) -> None:
     if not model and engine != "openai":
         raise UsageError("no model: give one with the model's arguments, as pretrained=mini-e1")
     config = EngineConfig(engine, server=ServerConfig((url,) if url else (), text.get("tokenizer", "")))
-    engine_config(config, engine_arguments(values), model, "base_url=")
+    given = engine_arguments(values)
+    given.pop("chat_template_kwargs", None)  # of which the model says itself how it is given
+    engine_config(config, given, model, "base_url=")
 
 
 def _check_tasks(names: Sequence[str], include_path: str | None) -> None:

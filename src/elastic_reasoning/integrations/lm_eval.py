@@ -123,8 +123,9 @@ class ElasticLM(LM):
                 raise DelimiterError(error.reason, IN_MODEL_ARGS) from None
             weakref.finalize(self, self.engine.close)
         else:
-            for name in [*(["chat_template_kwargs"] if self.chat_template_kwargs else []), *of_engine]:
-                raise UsageError(f"{name} beside an engine: it is made with that, leave it out here")
+            made_with = [*of_engine, *(["chat_template_kwargs"] if self.chat_template_kwargs else [])]
+            if made_with:
+                raise UsageError(f"{made_with[0]} beside an engine: it is made with that, leave it out here")
             self.engine = engine
         if self.engine.note:
             logger.warning(self.engine.note)

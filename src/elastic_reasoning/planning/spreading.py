@@ -18,8 +18,10 @@ def devices_of_copy(hardware: HardwareConfig, told: int, flag: str) -> int | Non
         flag: by which it is told.
 
     Raises:
-        UsageError: they say different numbers.
+        UsageError: they say different numbers, or fewer than one.
     """
+    if told < 1:
+        raise UsageError(f"{flag} {told}: must be 1 or more")
     if told == 1:
         return hardware.tensor_parallel
     if hardware.tensor_parallel not in (None, told):
@@ -45,8 +47,7 @@ def num_whole(architecture: Architecture, engine: EngineConfig) -> int:
     """Parameters that each device of a copy holds whole.
 
     transformers' plans leave an embedding that is not the output layer too on every device; vLLM splits it. What else
-    is not split, as norms and the routers of experts, is a few thousandths and not counted.
+    is not split, norms and the routers of experts, is not counted.
     """
-    return (
-        architecture.vocabulary * architecture.hidden if engine.name == "transformers" and not architecture.tied else 0
-    )
+    is_split = engine.name != "transformers" or architecture.tied
+    return 0 if is_split else architecture.vocabulary * architecture.hidden
