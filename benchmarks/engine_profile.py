@@ -14,7 +14,6 @@ from elastic_reasoning.engines.local.batch import Batch
 from elastic_reasoning.engines.local.draws import Settings, draw
 from elastic_reasoning.engines.local.engine import TransformersEngine
 from elastic_reasoning.engines.local.fused import STEPS
-from elastic_reasoning.engines.local.row_state import POSITION
 
 NUM_KERNELS = 30
 
@@ -86,10 +85,10 @@ def profile(name: str, engine: TransformersEngine, requests: list[Request], num_
     fusing = getattr(batch.store, "_fusing", None)
     found.fused = fusing is not None and fusing.is_on and STEPS not in fusing.refused
     batch.step()
-    waited = _note_waiting(batch)
+    waited = batch.waited_seconds
     found.step_ms = milliseconds(batch.step, num_steps, device)
-    found.launch_ms = found.step_ms - 1000 * sum(waited) / num_steps
-    found.columns = int(batch._state.table[POSITION].max())
+    found.launch_ms = found.step_ms - 1000 * (batch.waited_seconds - waited) / num_steps
+    found.columns = int(batch.columns.max())
     _alone(batch, found, num_steps)
     return found
 
@@ -102,31 +101,16 @@ def _begun(engine: TransformersEngine, requests: list[Request]) -> Batch:
     return batch
 
 
-def _note_waiting(batch: Batch) -> list[float]:
-    """The seconds that each step waits for the device, from now on."""
-    waited, take = list[float](), batch._state.take
-
-    def noting(flight: Any) -> Any:
-        began = time.perf_counter()
-        flight.drawn.wait()
-        waited.append(time.perf_counter() - began)
-        return take(flight)
-
-    batch._state.take = noting  # type: ignore[method-assign]
-    return waited
-
-
 def _alone(batch: Batch, found: Profile, num_steps: int) -> None:
     """The forward pass and the draw, each by itself, at the place where the rows are."""
-    device, num_rows = batch.device, len(batch.rows)
-    columns = batch._state.table[POSITION, :num_rows].copy()
+    device, columns = batch.device, batch.columns
     with torch.inference_mode():
         positions = torch.from_numpy(columns).to(device)
         tokens = torch.full_like(positions, 9)
         found.model_ms = milliseconds(lambda: batch.store.decode(tokens, positions, columns), num_steps, device)
         logits = batch.store.decode(tokens, positions, columns)
         settings = Settings.of([row.request.sampling for row in batch.rows if row], batch.num_tokens, device)
-        uniform = torch.rand(num_rows, 1, device=device)
+        uniform = torch.rand(len(columns), 1, device=device)
         found.draw_ms = milliseconds(lambda: draw(logits, uniform, settings, None), num_steps, device)
 
 

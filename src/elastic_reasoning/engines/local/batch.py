@@ -76,6 +76,16 @@ class Batch:
     def num_running(self) -> int:
         return sum(row is not None for row in self.rows)
 
+    @property
+    def columns(self) -> NDArray[np.int64]:
+        """The column that each row is fed next `[rows]`."""
+        return self._state.table[POSITION, : len(self.rows)].copy()
+
+    @property
+    def waited_seconds(self) -> float:
+        """How long the host has waited for what steps drew."""
+        return self._state.waited_seconds
+
     @torch.inference_mode()
     def admit(self, cursors: list[Cursor]) -> None:
         """Prefill new rows where there is room, all but the last id of each; the shortest first.

@@ -6,6 +6,7 @@ events = state.take(flight)  # as what it drew is known, then or later
 """
 
 from dataclasses import dataclass
+from time import perf_counter
 
 import numpy as np
 import torch
@@ -48,6 +49,7 @@ class RowState:
     Attributes:
         table: what `POSITION` and the others are of each row `[9, max_rows]`.
         banned: sets of ids that cannot be drawn.
+        waited_seconds: how long the host has waited for what a step drew.
 
     Args:
         max_rows: rows at the most.
@@ -57,6 +59,7 @@ class RowState:
     def __init__(self, max_rows: int, num_tokens: int) -> None:
         self.table = np.zeros((STRIDE + 1, max_rows), np.int64)
         self.banned = TokenSets(num_tokens)
+        self.waited_seconds = 0.0
         self._watched = TokenSets(num_tokens)
         self._ids = np.zeros((0, 0), np.int64)
         self._logprobs = np.zeros((0, 0), np.float32)
@@ -114,7 +117,9 @@ class RowState:
 
     def take(self, flight: Flight) -> NDArray[np.intp]:
         """Take in what a step drew, and return the rows with an event."""
+        began = perf_counter()
         ids, logprobs = flight.drawn.wait()
+        self.waited_seconds += perf_counter() - began
         table = self.table[:, : len(ids)]
         rows = np.flatnonzero(flight.free & (table[SINCE] <= flight.number) & (table[STRIDE] > 0))
         columns, ids = flight.columns[rows], ids[rows]
