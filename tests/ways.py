@@ -1,11 +1,10 @@
 """Every way to spend a budget that looks at what was said, or thinks several times: what engines owe all of them.
 
 for way in WAYS:
-    traces = list(generate(engine, requests_of(engine, way, 12)))
-    wrong = [fault for trace in traces for fault in faults_of(trace, engine.context)]
+    check_way(engine, way, 12, seen)
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from checker import check
@@ -14,7 +13,7 @@ from elastic_reasoning.core.replay import replay
 from elastic_reasoning.core.request import Options, Request, Sampling
 from elastic_reasoning.core.strategies import find_strategy
 from elastic_reasoning.core.trace import Trace
-from elastic_reasoning.engines.engine import new_request
+from elastic_reasoning.engines.engine import generate, new_request
 from elastic_reasoning.tasks.arithmetic import Arithmetic
 
 BUDGETS = ("6+20", "24+20", "64+20")
@@ -33,6 +32,16 @@ WAYS: dict[str, dict[str, Any]] = {
 """With options that make them do what they do on the shipped miniature."""
 ALONE = tuple(name for name in WAYS if find_strategy(name).siblings is None)
 """Those with one thinking."""
+
+
+def check_way(engine: Any, way: str, num: int, seen: Callable[[str], None]) -> None:
+    """So many traces are what they have to be, and some of them do what the way is for."""
+    traces = list(generate(engine, requests_of(engine, way, num)))
+    wrong = [f"{trace.request.name}: {fault}" for trace in traces for fault in faults_of(trace, engine.context)]
+    assert not wrong, "\n".join(wrong[:10])
+    num_done = did_something(way, traces)
+    assert num_done
+    seen(f"{len(traces)} traces, none wrong, {num_done} in which {way} does what no other way does")
 
 
 def requests_of(engine: Any, way: str, num: int, temperature: float = 1.0) -> list[Request]:

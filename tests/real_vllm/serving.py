@@ -51,8 +51,12 @@ class Server(LiveServer):
 
     def post(self, body: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
         """Status and answer of a completion."""
-        data = json.dumps({"model": self.model, "return_token_ids": True, **body}).encode()
-        request = urllib.request.Request(f"{self.url}/completions", data, {"content-type": "application/json"})
+        return self.ask("completions", {"return_token_ids": True, **body})
+
+    def ask(self, path: str, body: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+        """Status and answer of a request to the model."""
+        data = json.dumps({"model": self.model, **body}).encode()
+        request = urllib.request.Request(f"{self.url}/{path}", data, {"content-type": "application/json"})
         try:
             with urllib.request.urlopen(request, timeout=120) as answer:
                 return answer.status, json.loads(answer.read())

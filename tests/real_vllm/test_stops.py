@@ -40,20 +40,8 @@ def answered(server: Server, budget: str, **settings: Any) -> tuple[list[int], l
 
 
 def chat(server: Server, **settings: Any) -> tuple[int, dict[str, Any]]:
-    body = {
-        "model": server.model,
-        "messages": [{"role": "user", "content": QUESTIONS[0]}],
-        "temperature": 0,
-        **settings,
-    }
-    data = json.dumps(body).encode()
-    request = urllib.request.Request(f"{server.url}/chat/completions", data, {"content-type": "application/json"})
-    try:
-        with urllib.request.urlopen(request, timeout=120) as answer:
-            return answer.status, json.loads(answer.read())
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, json.loads(error.read())
+    messages = [{"role": "user", "content": QUESTIONS[0]}]
+    return server.ask("chat/completions", {"messages": messages, "temperature": 0, **settings})
 
 
 @pytest.mark.parametrize("budget", BUDGETS)

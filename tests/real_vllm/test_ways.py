@@ -13,7 +13,7 @@ from elastic_reasoning.engines.http.engine import OpenAIEngine
 from elastic_reasoning.engines.loading import load
 from real_vllm.same import compare
 from real_vllm.serving import Start, in_process
-from ways import ALONE, WAYS, did_something, faults_of, requests_of
+from ways import ALONE, WAYS, check_way, requests_of
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(900), pytest.mark.filterwarnings("default")]
 
@@ -27,26 +27,17 @@ def inside() -> Iterator[Any]:
         yield engine
 
 
-def exact(engine: Any, way: str, num: int, seen: Seen) -> None:
-    traces = list(generate(engine, requests_of(engine, way, num)))
-    wrong = [f"{trace.request.name}: {fault}" for trace in traces for fault in faults_of(trace, engine.context)]
-    assert not wrong, "\n".join(wrong[:10])
-    num_done = did_something(way, traces)
-    assert num_done
-    seen(f"{len(traces)} traces, none wrong, {num_done} in which {way} does what no other way does")
-
-
 @sizes
 @pytest.mark.parametrize("way", WAYS)
 def test_in_process(inside: Any, way: str, num: int, seen: Seen) -> None:
-    exact(inside, way, num, seen)
+    check_way(inside, way, num, seen)
 
 
 @sizes
 @pytest.mark.parametrize("way", WAYS)
 def test_over_http(start: Start, way: str, num: int, seen: Seen) -> None:
     server = start("mini", "--max-num-seqs=32")  # not TIGHT: these requests have seeds
-    exact(OpenAIEngine(ServerConfig((server.url,), tokenizer="mini")), way, num, seen)
+    check_way(OpenAIEngine(ServerConfig((server.url,), tokenizer="mini")), way, num, seen)
 
 
 @sizes
