@@ -95,5 +95,7 @@ def in_process(model: str, chat_template_kwargs: Mapping[str, Any] | None = None
         warnings.simplefilter("ignore")  # vLLM's own
         settings = VllmSettings(args={**fixed, **arguments})
         engine = load_vllm(model, settings, max_rows=32, dtype="float32", chat_template_kwargs=chat_template_kwargs)
+    context = engine._llm.engine_core.resources.ctx
     with closing(engine):
         yield engine
+    assert context.closed  # and not left to the garbage collector

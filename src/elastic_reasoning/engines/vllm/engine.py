@@ -206,6 +206,7 @@ class VllmEngine:
         self._thread.close()  # what waits for vLLM's answers would take its end for a failure
         if self._llm is not None:
             self._llm.shutdown(timeout=SHUTDOWN_SECONDS)
+            self._llm.engine_core.resources.ctx.term()  # vLLM leaves it to the garbage collector; its sockets are shut
             self._llm = None  # while the interpreter can still finalise it
 
     async def _answer(self, job: Job) -> None:
