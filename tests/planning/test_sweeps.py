@@ -85,7 +85,7 @@ def test_a_copy_lies_on_as_many_devices_as_the_engine_is_told(engine: dict[str, 
     is_vllm = config.engine.name == "vllm"
     assert (model.fit.weights_each * 4 == pytest.approx(model.fit.weights, rel=0.001)) is is_vllm
     assert (model.seconds is not None) is is_vllm
-    assert is_vllm or model.speed.startswith("not known: engine transformers over several devices was never timed")
+    assert is_vllm or model.speed.startswith("not known: engine transformers was never timed over several devices")
     with pytest.raises(
         UsageError, match=r"tensor_parallel 2 beside (vllm.)?tensor_parallel_size 4: .*leave out --tens"
     ):

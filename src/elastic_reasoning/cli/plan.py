@@ -14,7 +14,7 @@ from elastic_reasoning.planning.config import PlanConfig
 FORMS = ("sweep", "train")
 EXAMPLE = """
 elastic plan sweep --models mini,mini-e1 --strategies elastic,s1 --budgets 8+20,24+20,64+20 --measure 16
-elastic plan sweep --recipe aime24 --models 32B --hardware H100 --num_devices 8 --limit 30 --prompt_tokens 150
+elastic plan sweep --models 32B --engine vllm --hardware H100 --num_devices 8 --limit 500 --prompt_tokens 150
 elastic plan sweep --recipe demo --lengths_from runs/sweep --limit 100000
 elastic plan train --recipe e1-math-1.5b --hardware H100 --num_devices 8 --prompt_tokens 200
 """

@@ -45,7 +45,7 @@ DRIVER_SECONDS_PER_RECORD = 0.0005
 RECORD_BYTES, BYTES_PER_TOKEN = 900, 25
 """Of a record with its trace, where none was measured: by itself, and for each of its tokens."""
 UNKNOWN = "not known: give --hardware, or --measure 16"
-UNKNOWN_SPREAD = "not known: engine transformers over several devices was never timed; --measure 16 where they are"
+UNKNOWN_SPREAD = "not known: engine transformers was never timed over several devices; --engine vllm, or --measure 16"
 """What is said of a speed."""
 
 
