@@ -3,8 +3,8 @@
     replay = Tape.record(step)
     replay()
 
-As with a graph, no Python of the step runs again, sizes are those of the recording, and whatever is to change must have
-been written into the tensors that the step reads.
+As with a graph, no Python of the step runs again, sizes are those of the recording, memory is read where it was read
+then, and whatever is to change must have been written into the tensors that the step reads.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 from elastic_reasoning.core.template import Template
 from elastic_reasoning.core.trace import Trace
@@ -38,7 +38,8 @@ class Tape(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = func(*args, **(kwargs or {}))
-        self.calls.append((func, args, kwargs or {}, made))
+        where = tree_map_only(torch.Tensor, torch.Tensor.detach, (args, kwargs or {}))  # a parameter may be moved later
+        self.calls.append((func, *where, made))
         return made
 
     @classmethod

@@ -5,6 +5,7 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from functools import partial
 from typing import Any
 
@@ -161,6 +162,35 @@ def test_layers_that_somebody_replaces_later_stay_as_he_made_them(backend: Notin
     del layer.forward
     assert_same(model, run_fused(model, fusing))
     assert backend.num_compiled > 0
+
+
+def test_a_layer_that_takes_the_place_of_another_one_is_fused(backend: Noting) -> None:
+    model = build("llama")
+    fusing = Fusing(model, 0, backend)
+    run_fused(model, fusing, 2)
+    model.model.layers[1] = deepcopy(model.model.layers[0])
+    model.model.layers[1].self_attn.layer_idx = 1
+    assert_same(model, run_fused(model, fusing))
+    assert not fusing.refused
+
+
+def test_what_has_been_found_out_is_forgotten_of_a_model_that_has_become_another(backend: Noting) -> None:
+    """In the middle of a batch, as new rows come; what could not be fused may be now."""
+    model = build("llama")
+    fusing, hidden = Fusing(model, 0, backend), torch.arange(2 * 9).reshape(2, 9)
+    store = Graphed(model, 2, frozenset({"full"}), 0, lambda device: lambda step: step, fusing)
+    store.reserve(2, CONTEXT)
+    with torch.inference_mode():
+        store.prefill(np.arange(2), hidden, np.full(2, 9))
+        num_compiled = backend.num_compiled
+        fusing.refused.add(PROMPTS)
+        for layer in model.model.layers:
+            layer.mlp.act_fn = torch.nn.ReLU()
+        store.prefill(np.arange(2), hidden, np.full(2, 9))
+    assert backend.num_compiled > num_compiled > 0
+    assert store._fusing is not fusing
+    assert store._fusing is not None
+    assert store._fusing.is_on
 
 
 def test_an_interrupt_leaves_the_layers_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,16 +23,19 @@ from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.families import runs_branches
 from elastic_reasoning.engines.job import MAX_WAITING, Job, lent_by
 from elastic_reasoning.engines.local.batch import Batch
-from elastic_reasoning.engines.local.evaluating import evaluating
+from elastic_reasoning.engines.local.evaluating import evaluating, lock_of
+from elastic_reasoning.engines.local.identity import Code, identity, modules_of
 from elastic_reasoning.engines.local.loop import Loop
 from elastic_reasoning.engines.local.parallel.store import SpreadStore
 from elastic_reasoning.engines.local.parallel.workers import Workers
 from elastic_reasoning.engines.local.self_check import choose_store
-from elastic_reasoning.engines.local.store import num_logits
+from elastic_reasoning.engines.local.store import Store, num_logits
 from elastic_reasoning.engines.names import check_max_rows
 
 FUSE_AFTER = 4096
 """Steps, by default: short of them compiling would not pay."""
+MOST_STATES = 8
+"""Of a model (adapters on, off, merged) for which it is kept how it is run best."""
 
 
 class TransformersEngine:
@@ -57,7 +60,7 @@ class TransformersEngine:
         chat_template_kwargs, apply_chat_template: how messages become prompts, see `Renderer`.
         name: what the engine is called when it is shown; the name of the model's class if empty.
         workers: the other ranks of a model that is spread over devices. They are the engine's, which ends them when it
-            is closed. Steps are not recorded then.
+            is closed. Steps are not recorded then, and the model cannot be changed.
 
     Raises:
         EngineError: the model's forward does not agree with itself when run token by token, or its vocabulary is
@@ -92,20 +95,19 @@ class TransformersEngine:
             tokenizer, self.template, chat_template_kwargs, apply_chat_template=apply_chat_template
         )
         self.context: int | None = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-        self._num_tokens = num_logits(model)  # may be padded beyond the tokenizer's
         beyond = max(*self.template.opening.forced, *self.template.closing.forced)
         if beyond >= self._num_tokens:
             raise EngineError(
                 f"the delimiters have id {beyond}, the model a vocabulary of {self._num_tokens}: "
                 "tokenizer and model do not belong together"
             )
-        with evaluating(model, model.modules()):
-            recorded = graphs and model.device.type == "cuda" and workers is None
-            new_store = choose_store(model, max_rows, recorded, fuse_after)
-        self._new_store = new_store if workers is None else lambda: SpreadStore(new_store(), workers)
-        self._workers = workers
-        keeps = keeps_memory and model.device.type == "cuda"
-        self._loop = Loop(model, self._new_batch, self._check, max_rows, max_waiting, keeps)
+        self._graphs, self._fuse_after, self._workers = graphs and workers is None, fuse_after, workers
+        self._stores: dict[Code | None, Callable[[], Store]] = {}
+        with lock_of(model):
+            self._choose_store(self._code())
+            self._share = None if workers is None else identity(model)
+        keeps = keeps_memory and has_graphs(model)
+        self._loop = Loop(model, self._next_batch, self._check, max_rows, max_waiting, keeps)
         if workers is not None:
             workers.check()
             atexit.register(self.close)
@@ -162,6 +164,40 @@ class TransformersEngine:
             self._workers.close()
             atexit.unregister(self.close)
 
+    @property
+    def _num_tokens(self) -> int:
+        return num_logits(self.model)  # may be padded beyond the tokenizer's
+
+    def _code(self) -> Code | None:
+        """What it hangs on whether and how the model's steps are recorded; `None` where they are not in any case."""
+        return identity(self.model).code if self._graphs and has_graphs(self.model) else None
+
+    def _choose_store(self, code: Code | None) -> None:
+        """Find out how the model is run best, or remember it."""
+        if code not in self._stores:
+            if len(self._stores) == MOST_STATES:
+                del self._stores[next(iter(self._stores))]
+            with evaluating(self.model, modules_of(self.model)):
+                chosen = choose_store(self.model, self.max_rows, code is not None, self._fuse_after)
+            self._stores[code] = chosen
+        self._chosen_for, new_store, workers = code, self._stores[code], self._workers
+        self._new_store = new_store if workers is None else lambda: SpreadStore(new_store(), workers)
+
+    def _next_batch(self, kept: Batch | None) -> Batch:
+        """An empty batch for the model as it is now, which need not be as it was when one was kept.
+
+        Raises:
+            EngineError: it is spread over devices and was changed here, where only its first share is.
+        """
+        with lock_of(self.model):  # another engine may have its layers fused at this moment
+            if self._share is not None and self._share != identity(self.model):
+                raise EngineError("the model is spread over devices, and this share alone was changed: load it again")
+            code = self._code()
+            if code != self._chosen_for:
+                self._choose_store(code)
+                kept = None
+        return kept or self._new_batch()
+
     def _new_batch(self) -> Batch:
         num_drawn = min(self._num_tokens, self.template.num_tokens)
         return Batch(self._new_store(), num_drawn, self.model.device, self.context)
@@ -175,3 +211,8 @@ class TransformersEngine:
             walk.fail("the prompt is empty: give it at least one token")
         elif not 0 <= min(ids, default=0) <= max(ids, default=0) < self._num_tokens:
             walk.fail(f"the prompt has ids outside the model's vocabulary of {self._num_tokens}")
+
+
+def has_graphs(model: Any) -> bool:
+    """Whether steps can be recorded where a model is."""
+    return bool(model.device.type == "cuda")

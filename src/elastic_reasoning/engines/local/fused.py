@@ -51,6 +51,9 @@ class Fusing:
         is_on: whether it is time to.
         refused: of `STEPS` and `PROMPTS` those that cannot be fused.
 
+    What has been found out is found out for the layers as they are then: once the model is another one (`identity`),
+    `anew` forgets it.
+
     Args:
         model: a causal language model.
         after: steps before that; compiling takes as long as some thousands of them.
@@ -61,19 +64,22 @@ class Fusing:
         self._model = model
         self._backend = backend
         self._left = after
-        self._layers = _decoder_layers(model)
         self._own_kernels = True
         self._agreed: set[tuple[str, Any]] = set()
         self.refused: set[str] = set()
-        self.is_on = after == 0 and bool(self._layers)
+        self.is_on = after == 0 and bool(_decoder_layers(model))
 
     def count(self) -> bool:
         """Note one more step, and say whether the next one may be fused for the first time."""
         self._left -= 1
         if self._left != 0:
             return False
-        self.is_on = bool(self._layers)
+        self.is_on = bool(_decoder_layers(self._model))
         return self.is_on
+
+    def anew(self) -> "Fusing":
+        """The same for what the model has become; the steps before it have been counted."""
+        return Fusing(self._model, max(self._left, 0), self._backend)
 
     def agrees(
         self, kind: str, size: Any, plain: Callable[[], torch.Tensor], fused: Callable[[], torch.Tensor]
@@ -86,8 +92,10 @@ class Fusing:
             plain: gives `[rows, features]`, which may be written over by the next one.
             fused: the same within `layers`.
         """
-        if not self.is_on or kind in self.refused or any("forward" in vars(layer) for layer in self._layers):
-            return False  # the last of these: somebody else has replaced what a layer does
+        if not self.is_on or kind in self.refused:
+            return False
+        if any("forward" in vars(layer) for layer in _decoder_layers(self._model)):
+            return False  # somebody else has replaced what a layer does
         if (kind, size) in self._agreed:
             return True
         reason, name = self._mismatch(plain, fused), type(self._model).__name__
@@ -124,19 +132,20 @@ class Fusing:
         from torch._dynamo import config as dynamo  # a second, which only those pay who compile
         from torch.fx.experimental import _config as shapes
 
+        layers = _decoder_layers(self._model)
         try:
-            for layer, own in zip(self._layers, slots, strict=True):
+            for layer, own in zip(layers, slots, strict=True):
                 layer.forward = self._of_layer(layer, own)
             # Numbers that happen to be the same are not the same number: rows are not the size of a head.
             with dynamo.patch(recompile_limit=MOST_COMPILED), shapes.patch(use_duck_shape=False):  # type: ignore[attr-defined]
                 yield _Unwritten(slots)
         finally:
-            for layer in self._layers:
+            for layer in layers:
                 vars(layer).pop("forward", None)  # an interrupt may have come before the last of them
 
     def _of_layer(self, layer: Any, slots: CacheLayerMixin) -> Callable[..., Any]:
-        compiled, plain = _compiled(layer.__class__, self._backend), type(layer).forward
-        thread, own_kernels = threading.get_ident(), self._own_kernels
+        plain = type(layer).forward
+        compiled, thread, own_kernels = _compiled(plain, self._backend), threading.get_ident(), self._own_kernels
 
         def forward(*args: Any, **kwargs: Any) -> Any:
             if threading.get_ident() != thread:  # somebody else calls the model meanwhile
@@ -169,6 +178,6 @@ def _decoder_layers(model: Any) -> list[Any]:
 
 
 @cache
-def _compiled(kind: Any, backend: Callable[..., Any]) -> Callable[..., Any]:
-    compiled: Callable[..., Any] = torch.compile(kind.forward, dynamic=True, fullgraph=True, backend=backend)
+def _compiled(forward: Callable[..., Any], backend: Callable[..., Any]) -> Callable[..., Any]:
+    compiled: Callable[..., Any] = torch.compile(forward, dynamic=True, fullgraph=True, backend=backend)
     return compiled

@@ -6,6 +6,10 @@ Sizes come in buckets, of rows and of columns that are read, so that there are f
 their columns from buffers that stay where they are, its mask is made of the columns, and its logits are in one buffer
 that all sizes share. Taking back is going on at an earlier column.
 
+What is recorded hangs on the model as it was then (`identity`). It is looked at whenever its own code runs anyway, for
+prompts and for the first steps of a size; before each step alone its embeddings are. What is found to be other is
+forgotten, and so is what had been found out of the layers.
+
 What it takes beside keys and values: a logit for each row and id of the vocabulary, and one step's activations, which
 all graphs share. Of the `NUM_GRAPHS` sizes that are kept the one that was recorded first makes room for the next.
 """
@@ -21,6 +25,7 @@ from numpy.typing import NDArray
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from elastic_reasoning.engines.local.fused import MOST_COMPARED, PROMPTS, STEPS, Fusing
+from elastic_reasoning.engines.local.identity import Identity, identity
 from elastic_reasoning.engines.local.keys_values import KeysValues
 from elastic_reasoning.engines.local.products import telling
 from elastic_reasoning.engines.local.store import num_logits
@@ -105,7 +110,8 @@ class Graphed:
         self._tokens, self._positions = torch.zeros(2, max_rows, dtype=torch.int64, device=self._device)
         self._rows = torch.arange(max_rows, device=self._device)
         self._logits = torch.zeros(0, 0, device=self._device)
-        self._weights: tuple[int, ...] = ()
+        self._seen: Identity | None = None
+        self._ends: tuple[int, ...] = ()
         self._forget_all()
 
     def _forget_all(self) -> None:
@@ -126,6 +132,7 @@ class Graphed:
 
     def prefill(self, slots: NDArray[np.int64], ids: torch.Tensor, lengths: NDArray[np.int64]) -> None:
         """Fill slots from prompts; see `elastic_reasoning.engines.local.store.Store`."""
+        self._check_model()
         if not ids.shape[1]:
             return
         index, fusing = as_index(slots, self._device), self._fusing if ids.shape[1] > 1 else None
@@ -139,6 +146,7 @@ class Graphed:
 
     def extend(self, slot: int, ids: torch.Tensor, column: int) -> None:
         """Go on with a prompt; see `elastic_reasoning.engines.local.store.Store`."""
+        self._check_model()
         self._stored.extend(slot, ids, column)
 
     def decode(self, tokens: torch.Tensor, positions: torch.Tensor, columns: NDArray[np.int64]) -> torch.Tensor:
@@ -154,12 +162,14 @@ class Graphed:
     def _step(self, rows: int, width: int) -> None:
         """Take a step of that size, the first one as it is, the second one as it is recorded, and then by replays."""
         size = rows, width
-        self._forget_other_weights()
+        self._check_embeddings()
         if self._fusing is not None and self._fusing.count():
             self._forget_all()
         replay = self._replays.get(size)
-        if replay is None and size in self._replays:
-            replay = self._replays[size] = self._recorded(rows, width)
+        if replay is None:
+            self._check_model()
+            if size in self._replays:
+                replay = self._replays[size] = self._recorded(rows, width)
         if replay is not None:
             replay()
             return
@@ -181,13 +191,23 @@ class Graphed:
         logger.info("recording %d rows of %d columns, %s; keys and values: %d bytes", rows, width, how, num_bytes)
         return self._record(lambda: self._pass(rows, width, fusing))
 
-    def _forget_other_weights(self) -> None:
-        """A graph reads weights where they were: forget what was recorded if the model has been given others."""
+    def _check_model(self) -> None:
+        """Forget what was recorded, and found out, of a model that is another one by now."""
+        now, before = identity(self._model), self._seen
+        if now == before:
+            return
+        self._forget_all()
+        self._seen = now
+        if self._fusing is not None and before is not None and now.code != before.code:
+            self._fusing = self._fusing.anew()
+
+    def _check_embeddings(self) -> None:
+        """Check the model if its embeddings are elsewhere; to ask that alone takes no time."""
         ends = self._model.get_input_embeddings().weight, self._model.get_output_embeddings().weight
-        weights = tuple(weight.data_ptr() for weight in ends)
-        if weights != self._weights:
-            self._forget_all()
-            self._weights = weights
+        places = tuple(weight.data_ptr() for weight in ends)
+        if places != self._ends:
+            self._ends = places
+            self._check_model()
 
     def _pass(self, rows: int, width: int, fusing: Fusing | None = None) -> None:
         positions = self._positions[:rows]

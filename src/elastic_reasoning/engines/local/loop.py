@@ -23,6 +23,7 @@ from elastic_reasoning.core.walk import Walk
 from elastic_reasoning.engines.job import Job
 from elastic_reasoning.engines.local.batch import CHUNK_TOKENS, Batch
 from elastic_reasoning.engines.local.evaluating import evaluating, lock_of
+from elastic_reasoning.engines.local.identity import modules_of
 from elastic_reasoning.engines.local.row_state import UNLIMITED
 
 NAME = "elastic-local"
@@ -35,7 +36,7 @@ class Loop:
 
     Args:
         model: in any mode; it is in evaluation mode only while it computes.
-        new_batch: makes an empty batch.
+        next_batch: gives an empty batch for the model as it is now: the one that it is given, if that still serves.
         check: fails a walk that cannot be fed to the model.
         max_rows: of the batch.
         max_waiting: walks that may wait for a row.
@@ -45,13 +46,13 @@ class Loop:
     def __init__(
         self,
         model: Any,
-        new_batch: Callable[[], Batch],
+        next_batch: Callable[[Batch | None], Batch],
         check: Callable[[Walk], None],
         max_rows: int,
         max_waiting: int,
         keeps: bool = False,
     ) -> None:
-        self._model, self._new_batch, self._check = model, new_batch, check
+        self._model, self._next_batch, self._check = model, next_batch, check
         self._max_rows, self._max_waiting, self._keeps = max_rows, max_waiting, keeps
         self._closed = False
         self._reset()
@@ -156,9 +157,9 @@ class Loop:
         while not enough() and self._has_work():
             self._attention.clear()
             self._go_on.wait()
-            batch = self._batch = self._batch or self._new_batch()
-            if not batch.rows:
-                self._modules = list(self._model.modules())
+            batch = self._batch
+            if batch is None or not batch.rows:
+                batch = self._batch = self._next_batch(batch)
             done = self._give_up_waiting()
             done += batch.interrupt()
             done += self._admit(batch)
@@ -215,6 +216,7 @@ class Loop:
         if num_tokens >= most:
             self._attention.set()  # others may wait for the step behind the next one
         if ready:
+            self._modules = modules_of(self._model)  # there may be others than before: adapters
             with self._computing():
                 batch.admit(ready)
         return done

@@ -4,6 +4,7 @@ from contextlib import closing
 
 import pytest
 
+from elastic_reasoning.core.errors import EngineError
 from elastic_reasoning.engines.engine import generate
 from elastic_reasoning.engines.local.engine import TransformersEngine
 from elastic_reasoning.engines.local.parallel.ranks import Spread, as_rank
@@ -13,14 +14,27 @@ from letters import letters
 from tiny import build, mixed_requests
 
 
-@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=ON_GPU)])
-def test_traces_are_those_of_no_ranks_at_all(device: str) -> None:
-    model, spread = build("llama").to(device), Spread("tiny", "float32", device, 1, 8, trusts_code=False)
+def spread_engine(device: str = "cpu") -> TransformersEngine:
+    spread = Spread("tiny", "float32", device, 1, 8, trusts_code=False)
     workers = Workers(spread)
     with as_rank(0):
         workers.join()
+    return TransformersEngine(build("llama").to(device), None, letters(), 8, workers=workers)
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=ON_GPU)])
+def test_traces_are_those_of_no_ranks_at_all(device: str) -> None:
     requests = mixed_requests(16)
-    with closing(TransformersEngine(model, None, letters(), 8, workers=workers)) as engine:
+    with closing(spread_engine(device)) as engine:
         found = {trace.request.name: trace.ids for trace in generate(engine, requests)}
-    with closing(TransformersEngine(model, None, letters(), 8, graphs=False)) as engine:
+    with closing(TransformersEngine(engine.model, None, letters(), 8, graphs=False)) as engine:
         assert found == {trace.request.name: trace.ids for trace in generate(engine, requests)}
+
+
+def test_a_share_that_is_changed_alone_is_refused() -> None:
+    with closing(spread_engine()) as engine:
+        assert len(list(generate(engine, mixed_requests(2)))) == 2
+        weight = engine.model.model.layers[1].mlp.down_proj.weight
+        weight.data = -weight.data
+        with pytest.raises(EngineError, match="this share alone was changed: load it again"):
+            list(generate(engine, mixed_requests(2)))
