@@ -75,9 +75,11 @@ def throughput(report: dict[str, Any]) -> str:
     ]
     for f in report["figures"]:
         wanted = "" if f["target"] is None else f"≥ {f['target']:g}" + ("" if f["reached"] else " (**missed**)")
-        lines.append(
-            f"| {f['thinking']} | {f['name']} | {f['ours']:,.0f} | {f['theirs']:,.0f} | {f['value']:.2f} | {wanted} |"
-        )
+        ratio = f"{f['value']:.2f}" + (f" ± {f['error']:.2f}" if "error" in f else "")
+        lines.append(f"| {f['thinking']} | {f['name']} | {f['ours']:,.0f} | {f['theirs']:,.0f} | {ratio} | {wanted} |")
+    own = [f"{share:.1%} ({thinking})" for thinking, share in report.get("own_share", {}).items()]
+    if own:
+        lines += ["", f"Of the CPU time of a run with the plug-in its own functions take {' and '.join(own)}."]
     return "\n".join(
         [
             *lines,

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from statistics import median
+from math import pi, sqrt
+from statistics import median, stdev
 
 from budget_load import Side, check, new_requests
 from rich.console import Console
@@ -16,13 +17,18 @@ Targets = Mapping[tuple[str, str], float]
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of the table: tokens a second of both sides, and their ratio; what has no target is only told."""
+    """One line of the table: tokens a second of both sides, and their ratio; what has no target is only told.
+
+    Attributes:
+        error: standard error of the ratio, which is a median, as if the ratios of repeats were normally distributed.
+    """
 
     thinking: str
     name: str
     ours: float
     theirs: float
     value: float
+    error: float
     target: float | None
     reached: bool
 
@@ -63,9 +69,11 @@ def measure(
 
 
 def compared(thinking: str, name: str, ours: list[float], theirs: list[float], targets: Targets) -> Figure:
-    ratio = median(a / b for a, b in zip(ours, theirs, strict=True))
-    target = targets.get((thinking, name))
-    return Figure(thinking, name, median(ours), median(theirs), ratio, target, target is None or ratio >= target)
+    ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
+    ratio, target = median(ratios), targets.get((thinking, name))
+    error = sqrt(pi / 2 / len(ratios)) * (stdev(ratios) if len(ratios) > 1 else float("inf"))
+    is_reached = target is None or ratio >= target
+    return Figure(thinking, name, median(ours), median(theirs), ratio, error, target, is_reached)
 
 
 def show(figures: list[Figure], console: Console) -> None:
@@ -77,5 +85,5 @@ def show(figures: list[Figure], console: Console) -> None:
         target, told = "", ""
         if figure.target is not None:
             target, told = f">= {figure.target:g}", "reached" if figure.reached else "missed"
-        table.add_row(figure.thinking, figure.name, *speeds, f"{figure.value:.2f}", target, told)
+        table.add_row(figure.thinking, figure.name, *speeds, f"{figure.value:.2f} ± {figure.error:.2f}", target, told)
     console.print(table)

@@ -20,6 +20,7 @@ from elastic_reasoning.core.request import Options, Request
 from elastic_reasoning.core.wire import to_wire
 from elastic_reasoning.engines.http.config import ServerConfig
 from elastic_reasoning.engines.http.engine import OpenAIEngine
+from elastic_reasoning.integrations.vllm.processor import BudgetProcessor
 
 START_SECONDS = 180.0
 LANDING = Options(loop_breaker=32, soft_landing=8)
@@ -46,6 +47,43 @@ def in_two_phases(llm: vllm.LLM, requests: list[Request]) -> list[Ids]:
     prompts = [[*request.prompt.ids, *ids] for request, ids in zip(requests, closed, strict=True)]
     solutions = directly(llm, [(prompt, {"max_tokens": SOLUTION, "ignore_eos": True}) for prompt in prompts])
     return [[*ids, *solution] for ids, solution in zip(closed, solutions, strict=True)]
+
+
+class OwnTime:
+    """What the plug-in's own functions take of the CPU time of a side, run by run.
+
+    Attributes:
+        shares: of each run, in their order.
+    """
+
+    def __init__(self) -> None:
+        self.shares: list[float] = []
+        self._seconds = 0.0
+        admission = BudgetProcessor.validate_params.__func__  # type: ignore[attr-defined]
+        BudgetProcessor.validate_params = classmethod(self._timed(admission))  # type: ignore[assignment]
+        for name in ("update_state", "apply"):
+            setattr(BudgetProcessor, name, self._timed(getattr(BudgetProcessor, name)))
+
+    def _timed(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*arguments: Any) -> Any:
+            start = time.thread_time()
+            try:
+                return function(*arguments)
+            finally:
+                self._seconds += time.thread_time() - start
+
+        return timed
+
+    def of(self, side: Side) -> Side:
+        """That side, watched."""
+
+        def watched(requests: list[Request]) -> list[Ids]:
+            self._seconds, start = 0.0, time.process_time()
+            answers = side(requests)
+            self.shares.append(self._seconds / (time.process_time() - start))
+            return answers
+
+        return watched
 
 
 @contextmanager

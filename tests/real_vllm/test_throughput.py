@@ -1,3 +1,5 @@
+"""The benchmark of the plug-in on real vLLM: what it asks, and what it says of what it has measured."""
+
 import json
 from pathlib import Path
 
@@ -6,12 +8,14 @@ import torch
 import transformers
 from engine_tables import throughput as block
 
-pytest.importorskip("vllm", reason="vLLM is not installed")
+pytest.importorskip("vllm.v1.engine", reason="vllm is not installed: scripts/setup_vllm.sh")
 
 import budget_load as sides
 import turns
 import vllm_throughput as script
 from rich.console import Console
+
+pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("default")]
 
 
 def test_requests_are_the_same_for_the_same_repeat_and_too_short_for_the_prefix_cache() -> None:
@@ -57,13 +61,16 @@ def test_a_ratio_is_the_median_within_repeats_and_what_is_missed_is_said(capsys:
     missed = turns.compared("mixed", "plug-in / unbudgeted", [9, 9, 9], [10, 10, 10], script.TARGETS)
     told = turns.compared("fixed", "HTTP, one pass / two calls", [9, 9, 9], [10, 10, 10], script.TARGETS)
     assert (reached.value, reached.reached) == (1.25, True)
+    assert reached.error == pytest.approx(1.2533 * 1.0104 / 3**0.5, rel=1e-3)
     assert (missed.value, missed.reached) == (0.9, False)
     assert told.target is None
     turns.show([reached, missed, told], Console(width=120))
     rows = [line for line in capsys.readouterr().out.splitlines() if "plug-in" in line or "HTTP" in line]
     assert ["reached" in row for row in rows] == [True, False, False]
     assert ["missed" in row for row in rows] == [False, True, False]
-    text = block(json.loads(json.dumps(script.report([reached, missed, told], 128, 32, 5, 0.5))))
-    assert "| mixed | plug-in / unbudgeted | 9 | 10 | 0.90 | ≥ 0.95 (**missed**) |" in text
-    assert "| fixed | HTTP, one pass / two calls | 9 | 10 | 0.90 |  |" in text
+    own = {"own_share": script.by_thinking([0.5, 0.03, 0.05, 0.04, 0.02, 0.01, 0.02], 3)}
+    text = block(json.loads(json.dumps(script.report([reached, missed, told], 128, 32, 5, 0.5) | own)))
+    assert "its own functions take 4.0% (mixed) and 2.0% (fixed)." in text
+    assert "| mixed | plug-in / unbudgeted | 9 | 10 | 0.90 ± 0.00 | ≥ 0.97 (**missed**) |" in text
+    assert "| fixed | HTTP, one pass / two calls | 9 | 10 | 0.90 ± 0.00 |  |" in text
     assert "128 prompts, 32 rows" in text
