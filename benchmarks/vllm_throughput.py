@@ -75,7 +75,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, default=RESULTS)
     chosen = parser.parse_args(arguments)
     cpu_settings()
-    quiet, console = Console(stderr=True, highlight=False), Console(width=120)
+    quiet, console = Console(stderr=True, highlight=False), Console(width=130)
     load_before = os.getloadavg()[0]
     figures: list[Figure] = []
     own = OwnTime()

@@ -20,6 +20,7 @@ from lm_eval.api.registry import get_model
 from lm_eval.tasks import TaskManager
 from transformers import AutoConfig
 
+from elastic_reasoning.cli.harness_arguments import check_arguments
 from elastic_reasoning.cli.main import main
 from elastic_reasoning.core.errors import DelimiterError, ElasticError, EngineError, UsageError
 from elastic_reasoning.core.request import Sampling, derived_seed
@@ -326,3 +327,11 @@ def test_arguments_of_the_chat_template_that_are_no_mapping_are_refused(given: A
         ElasticLM("mini-e1", "8+4", chat_template_kwargs=given)
     with pytest.raises(UsageError, match="chat_template_kwargs beside an engine"):
         scripted_model(chat_template_kwargs={"thinking": True})
+
+
+def test_arguments_are_split_as_the_harness_does() -> None:
+    urls = 'server.base_urls=["http://127.0.0.1:1/v1","http://127.0.0.1:2/v1"]'
+    check_arguments(["--model_args", f"engine=openai,budget=24+20,{urls},seed=3"])
+    given = 'pretrained=mini,budget=24+20,vllm.args={"gpu_memory_utilization": 0.5, "seed": "a,b"}'
+    with pytest.raises(ElasticError, match="dtype 'fp33'"):
+        check_arguments(["--model_args", f"{given},dtype=fp33"])

@@ -26,6 +26,7 @@ OTHERS: dict[str, Any] = {
     "ray.spread": False,
 }
 """Values other than the default where not any value does."""
+OTHER_URL = ("http://127.0.0.1:2/v1",)
 SETTINGS = [leaf for leaf in leaves(EngineConfig()) if leaf.key != "name"]
 OF_OTHER_ENGINES = ("vllm.", "ray.", "server.concurrency")
 """What a gateway has no use for: it runs transformers itself, and says in max_concurrent how many it asks at once."""
@@ -55,6 +56,18 @@ def test_every_setting_can_be_given_as_text(leaf: Leaf, monkeypatch: pytest.Monk
     text = value if isinstance(value, str) else json.dumps(value)
     assert engine_arguments({leaf.key: text, "wait": "Wait"}) == {leaf.key: text}
     assert values_of(config_with({leaf.key: text})) == values_of(EngineConfig()) | {leaf.key: value}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "read"),
+    [
+        ("ray.workers", 4, "4"),  # as tools read a number
+        ("server.base_urls", "http://127.0.0.1:1/v1", ("http://127.0.0.1:1/v1",)),
+        ("server.base_urls", "http://127.0.0.1:1/v1,http://127.0.0.1:2/v1", OTHERS["server.base_urls"] + OTHER_URL),
+    ],
+)
+def test_what_tools_make_of_a_value_is_understood(key: str, value: Any, read: Any) -> None:
+    assert values_of(config_with({key: value}, "openai" if "server" in key else "ray"))[key] == read
 
 
 @pytest.mark.parametrize("leaf", SETTINGS, ids=lambda leaf: leaf.key)

@@ -92,6 +92,23 @@ def test_a_copy_lies_on_as_many_devices_as_the_engine_is_told(engine: dict[str, 
         plan_sweep(config, PlanConfig(prompt_tokens=200, hardware=HardwareConfig("H100", 8, tensor_parallel=2)))
 
 
+def test_engine_transformers_is_spread_where_a_copy_does_not_fit_alone() -> None:
+    config = changed(LARGE, models=("8B",), budgets=("16384+1024",))
+    (model,) = plan_sweep(config, ON_H100).models
+    assert (model.fit and model.fit.tensor_parallel, model.num_copies) == (1, 8)
+    assert model.seconds is not None
+    (large,) = plan_sweep(changed(LARGE, models=("70B",)), ON_H100).models
+    assert large.fit is not None
+    assert large.fit.tensor_parallel not in (None, 1)
+
+
+@pytest.mark.parametrize("engine", [{"tensor_parallel_size": 2}, {"name": "vllm", "vllm": VllmSettings(2)}])
+def test_this_machine_has_the_devices_that_the_engine_is_told(engine: dict[str, Any]) -> None:
+    config = replace(LARGE, engine=replace(LARGE.engine, **engine))
+    plan = plan_sweep(config, PlanConfig(prompt_tokens=200))
+    assert (plan.num_devices, plan.models[0].num_copies) == (2, 1)
+
+
 def test_a_model_that_does_not_fit_has_no_seconds() -> None:
     plan = plan_sweep(LARGE, PlanConfig(prompt_tokens=200, hardware=HardwareConfig("L4")))
     assert plan.seconds is None

@@ -238,3 +238,13 @@ def test_a_cache_keeps_budgets_apart(engine: Engine) -> None:
         said = said_of(call(model_of(watched, budget), QUESTIONS[0], cache=True))
         counts.append((said["num_thinking_tokens"], len(watched.walks)))
     assert counts == [(8, 1), (24, 1), (8, 0)]
+
+
+def test_a_cache_keeps_engines_apart() -> None:
+    texts = []
+    for settings in ({}, {"apply_chat_template": False}, {}):
+        model = get_model("elastic/mini-e1", budget="16+20", memoize=False, **settings)
+        output = call(model, QUESTIONS[0], cache=True)
+        texts.append((output.usage.input_tokens, output.completion))
+        model.api.close()
+    assert texts[0] == texts[2] != texts[1]

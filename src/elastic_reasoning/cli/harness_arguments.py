@@ -61,9 +61,28 @@ def _values(texts: Iterable[str]) -> dict[str, Any]:
         try:
             read = json.loads(text)
         except ValueError:
-            read = dict(part.partition("=")[::2] for part in text.split(",") if part)
+            read = dict(part.partition("=")[::2] for part in _parts(text) if part)
         values |= read if isinstance(read, dict) else {}
     return values
+
+
+def _parts(text: str) -> list[str]:
+    """What stands between commas, as the harness reads it: those in brackets and in quotes are part of a value."""
+    parts, depth, quote = [""], 0, ""
+    for letter in text:
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in "'\"":
+            quote = letter
+        elif letter in "[{(":
+            depth += 1
+        elif letter in "]})":
+            depth -= 1
+        if letter == "," and not depth and not quote:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return parts
 
 
 def _check_model(values: dict[str, Any]) -> None:

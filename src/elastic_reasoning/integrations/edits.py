@@ -177,7 +177,7 @@ def edit_targets(logits: torch.Tensor, targets: Targets) -> None:
     if targets.moves is not None:
         part = torch.where(targets.moves, _moved(part, targets), part)
     if targets.forces is not None:
-        part = part.masked_fill(targets.forces, CERTAIN)
+        part = torch.where(targets.forces, CERTAIN, part)
     logits.scatter_(1, targets.columns, part)
 
 

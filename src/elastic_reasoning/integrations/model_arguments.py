@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from typing import Any
+from typing import Any, get_origin
 
 import msgspec
 
@@ -51,10 +50,14 @@ def engine_config(config: EngineConfig, given: Mapping[str, Any], model: str, fl
 
 
 def _read(name: str, value: Any, kind: Any) -> Any:
-    """A value as its field has it; one that is no text may be written as JSON."""
+    """A value as its field has it; one that is no text may be written as JSON, and texts with commas between them."""
+    if kind is str and isinstance(value, int | float) and not isinstance(value, bool):  # as a tool reads a number
+        value = str(value)
     if isinstance(value, str) and kind is not str:
-        with suppress(ValueError):
+        try:
             value = WORDS[value.lower()] if value.lower() in WORDS else json.loads(value)
+        except ValueError:
+            value = value.split(",") if get_origin(kind) is tuple else value
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:

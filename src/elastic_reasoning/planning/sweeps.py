@@ -9,6 +9,7 @@ long as the budgets allow, which is said.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -20,7 +21,7 @@ from elastic_reasoning.engines.opening import check_models, check_models_by_name
 from elastic_reasoning.engines.sharing import CHUNK_SIZE
 from elastic_reasoning.evaluation.config import SweepConfig, models_of, part_of, settings
 from elastic_reasoning.evaluation.work import is_shared
-from elastic_reasoning.planning.config import PlanConfig
+from elastic_reasoning.planning.config import HardwareConfig, PlanConfig
 from elastic_reasoning.planning.counting import Counts, count
 from elastic_reasoning.planning.fit import Fit, fit_model, pace_of
 from elastic_reasoning.planning.hardware import Device, find_device
@@ -83,6 +84,7 @@ def plan_sweep(config: SweepConfig, plan: PlanConfig) -> SweepPlan:
         config = replace(config, engine=config.engine.computing)
     models, device = models_of(config), find_device(plan.hardware)
     _check(config, plan, models)
+    plan = replace(plan, hardware=_as_told(config, plan.hardware))
     earlier = read_records(Path(plan.lengths_from))[1] if plan.lengths_from else None
     notes: list[str] = []
     task, problems = _problems(config, plan, notes)
@@ -125,6 +127,12 @@ def _check(config: SweepConfig, plan: PlanConfig, models: Sequence[str]) -> None
     if plan.measure:
         check_models_by_name(config.engine, models)
         check_models(config.engine, models)
+
+
+def _as_told(config: SweepConfig, hardware: HardwareConfig) -> HardwareConfig:
+    """This machine has as many devices as the engine is told to spread a copy over."""
+    told = devices_of_engine(config.engine, replace(hardware, tensor_parallel=None))
+    return hardware if hardware.name or told is None else replace(hardware, num_devices=max(hardware.num_devices, told))
 
 
 def _problems(config: SweepConfig, plan: PlanConfig, notes: list[str]) -> tuple[Task | None, list[Problem]]:
@@ -251,16 +259,21 @@ def _fit(
     if architecture is None:
         return None
     dtype = config.engine.dtype if config.engine.dtype != "auto" else architecture.dtype or "bfloat16"
-    fit = fit_model(
+    is_transformers = config.engine.name == "transformers"
+    lay_out = partial(
+        fit_model,
         architecture,
         device,
         plan.hardware.num_devices,
         BYTES[dtype],
-        counts.longest if config.engine.name == "transformers" else round(counts.mean_length),
+        counts.longest if is_transformers else round(counts.mean_length),
         known.rows,
-        devices_of_engine(config.engine, plan.hardware),
-        num_whole(architecture, config.engine),
+        num_whole=num_whole(architecture, config.engine),
     )
+    told = devices_of_engine(config.engine, plan.hardware)
+    fit = lay_out(tensor_parallel=1 if told is None and is_transformers else told)
+    if told is None and fit.tensor_parallel is None:  # as that engine is, unless it has to be told otherwise
+        fit = lay_out()
     if fit.tensor_parallel is None:
         notes.append(f"{model.name}: {device.name} cannot hold it, over however many: a larger memory, or fewer tokens")
     elif not fit.num_copies:

@@ -134,7 +134,7 @@ def plan_training(config: TrainConfig, plan: PlanConfig) -> TrainingPlan:
         rollouts=rollouts,
         trained=sequences,
         lengths=said,
-        speed=said if found else f"by the data sheet of {device.name}" if by_sheet else "not known: give --hardware",
+        speed=said if found else f"by the data sheet of {device.name}" if by_sheet else _unknown(plan),
         generating_seconds=None if found else generating,
         optimising_seconds=None if found else optimising,
         seconds=found.seconds(config) if found else by_sheet,
@@ -232,6 +232,13 @@ def _simulated(
     if pace is None or not num_copies:
         return first
     return replace(_rolled_out(config, problems, model, lengths, pace, rows), num_copies=num_copies)
+
+
+def _unknown(plan: PlanConfig) -> str:
+    named = plan.hardware.name
+    if not named:
+        return "not known: give --hardware"
+    return f"not known: {named} cannot hold the model so, or its layers are not known"
 
 
 def _devices(config: TrainConfig, plan: PlanConfig) -> int | None:

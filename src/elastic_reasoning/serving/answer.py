@@ -105,6 +105,7 @@ async def answer(
         if sample.walk.error is not None:
             raise ApiError(400, sample.walk.error, code="cannot_be_run")
     seconds = asked.limits.deadline_seconds
+    is_whole = False
     promise = None if seconds is None else Promise(asked.arrived, seconds)
     progresses = backend.deadlines.admit([sample.walk for sample in samples], promise)
     try:
@@ -131,14 +132,16 @@ async def answer(
                     yield text
                 ends.append(_ended(sample, progresses[number], arrived, plan, began))
                 yield replace(ends[-1], logprobs=solution_logprobs(arrived.trace())) if asked.logprobs else ends[-1]
+        is_whole = True
         yield Finished(*total(ends, plan))
     finally:
         backend.deadlines.release(progresses)
         for sample in samples:
             if sample.future is not None:
                 sample.future.cancel()
-        num_aside = sum(sample.walk.num_aside + _num_probed(sample.walk) for sample in samples)
-        meter.took(_num_tokens(mailbox.rest()) + num_aside)  # nobody reads them: they were made all the same
+        if not is_whole:  # nobody reads what there is: it was made all the same
+            num_aside = sum(sample.walk.num_aside + _num_probed(sample.walk) for sample in samples)
+            meter.took(_num_tokens(mailbox.rest()) + num_aside)
 
 
 def _num_tokens(arrivals: Sequence[Arrival]) -> int:

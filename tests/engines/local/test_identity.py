@@ -264,7 +264,8 @@ def test_a_model_that_comes_to_wait_for_the_device_is_no_longer_recorded() -> No
 
 
 def test_the_same_model_is_the_same() -> None:
-    """Also after it has computed and was trained, and with values that were changed in place."""
+    """Also after it has computed and was trained, and with values that were changed in place; however often its layers
+    are checkpointed meanwhile, as a trainer switches that off for each batch of rollouts."""
     model = build("llama")
     before = identity(model)
     assert traces_of(new_engine(model), greedy(1))
@@ -272,8 +273,23 @@ def test_the_same_model_is_the_same() -> None:
     model(input_ids=torch.tensor([[5, 6, 7]])).logits.sum().backward()
     torch.optim.AdamW(model.parameters(), fused=True).step()
     model.zero_grad()
+    for _ in range(3):
+        model.gradient_checkpointing_enable()
+        model.gradient_checkpointing_disable()
+    model.requires_grad_(False)
     assert identity(model) == before
     assert identity(build("llama")).code == before.code
+
+
+@pytest.mark.parametrize("to_sparse", [torch.Tensor.to_sparse, torch.Tensor.to_sparse_csr])
+@pytest.mark.filterwarnings("ignore:Sparse:UserWarning")
+def test_sparse_weights_are_told_apart(to_sparse: Any) -> None:
+    model = nn.Linear(3, 2)
+    model.weight = nn.Parameter(to_sparse(torch.eye(2, 3)), requires_grad=False)
+    before = identity(model)
+    assert identity(model) == before
+    model.weight = nn.Parameter(to_sparse(torch.eye(2, 3)), requires_grad=False)
+    assert identity(model) != before
 
 
 def test_memory_that_a_tensor_of_parts_holds_is_that_of_its_parts() -> None:
@@ -282,7 +298,7 @@ def test_memory_that_a_tensor_of_parts_holds_is_that_of_its_parts() -> None:
     model = nn.Linear(3, 2)
     parts = torch.zeros(2, 3), torch.ones(2, 3)
     model.weight = nn.Parameter(TwoTensor(*parts))
-    assert set(identity(model).places) == {*(part.data_ptr() for part in parts), model.bias.data_ptr()}
+    assert set(identity(model).parameters) == {*(part.data_ptr() for part in parts), model.bias.data_ptr()}
 
 
 @pytest.mark.parametrize("family", ["llama", "gpt2", "qwen3_moe"])

@@ -105,7 +105,8 @@ class TransformersEngine:
         self._stores: dict[Code | None, Callable[[], Store]] = {}
         with lock_of(model):
             self._choose_store(self._code())
-            self._share = None if workers is None else identity(model)
+            self._share = None if workers is None else self._weights()
+            self._made_for = model.dtype, model.device
         keeps = keeps_memory and has_graphs(model)
         self._loop = Loop(model, self._next_batch, self._check, max_rows, max_waiting, keeps)
         if workers is not None:
@@ -168,6 +169,10 @@ class TransformersEngine:
     def _num_tokens(self) -> int:
         return num_logits(self.model)  # may be padded beyond the tokenizer's
 
+    def _weights(self) -> tuple[Any, ...]:
+        """What nobody but its owner changes of a model: buffers it may change itself, as some that turn positions."""
+        return identity(self.model)[:2]
+
     def _code(self) -> Code | None:
         """What it hangs on whether and how the model's steps are recorded; `None` where they are not in any case."""
         return identity(self.model).code if self._graphs and has_graphs(self.model) else None
@@ -190,12 +195,15 @@ class TransformersEngine:
             EngineError: it is spread over devices and was changed here, where only its first share is.
         """
         with lock_of(self.model):  # another engine may have its layers fused at this moment
-            if self._share is not None and self._share != identity(self.model):
+            if self._share is not None and self._share != self._weights():
                 raise EngineError("the model is spread over devices, and this share alone was changed: load it again")
             code = self._code()
             if code != self._chosen_for:
                 self._choose_store(code)
                 kept = None
+            made_for = self.model.dtype, self.model.device
+            if made_for != self._made_for:
+                self._made_for, kept = made_for, None
         return kept or self._new_batch()
 
     def _new_batch(self) -> Batch:

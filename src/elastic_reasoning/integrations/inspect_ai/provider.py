@@ -8,6 +8,7 @@ Calls that are under way together are batched by the engine. A call that is canc
 
 import asyncio
 import inspect
+import json
 import time
 import weakref
 from collections.abc import Mapping
@@ -111,7 +112,8 @@ class ElasticAPI(ModelAPI):
         if isinstance(engine, str):
             weakref.finalize(self, self.engine.close)
         # inspect_ai's cache of answers knows a model by its name and this alone: one setting's are not another's.
-        self.base_url = f"{base_url or ''}#{self._setting.name}/{chat.chat_template_kwargs}/{seed}"
+        further = f"/{json.dumps(of_engine, sort_keys=True, default=str)}" if of_engine else ""
+        self.base_url = f"{base_url or ''}#{self._setting.name}/{chat.chat_template_kwargs}/{seed}{further}"
 
     def close(self) -> None:
         """Free what the engine holds."""

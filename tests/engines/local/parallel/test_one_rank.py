@@ -3,6 +3,7 @@
 from contextlib import closing
 
 import pytest
+import torch.distributed as dist
 
 from elastic_reasoning.core.errors import EngineError
 from elastic_reasoning.engines.engine import generate
@@ -29,6 +30,22 @@ def test_traces_are_those_of_no_ranks_at_all(device: str) -> None:
         found = {trace.request.name: trace.ids for trace in generate(engine, requests)}
     with closing(TransformersEngine(engine.model, None, letters(), 8, graphs=False)) as engine:
         assert found == {trace.request.name: trace.ids for trace in generate(engine, requests)}
+
+
+def test_buffers_that_a_model_changes_itself_are_no_change_of_its_share() -> None:
+    """As some rotary embeddings do behind a prompt that is long."""
+    with closing(spread_engine()) as engine:
+        rotary = engine.model.model.rotary_emb
+        rotary.register_buffer("inv_freq", rotary.inv_freq.clone(), persistent=False)
+        engine.model.requires_grad_(False)
+        assert len(list(generate(engine, mixed_requests(2)))) == 2
+
+
+def test_meetings_that_failed_before_are_not_counted() -> None:
+    world = dist.distributed_c10d._world
+    world.group_count = 7
+    with closing(spread_engine()):
+        assert world.group_count == 1
 
 
 def test_a_share_that_is_changed_alone_is_refused() -> None:

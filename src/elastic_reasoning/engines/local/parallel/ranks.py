@@ -95,6 +95,8 @@ def join(spread: Spread, rank: int, meeting: Any) -> None:
         rank: of this process.
         meeting: where they find each other.
     """
+    # A meeting that failed has been counted: the next one would look for the others under another number than theirs.
+    dist.distributed_c10d._world.group_count = 0
     settings: dict[str, Any] = {"store": meeting, "rank": rank, "world_size": spread.num_ranks, "timeout": MEET}
     if spread.device == "cuda":
         torch.cuda.set_device(spread.place(rank))
@@ -107,5 +109,3 @@ def leave() -> None:
     """Have met nobody, whether the others were met or not; it may be called twice."""
     if dist.is_initialized():
         dist.destroy_process_group()
-    # A meeting that failed has been counted: the next one would look for the others under another number than theirs.
-    dist.distributed_c10d._world.group_count = 0
