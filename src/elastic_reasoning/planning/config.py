@@ -14,7 +14,7 @@ class HardwareConfig:
     num_devices: int = field(default=1, metadata=EXECUTION)
     """How many of them; as many copies of the model run as fit."""
     tensor_parallel: int | None = field(default=None, metadata=EXECUTION)
-    """Devices that share a copy of the model; null for what is fastest."""
+    """Devices that share a copy of the model; null leaves it to the plan."""
     memory_gb: float | None = field(default=None, metadata=EXECUTION)
     """Memory of a device in 10^9 bytes, in place of the table's."""
     gb_per_second: float | None = field(default=None, metadata=EXECUTION)

@@ -105,9 +105,9 @@ async def answer(
         if sample.walk.error is not None:
             raise ApiError(400, sample.walk.error, code="cannot_be_run")
     seconds = asked.limits.deadline_seconds
-    is_whole = False
     promise = None if seconds is None else Promise(asked.arrived, seconds)
     progresses = backend.deadlines.admit([sample.walk for sample in samples], promise)
+    is_whole = False
     try:
         for sample, progress in zip(samples, progresses, strict=True):
             _submit(backend, sample, progress, mailbox)
