@@ -93,7 +93,7 @@ def test_a_copy_lies_on_as_many_devices_as_the_engine_is_told(engine: dict[str, 
 
 
 def test_engine_transformers_is_spread_where_a_copy_does_not_fit_alone() -> None:
-    config = changed(LARGE, models=("8B",), budgets=("16384+1024",))
+    config = changed(LARGE, models=("8B",), budgets=("16384+1024",), limit=20, samples=1)
     (model,) = plan_sweep(config, ON_H100).models
     assert (model.fit and model.fit.tensor_parallel, model.num_copies) == (1, 8)
     assert model.seconds is not None
