@@ -11,7 +11,7 @@ from elastic_reasoning.core.errors import ElasticError
 from elastic_reasoning.core.strategies import known_options
 from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.engines.loading import load
-from elastic_reasoning.integrations.model_arguments import engine_arguments, engine_config
+from elastic_reasoning.integrations.model_arguments import engine_config, parted
 from elastic_reasoning.serving.backend import engine_config as engine_of_gateway
 from elastic_reasoning.serving.config import ModelConfig
 
@@ -54,7 +54,7 @@ def test_every_setting_can_be_given_as_text(leaf: Leaf, monkeypatch: pytest.Monk
     monkeypatch.setattr(EngineConfig, "check", lambda *_: None)
     value = other(leaf)
     text = value if isinstance(value, str) else json.dumps(value)
-    assert engine_arguments({leaf.key: text, "wait": "Wait"}) == {leaf.key: text}
+    assert parted({leaf.key: text, "wait": "Wait"}) == ({leaf.key: text}, {"wait": "Wait"})
     assert values_of(config_with({leaf.key: text})) == values_of(EngineConfig()) | {leaf.key: value}
 
 

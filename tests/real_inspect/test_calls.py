@@ -241,10 +241,12 @@ def test_a_cache_keeps_budgets_apart(engine: Engine) -> None:
 
 
 def test_a_cache_keeps_engines_apart() -> None:
-    texts = []
-    for settings in ({}, {"apply_chat_template": False}, {}):
+    texts, keys = [], []
+    for settings in ({}, {"apply_chat_template": False}, {"dtype": "bfloat16"}, {}):
         model = get_model("elastic/mini-e1", budget="16+20", memoize=False, **settings)
         output = call(model, QUESTIONS[0], cache=True)
         texts.append((output.usage.input_tokens, output.completion))
         model.api.close()
-    assert texts[0] == texts[2] != texts[1]
+        keys.append(model.api.base_url)
+    assert texts[0] == texts[3] != texts[1]
+    assert (len({*keys}), keys[0]) == (3, keys[3])

@@ -21,7 +21,7 @@ from elastic_reasoning.core.request import DEFAULT_STRATEGY
 from elastic_reasoning.core.strategies import find_strategy
 from elastic_reasoning.engines.config import EngineConfig
 from elastic_reasoning.engines.http.config import ServerConfig
-from elastic_reasoning.integrations.model_arguments import engine_arguments, engine_config
+from elastic_reasoning.integrations.model_arguments import engine_config, parted
 from elastic_reasoning.untrusted.own_strategies import strategy_name
 
 HARNESS = "lm_eval"
@@ -95,7 +95,7 @@ def _check_model(values: dict[str, Any]) -> None:
     if not model and engine != "openai":
         raise UsageError("no model: give one with the model's arguments, as pretrained=mini-e1")
     config = EngineConfig(engine, server=ServerConfig((url,) if url else (), text.get("tokenizer", "")))
-    given = engine_arguments(values)
+    given, _ = parted(values)
     given.pop("chat_template_kwargs", None)  # of which the model says itself how it is given
     engine_config(config, given, model, "base_url=")
 

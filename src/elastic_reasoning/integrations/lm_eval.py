@@ -104,8 +104,7 @@ class ElasticLM(LM):
             raise UsageError("no budget: give one with the model's arguments, as budget=512+256")
         self.budget = Budget.parse(str(budget))
         self.strategy = strategy = strategy_name(strategy)
-        of_engine = model_arguments.engine_arguments(more)
-        told = {name: value for name, value in more.items() if name not in of_engine}
+        of_engine, told = model_arguments.parted(more)
         self.options = model_arguments.options(told, strategy, _names())
         find_strategy(strategy, self.options).check(self.budget, self.options)
         self.chat_template_kwargs = model_arguments.mapping("chat_template_kwargs", chat_template_kwargs, MAPPING)

@@ -17,10 +17,11 @@ WORDS: Mapping[str, Any] = {"true": True, "false": False, "none": None, "null": 
 """What a text may stand for where no text belongs, in small letters."""
 
 
-def engine_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of a model's arguments that are an engine's own, by the names of the flags, as `vllm.max_model_len`."""
+def parted(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A model's arguments that are its engine's, by the names of the flags, as `vllm.max_model_len`; and the others."""
     known = _engine_names()
-    return {name: value for name, value in given.items() if name in known}
+    of_engine = {name: value for name, value in given.items() if name in known}
+    return of_engine, {name: value for name, value in given.items() if name not in known}
 
 
 def _engine_names() -> set[str]:
@@ -32,7 +33,7 @@ def engine_config(config: EngineConfig, given: Mapping[str, Any], model: str, fl
 
     Args:
         config: what the model's own arguments say of it.
-        given: other `engine_arguments`.
+        given: others that are an engine's, see `parted`.
         model: that it is opened for.
         flag: how a server is given.
 

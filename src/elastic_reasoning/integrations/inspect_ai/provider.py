@@ -22,6 +22,7 @@ from inspect_ai.tool import ToolChoice, ToolInfo
 from elastic_reasoning.analysis.effort import read_efforts
 from elastic_reasoning.chat.config import ChatConfig
 from elastic_reasoning.core.budget import Budget
+from elastic_reasoning.core.configuration import deciding
 from elastic_reasoning.core.errors import BusyError, DelimiterError, ElasticError, UsageError, unknown
 from elastic_reasoning.core.request import DEFAULT_STRATEGY, Request, Sampling
 from elastic_reasoning.core.strategies import find_strategy
@@ -90,17 +91,19 @@ class ElasticAPI(ModelAPI):
         super().__init__(model_name, base_url, api_key, [], config or GenerateConfig())
         self._seed, self._draws = seed, Draws()
         try:
-            of_engine = model_arguments.engine_arguments(more)
-            told = {name: value for name, value in more.items() if name not in of_engine}
+            of_engine, told = model_arguments.parted(more)
             self._setting = _setting(model_name, budget, strategy, budgets, told)
             chat = ChatConfig(
                 opening, closing, model_arguments.mapping("chat_template_kwargs", chat_template_kwargs, MAPPING)
             )
+            decides: dict[str, Any] = {}
             server = ServerConfig((base_url,) if base_url else (), tokenizer, concurrency=max_rows)
             if isinstance(engine, str):
                 named = EngineConfig(engine, dtype, device, max_rows, chat, server=server)
                 opened = model_arguments.engine_config(named, of_engine, model_name, "--model-base-url ")
                 self.engine = open_engine(opened, model_name)
+                server, defaults = opened.server, deciding(EngineConfig())
+                decides = {name: value for name, value in deciding(opened).items() if value != defaults[name]}
             elif of_engine:
                 raise UsageError(f"{next(iter(of_engine))} beside an engine: it is made with that, leave it out here")
             else:
@@ -112,8 +115,8 @@ class ElasticAPI(ModelAPI):
         if isinstance(engine, str):
             weakref.finalize(self, self.engine.close)
         # inspect_ai's cache of answers knows a model by its name and this alone: one setting's are not another's.
-        further = f"/{json.dumps(of_engine, sort_keys=True, default=str)}" if of_engine else ""
-        self.base_url = f"{base_url or ''}#{self._setting.name}/{chat.chat_template_kwargs}/{seed}{further}"
+        urls, further = ",".join(server.base_urls), json.dumps(decides, sort_keys=True, default=str)
+        self.base_url = f"{urls}#{self._setting.name}/{chat.chat_template_kwargs}/{seed}/{further}"
 
     def close(self) -> None:
         """Free what the engine holds."""
